@@ -1,0 +1,277 @@
+/**
+ * The import rule of .github/ARCHITECTURE.md as a lint plugin: which folder may import which, through which
+ * door, and what pure folders may not touch. `deno lint` runs it; to let a folder import another one, change
+ * the table there and here in one commit.
+ *
+ * @module
+ */
+import { fileURLToPath } from "node:url";
+
+/** For each pure folder of lib/, the folders it may import from besides itself. */
+const PURE: Readonly<Record<string, readonly string[]>> = {
+  ip: [],
+  cidr: ["ip"],
+  dns: ["ip"],
+  config: ["ip", "cidr", "dns"],
+  identity: ["ip", "dns", "config"],
+  tunnel: ["ip", "dns", "identity"],
+  health: ["ip", "cidr", "dns", "config"],
+  status: ["config"],
+};
+const EVERY_PURE = Object.keys(PURE);
+
+/** The same for adapters and shells. */
+const EFFECTFUL: Readonly<Record<string, readonly string[]>> = {
+  os: ["ip", "cidr", "dns"],
+  io: ["ip", "dns", "identity", "tunnel"],
+  client: [...EVERY_PURE, "os", "io"],
+  helper: ["os", "config"],
+  server: [...EVERY_PURE, "io"],
+  cli: [...EVERY_PURE, "os", "io", "client", "helper", "server"],
+};
+
+/** Modules directly in lib/, and whether pure folders may import them. */
+const LEAVES: Readonly<Record<string, { readonly pureMayImport: boolean }>> = {
+  "error.ts": { pureMayImport: true },
+  "version.ts": { pureMayImport: true },
+  "log.ts": { pureMayImport: false },
+};
+
+/** Packages that compute and do nothing else. */
+const PURE_PACKAGES: readonly string[] = ["zod", "yaml", "tldts"];
+
+/** Globals that reach outside the process, the clock or chance. */
+const EFFECTS: readonly string[] = [
+  "Deno",
+  "Date",
+  "EventSource",
+  "WebSocket",
+  "Worker",
+  "caches",
+  "console",
+  "crypto",
+  "fetch",
+  "globalThis",
+  "localStorage",
+  "navigator",
+  "performance",
+  "process",
+  "sessionStorage",
+  "setImmediate",
+  "setInterval",
+  "setTimeout",
+];
+
+/** Members of otherwise pure globals that are not. */
+const EFFECTFUL_MEMBERS: readonly string[] = ["Math.random", "Temporal.Now"];
+
+/** A module's place: the folder below the root, and for lib/ the folder below that. */
+interface Place {
+  readonly path: string;
+  readonly top: string;
+  /** Folder of lib/, or `null` for a leaf of lib/ and outside lib/. */
+  readonly folder: string | null;
+}
+
+const ROOT = new URL("../", import.meta.url);
+
+/** @returns Where a module lies, or `null` outside the repository. */
+function placeOf(url: URL): Place | null {
+  if (!url.href.startsWith(ROOT.href)) return null;
+  const path = url.href.slice(ROOT.href.length);
+  const [top = "", second = ""] = path.split("/");
+  const deep = path.split("/").length > 2;
+  return { path, top, folder: top === "lib" && deep ? second : null };
+}
+
+function isTest(place: Place): boolean {
+  return place.path.endsWith("_test.ts");
+}
+
+function isPure(place: Place): boolean {
+  return place.folder !== null && place.folder in PURE && !isTest(place);
+}
+
+/** A complaint about one import, without its node. */
+interface Complaint {
+  readonly message: string;
+  readonly hint?: string;
+}
+
+/** Judges one import. @returns What is wrong with it, or `null`. */
+function judgeImport(from: Place, specifier: string): Complaint | null {
+  if (specifier.startsWith(".") || specifier.startsWith("/") || specifier.startsWith("file:")) {
+    const to = placeOf(new URL(specifier, new URL(from.path, ROOT)));
+    return to === null
+      ? { message: `"${specifier}" leads out of the repository` }
+      : judgePath(from, to);
+  }
+  if (/^(jsr:|https?:|@std\/|@jsr\/)/.test(specifier)) {
+    return {
+      message: `"${specifier}" does not come from the npm registry`,
+      hint: "JSR and URLs are not reachable from every build network",
+    };
+  }
+  return judgePackage(from, specifier);
+}
+
+function judgePackage(from: Place, specifier: string): Complaint | null {
+  if (isTest(from)) return null;
+  if (specifier === "deno_tun") {
+    if (from.folder === "os" || !["lib", "main.ts"].includes(from.top)) return null;
+    return {
+      message: `Only lib/os imports "deno_tun"`,
+      hint: "Give lib/os what you need of the shim",
+    };
+  }
+  if (isPure(from) && !PURE_PACKAGES.includes(specifier)) {
+    return {
+      message: `lib/${from.folder} is pure: it must not import "${specifier}"`,
+      hint: `Pure folders may import: ${PURE_PACKAGES.join(", ")}`,
+    };
+  }
+  return null;
+}
+
+function judgePath(from: Place, to: Place): Complaint | null {
+  if (from.top === "ffi" && to.top !== "ffi") {
+    return { message: `ffi/ is a package of its own: it must not import ${to.path}` };
+  }
+  if (from.path === "main.ts" && to.path !== "lib/cli/mod.ts") {
+    return { message: `main.ts imports lib/cli/mod.ts and nothing else` };
+  }
+  if (from.top !== "lib" || isTest(from)) return null;
+  if (to.top !== "lib") return { message: `lib/ must not import ${to.path}` };
+  return to.folder === null ? judgeLeaf(from, to) : judgeFolder(from, to, to.folder);
+}
+
+function judgeLeaf(from: Place, to: Place): Complaint | null {
+  const leaf = LEAVES[to.path.slice("lib/".length)];
+  if (leaf === undefined) return { message: `${to.path} is not one of lib/'s leaves` };
+  if (leaf.pureMayImport || !isPure(from)) return null;
+  return {
+    message: `lib/${from.folder} is pure: it must not import ${to.path}`,
+    hint: "Return an event and let the shell log it",
+  };
+}
+
+function judgeFolder(from: Place, to: Place, folder: string): Complaint | null {
+  if (folder === from.folder) return null;
+  if (from.folder === null) return { message: `A leaf of lib/ must not import ${to.path}` };
+  const allowed = PURE[from.folder] ?? EFFECTFUL[from.folder];
+  if (allowed === undefined) {
+    return {
+      message: `lib/${from.folder} is not in the import rule`,
+      hint: "Add its row to .github/ARCHITECTURE.md and scripts/lint_layers.ts",
+    };
+  }
+  if (!allowed.includes(folder)) {
+    return {
+      message: `lib/${from.folder} must not import lib/${folder}`,
+      hint: `It may import: ${allowed.join(", ") || "nothing"}`,
+    };
+  }
+  if (/^lib\/\w+(\/\w+)?\/mod\.ts$/.test(to.path)) return null;
+  return { message: `lib/${folder} is entered by its mod.ts`, hint: `Not by ${to.path}` };
+}
+
+/** Says whether an identifier names a thing, and not merely a member or key that happens to be called so. */
+function isReference(node: Deno.lint.Identifier): boolean {
+  const { parent } = node;
+  switch (parent.type) {
+    case "MemberExpression":
+      return parent.property !== node || parent.computed;
+    case "Property":
+      return parent.value === node || parent.computed;
+    case "PropertyDefinition":
+    case "MethodDefinition":
+    case "TSPropertySignature":
+    case "TSMethodSignature":
+      return parent.key !== node || parent.computed;
+    case "TSQualifiedName":
+      return parent.left === node;
+    case "ImportSpecifier":
+    case "ExportSpecifier":
+      return false;
+    default:
+      return true;
+  }
+}
+
+/** @returns `Object.member` as written, or `null` if the parts are not plain names. */
+function memberText(node: Deno.lint.MemberExpression): string | null {
+  const { object, property } = node;
+  if (object.type !== "Identifier" || property.type !== "Identifier") return null;
+  return `${object.name}.${property.name}`;
+}
+
+function placeOfContext(context: Deno.lint.RuleContext): Place | null {
+  return placeOf(new URL(`file://${encodeURI(context.filename)}`));
+}
+
+/** The rules; ids are `vnet/layers`, `vnet/pure` and `vnet/no-dlopen`. */
+const plugin: Deno.lint.Plugin = {
+  name: "vnet",
+  rules: {
+    layers: {
+      create(context) {
+        const from = placeOfContext(context);
+        if (from === null) return {};
+        const check = (node: Deno.lint.Node, source: Deno.lint.Node | null | undefined) => {
+          if (source?.type !== "Literal" || typeof source.value !== "string") return;
+          const complaint = judgeImport(from, source.value);
+          if (complaint !== null) context.report({ node, ...complaint });
+        };
+        return {
+          ImportDeclaration: (node) => check(node, node.source),
+          ExportNamedDeclaration: (node) => check(node, node.source),
+          ExportAllDeclaration: (node) => check(node, node.source),
+          ImportExpression: (node) => check(node, node.source),
+        };
+      },
+    },
+    pure: {
+      create(context) {
+        const from = placeOfContext(context);
+        if (from === null || !isPure(from)) return {};
+        const report = (node: Deno.lint.Node, name: string) =>
+          context.report({
+            node,
+            message: `lib/${from.folder} is pure: it must not use ${name}`,
+            hint: `Take what ${name} gives as an argument`,
+          });
+        return {
+          Identifier(node) {
+            if (EFFECTS.includes(node.name) && isReference(node)) report(node, node.name);
+          },
+          MemberExpression(node) {
+            const text = memberText(node);
+            if (text !== null && EFFECTFUL_MEMBERS.includes(text)) report(node, text);
+          },
+        };
+      },
+    },
+    "no-dlopen": {
+      create(context) {
+        const from = placeOfContext(context);
+        if (from === null || from.top === "ffi") return {};
+        return {
+          Identifier(node) {
+            if (node.name !== "dlopen") return;
+            context.report({
+              node,
+              message: "Only ffi/ opens libraries",
+              hint: `lib/os loads the shim through "deno_tun"`,
+            });
+          },
+        };
+      },
+    },
+  },
+};
+
+/** Where the repository lies, for the plugin's own test. */
+export const root: string = fileURLToPath(ROOT);
+
+// The lint runner asks for a default export.
+export default plugin;

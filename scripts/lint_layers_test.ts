@@ -1,0 +1,152 @@
+import { deepEqual, equal, ok } from "node:assert/strict";
+import plugin, { root } from "./lint_layers.ts";
+
+type Row = readonly [file: string, code: string, want: readonly string[]];
+
+const LAYERS: readonly string[] = ["vnet/layers"];
+const IMPURE: readonly string[] = ["vnet/pure"];
+
+async function check(t: Deno.TestContext, rows: readonly Row[]): Promise<void> {
+  for (const [file, code, want] of rows) {
+    await t.step(`${file}: ${code}`, () => {
+      const found = Deno.lint.runPlugin(plugin, `${root}${file}`, code);
+      deepEqual(found.map((d) => d.id), want);
+    });
+  }
+}
+
+Deno.test("layers hold every row of the import rule", async (t) => {
+  // What the table of .github/ARCHITECTURE.md says, written down a second time.
+  const rule: Record<string, string> = {
+    ip: "",
+    cidr: "ip",
+    dns: "ip",
+    config: "ip cidr dns",
+    identity: "ip dns config",
+    tunnel: "ip dns identity",
+    health: "ip cidr dns config",
+    status: "config",
+    os: "ip cidr dns",
+    io: "ip dns identity tunnel",
+    client: "ip cidr dns config identity tunnel health status os io",
+    helper: "os config",
+    server: "ip cidr dns config identity tunnel health status io",
+    cli: "ip cidr dns config identity tunnel health status os io client helper server",
+  };
+  for (const [from, allowed] of Object.entries(rule)) {
+    await t.step(`lib/${from} may import: ${allowed || "nothing"}`, () => {
+      const found = Object.keys(rule).filter((to) => {
+        const code = `import { x } from "../${to}/mod.ts";`;
+        return Deno.lint.runPlugin(plugin, `${root}lib/${from}/a.ts`, code).length === 0;
+      });
+      const want = new Set([from, ...allowed.split(" ").filter(Boolean)]);
+      deepEqual(new Set(found), want);
+    });
+  }
+});
+
+Deno.test("layers report an import when it takes the wrong door", (t) =>
+  check(t, [
+    ["lib/dns/a.ts", `import "../ip/mod.ts";`, []],
+    ["lib/dns/a.ts", `import "./name.ts";`, []],
+    ["lib/dns/a.ts", `import "../ip/address.ts";`, LAYERS],
+    ["lib/dns/a.ts", `import type { X } from "../ip/address.ts";`, LAYERS],
+    ["lib/dns/a.ts", `export * from "../ip/address.ts";`, LAYERS],
+    ["lib/dns/a.ts", `export { x } from "../ip/address.ts";`, LAYERS],
+    ["lib/cli/a.ts", `await import("../server/start.ts");`, LAYERS],
+    ["lib/cli/a.ts", `await import("../server/mod.ts");`, []],
+    ["lib/cli/a.ts", `await import("../server/auth/mod.ts");`, []],
+    ["lib/cli/commands/a.ts", `import "../../client/mod.ts";`, []],
+    ["lib/cli/commands/a.ts", `import "../context.ts";`, []],
+    ["lib/server/auth/a.ts", `import "../store/table.ts";`, []],
+    ["lib/server/auth/a.ts", `import "../../client/mod.ts";`, LAYERS],
+    ["lib/os/dns/a.ts", `import "../tun.ts";`, []],
+    ["lib/os/dns/a.ts", `import "../../dns/mod.ts";`, []],
+    ["lib/os/dns/a.ts", `import "../../dns/zone.ts";`, LAYERS],
+    ["lib/other/a.ts", `import "../ip/mod.ts";`, LAYERS],
+    ["lib/dns/a_test.ts", `import "../os/tun.ts"; import fc from "fast-check";`, []],
+  ]));
+
+Deno.test("layers let leaves be imported by those who may", (t) =>
+  check(t, [
+    ["lib/ip/a.ts", `import "../error.ts"; import "../version.ts";`, []],
+    ["lib/ip/a.ts", `import "../log.ts";`, LAYERS],
+    ["lib/os/dns/a.ts", `import "../../log.ts";`, []],
+    ["lib/client/a.ts", `import "../log.ts";`, []],
+    ["lib/client/a.ts", `import "../junk.ts";`, LAYERS],
+    ["lib/log.ts", `import "@logtape/logtape"; import "./error.ts";`, []],
+    ["lib/error.ts", `import "./ip/mod.ts";`, LAYERS],
+  ]));
+
+Deno.test("layers bound what comes from outside lib/", (t) =>
+  check(t, [
+    ["lib/config/a.ts", `import { z } from "zod"; import "yaml"; import "tldts";`, []],
+    ["lib/dns/a.ts", `import "node:net";`, LAYERS],
+    ["lib/identity/a.ts", `import "@peculiar/x509";`, LAYERS],
+    ["lib/io/a.ts", `import "@peculiar/x509"; import "node:tls";`, []],
+    ["lib/os/a.ts", `import { load } from "deno_tun";`, []],
+    ["lib/client/a.ts", `import { load } from "deno_tun";`, LAYERS],
+    ["lib/os/a.ts", `import { load } from "../../ffi/mod.ts";`, LAYERS],
+    ["tests/lab/a.ts", `import { load } from "deno_tun";`, []],
+    ["lib/cli/a.ts", `import "../../scripts/build.ts";`, LAYERS],
+    ["ffi/mod.ts", `import "../lib/error.ts";`, LAYERS],
+    ["ffi/mod.ts", `import "./symbols.ts"; import "node:path";`, []],
+    ["main.ts", `import { main } from "./lib/cli/mod.ts";`, []],
+    ["main.ts", `import "./lib/client/mod.ts";`, LAYERS],
+    ["lib/io/a.ts", `import "jsr:@std/cli";`, LAYERS],
+    ["tests/e2e/a_test.ts", `import "jsr:@std/cli";`, LAYERS],
+    ["scripts/a.ts", `import "@std/cli"; import "https://deno.land/x/a.ts";`, [
+      "vnet/layers",
+      "vnet/layers",
+    ]],
+    ["lib/io/a.ts", `import "../../../shared/a.ts";`, LAYERS],
+  ]));
+
+Deno.test("pure reports whatever reaches for the machine, the clock or chance", async (t) => {
+  await check(
+    t,
+    [
+      `Deno.pid;`,
+      `Date.now();`,
+      `new Date();`,
+      `console.log(1);`,
+      `crypto.randomUUID();`,
+      `await fetch("x");`,
+      `performance.now();`,
+      `setTimeout(f, 1);`,
+      `setInterval(f, 1);`,
+      `process.env;`,
+      `globalThis.Deno;`,
+      `Math.random();`,
+      `const r = Math.random;`,
+      `Temporal.Now.instant();`,
+      `const o = { fetch };`,
+    ].map((code): Row => ["lib/dns/a.ts", code, IMPURE]),
+  );
+  await check(t, [
+    ["lib/dns/a.ts", `x.fetch(); const o = { Date: 1 }; o.Date;`, []],
+    ["lib/dns/a.ts", `interface A { readonly process: string }`, []],
+    ["lib/dns/a.ts", `Math.max(1, 2); Temporal.Instant.from("x");`, []],
+    ["lib/dns/a_test.ts", `Date.now();`, []],
+    ["lib/os/a.ts", `Date.now(); fetch("x");`, []],
+  ]);
+  for (const folder of ["ip", "cidr", "dns", "config", "identity", "tunnel", "health", "status"]) {
+    await check(t, [[`lib/${folder}/a.ts`, `Date.now();`, IMPURE]]);
+  }
+});
+
+Deno.test("no-dlopen reports every dlopen but in ffi/", (t) =>
+  check(t, [
+    ["ffi/mod.ts", `Deno.dlopen("x", {});`, []],
+    ["lib/os/a.ts", `Deno.dlopen("x", {});`, ["vnet/no-dlopen"]],
+    ["lib/os/a.ts", `const { dlopen } = Deno;`, ["vnet/no-dlopen", "vnet/no-dlopen"]],
+    ["tests/a_test.ts", `Deno.dlopen("x", {});`, ["vnet/no-dlopen"]],
+  ]));
+
+Deno.test("deno.json names the plugin and no package outside the npm registry", async () => {
+  const config = JSON.parse(await Deno.readTextFile(`${root}deno.json`));
+  ok(config.lint.plugins.includes("./scripts/lint_layers.ts"));
+  for (const [name, target] of Object.entries<string>(config.imports)) {
+    equal(/^(npm:|\.\/)/.test(target), true, `${name} comes from ${target}`);
+  }
+});
