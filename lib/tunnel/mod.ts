@@ -1,0 +1,13 @@
+/**
+ * The words of the tunnel: what a connection says first, how carriers frame bytes, what agents and proxies tell
+ * each other, and every way to be refused. Pure: bytes and values in, bytes and values out.
+ *
+ * @module
+ */
+export * from "./address.ts";
+export * from "./carrier_messages.ts";
+export * from "./classify.ts";
+export * from "./client_hello.ts";
+export * from "./codes.ts";
+export * from "./control.ts";
+export * from "./frame.ts";
