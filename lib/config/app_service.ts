@@ -1,0 +1,105 @@
+import { z } from "zod";
+import type { AgentApp } from "./api.ts";
+import { domainName, labelName, labels, oneOrMore } from "./fields.ts";
+import { parseHost } from "./host_port.ts";
+import { strict } from "./mistakes.ts";
+import { compilePorts, type PortRange } from "./port.ts";
+
+/** A TCP app as the agent that serves it knows it. */
+export interface AppConfig {
+  readonly name: string;
+  /** Where connections go; `port` is `null` for an app with `tcpPorts`: the port asked for is dialled. */
+  readonly target: { readonly host: string; readonly port: number | null };
+  /** Empty: the app is known as `<name>.<the proxy's public host>`. */
+  readonly publicAddrs: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly description: string | null;
+  /** `null`: any port is asked for, and the one in `target` is dialled. */
+  readonly tcpPorts: readonly PortRange[] | null;
+}
+
+const URI_WORDS = "tcp://host:port, or tcp://host with tcp_ports";
+const port = z.int({ error: "a port from 1 to 65535" }).min(1).max(65_535);
+
+const PortRangeSchema = strict({ port, end_port: port.optional() }).refine(
+  (range) => range.end_port === undefined || range.end_port > range.port,
+  { path: ["end_port"], error: "a port above port" },
+);
+
+const AppSchema = strict({
+  name: labelName,
+  uri: z.string({ error: URI_WORDS }).transform((text, context) => {
+    const target = parseAppUri(text);
+    if (target !== null) return target;
+    context.addIssue({ code: "custom", message: URI_WORDS });
+    return z.NEVER;
+  }),
+  public_addr: oneOrMore(domainName, "a DNS name or a list of them").optional(),
+  labels: labels.default({}),
+  description: z.string().max(1024).optional(),
+  tcp_ports: z.array(PortRangeSchema).min(1).max(256).optional(),
+}).refine((app) => (app.uri.port === null) === (app.tcp_ports !== undefined), {
+  path: ["uri"],
+  error: "a port in uri or tcp_ports, and not both",
+});
+
+/** `app_service` of both files. */
+export const AppServiceSchema = strict({
+  apps: z.array(AppSchema.transform(toAppConfig)).max(1024).superRefine((apps, context) => {
+    repeated(apps.map(({ name }) => [name])).forEach((index) => {
+      context.addIssue({ code: "custom", path: [index, "name"], message: "a name of its own" });
+    });
+    repeated(apps.map(({ publicAddrs }) => publicAddrs)).forEach((index) => {
+      context.addIssue({
+        code: "custom",
+        path: [index, "public_addr"],
+        message: "a name of its own",
+      });
+    });
+  }),
+});
+
+/** What an agent tells the cluster of an app; the target stays with the agent. */
+export function toAgentApp(app: AppConfig): AgentApp {
+  return {
+    name: app.name,
+    public_addrs: [...app.publicAddrs],
+    labels: { ...app.labels },
+    ...(app.description === null ? {} : { description: app.description }),
+    ...(app.tcpPorts === null ? {} : {
+      tcp_ports: app.tcpPorts.map(({ first, last }) =>
+        first === last ? { port: first } : { port: first, end_port: last }
+      ),
+    }),
+  };
+}
+
+function toAppConfig(app: z.output<typeof AppSchema>): AppConfig {
+  return {
+    name: app.name,
+    target: app.uri,
+    publicAddrs: app.public_addr ?? [],
+    labels: app.labels,
+    description: app.description ?? null,
+    tcpPorts: compilePorts(app.tcp_ports),
+  };
+}
+
+function parseAppUri(text: string): AppConfig["target"] | null {
+  const match = /^tcp:\/\/(\[[^\]]+\]|[^:/[\]?#@]+)(?::(\d{1,5}))?\/?$/.exec(text);
+  if (match === null) return null;
+  const host = parseHost(match[1]!);
+  const port = match[2] === undefined ? null : Number(match[2]);
+  if (host === null || (port !== null && (port < 1 || port > 65_535))) return null;
+  return { host, port };
+}
+
+/** The positions of rows that hold something an earlier row holds. */
+function repeated(rows: readonly (readonly string[])[]): number[] {
+  const seen = new Set<string>();
+  return rows.flatMap((row, index) => {
+    const again = row.some((entry) => seen.has(entry));
+    row.forEach((entry) => seen.add(entry));
+    return again ? [index] : [];
+  });
+}

@@ -1,0 +1,128 @@
+/**
+ * The fields files and resources are made of. Each says what it expects in words a person can act on.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { type Endpoint, parseEndpoint } from "../ip/mod.ts";
+import { parseDuration } from "./duration.ts";
+import { type HostPort, parseHost, parseHostPort } from "./host_port.ts";
+
+/** A text that a reader accepts; the value is what the reader made of it. */
+function text<T>(expected: string, read: (text: string) => T | null): z.ZodType<T> {
+  return z.string({ error: expected }).transform((value, context) => {
+    const result = read(value);
+    if (result !== null) return result;
+    context.addIssue({ code: "custom", message: expected });
+    return z.NEVER;
+  });
+}
+
+function matching(expected: string, form: RegExp): z.ZodType<string> {
+  return text(expected, (value) => form.test(value) ? value : null);
+}
+
+const HTTPS_PORT = 443;
+
+/** A duration as written, kept as text so that a resource is shown as it was given. */
+export const durationText: z.ZodType<string> = text(
+  "a duration like 12h or 30m",
+  (value) => parseDuration(value) === null ? null : value,
+);
+
+/** The name of a user, a role or another resource. */
+export const resourceName: z.ZodType<string> = matching(
+  "1 to 63 letters, digits and ._@+-, beginning with a letter or digit",
+  /^[A-Za-z0-9][A-Za-z0-9._@+-]{0,62}$/,
+);
+
+/** The name of an app or an agent: one DNS label. */
+export const labelName: z.ZodType<string> = matching(
+  "a DNS label: 1 to 63 of a-z, 0-9 and -, with no - at either end",
+  /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/,
+);
+
+/** A cluster's name. */
+export const clusterName: z.ZodType<string> = matching(
+  "a name like cluster.example.com: a-z, 0-9, - and .",
+  /^(?=.{1,63}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/,
+);
+
+/** A DNS name of at least two labels, in lower case. */
+export const domainName: z.ZodType<string> = text("a DNS name like db.example.com", readDomainName);
+
+/** An absolute path. */
+export const absolutePath: z.ZodType<string> = matching("an absolute path", /^\/[^\0]*$/);
+
+/** `host` or `host:port`; 443 if no port is written. */
+export const publicAddress: z.ZodType<HostPort> = text(
+  "host or host:port",
+  (value) => parseHostPort(value, HTTPS_PORT),
+);
+
+/** `address:port` to listen on. */
+export const listenAddress: z.ZodType<Endpoint> = text(
+  "an address and a port like 0.0.0.0:443 or [::]:443",
+  (value) => {
+    try {
+      return parseEndpoint(value);
+    } catch {
+      return null;
+    }
+  },
+);
+
+/** The digest a joining agent or a client knows a cluster's host CA by. */
+export const caPin: z.ZodType<string> = matching(
+  "sha256: and 64 hex digits",
+  /^sha256:[0-9a-f]{64}$/,
+);
+
+/** One value or a list of them; always a list afterwards. */
+export function oneOrMore<T>(field: z.ZodType<T>, expected: string): z.ZodType<readonly T[]> {
+  // Not a union: its mistakes would not say which entry is wrong
+  return z.preprocess(
+    (value) => Array.isArray(value) ? value : [value],
+    z.array(field).min(1, { error: expected }).max(16),
+  );
+}
+
+/** What a thing is labelled with. */
+export const labels: z.ZodType<Readonly<Record<string, string>>> = z.record(
+  labelKey(),
+  z.string({ error: "a text" }).max(256),
+);
+
+/** Which labels a rule matches: for each key one value or several, `*` for any; `"*": "*"` is everything. */
+export const labelSelector: z.ZodType<Readonly<Record<string, string | readonly string[]>>> = z
+  .record(
+    labelKey(),
+    z.union([labelPattern(), z.array(labelPattern()).min(1).max(256)], {
+      error: "a text or a list of texts; * stands for any characters, nothing else is special",
+    }),
+  )
+  .refine((selector) => selector["*"] === undefined || isStar(selector["*"]), {
+    path: ["*"],
+    error: 'the value "*"; the key "*" only stands for everything',
+  });
+
+function isStar(value: string | readonly string[]): boolean {
+  return value === "*" || (Array.isArray(value) && value.length === 1 && value[0] === "*");
+}
+
+function labelKey(): z.ZodType<string, string> {
+  return z.string().min(1).max(128) as unknown as z.ZodType<string, string>;
+}
+
+/** Teleport's `^…$` and `{{…}}` mean more than text there; here they would silently match nothing. */
+function labelPattern() {
+  return z.string().max(256).refine((value) => !/^\^.*\$$/.test(value) && !value.includes("{{"), {
+    error: "a text without ^…$ and {{…}}",
+  });
+}
+
+function readDomainName(value: string): string | null {
+  const host = parseHost(value);
+  if (host === null || host.includes(":") || /^[\d.]+$/.test(host)) return null;
+  return host.includes(".") ? host : null;
+}

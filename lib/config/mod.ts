@@ -1,0 +1,46 @@
+/**
+ * What people write (files, resources) and what peers say (the cluster API), as schemas. Pure: text in, values or
+ * every mistake out.
+ *
+ * @module
+ */
+export * from "./api.ts";
+export * from "./helper_protocol.ts";
+export { type AppConfig, toAgentApp } from "./app_service.ts";
+export { formatDuration, parseDuration } from "./duration.ts";
+export { formatHostPort, type HostPort, parseHost, parseHostPort } from "./host_port.ts";
+export { compilePorts, portAllowed, type PortRange } from "./port.ts";
+export {
+  checkResource,
+  DEFAULT_VNET_CONFIG,
+  type LockResource,
+  LockResourceSchema,
+  type LockTarget,
+  LockTargetSchema,
+  parseResources,
+  type Resource,
+  RESOURCE_KINDS,
+  type ResourceKind,
+  type RoleResource,
+  RoleResourceSchema,
+  type UserResource,
+  UserResourceSchema,
+  type VnetConfigResource,
+  VnetConfigResourceSchema,
+} from "./resource.ts";
+export {
+  compileRole,
+  compileSelector,
+  type LabelSelector,
+  type Role,
+  type RoleSpec,
+  RoleSpecSchema,
+} from "./role.ts";
+export {
+  type AgentConfig,
+  type LogConfig,
+  parseAgentFile,
+  parseServerFile,
+  type SecondFactor,
+  type ServerConfig,
+} from "./service_file.ts";

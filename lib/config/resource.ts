@@ -1,0 +1,169 @@
+/**
+ * Resources: what an administrator creates, shows and removes with `vnet ctl`. The shapes are Teleport's, so that
+ * admins feel at home.
+ *
+ * @module
+ */
+import { getPublicSuffix } from "tldts";
+import { z } from "zod";
+import { ConfigError, type ConfigMistake } from "../error.ts";
+import { parseIpv4Prefix } from "../ip/mod.ts";
+import { domainName, resourceName } from "./fields.ts";
+import { checkValue, type LineOf, strict } from "./mistakes.ts";
+import { RoleSpecSchema } from "./role.ts";
+import { parseYaml } from "./yaml.ts";
+
+const DEFAULT_RANGE = "100.64.0.0/10";
+const MIN_HOST_BITS = 5;
+const version = z.literal("v1");
+const timestamp = z.iso.datetime({ error: "a time like 2026-01-31T12:00:00Z" });
+
+/** `revision` is what `get` shows; given back with `create -f`, it must still be the current one. */
+const metadata = strict({
+  name: resourceName,
+  description: z.string().max(1024).optional(),
+  revision: z.int().min(1).optional(),
+});
+
+/** One for the whole cluster. */
+export const VnetConfigResourceSchema = strict({
+  kind: z.literal("vnet_config"),
+  version,
+  metadata: strict({
+    name: z.literal("vnet-config"),
+    description: z.string().max(1024).optional(),
+    revision: z.int().min(1).optional(),
+  }),
+  spec: strict({
+    ipv4_cidr_range: z.string({ error: rangeWords() }).refine(isRange, { error: rangeWords() })
+      .default(DEFAULT_RANGE),
+    custom_dns_zones: z.array(strict({ suffix: zoneSuffix() })).max(256).default([])
+      .refine((zones) => new Set(zones.map(({ suffix }) => suffix)).size === zones.length, {
+        error: "every suffix once",
+      }),
+  }),
+});
+
+export const RoleResourceSchema = strict({
+  kind: z.literal("role"),
+  version,
+  metadata,
+  spec: RoleSpecSchema,
+});
+
+export const UserResourceSchema = strict({
+  kind: z.literal("user"),
+  version,
+  metadata,
+  spec: strict({ roles: z.array(resourceName).min(1).max(64) }),
+});
+
+/** What a lock keeps out: one of these. */
+export const LockTargetSchema = z.union([
+  strict({ user: resourceName }),
+  strict({ role: resourceName }),
+  strict({ agent: resourceName }),
+  strict({ session: z.string().regex(/^[0-9a-f]{32}$/, { error: "32 hex digits" }) }),
+], { error: "exactly one of user, role, agent, session" });
+export type LockTarget = z.infer<typeof LockTargetSchema>;
+
+export const LockResourceSchema = strict({
+  kind: z.literal("lock"),
+  version,
+  metadata,
+  spec: strict({
+    target: LockTargetSchema,
+    message: z.string().max(256).optional(),
+    expires: timestamp.optional(),
+  }),
+});
+
+const ResourceSchema = z.discriminatedUnion("kind", [
+  VnetConfigResourceSchema,
+  RoleResourceSchema,
+  UserResourceSchema,
+  LockResourceSchema,
+]);
+
+export type VnetConfigResource = z.infer<typeof VnetConfigResourceSchema>;
+export type RoleResource = z.infer<typeof RoleResourceSchema>;
+export type UserResource = z.infer<typeof UserResourceSchema>;
+export type LockResource = z.infer<typeof LockResourceSchema>;
+export type Resource = z.infer<typeof ResourceSchema>;
+export type ResourceKind = Resource["kind"];
+
+/** The kinds `vnet ctl get` and `rm` know, sorted. */
+export const RESOURCE_KINDS: readonly ResourceKind[] = ["lock", "role", "user", "vnet_config"];
+
+/** What a cluster starts with, before anybody says otherwise. */
+export const DEFAULT_VNET_CONFIG: VnetConfigResource = {
+  kind: "vnet_config",
+  version: "v1",
+  metadata: { name: "vnet-config" },
+  spec: { ipv4_cidr_range: DEFAULT_RANGE, custom_dns_zones: [] },
+};
+
+/**
+ * Reads a YAML or JSON text of one resource or several.
+ *
+ * @throws {ConfigError} With every mistake in every document.
+ */
+export function parseResources(text: string, file: string): Resource[] {
+  const documents = parseYaml(text, file);
+  const mistakes: ConfigMistake[] = [];
+  const resources: Resource[] = [];
+  documents.forEach(({ value, lineOf }, i) => {
+    const checked = checkValue(ResourceSchema, value, lineOf);
+    if (checked.kind === "good") resources.push(checked.value);
+    else {mistakes.push(...checked.mistakes.map((m) =>
+        inDocument(m, documents.length > 1 ? i : null)
+      ));}
+  });
+  if (documents.length === 0) mistakes.push({ path: "", found: "nothing", expected: "a resource" });
+  if (mistakes.length > 0) throw new ConfigError(file, mistakes);
+  return resources;
+}
+
+/**
+ * Checks one resource that is already a value, for example out of a request or the store.
+ *
+ * @throws {ConfigError} With every mistake.
+ */
+export function checkResource(value: unknown, file: string): Resource {
+  const checked = checkValue(ResourceSchema, value, NO_LINES);
+  if (checked.kind === "bad") throw new ConfigError(file, checked.mistakes);
+  return checked.value;
+}
+
+const NO_LINES: LineOf = () => null;
+
+/** With several documents in a file, a path begins with which. */
+function inDocument(mistake: ConfigMistake, index: number | null): ConfigMistake {
+  if (index === null) return mistake;
+  const dot = mistake.path === "" || mistake.path.startsWith("[") ? "" : ".";
+  return { ...mistake, path: `(document ${index + 1})${dot}${mistake.path}` };
+}
+
+function rangeWords(): string {
+  return `an IPv4 range like ${DEFAULT_RANGE} with zero host bits, /${
+    32 - MIN_HOST_BITS
+  } or larger`;
+}
+
+function isRange(text: string): boolean {
+  try {
+    const { length } = parseIpv4Prefix(text);
+    return length >= 1 && length <= 32 - MIN_HOST_BITS;
+  } catch {
+    return false;
+  }
+}
+
+/** Nobody may take a name like "com" or "co.uk" from everybody else on a machine. */
+function zoneSuffix() {
+  const taken = (suffix: string) =>
+    getPublicSuffix(suffix, { allowPrivateDomains: true }) === suffix;
+  return domainName.refine((suffix) => !taken(suffix), {
+    error: "a zone that is not a public suffix",
+  });
+}

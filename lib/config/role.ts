@@ -1,0 +1,77 @@
+import { z } from "zod";
+import { parseDuration } from "./duration.ts";
+import { durationText, labelSelector } from "./fields.ts";
+import { strict } from "./mistakes.ts";
+
+const flag = z.boolean();
+const logins = z.array(z.string().min(1).max(64)).max(256);
+
+const ConditionsSchema = strict({
+  app_labels: labelSelector.optional(),
+  node_labels: labelSelector.optional(),
+  logins: logins.optional(),
+});
+
+/** A role's `spec`, as people write it. */
+export const RoleSpecSchema = strict({
+  allow: ConditionsSchema.default({}),
+  deny: ConditionsSchema.default({}),
+  options: strict({
+    max_session_ttl: durationText.refine((text) => parseDuration(text)! >= 60_000, {
+      error: "at least 1m",
+    }).optional(),
+    require_session_mfa: flag.optional(),
+    client_idle_timeout: durationText.optional(),
+    disconnect_expired_cert: flag.optional(),
+  }).default({}),
+});
+export type RoleSpec = z.infer<typeof RoleSpecSchema>;
+
+/** Which labels a rule matches: every key must, by any of its values. An empty selector matches nothing. */
+export type LabelSelector = readonly {
+  readonly key: string;
+  readonly values: readonly string[];
+}[];
+
+/** A role, ready to decide with. */
+export interface Role {
+  readonly name: string;
+  readonly allowApps: LabelSelector;
+  readonly denyApps: LabelSelector;
+  /** The longest login this role permits; `null` is no limit of its own. */
+  readonly maxSessionMs: number | null;
+  readonly requireSessionMfa: boolean;
+  /** How long a flow may be silent; `null` is for ever. */
+  readonly clientIdleMs: number | null;
+  /** Whether a flow ends with the certificate it was opened by. */
+  readonly disconnectExpired: boolean;
+}
+
+/** Makes a checked spec ready to decide with. */
+export function compileRole(name: string, spec: RoleSpec): Role {
+  const { options } = spec;
+  const idleMs = milliseconds(options.client_idle_timeout);
+  return {
+    name,
+    allowApps: compileSelector(spec.allow.app_labels ?? {}),
+    denyApps: compileSelector(spec.deny.app_labels ?? {}),
+    maxSessionMs: milliseconds(options.max_session_ttl),
+    requireSessionMfa: options.require_session_mfa ?? false,
+    clientIdleMs: idleMs === 0 ? null : idleMs,
+    disconnectExpired: options.disconnect_expired_cert ?? true,
+  };
+}
+
+/** Makes a checked selector ready to match with; keys sorted. */
+export function compileSelector(
+  selector: Readonly<Record<string, string | readonly string[]>>,
+): LabelSelector {
+  return Object.keys(selector).sort().map((key) => {
+    const values = selector[key] ?? [];
+    return { key, values: typeof values === "string" ? [values] : values };
+  });
+}
+
+function milliseconds(duration: string | undefined): number | null {
+  return duration === undefined ? null : parseDuration(duration);
+}
