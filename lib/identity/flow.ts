@@ -1,0 +1,110 @@
+/**
+ * What an agent decides for every flow, whatever the proxy or an earlier certificate said.
+ *
+ * @module
+ */
+import { type LockTarget, portAllowed, type PortRange, type Role } from "../config/mod.ts";
+import { type AccessDecision, decideAccess, type Labels } from "./access.ts";
+import type { AppClaims } from "./claims.ts";
+import type { Principal } from "./principal.ts";
+
+/** Something that is kept out until `expiresMs`; `null` is until the lock is removed. */
+export interface Lock {
+  readonly target: LockTarget;
+  readonly expiresMs: number | null;
+}
+
+/** A flow somebody asks for: what their verified certificate says, and where to. */
+export interface FlowRequest {
+  readonly principal: Principal;
+  readonly claims: AppClaims;
+  readonly certificateExpiresMs: number;
+  /** The app's name and port of the carrier, from the `dial` message. */
+  readonly app: string;
+  readonly port: number;
+}
+
+/** What the agent holds the request against: its own spec and the cluster's current policy. */
+export interface FlowPolicy {
+  readonly cluster: string;
+  /** This agent's id. */
+  readonly agentId: string;
+  readonly app: {
+    readonly name: string;
+    readonly labels: Labels;
+    readonly tcpPorts: readonly PortRange[] | null;
+  };
+  readonly roles: ReadonlyMap<string, Role>;
+  readonly locks: readonly Lock[];
+}
+
+export type FlowRefusal =
+  | "access-denied"
+  | "app-unknown"
+  | "port-not-allowed"
+  | "mfa-required"
+  | "certificate-expired";
+
+export type FlowDecision =
+  | Extract<AccessDecision, { readonly kind: "allowed" }>
+  | { readonly kind: "refused"; readonly code: FlowRefusal; readonly message: string };
+
+/** Decides whether a flow may be opened. */
+export function decideFlow(request: FlowRequest, policy: FlowPolicy, nowMs: number): FlowDecision {
+  const { claims, principal } = request;
+  if (nowMs >= request.certificateExpiresMs) {
+    return refuse("certificate-expired", "The app certificate is no longer valid");
+  }
+  if (principal.kind !== "user" || principal.cluster !== policy.cluster) {
+    return refuse("access-denied", "The certificate is not a user's of this cluster");
+  }
+  if (
+    claims.cluster !== policy.cluster || claims.app !== policy.app.name ||
+    request.app !== claims.app
+  ) {
+    return refuse("app-unknown", "The certificate is for another app");
+  }
+  if (claims.port !== 0 && claims.port !== request.port) {
+    return refuse("port-not-allowed", `The certificate is for port ${claims.port}`);
+  }
+  if (!portAllowed(policy.app.tcpPorts, request.port)) {
+    return refuse("port-not-allowed", `The app does not serve port ${request.port}`);
+  }
+  if (isLocked(policy.locks, { user: principal.name, claims, agentId: policy.agentId }, nowMs)) {
+    return refuse("access-denied", "Access is locked");
+  }
+  // A role that is gone can neither allow nor deny: it might have denied, so the flow is refused
+  const roles = claims.roles.map((name) => policy.roles.get(name));
+  if (roles.some((role) => role === undefined)) {
+    return refuse("access-denied", "A role in the certificate is gone");
+  }
+  const access = decideAccess(roles as Role[], policy.app.labels);
+  if (access.kind === "denied") return refuse("access-denied", "No role allows this app");
+  if (access.requireSessionMfa && (claims.mfaTimeMs === null || claims.port === 0)) {
+    return refuse("mfa-required", "The app asks for the second factor once per session");
+  }
+  return access;
+}
+
+/** Whether any lock in force keeps out a user with these claims at this agent. */
+export function isLocked(
+  locks: readonly Lock[],
+  who: {
+    readonly user: string;
+    readonly claims: { readonly roles: readonly string[]; readonly sessionId: string };
+    readonly agentId: string | null;
+  },
+  nowMs: number,
+): boolean {
+  return locks.some(({ target, expiresMs }) => {
+    if (expiresMs !== null && nowMs >= expiresMs) return false;
+    if ("user" in target) return target.user === who.user;
+    if ("role" in target) return who.claims.roles.includes(target.role);
+    if ("session" in target) return target.session === who.claims.sessionId;
+    return target.agent === who.agentId;
+  });
+}
+
+function refuse(code: FlowRefusal, message: string): FlowDecision {
+  return { kind: "refused", code, message };
+}
