@@ -6,6 +6,8 @@
  * @see docs/protocol.md
  */
 import { z } from "zod";
+import { LockTargetSchema } from "./resource.ts";
+import { RoleSpecSchema } from "./role.ts";
 
 const name = z.string().min(1).max(253);
 const pem = z.string().max(65_536);
@@ -152,12 +154,50 @@ export const AgentRenewRequestSchema = z.object({
   public_key: pem,
 });
 
-/** Every refusal, with the HTTP status that fits. */
+/**
+ * `GET /v1/agent/policy` (mTLS with the agent certificate; ETag and `?wait=` as for `/v1/config`): what an agent
+ * decides every flow by. An agent that does not understand all of a role keeps nothing of it.
+ */
+export const AgentPolicySchema = z.object({
+  cluster_name: name,
+  roles: z.array(z.object({ name, spec: RoleSpecSchema })).max(4096),
+  locks: z.array(z.object({ target: LockTargetSchema, expires: timestamp.optional() })).max(65_536),
+  user_cas: z.array(pem).min(1).max(8),
+});
+export type AgentPolicy = z.infer<typeof AgentPolicySchema>;
+
+const count = z.int().min(0);
+
+/** The start and the end of one flow, as an agent reports them. */
+export const FlowEventSchema = z.object({
+  event: z.enum(["app.session.start", "app.session.end"]),
+  /** From the app certificate. */
+  session_id: z.string().regex(/^[0-9a-f]{32}$/),
+  connection_id: z.string().min(1).max(64),
+  user: name,
+  app: name,
+  port,
+  /** Who the proxy says the client is, as `address:port`. */
+  peer: z.string().max(64).optional(),
+  sent_bytes: count.optional(),
+  received_bytes: count.optional(),
+  duration_ms: count.optional(),
+  reason: z.string().max(256).optional(),
+});
+export type FlowEvent = z.infer<typeof FlowEventSchema>;
+
+/** `POST /v1/agent/audit` (mTLS with the agent certificate): answered with 204 once they are written. */
+export const AgentAuditRequestSchema = z.object({
+  events: z.array(FlowEventSchema).min(1).max(256),
+});
+
+/** Every refusal, with the HTTP status that fits. `challenge` comes with `mfa-required`: repeat with `totp_code`. */
 export const ApiErrorSchema = z.object({
   error: z.object({
     code: z.string().max(64),
     message: z.string().max(1024),
     hint: z.string().max(1024).optional(),
+    challenge: z.object({ kind: z.literal("totp") }).optional(),
   }),
 });
 export type ApiError = z.infer<typeof ApiErrorSchema>;
