@@ -1,0 +1,203 @@
+/**
+ * What the auth service takes and gives, for the proxy and the local agent beside it.
+ *
+ * @module
+ */
+import type {
+  AgentApp,
+  AgentPolicy,
+  FlowEvent,
+  HostPort,
+  LockTarget,
+  SecondFactor,
+} from "../../config/mod.ts";
+import type { CertificateRefusal } from "../../io/mod.ts";
+
+export interface AuthOptions {
+  /** Made if missing, mode 0700; holds the store, the audit log and the admin socket. */
+  readonly dataDir: string;
+  readonly clusterName: string;
+  readonly proxyPublicAddrs: readonly HostPort[];
+  readonly secondFactor: SecondFactor;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** How dear a password is to try; tests take a cheap one. */
+  readonly passwordCost?: PasswordCost;
+  /** Waits, for long polls; tests bring their own. Resolves early, and quietly, when the signal fires. */
+  readonly delay?: (ms: number, signal: AbortSignal) => Promise<void>;
+}
+
+/** scrypt's parameters: 2^`logN`, `r`, `p`. */
+export interface PasswordCost {
+  readonly logN: number;
+  readonly r: number;
+  readonly p: number;
+}
+
+/** Who sent a request. */
+export interface Peer {
+  /** The address the TCP connection came from, without port. */
+  readonly address: string;
+  /**
+   * The client certificate of the TLS session in DER, if one was shown; the session proves that the peer holds its
+   * key. Who signed it is judged here.
+   */
+  readonly certificate: Uint8Array | null;
+}
+
+/** Who holds a ticket; `null` instead means: send them away. */
+export interface TicketHolder {
+  readonly appId: string;
+  readonly app: string;
+  readonly sessionId: string;
+  readonly user: string;
+  readonly expiresMs: number;
+}
+
+/** An agent that showed a certificate of ours and is still wanted. */
+export interface AgentIdentity {
+  readonly agentId: string;
+  readonly name: string;
+  /** The names of the apps it may serve. */
+  readonly apps: readonly string[];
+  readonly certificateExpiresMs: number;
+}
+
+export type Refusal<Code extends string = string> = {
+  readonly kind: "refused";
+  readonly code: Code;
+  readonly message: string;
+};
+
+export type AgentVerdict =
+  | { readonly kind: "good"; readonly agent: AgentIdentity }
+  | Refusal<CertificateRefusal | "agent-unknown" | "access-locked">;
+
+export type UserVerdict =
+  | {
+    readonly kind: "good";
+    readonly user: string;
+    readonly sessionId: string;
+    readonly roles: readonly string[];
+    readonly certificateExpiresMs: number;
+  }
+  | Refusal<CertificateRefusal | "session-ended" | "access-locked">;
+
+/** A connected agent that serves an app; `instance` is the control channel's own symbol. */
+export interface AgentHandle {
+  readonly agentId: string;
+  readonly name: string;
+  readonly instance: symbol;
+}
+
+/** Which agents are connected, and what they serve. */
+export interface AgentDirectory {
+  /**
+   * An agent said hello, or said it again with other apps.
+   *
+   * @returns The apps it may not serve and why; they are not listed and nobody is sent to it for them.
+   */
+  connected(hello: {
+    readonly agent: AgentIdentity;
+    readonly apps: readonly AgentApp[];
+    readonly instance: symbol;
+  }): readonly { readonly app: string; readonly reason: string }[];
+  /** A control channel ended; unknown instances are ignored. */
+  disconnected(instance: symbol): void;
+  /** The agents that serve an app, longest connected first. */
+  agentsFor(appId: string): readonly AgentHandle[];
+}
+
+/** What happened, for the audit log. Never a secret. */
+export interface AuditEvent {
+  readonly event:
+    | "login.ok"
+    | "login.failed"
+    | "login.locked"
+    | "logout"
+    | "app.cert.issued"
+    | "app.cert.refused"
+    | "app.session.start"
+    | "app.session.end"
+    | "agent.join.ok"
+    | "agent.join.failed"
+    | "agent.renewed"
+    | "agent.removed"
+    | "resource.put"
+    | "resource.removed"
+    | "user.reset"
+    | "token.created"
+    | "token.removed";
+  readonly user?: string;
+  /** The address of whoever asked. */
+  readonly source?: string;
+  readonly session_id?: string;
+  readonly connection_id?: string;
+  readonly app?: string;
+  readonly port?: number;
+  readonly agent_id?: string;
+  readonly agent?: string;
+  readonly peer?: string;
+  readonly kind?: string;
+  readonly name?: string;
+  readonly reason?: string;
+  readonly mfa?: boolean;
+  readonly sent_bytes?: number;
+  readonly received_bytes?: number;
+  readonly duration_ms?: number;
+  readonly expires?: string;
+}
+
+/** An event as it is kept: numbered, timed, named. */
+export interface AuditRecord extends AuditEvent {
+  readonly seq: number;
+  /** RFC 3339, UTC. */
+  readonly time: string;
+  readonly cluster_name: string;
+}
+
+export interface AuditLog {
+  /**
+   * Keeps an event in the store and in `audit.jsonl`. Resolves when both have it.
+   *
+   * @throws {OsError} `audit-unwritable`: what the event is about must then not happen.
+   */
+  write(event: AuditEvent): Promise<void>;
+}
+
+/** What other parts of the server use of the auth service. `Auth` is it. */
+export interface AuthService {
+  readonly clusterName: string;
+  readonly agents: AgentDirectory;
+  readonly audit: AuditLog;
+  /** Answers every `/webapi` and `/v1` request but the agents' WebSocket. Never rejects. */
+  fetch(request: Request, peer: Peer): Promise<Response>;
+  hostCaPem(): string;
+  /** `sha256:…` of the host CA. */
+  hostCaPin(): string;
+  userCaPems(): readonly string[];
+  /** A proxy certificate for its names, 24 hours, followed by the host CA. */
+  issueProxyCertificate(
+    names: readonly string[],
+    publicKeyPem: string,
+  ): Promise<{ readonly chainPem: string; readonly expiresMs: number }>;
+  /** Admits the agent inside this process, without a token; its apps are exactly these. */
+  admitLocalAgent(request: {
+    readonly name: string;
+    readonly apps: readonly string[];
+    readonly publicKeyPem: string;
+  }): Promise<{ readonly certificatePem: string; readonly agent: AgentIdentity }>;
+  /** The ticket's mac, expiry, session, user, locks and roles are all looked at. */
+  verifyTicket(ticket: string): Promise<TicketHolder | null>;
+  verifyUserCertificate(der: Uint8Array): Promise<UserVerdict>;
+  verifyAgentCertificate(der: Uint8Array): Promise<AgentVerdict>;
+  /** What agents decide every flow by; the local agent asks here, others over HTTPS. */
+  policy(): Promise<AgentPolicy>;
+  /** Waits until what `policy`, `/v1/config` or `/v1/apps` say may have changed, or the signal fires. */
+  changed(signal: AbortSignal): Promise<void>;
+  /** Flow events of the local agent; others report over HTTPS. Rejects when they cannot be written: fail closed. */
+  reportFlow(agent: AgentIdentity, events: readonly FlowEvent[]): Promise<void>;
+  /** Calls back when somebody is locked out or logs out, so that live flows can be cut. */
+  onLock(listener: (target: LockTarget) => void): { [Symbol.dispose](): void };
+  close(): Promise<void>;
+}
