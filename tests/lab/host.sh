@@ -44,5 +44,5 @@ echo 0 >/proc/sys/net/ipv6/conf/all/accept_dad
 ip link set lo up
 echo ready
 exec 1>&- 3<&0 0</dev/null
-cat <&3 >/dev/null &
+(exec -a life-line cat <&3 >/dev/null) &
 wait $!

@@ -39,6 +39,7 @@ export class Host {
   readonly pid: number;
   /** `net:[4026532281]` and the like, to find leftovers by. */
   readonly namespaces: readonly string[];
+  readonly #started: LabProcess[] = [];
   readonly #holder: Deno.ChildProcess;
   readonly #environment: Readonly<Record<string, string>>;
 
@@ -111,9 +112,7 @@ export class Host {
       check(this.#prompt(command, options), outcome, options.expect ?? [0]);
       return outcome;
     } catch (thrown) {
-      for (const pid of childrenOf(child.pid)) killQuietly(pid, "SIGKILL");
-      killQuietly(child.pid, "SIGKILL");
-      await child.status;
+      await endQuickly(child);
       await Promise.all([child.stdout.cancel(), child.stderr.cancel()]).catch(() => undefined);
       throw thrown;
     }
@@ -141,7 +140,10 @@ export class Host {
     say(`${this.#prompt(command, options)} &`);
     const quoted = options.log === undefined ? "/dev/null" : options.log;
     const wrapped = ["sh", "-c", `exec "$@" 2>>'${quoted}'`, "sh", ...command];
-    return new LabProcess(`${this.name}: ${command[0]}`, this.#spawn(wrapped, options, "null"));
+    const child = this.#spawn(wrapped, options, "null");
+    const process = new LabProcess(`${this.name}: ${command[0]}`, child);
+    this.#started.push(process);
+    return process;
   }
 
   /** Every process in the host but its process 1 and the lab's own way in. */
@@ -154,7 +156,7 @@ export class Host {
       try {
         if (Deno.readLinkSync(`/proc/${pid}/ns/pid`) !== own) continue;
         const command = Deno.readTextFileSync(`/proc/${pid}/cmdline`).split("\0").slice(0, -1);
-        if (command.length === 0) continue;
+        if (command.length === 0 || command[0] === "life-line") continue;
         found.push({ pid, uid: Deno.statSync(`/proc/${pid}`).uid ?? 0, command });
       } catch (thrown) {
         if (!isGone(thrown) && !(thrown instanceof Deno.errors.PermissionDenied)) throw thrown;
@@ -188,6 +190,7 @@ export class Host {
     // Process 1 takes its pid namespace along, and unshare(1), which waits for it, reaps it.
     if (childrenOf(this.#holder.pid).includes(this.pid)) killQuietly(this.pid, "SIGKILL");
     await within(`host "${this.name}" ends`, 5_000, this.#holder.status);
+    for (const process of this.#started) await process.stop("SIGKILL");
     await this.#holder.stdin.close().catch(() => undefined);
   }
 
@@ -218,6 +221,17 @@ export class Host {
     return `${user}${this.name}${user === "" ? "#" : "$"} ${environment.join("")}${
       shellText(command)
     }`;
+  }
+}
+
+/** Kills what nsenter(1) runs; nsenter reaps it, tells, and ends. */
+async function endQuickly(child: Deno.ChildProcess): Promise<void> {
+  for (const pid of childrenOf(child.pid)) killQuietly(pid, "SIGKILL");
+  try {
+    await within("nsenter ends", 1_000, child.status);
+  } catch {
+    killQuietly(child.pid, "SIGKILL");
+    await child.status;
   }
 }
 
