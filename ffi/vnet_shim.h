@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef VNET_SHIM_H
+#define VNET_SHIM_H
+
+/*
+ * The only header TypeScript knows. Every function does one system-call-sized
+ * act and returns >= 0 or -errno; vnet_errno_name() turns the number into the
+ * name. Buffers are the caller's and are not kept after the return, strings are
+ * NUL-terminated, descriptors are closed on exec. Addresses are in network
+ * byte order, 4 bytes for IPv4 and 16 for IPv6; ports, indexes and times are
+ * plain integers in host order. "family" is 4 or 6, the IP version.
+ *
+ * ffi/mod.ts holds the same table for Deno; ffi/tests/abi_test.ts compares the
+ * two name by name and type by type.
+ */
+
+#include <stdint.h>
+
+#define VNET_ABI_VERSION 1
+
+/* ---- shim.c ----------------------------------------------------------- */
+
+/* Returns VNET_ABI_VERSION of the library that was loaded. */
+int32_t vnet_abi_version(void);
+
+/*
+ * Writes the name of an errno ("EPERM") into out, NUL-terminated; "E<number>"
+ * for one without a name here. Returns the length, or -ENOSPC.
+ */
+int32_t vnet_errno_name(int32_t number, char *out, uint32_t out_len);
+
+/* Closes a descriptor. Returns 0, or -EBADF. See close(2). */
+int32_t vnet_close(int32_t fd);
+
+/* Makes an eventfd with which vnet_wait() can be woken. See eventfd(2). */
+int32_t vnet_wake_open(void);
+
+/* Wakes every vnet_wait() on wake_fd, the present one and all later ones. */
+int32_t vnet_wake(int32_t wake_fd);
+
+/*
+ * Waits until fd is ready. BLOCKS: call it off the JavaScript thread.
+ *
+ *   events      1 readable, 2 writable, added
+ *   wake_fd     an eventfd of vnet_wake_open(), or -1
+ *   timeout_ms  -1 waits for ever
+ *
+ * Returns the ready events (an error or a hang-up counts as ready), 0 when the
+ * time is over, or -ECANCELED when woken; -EINVAL for a closed descriptor.
+ */
+int32_t vnet_wait(int32_t fd, uint32_t events, int32_t wake_fd, int32_t timeout_ms);
+
+/* ---- tun_linux.c ------------------------------------------------------- */
+
+/*
+ * Creates a TUN device in packet mode, for this descriptor only (never
+ * persistent, never multi-queue, never one that exists). Nonblocking.
+ *
+ *   name         wanted name, shorter than 16 bytes; "" lets the kernel choose
+ *   vnet_header  1: 10-byte virtio_net_hdr before each packet, checksum and TSO offload
+ *   name_out     receives the name in force, NUL-terminated; at least 16 bytes
+ *
+ * Returns the descriptor, or -errno; expect -EPERM without CAP_NET_ADMIN,
+ * -ENOENT without /dev/net/tun, -EBUSY if the name is taken, -EINVAL from a
+ * kernel without the offloads. Source: kernel Documentation/networking/tuntap.rst
+ */
+int32_t vnet_tun_open(const char *name, uint32_t vnet_header, char *name_out,
+		      uint32_t name_out_len);
+
+/* ---- netlink_linux.c: rtnetlink(7), CAP_NET_ADMIN to change anything ------ */
+
+/* Returns the index of a link, or -ENODEV. */
+int32_t vnet_link_index(const char *name);
+
+/* Writes the name of a link, NUL-terminated, at least 16 bytes. Returns 0, or -ENXIO. */
+int32_t vnet_link_name(uint32_t ifindex, char *out, uint32_t out_len);
+
+/*
+ * Brings a link up. Before that: no IPv6 link-local address will be made
+ * (addrgenmode none), and the MTU is set unless mtu is 0. A kernel without
+ * IPv6 is no error. Returns 0, or -errno; expect -ENODEV, -EPERM, -EINVAL
+ * for an MTU the device cannot have.
+ */
+int32_t vnet_link_up(uint32_t ifindex, uint32_t mtu);
+
+/* Takes a link down. Returns 0, or -errno; expect -ENODEV, -EPERM. */
+int32_t vnet_link_down(uint32_t ifindex);
+
+/* Deletes a link. Returns 0, or -errno; expect -ENODEV, -EPERM, -EOPNOTSUPP. */
+int32_t vnet_link_delete(uint32_t ifindex);
+
+/*
+ * Adds an address to a link; IPv6 without duplicate detection and without a
+ * route of its own, so that it can be used at once. Returns 0, or -errno;
+ * expect -EEXIST, -EPERM, -EACCES or -EOPNOTSUPP with IPv6 switched off.
+ */
+int32_t vnet_address_add(uint32_t ifindex, const uint8_t *address, uint32_t address_len,
+			 uint32_t prefix_length);
+
+/* Removes an address. Returns 0, or -errno; expect -EADDRNOTAVAIL when absent. */
+int32_t vnet_address_remove(uint32_t ifindex, const uint8_t *address, uint32_t address_len,
+			    uint32_t prefix_length);
+
+/*
+ * Adds a route of the main table that leads into a link.
+ *
+ *   source      preferred source address of the same length, or NULL
+ *   congestion  congestion control of its connections, or ""; see ip-route(8) congctl
+ *
+ * Returns 0, or -errno; expect -EEXIST for the identical route, -EPERM,
+ * -EINVAL for an unknown congestion control, -EACCES with IPv6 switched off.
+ */
+int32_t vnet_route_add(uint32_t ifindex, const uint8_t *destination, uint32_t destination_len,
+		       uint32_t prefix_length, const uint8_t *source, const char *congestion);
+
+/* Removes a route that vnet_route_add() made. Returns 0, or -errno; expect -ESRCH when absent. */
+int32_t vnet_route_remove(uint32_t ifindex, const uint8_t *destination,
+			  uint32_t destination_len, uint32_t prefix_length);
+
+/*
+ * Lists the routes of all tables of one family as records of 32 bytes:
+ * family u8 | prefix length u8 | type u8 | protocol u8 | table u32 | link
+ * index u32 | metric u32 | destination 16 bytes, all in host order.
+ *
+ * Returns the number of bytes, or -errno; -ENOBUFS asks for a bigger buffer.
+ */
+int32_t vnet_route_dump(uint32_t family, uint8_t *out, uint32_t out_len);
+
+/*
+ * Lists the addresses of one family as records of 32 bytes: family u8 |
+ * prefix length u8 | scope u8 | 0 | link index u32 | flags u32 | 0 u32 |
+ * address 16 bytes. Returns as vnet_route_dump().
+ */
+int32_t vnet_address_dump(uint32_t family, uint8_t *out, uint32_t out_len);
+
+/* ---- socket_linux.c ------------------------------------------------------ */
+
+/*
+ * Listens on a unix SOCK_SEQPACKET socket; a stale file at path is removed
+ * only if it is a socket nobody answers on. The file gets mode and, unless
+ * they are 0xffffffff, owner and group before the first accept can happen.
+ * Nonblocking. Returns the descriptor, or -errno; expect -EADDRINUSE, -EACCES,
+ * -ENAMETOOLONG. See unix(7).
+ */
+int32_t vnet_unix_listen(const char *path, uint32_t mode, uint32_t uid, uint32_t gid);
+
+/* Accepts one connection. Nonblocking. Returns the descriptor, or -EAGAIN. */
+int32_t vnet_unix_accept(int32_t fd);
+
+/* Connects to a unix SOCK_SEQPACKET socket. Returns the descriptor, or -errno. */
+int32_t vnet_unix_connect(const char *path);
+
+/* Makes a connected SOCK_SEQPACKET pair; out receives two descriptors. */
+int32_t vnet_unix_pair(int32_t *out, uint32_t out_count);
+
+/*
+ * Sends one message with up to 8 descriptors; the descriptors stay the
+ * caller's. Returns the length, or -errno; expect -EAGAIN, -EPIPE, -EMSGSIZE.
+ */
+int32_t vnet_unix_send(int32_t fd, const uint8_t *data, uint32_t data_len, const int32_t *fds,
+		       uint32_t fds_count);
+
+/*
+ * Receives one message with its descriptors (at most 8), which become the
+ * caller's. *received is set to their number. An empty message and the end
+ * of the stream both return 0: peers never send empty messages.
+ *
+ * Returns the length, 0 at the end, or -errno; expect -EAGAIN, -EMSGSIZE when
+ * the message or its descriptors did not fit (the descriptors are closed).
+ */
+int32_t vnet_unix_receive(int32_t fd, uint8_t *data, uint32_t data_len, int32_t *fds,
+			  uint32_t fds_count, int32_t *received);
+
+/* Says who connected (SO_PEERCRED): out receives pid, uid, gid. */
+int32_t vnet_unix_peer(int32_t fd, uint32_t *out, uint32_t out_count);
+
+/* Binds a nonblocking UDP socket; port 0 lets the kernel choose. Returns the descriptor. */
+int32_t vnet_udp_bind(const uint8_t *address, uint32_t address_len, uint32_t port);
+
+/*
+ * Receives up to count datagrams in one call (recvmmsg).
+ *
+ *   data       count slots of slot_len bytes
+ *   sources    count records of 20 bytes: family u8 | 0 | port u16 | address 16 bytes
+ *   lengths    count lengths; a datagram longer than its slot has length 0
+ *
+ * Returns the number received, or -errno; expect -EAGAIN, -ECONNREFUSED.
+ */
+int32_t vnet_udp_receive(int32_t fd, uint8_t *data, uint32_t slot_len, uint8_t *sources,
+			 uint32_t *lengths, uint32_t count);
+
+/*
+ * Sends up to count datagrams in one call (sendmmsg); same buffers, the
+ * records name the destinations. Returns the number sent, or -errno of the
+ * first one; expect -EAGAIN.
+ */
+int32_t vnet_udp_send(int32_t fd, const uint8_t *data, uint32_t slot_len,
+		      const uint8_t *destinations, const uint32_t *lengths, uint32_t count);
+
+/* Listens on TCP, nonblocking; port 0 lets the kernel choose. Returns the descriptor. */
+int32_t vnet_tcp_listen(const uint8_t *address, uint32_t address_len, uint32_t port,
+			uint32_t backlog);
+
+/* Writes the local endpoint of a socket, 20 bytes as in vnet_udp_receive(). Returns 0. */
+int32_t vnet_socket_local(int32_t fd, uint8_t *out, uint32_t out_len);
+
+/*
+ * Finds the descriptor of a listening TCP socket of this process by its local
+ * endpoint. It stays its owner's. Returns it, or -ENOENT.
+ */
+int32_t vnet_listener_find(const uint8_t *address, uint32_t address_len, uint32_t port);
+
+/*
+ * Lets a TCP listener, and every connection it accepts, see only packets that
+ * arrived on one of the links and, unless source is NULL, come from source;
+ * the others are dropped without an answer. At most 8 links.
+ * Returns 0, or -errno. See socket(7) SO_ATTACH_FILTER.
+ */
+int32_t vnet_listener_guard(int32_t fd, const uint32_t *ifindexes, uint32_t ifindexes_count,
+			    const uint8_t *source, uint32_t source_len);
+
+/* Sets the congestion control of a TCP socket. Returns 0, or -errno; expect -EPERM, -ENOENT. */
+int32_t vnet_socket_congestion(int32_t fd, const char *name);
+
+/*
+ * Opens a raw socket that sends whole IP packets, bound to one link: it can
+ * reach that link's own addresses (through lo) and what lies behind the link,
+ * nothing else, and its receiver cannot undo that without CAP_NET_RAW.
+ * Returns the descriptor, or -errno; expect -EPERM, -ENODEV. See raw(7).
+ */
+int32_t vnet_raw_open(uint32_t family, uint32_t ifindex);
+
+/*
+ * Finds the local TCP socket of a connection by its exact addresses: out
+ * receives uid and inode. ifindex: the link it may be bound to, or 0.
+ * Returns 0, or -errno; expect -ENOENT. See sock_diag(7).
+ */
+int32_t vnet_socket_owner(const uint8_t *source, uint32_t address_len, uint32_t source_port,
+			  const uint8_t *destination, uint32_t destination_port,
+			  uint32_t ifindex, uint32_t *out, uint32_t out_count);
+
+/*
+ * Aborts every TCP connection of this network namespace whose remote address
+ * lies in a prefix (SOCK_DESTROY): their owners read ECONNABORTED.
+ * Returns how many, or -errno; expect -EPERM, -EOPNOTSUPP.
+ */
+int32_t vnet_socket_destroy(const uint8_t *prefix, uint32_t prefix_len, uint32_t prefix_length);
+
+/* ---- process_linux.c ------------------------------------------------------ */
+
+/* The namespaces and other wishes of vnet_spawn(), added. */
+#define VNET_SPAWN_NEW_SESSION 1u
+#define VNET_SPAWN_NET_NAMESPACE 2u
+#define VNET_SPAWN_MOUNT_NAMESPACE 4u
+#define VNET_SPAWN_USER_NAMESPACE 8u
+#define VNET_SPAWN_MAP_ROOT 16u
+#define VNET_SPAWN_NO_NEW_PRIVILEGES 32u
+#define VNET_SPAWN_DIE_WITH_PARENT 64u
+
+/*
+ * Starts a program.
+ *
+ *   path            the file to execute, not searched in PATH
+ *   arguments       argv as NUL-terminated strings one after the other, argv[0] first
+ *   environment     likewise, NAME=value
+ *   directory       working directory, or "" for the present one
+ *   descriptors     what becomes descriptor 0, 1, 2 …; -1 is /dev/null; 3 to 16 of them
+ *   uid, gid        0xffffffff keeps the present one; with a uid, the groups of
+ *                   that user are taken on (none if the user is unknown)
+ *   flags           VNET_SPAWN_*; with a user namespace the present user is
+ *                   mapped to itself, or to root with VNET_SPAWN_MAP_ROOT
+ *   step            receives where it failed: 1 groups, 2 fork, 3 session,
+ *                   4 namespaces, 5 user map, 6 mounts, 7 descriptors,
+ *                   8 directory, 9 identity, 10 privileges, 11 execute
+ *
+ * Returns the process id, or -errno.
+ */
+int32_t vnet_spawn(const char *path, const uint8_t *arguments, uint32_t arguments_len,
+		   const uint8_t *environment, uint32_t environment_len, const char *directory,
+		   const int32_t *descriptors, uint32_t descriptors_count, uint32_t uid,
+		   uint32_t gid, uint32_t flags, uint32_t *step);
+
+/* Opens a file to append to, made with mode if absent; never a link's target. Returns the descriptor. */
+int32_t vnet_append_open(const char *path, uint32_t mode);
+
+/* Opens a pidfd of a child: readable for vnet_wait() once it ended. See pidfd_open(2). */
+int32_t vnet_process_open(int32_t pid);
+
+/*
+ * Collects a child that ended. Returns its exit code (0 to 255) or 256 + the
+ * signal that killed it; -EAGAIN while it runs, -ECHILD when it is not ours.
+ */
+int32_t vnet_process_reap(int32_t pid);
+
+/* Bind-mounts source over target (both exist), read-only if asked. See mount(2). */
+int32_t vnet_mount_bind(const char *source, const char *target, uint32_t read_only);
+
+/* Mounts an empty tmpfs with options ("mode=755") at target. */
+int32_t vnet_mount_tmpfs(const char *target, const char *options);
+
+/* Stops mounts of this namespace from spreading to others and back. */
+int32_t vnet_mount_private(void);
+
+/* ---- datapath_linux.c: the packet thread --------------------------------- */
+
+/* Size of one record of vnet_datapath_events() and vnet_datapath_flow(). */
+#define VNET_FLOW_RECORD_SIZE 64
+/* Number of counters of vnet_datapath_stats(), in the order of ffi/mod.ts. */
+#define VNET_STATS_COUNT 32
+
+/* Packets of sockets without a local owner are refused. */
+#define VNET_DATAPATH_OWNER_REQUIRED 1u
+
+/*
+ * Starts the thread that owns a TUN device's packets. The descriptors stay the
+ * caller's, open until vnet_datapath_stop() has returned.
+ *
+ *   raw4_fd, raw6_fd  of vnet_raw_open(); raw6_fd may be -1 without IPv6
+ *   ifindex           of the TUN device
+ *   addresses         self, peer and network of IPv4 (4 bytes each), then of
+ *                     IPv6 (16 bytes each): 12 bytes without IPv6, 60 with
+ *   range_length      prefix length of the IPv4 network, 8 to 27; IPv6 is a /64
+ *                     whose low 32 bits are the IPv4 address
+ *   listen_port4, 6   where the listener of self listens
+ *   max_held          how many SYNs may wait for an answer, 1 to 65536
+ *   held_timeout_ms   how long one may
+ *
+ * Returns a handle, or -errno.
+ */
+int64_t vnet_datapath_start(int32_t tun_fd, uint32_t vnet_header, int32_t raw4_fd,
+			    int32_t raw6_fd, uint32_t ifindex, const uint8_t *addresses,
+			    uint32_t addresses_len, uint32_t range_length,
+			    uint32_t listen_port4, uint32_t listen_port6, uint32_t max_held,
+			    uint32_t held_timeout_ms, uint32_t flags);
+
+/*
+ * Adds (1) or removes (0) leased IPv4 addresses, 4 bytes each; the IPv6 twins
+ * follow. Connections that exist stay. Returns 0, or -EINVAL if one of them
+ * lies outside the network (nothing is changed then).
+ */
+int32_t vnet_datapath_leases(int64_t handle, const uint8_t *addresses, uint32_t addresses_len,
+			     uint32_t add);
+
+/*
+ * Waits for held SYNs and takes as many as fit, each once. BLOCKS: call it off
+ * the JavaScript thread. Records of 64 bytes, host order: id u64 | uid u32 (all ones:
+ * no owner) | inode u32 | source 16 bytes | destination 16 bytes | source
+ * port u16 | destination port u16 | family u8 | 0.
+ *
+ * Returns the number of records, 0 when the time is over, or -errno:
+ * -ECANCELED once stopped, another when the device was lost.
+ */
+int32_t vnet_datapath_events(int64_t handle, uint8_t *out, uint32_t out_len,
+			     int32_t timeout_ms);
+
+/* Makes the present, or the next, vnet_datapath_events() return at once. Returns 0. */
+int32_t vnet_datapath_wake(int64_t handle);
+
+/* The answers of vnet_datapath_answer(). */
+#define VNET_ANSWER_RELEASE 0u
+#define VNET_ANSWER_REFUSE 1u
+#define VNET_ANSWER_NETWORK_UNREACHABLE 2u
+#define VNET_ANSWER_HOST_UNREACHABLE 3u
+#define VNET_ANSWER_PORT_UNREACHABLE 4u
+#define VNET_ANSWER_ADMIN_PROHIBITED 5u
+
+/*
+ * Answers one held SYN. Returns 0, -ENOENT if it is not held (any more), or
+ * the errno of the packet that could not be sent.
+ */
+int32_t vnet_datapath_answer(int64_t handle, uint64_t id, uint32_t answer);
+
+/*
+ * Finds the flow behind a connection of the listener by its remote port;
+ * out receives one record as vnet_datapath_events(). Returns 0, or -ENOENT.
+ */
+int32_t vnet_datapath_flow(int64_t handle, uint32_t family, uint32_t port, uint8_t *out,
+			   uint32_t out_len);
+
+/* Copies VNET_STATS_COUNT counters. Returns 0. */
+int32_t vnet_datapath_stats(int64_t handle, uint64_t *out, uint32_t out_count);
+
+/*
+ * Ends the thread: refuses what is held, wakes vnet_datapath_events(), waits
+ * for the thread. The handle stays valid until vnet_datapath_free().
+ */
+int32_t vnet_datapath_stop(int64_t handle);
+
+/* Frees a stopped handle no other call is using. Returns 0, or -EBUSY. */
+int32_t vnet_datapath_free(int64_t handle);
+
+#endif

@@ -1,0 +1,59 @@
+/**
+ * The operating system as vnet needs it: TUN, links, addresses, routes, sockets, processes and OS DNS, each one
+ * act at a time. Decides nothing. Everything throws `OsError` with the call and the errno's name.
+ *
+ * @module
+ */
+
+export { type Act, closeFd, errnoName, loadShim, type Shim, shimPath } from "./shim.ts";
+export { READABLE, Waiter, WRITABLE } from "./waiter.ts";
+export { openTun, type Tun } from "./tun.ts";
+export {
+  addAddress,
+  addRoute,
+  type InterfaceAddress,
+  linkDelete,
+  linkDown,
+  linkIndex,
+  linkName,
+  linkUp,
+  listAddresses,
+  listRoutes,
+  removeAddress,
+  removeRoute,
+  type Route,
+} from "./netlink.ts";
+export {
+  MESSAGE_LIMIT_BYTES,
+  type PeerCredentials,
+  SeqpacketListener,
+  type SeqpacketMessage,
+  SeqpacketSocket,
+  socketPair,
+} from "./seqpacket.ts";
+export { DatagramBatch, localEndpoint, tcpListen, UdpSocket } from "./datagram.ts";
+export {
+  destroySockets,
+  findListener,
+  guardListener,
+  openRaw,
+  type SocketOwner,
+  socketOwner,
+} from "./sockets.ts";
+export {
+  type ExitReason,
+  makePrivate,
+  mountBind,
+  mountTmpfs,
+  spawn,
+  type SpawnOptions,
+  type Stdio,
+  waitProcess,
+} from "./process.ts";
+export {
+  Datapath,
+  type DatapathOptions,
+  type DatapathStats,
+  type RejectReason,
+  type SynEvent,
+} from "./datapath.ts";

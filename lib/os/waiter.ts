@@ -1,0 +1,72 @@
+/**
+ * Waiting for a descriptor off the JavaScript thread, so that `close()` and an `AbortSignal` end the wait.
+ *
+ * @module
+ */
+import { closeFd, ensure, osError, type Shim } from "./shim.ts";
+
+/** What a wait is for, as `vnet_wait` numbers them. */
+export const READABLE = 1;
+export const WRITABLE = 2;
+
+const ECANCELED = 125;
+const ACT = { act: "wait for a descriptor", call: "poll", code: "wait-failed" } as const;
+
+/**
+ * The waits on one descriptor. Each runs on a thread of the pool; `close()` ends them all and returns when
+ * the last has, so that the descriptor may be closed afterwards.
+ */
+export class Waiter {
+  readonly #shim: Shim;
+  readonly #fd: number;
+  readonly #wakes = new Map<number, Promise<number>>();
+  #closed = false;
+
+  constructor(shim: Shim, fd: number) {
+    this.#shim = shim;
+    this.#fd = fd;
+  }
+
+  /** Whether `close()` was called. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /**
+   * Waits until the descriptor is ready.
+   *
+   * @param events `READABLE`, `WRITABLE` or their sum.
+   * @returns Whether it is ready; false once closed.
+   * @throws The signal's reason when it is aborted; {OsError} if the descriptor cannot be waited for.
+   */
+  async wait(events: number, signal?: AbortSignal): Promise<boolean> {
+    signal?.throwIfAborted();
+    if (this.#closed) return false;
+    const shim = this.#shim;
+    const wake = ensure(shim, shim.symbols.vnet_wake_open(), ACT);
+    const ready = shim.symbols.vnet_wait(this.#fd, events, wake, -1);
+    const onAbort = () => shim.symbols.vnet_wake(wake);
+    this.#wakes.set(wake, ready);
+    signal?.addEventListener("abort", onAbort, { once: true });
+    let result: number;
+    try {
+      result = await ready;
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
+      this.#wakes.delete(wake);
+      closeFd(shim, wake);
+    }
+    signal?.throwIfAborted();
+    if (this.#closed || result === -ECANCELED) return false;
+    if (result < 0) throw osError(shim, -result, ACT);
+    return true;
+  }
+
+  /** Ends every wait; they return false. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const pending = [...this.#wakes];
+    for (const [wake] of pending) this.#shim.symbols.vnet_wake(wake);
+    await Promise.allSettled(pending.map(([, ready]) => ready));
+  }
+}
