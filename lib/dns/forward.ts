@@ -1,0 +1,153 @@
+/**
+ * Asking an upstream in a client's stead: the question out, the answer checked and handed on as bytes.
+ *
+ * @module
+ * @see RFC 5452 section 9.1, draft-vixie-dnsext-dns0x20
+ */
+
+import { contains, decodeIp, type Prefix } from "../ip/mod.ts";
+import { FLAG, RCODE, RR_CLASS, RR_TYPE } from "./codes.ts";
+import { decodeMessage } from "./message.ts";
+import { HEADER_BYTES, type Query, read16, UDP_MAX_BYTES, write16, writeOpt } from "./query.ts";
+import { replyLimit, type Transport, truncatedReply } from "./reply.ts";
+import { equalFolded } from "./wire_name.ts";
+
+const OPT_BYTES = 11;
+/** Failures that some servers send as a bare header, without the question. */
+const BARE_RCODES: readonly number[] = [
+  RCODE.FORMERR,
+  RCODE.SERVFAIL,
+  RCODE.NOTIMP,
+  RCODE.REFUSED,
+];
+
+/** An answer that belongs to the question sent. */
+export interface Acceptance {
+  /** The header's four bits. */
+  readonly rcode: number;
+  /** The upstream has more to say over TCP. */
+  readonly truncated: boolean;
+  /**
+   * The question came back in other letter case than it was sent. Believe it once, then stop mixing case
+   * towards this upstream, for it folds names.
+   */
+  readonly folded: boolean;
+}
+
+/**
+ * Writes the question for an upstream, in a fresh array: RD, AD, CD and DO as the client set them, the
+ * client's other EDNS options left behind, for they are between neighbours (RFC 6891 section 6.1.1).
+ *
+ * @param options.id 16 random bits.
+ * @param options.caseBits Random bytes; a set bit turns the letter at its place to the other case. A question
+ *   that comes back to us in just this spelling has gone in a circle.
+ */
+export function encodeForward(
+  query: Query,
+  options: { readonly id: number; readonly caseBits?: Uint8Array },
+): Uint8Array<ArrayBuffer> {
+  const { questionEnd, edns, dnssecOk, udpSizeBytes } = query;
+  const sent = new Uint8Array(questionEnd + (edns ? OPT_BYTES : 0));
+  sent.set(query.bytes.subarray(0, questionEnd));
+  write16(sent, 0, options.id);
+  write16(sent, 2, query.flags & (FLAG.RD | FLAG.AD | FLAG.CD));
+  write16(sent, 10, edns ? 1 : 0);
+  if (options.caseBits !== undefined) mixCase(sent, questionEnd - 4, options.caseBits);
+  if (edns) {
+    writeOpt(sent, questionEnd, {
+      udpSizeBytes: Math.min(udpSizeBytes, UDP_MAX_BYTES),
+      dnssecOk,
+      rcode: 0,
+      optionBytes: 0,
+    });
+  }
+  return sent;
+}
+
+/**
+ * Tells whether bytes that came from an upstream answer what was sent there.
+ *
+ * @param sent What `encodeForward` made of the query.
+ * @returns `null` if not: a stray, a forgery or noise; keep waiting.
+ */
+export function acceptAnswer(
+  answer: Uint8Array,
+  sent: Uint8Array,
+  query: Query,
+): Acceptance | null {
+  if (answer.length < HEADER_BYTES || answer[0] !== sent[0] || answer[1] !== sent[1]) return null;
+  const flags = read16(answer, 2);
+  if ((flags & FLAG.QR) === 0 || ((flags >> 11) & 15) !== 0) return null;
+  const rcode = flags & 15;
+  const truncated = (flags & FLAG.TC) !== 0;
+  if (read16(answer, 4) === 0) {
+    const bare = answer.length === HEADER_BYTES && BARE_RCODES.includes(rcode);
+    return bare ? { rcode, truncated: false, folded: false } : null;
+  }
+  const { questionEnd } = query;
+  if (read16(answer, 4) !== 1 || !equalFolded(answer, sent, HEADER_BYTES, questionEnd)) return null;
+  for (let at = questionEnd - 4; at < questionEnd; at++) {
+    if (answer[at] !== sent[at]) return null; // type and class are not letters
+  }
+  let folded = false;
+  for (let at = HEADER_BYTES; at < questionEnd; at++) folded ||= answer[at] !== sent[at];
+  return { rcode, truncated, folded };
+}
+
+/** How `restoreAnswer` hands on an answer. */
+export interface RestoreOptions {
+  readonly transport: Transport;
+  /** From the verdict: NXDOMAIN becomes "no data", for there are names of ours below (RFC 8020). */
+  readonly emptyNonTerminal?: boolean;
+}
+
+/**
+ * Makes an accepted answer the client's own: its id, its spelling of the question, nothing larger than it takes.
+ *
+ * @param answer Changed in place and returned, unless something shorter takes its place.
+ */
+export function restoreAnswer(
+  answer: Uint8Array,
+  query: Query,
+  options: RestoreOptions,
+): Uint8Array {
+  const isBare = answer.length < query.questionEnd;
+  const softened = options.emptyNonTerminal === true && (read16(answer, 2) & 15) === RCODE.NXDOMAIN;
+  if (softened) answer[3] = (answer[3] ?? 0) & 0xf0;
+  const flags = read16(answer, 2);
+  if (isBare || answer.length > replyLimit(query, options.transport)) {
+    const reply = truncatedReply(query, flags & 15, flags & (FLAG.RA | FLAG.AA));
+    if (isBare) reply[2] = (reply[2] ?? 0) & ~(FLAG.TC >> 8);
+    return reply;
+  }
+  answer[0] = query.id >> 8;
+  answer[1] = query.id;
+  answer.set(query.bytes.subarray(HEADER_BYTES, query.questionEnd), HEADER_BYTES);
+  return answer;
+}
+
+/**
+ * Tells whether a foreign answer carries an address of a virtual range: nobody but us may give those out.
+ *
+ * @returns Also `true` for an answer that cannot be read.
+ */
+export function claimsAddressIn(answer: Uint8Array, ranges: readonly Prefix[]): boolean {
+  const message = decodeMessage(answer);
+  if (message === null) return true;
+  return message.answers.some(({ type, class: rrClass, rdata }) => {
+    if (rrClass !== RR_CLASS.IN || (type !== RR_TYPE.A && type !== RR_TYPE.AAAA)) return false;
+    const address = decodeIp(rdata);
+    return address !== null && ranges.some((range) => contains(range, address));
+  });
+}
+
+function mixCase(message: Uint8Array, nameEnd: number, bits: Uint8Array): void {
+  for (let at = HEADER_BYTES; at < nameEnd; at++) {
+    const byte = message[at] ?? 0;
+    // a length byte is 63 at most, so it is never taken for a letter
+    if (!((byte >= 0x41 && byte <= 0x5a) || (byte >= 0x61 && byte <= 0x7a))) continue;
+    const place = at - HEADER_BYTES;
+    const bit = ((bits[(place >> 3) % bits.length] ?? 0) >> (place & 7)) & 1;
+    if (bit === 1) message[at] = byte ^ 0x20;
+  }
+}

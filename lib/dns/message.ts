@@ -1,0 +1,198 @@
+/**
+ * Whole messages, read for people and checks; the serving path does without.
+ *
+ * @module
+ * @see RFC 1035 section 4.1
+ */
+
+import { decodeIp, formatIp } from "../ip/mod.ts";
+import { type ExtendedError, formatRrType, RR_TYPE } from "./codes.ts";
+import { HEADER_BYTES, type Question, read16 } from "./query.ts";
+import { decodeName } from "./wire_name.ts";
+
+const EDE_OPTION = 15;
+
+/** One record. */
+export interface ResourceRecord {
+  /** As in `Question`. */
+  readonly name: string;
+  readonly type: number;
+  readonly class: number;
+  readonly ttlSeconds: number;
+  /** A view into the message; names inside may point out of it, see `rdataOffset`. */
+  readonly rdata: Uint8Array;
+  readonly rdataOffset: number;
+}
+
+/** What an OPT record says. */
+export interface EdnsInfo {
+  readonly udpSizeBytes: number;
+  readonly version: number;
+  readonly dnssecOk: boolean;
+  /** The first extended error, if there is one. */
+  readonly error: ExtendedError | null;
+}
+
+/** A message, questions or answers. */
+export interface Message {
+  readonly id: number;
+  /** The header's second word. */
+  readonly flags: number;
+  /** With the upper bits of the OPT record. */
+  readonly rcode: number;
+  readonly questions: readonly Question[];
+  readonly answers: readonly ResourceRecord[];
+  readonly authorities: readonly ResourceRecord[];
+  /** Without the OPT record. */
+  readonly additionals: readonly ResourceRecord[];
+  readonly edns: EdnsInfo | null;
+}
+
+interface Cursor {
+  readonly bytes: Uint8Array;
+  at: number;
+}
+
+/**
+ * Reads a whole message. Never throws, whatever the bytes; the counts of the header are not trusted.
+ *
+ * @returns `null` if anything in it is broken. Bytes after the last record are ignored.
+ */
+export function decodeMessage(bytes: Uint8Array): Message | null {
+  if (bytes.length < HEADER_BYTES) return null;
+  const cursor: Cursor = { bytes, at: HEADER_BYTES };
+  const questions = readMany(cursor, read16(bytes, 4), readQuestion);
+  const answers = questions && readMany(cursor, read16(bytes, 6), readRecord);
+  const authorities = answers && readMany(cursor, read16(bytes, 8), readRecord);
+  const extras = authorities && readMany(cursor, read16(bytes, 10), readRecord);
+  if (!extras) return null;
+  const opts = extras.filter((record) => record.type === RR_TYPE.OPT);
+  const [opt] = opts;
+  if (opts.length > 1 || (opt !== undefined && opt.name !== "")) return null;
+  const highBits = opt === undefined ? 0 : Math.floor(opt.ttlSeconds / 2 ** 24);
+  const flags = read16(bytes, 2);
+  return {
+    id: read16(bytes, 0),
+    flags,
+    rcode: (highBits << 4) | (flags & 15),
+    questions,
+    answers,
+    authorities,
+    additionals: extras.filter((record) => record !== opt),
+    edns: opt === undefined ? null : readEdnsInfo(opt),
+  };
+}
+
+/**
+ * Writes a record's data for people: addresses, names and texts as such, the rest in hexadecimal.
+ *
+ * @see RFC 3597 section 5
+ */
+export function formatRdata(message: Uint8Array, record: ResourceRecord): string {
+  const { type, rdata, rdataOffset } = record;
+  switch (type) {
+    case RR_TYPE.A:
+    case RR_TYPE.AAAA: {
+      const address = decodeIp(rdata);
+      if (address !== null) return formatIp(address);
+      break;
+    }
+    case RR_TYPE.CNAME:
+    case RR_TYPE.NS:
+    case RR_TYPE.PTR:
+    case RR_TYPE.DNAME: {
+      const target = decodeName(message, rdataOffset);
+      if (target !== null) return `${target.name}.`;
+      break;
+    }
+    case RR_TYPE.TXT:
+      return formatTexts(rdata);
+  }
+  const hex = [...rdata].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return `\\# ${rdata.length} ${hex}`.trimEnd();
+}
+
+/** Writes a record on one line, like a zone file. */
+export function formatRecord(message: Uint8Array, record: ResourceRecord): string {
+  const { name, ttlSeconds, type } = record;
+  return `${name}. ${ttlSeconds} IN ${formatRrType(type)} ${formatRdata(message, record)}`;
+}
+
+function readMany<Item>(
+  cursor: Cursor,
+  count: number,
+  read: (cursor: Cursor) => Item | null,
+): Item[] | null {
+  const items: Item[] = [];
+  for (let i = 0; i < count; i++) {
+    const item = read(cursor);
+    if (item === null) return null; // the first item that is not there ends it, whatever the count says
+    items.push(item);
+  }
+  return items;
+}
+
+function readQuestion(cursor: Cursor): Question | null {
+  const { bytes, at } = cursor;
+  const decoded = decodeName(bytes, at);
+  if (decoded === null || decoded.end + 4 > bytes.length) return null;
+  cursor.at = decoded.end + 4;
+  return {
+    name: decoded.name,
+    type: read16(bytes, decoded.end),
+    class: read16(bytes, decoded.end + 2),
+  };
+}
+
+function readRecord(cursor: Cursor): ResourceRecord | null {
+  const { bytes, at } = cursor;
+  const decoded = decodeName(bytes, at);
+  if (decoded === null || decoded.end + 10 > bytes.length) return null;
+  const fixed = decoded.end;
+  const rdataOffset = fixed + 10;
+  const end = rdataOffset + read16(bytes, fixed + 8);
+  if (end > bytes.length) return null;
+  cursor.at = end;
+  return {
+    name: decoded.name,
+    type: read16(bytes, fixed),
+    class: read16(bytes, fixed + 2),
+    ttlSeconds: read16(bytes, fixed + 4) * 65536 + read16(bytes, fixed + 6),
+    rdata: bytes.subarray(rdataOffset, end),
+    rdataOffset,
+  };
+}
+
+function readEdnsInfo(opt: ResourceRecord): EdnsInfo {
+  return {
+    udpSizeBytes: opt.class,
+    version: (opt.ttlSeconds >>> 16) & 255,
+    dnssecOk: (opt.ttlSeconds & 0x8000) !== 0,
+    error: readExtendedError(opt.rdata),
+  };
+}
+
+function readExtendedError(options: Uint8Array): ExtendedError | null {
+  for (let at = 0; at + 4 <= options.length;) {
+    const end = at + 4 + read16(options, at + 2);
+    if (end > options.length) return null;
+    if (read16(options, at) === EDE_OPTION && end >= at + 6) {
+      return {
+        code: read16(options, at + 4),
+        text: new TextDecoder().decode(options.subarray(at + 6, end)),
+      };
+    }
+    at = end;
+  }
+  return null;
+}
+
+function formatTexts(rdata: Uint8Array): string {
+  const texts: string[] = [];
+  for (let at = 0; at < rdata.length;) {
+    const end = at + 1 + (rdata[at] ?? 0);
+    texts.push(JSON.stringify(new TextDecoder().decode(rdata.subarray(at + 1, end))));
+    at = end;
+  }
+  return texts.join(" ");
+}

@@ -1,0 +1,229 @@
+/**
+ * Questions that come in, and what is wrong with those that are not right.
+ *
+ * @module
+ * @see RFC 1035 section 4.1, RFC 6891
+ */
+
+import { FLAG, RCODE, RR_CLASS, RR_TYPE } from "./codes.ts";
+import { decodePlainName, encodeName, skipName } from "./wire_name.ts";
+
+/** The header of every message. */
+export const HEADER_BYTES = 12;
+/** What a peer without EDNS takes over UDP, and the least that EDNS may say. */
+export const UDP_MIN_BYTES = 512;
+/** What we say we take over UDP, and the most we send (DNS Flag Day 2020). */
+export const UDP_MAX_BYTES = 1232;
+
+const OPT_HEADER_BYTES = 11;
+/** A query has an OPT record and perhaps a signature; more is not a query. */
+const MAX_ADDITIONALS = 4;
+
+/** What is asked. */
+export interface Question {
+  /** Lower case, without trailing dot, odd bytes as `\DDD`; "" is the root. */
+  readonly name: string;
+  readonly type: number;
+  readonly class: number;
+}
+
+/** A query that is fit to be judged. It borrows the bytes it was read from: see `keepQuery`. */
+export interface Query {
+  readonly id: number;
+  /** The header's second word as received. */
+  readonly flags: number;
+  readonly question: Question;
+  /** The message; the question stands at 12 and ends before `questionEnd`. */
+  readonly bytes: Uint8Array;
+  readonly questionEnd: number;
+  /** Whether the client sent an OPT record, and so may get one. */
+  readonly edns: boolean;
+  /** Wants DNSSEC records (the DO bit). */
+  readonly dnssecOk: boolean;
+  /** The largest UDP answer the client takes, 512 without EDNS. */
+  readonly udpSizeBytes: number;
+}
+
+/** What became of a message. */
+export type Decoded =
+  | { readonly kind: "query"; readonly query: Query }
+  /** Not a query we can serve; `reply` says so and is ready to be sent. */
+  | { readonly kind: "error"; readonly rcode: number; readonly reply: Uint8Array }
+  /** Nothing to answer: too short, or an answer itself. */
+  | { readonly kind: "drop" };
+
+const DROP: Decoded = { kind: "drop" };
+
+interface Edns {
+  readonly udpSizeBytes: number;
+  readonly version: number;
+  readonly dnssecOk: boolean;
+}
+
+/**
+ * Reads a message a client sent. Never throws, whatever the bytes.
+ *
+ * @param bytes One whole message without TCP's length; borrowed by the query that is returned.
+ */
+export function decodeQuery(bytes: Uint8Array): Decoded {
+  if (bytes.length < HEADER_BYTES) return DROP;
+  const flags = read16(bytes, 2);
+  if ((flags & FLAG.QR) !== 0) return DROP;
+  if (((flags >> 11) & 15) !== 0) return refusal(bytes, RCODE.NOTIMP);
+  const additionals = read16(bytes, 10);
+  const countsFit = read16(bytes, 4) === 1 && read16(bytes, 6) === 0 && read16(bytes, 8) === 0 &&
+    additionals <= MAX_ADDITIONALS;
+  const decoded = countsFit ? decodePlainName(bytes, HEADER_BYTES) : null;
+  if (decoded === null || decoded.end + 4 > bytes.length) return refusal(bytes, RCODE.FORMERR);
+  const questionEnd = decoded.end + 4;
+  const edns = additionals === 0 ? null : readEdns(bytes, questionEnd, additionals);
+  if (edns === "broken") return refusal(bytes, RCODE.FORMERR);
+  const query: Query = {
+    id: read16(bytes, 0),
+    flags,
+    question: {
+      name: decoded.name,
+      type: read16(bytes, decoded.end),
+      class: read16(bytes, decoded.end + 2),
+    },
+    bytes,
+    questionEnd,
+    edns: edns !== null,
+    dnssecOk: edns !== null && edns.dnssecOk,
+    udpSizeBytes: edns === null ? UDP_MIN_BYTES : edns.udpSizeBytes,
+  };
+  if (edns !== null && edns.version !== 0) {
+    return { kind: "error", rcode: RCODE.BADVERS, reply: badVersion(query) };
+  }
+  return { kind: "query", query };
+}
+
+/** Copies a query out of the buffer it was read from, to keep it beyond the next read. */
+export function keepQuery(query: Query): Query {
+  return { ...query, bytes: query.bytes.slice(0, query.questionEnd) };
+}
+
+/** What `encodeQuestion` puts around a question. */
+export interface QuestionOptions {
+  /** 16 bits. */
+  readonly id: number;
+  /** Default true. */
+  readonly recursionDesired?: boolean;
+  /** Sends an OPT record with this UDP size; none if not given. */
+  readonly udpSizeBytes?: number;
+  /** Asks for DNSSEC records; needs `udpSizeBytes`. */
+  readonly dnssecOk?: boolean;
+}
+
+/**
+ * Writes a query of our own, in a fresh array.
+ *
+ * @throws {RangeError} If the name cannot be encoded.
+ */
+export function encodeQuestion(question: Question, options: QuestionOptions): Uint8Array {
+  const { id, recursionDesired = true, udpSizeBytes, dnssecOk = false } = options;
+  const name = encodeName(question.name);
+  const end = HEADER_BYTES + name.length + 4;
+  const bytes = new Uint8Array(end + (udpSizeBytes === undefined ? 0 : OPT_HEADER_BYTES));
+  write16(bytes, 0, id);
+  write16(bytes, 2, recursionDesired ? FLAG.RD : 0);
+  bytes[5] = 1;
+  bytes.set(name, HEADER_BYTES);
+  write16(bytes, end - 4, question.type);
+  write16(bytes, end - 2, question.class);
+  if (udpSizeBytes !== undefined) {
+    bytes[11] = 1;
+    writeOpt(bytes, end, { udpSizeBytes, dnssecOk, rcode: 0, optionBytes: 0 });
+  }
+  return bytes;
+}
+
+/** A question about a name in class IN. */
+export function questionOf(name: string, type: number): Question {
+  return { name, type, class: RR_CLASS.IN };
+}
+
+/**
+ * Writes the fixed part of an OPT record.
+ *
+ * @returns The offset after it.
+ * @see RFC 6891 section 6.1.2
+ */
+export function writeOpt(
+  bytes: Uint8Array,
+  offset: number,
+  opt: { udpSizeBytes: number; dnssecOk: boolean; rcode: number; optionBytes: number },
+): number {
+  bytes[offset] = 0;
+  write16(bytes, offset + 1, RR_TYPE.OPT);
+  write16(bytes, offset + 3, opt.udpSizeBytes);
+  bytes[offset + 5] = opt.rcode >> 4;
+  bytes[offset + 6] = 0;
+  write16(bytes, offset + 7, opt.dnssecOk ? 0x8000 : 0);
+  write16(bytes, offset + 9, opt.optionBytes);
+  return offset + OPT_HEADER_BYTES;
+}
+
+/** Reads 16 bits; bytes beyond the end read as 0, so check the length first. */
+export function read16(bytes: Uint8Array, offset: number): number {
+  return ((bytes[offset] ?? 0) << 8) | (bytes[offset + 1] ?? 0);
+}
+
+/** Writes 16 bits. */
+export function write16(bytes: Uint8Array, offset: number, value: number): void {
+  bytes[offset] = value >> 8;
+  bytes[offset + 1] = value;
+}
+
+/** The OPT record among the additionals, `null` if there is none, `"broken"` if the section is. */
+function readEdns(bytes: Uint8Array, offset: number, count: number): Edns | null | "broken" {
+  let edns: Edns | null = null;
+  let at = offset;
+  for (let i = 0; i < count; i++) {
+    const fixed = skipName(bytes, at);
+    if (fixed < 0 || fixed + 10 > bytes.length) return "broken";
+    const end = fixed + 10 + read16(bytes, fixed + 8);
+    if (end > bytes.length) return "broken";
+    if (read16(bytes, fixed) === RR_TYPE.OPT) {
+      if (edns !== null || bytes[at] !== 0 || !optionsFit(bytes, fixed + 10, end)) return "broken";
+      edns = {
+        udpSizeBytes: Math.max(read16(bytes, fixed + 2), UDP_MIN_BYTES),
+        version: bytes[fixed + 5] ?? 0,
+        dnssecOk: ((bytes[fixed + 6] ?? 0) & 0x80) !== 0,
+      };
+    }
+    at = end;
+  }
+  return edns;
+}
+
+/** Unknown options are ignored (RFC 6891 section 6.1.2), but their lengths must add up. */
+function optionsFit(bytes: Uint8Array, offset: number, end: number): boolean {
+  let at = offset;
+  while (at + 4 <= end) at += 4 + read16(bytes, at + 2);
+  return at === end;
+}
+
+function refusal(bytes: Uint8Array, rcode: number): Decoded {
+  const reply = new Uint8Array(HEADER_BYTES);
+  reply[0] = bytes[0] ?? 0;
+  reply[1] = bytes[1] ?? 0;
+  // the opcode and RD come back (RFC 1035 section 4.1.1); no question, for it may be what is wrong
+  reply[2] = 0x80 | ((bytes[2] ?? 0) & 0x79);
+  reply[3] = rcode;
+  return { kind: "error", rcode, reply };
+}
+
+function badVersion(query: Query): Uint8Array {
+  const reply = new Uint8Array(query.questionEnd + OPT_HEADER_BYTES);
+  reply.set(query.bytes.subarray(0, query.questionEnd));
+  write16(reply, 2, FLAG.QR | (query.flags & (FLAG.RD | FLAG.CD)));
+  reply[11] = 1;
+  writeOpt(reply, query.questionEnd, {
+    udpSizeBytes: UDP_MAX_BYTES,
+    dnssecOk: query.dnssecOk,
+    rcode: RCODE.BADVERS,
+    optionBytes: 0,
+  });
+  return reply;
+}

@@ -1,0 +1,230 @@
+/**
+ * Verdicts as bytes, written into a buffer of the caller's.
+ *
+ * The question comes back byte for byte (so its letter case survives), and every name in a reply of ours
+ * is a pointer into it, or the data of a PTR or NS record.
+ *
+ * @module
+ * @see RFC 1035 section 4.1, RFC 2308, RFC 6891, RFC 8914
+ */
+
+import { type ExtendedError, FLAG, RCODE, RR_CLASS, RR_TYPE } from "./codes.ts";
+import type { DomainName } from "./name.ts";
+import { HEADER_BYTES, type Query, UDP_MAX_BYTES, UDP_MIN_BYTES, writeOpt } from "./query.ts";
+import { write16 } from "./query.ts";
+import { SOA_TAIL } from "./soa.ts";
+import { type Answer, NEGATIVE_TTL_SECONDS, type Verdict } from "./verdict.ts";
+
+/** How the client asked. */
+export type Transport = "udp" | "tcp";
+
+/** A buffer of this size takes every reply of ours. */
+export const REPLY_MAX_BYTES = UDP_MAX_BYTES;
+
+const TCP_MAX_BYTES = 65_535;
+const OPT_BYTES = 11;
+/** Owner as a pointer, type, class, TTL, length. */
+const RECORD_BYTES = 12;
+const SOA_BYTES = RECORD_BYTES + 2 + SOA_TAIL.length;
+const POINTER_TO_QUESTION = 0xc000 | HEADER_BYTES;
+const EDE_OPTION = 15;
+const EDE_TEXT_MAX_BYTES = 200;
+const NO_ANSWERS: readonly Answer[] = [];
+const encoder = new TextEncoder();
+const edeText = new Uint8Array(EDE_TEXT_MAX_BYTES);
+
+/** How many bytes this client may be sent. */
+export function replyLimit(query: Query, transport: Transport): number {
+  if (transport === "tcp") return TCP_MAX_BYTES;
+  return query.edns ? Math.min(query.udpSizeBytes, UDP_MAX_BYTES) : UDP_MIN_BYTES;
+}
+
+/**
+ * Writes the reply to a query at the start of `out`. Allocates nothing but for an extended error's text.
+ *
+ * @param out The caller's; `REPLY_MAX_BYTES` are always enough. Must not overlap the query's bytes.
+ * @returns How many bytes were written.
+ * @throws {TypeError} If the verdict is to forward: that reply is an upstream's.
+ * @throws {RangeError} If `out` is too small.
+ */
+export function encodeReply(
+  query: Query,
+  verdict: Verdict,
+  transport: Transport,
+  out: Uint8Array,
+): number {
+  switch (verdict.kind) {
+    case "answer":
+      return write(query, transport, out, RCODE.NOERROR, verdict.answers, null, null);
+    case "no-data":
+      return write(query, transport, out, RCODE.NOERROR, NO_ANSWERS, verdict.zone, null);
+    case "nx-domain": {
+      const { zone, error } = verdict;
+      return write(query, transport, out, RCODE.NXDOMAIN, NO_ANSWERS, zone, error);
+    }
+    case "refuse":
+      return write(query, transport, out, verdict.rcode, NO_ANSWERS, null, verdict.error);
+    case "forward":
+      throw new TypeError("Cannot encode a reply: the verdict is to forward");
+    default:
+      return verdict satisfies never;
+  }
+}
+
+/** Writes the reply to a query in a fresh array; see `encodeReply`. */
+export function encodeVerdict(
+  query: Query,
+  verdict: Verdict,
+  options: { readonly transport: Transport },
+): Uint8Array<ArrayBuffer> {
+  const out = new Uint8Array(REPLY_MAX_BYTES);
+  return out.slice(0, encodeReply(query, verdict, options.transport, out));
+}
+
+/** Tells the client that no answer could be had, and why, in a fresh array. */
+export function servfail(query: Query, error: ExtendedError | null): Uint8Array<ArrayBuffer> {
+  const verdict = { kind: "refuse", rule: "outside", rcode: RCODE.SERVFAIL, error } as const;
+  return encodeVerdict(query, verdict, { transport: "udp" });
+}
+
+/** A reply without records: the client shall ask again over TCP. */
+export function truncatedReply(
+  query: Query,
+  rcode: number,
+  flags: number,
+): Uint8Array<ArrayBuffer> {
+  const out = new Uint8Array(query.questionEnd + OPT_BYTES);
+  const end = writeHead(query, out, flags | FLAG.TC, rcode, 0, 0);
+  return out.slice(0, query.edns ? writeOwnOpt(query, out, end, rcode, 0) : end);
+}
+
+function write(
+  query: Query,
+  transport: Transport,
+  out: Uint8Array,
+  rcode: number,
+  answers: readonly Answer[],
+  soaZone: DomainName | null,
+  error: ExtendedError | null,
+): number {
+  const limit = replyLimit(query, transport);
+  const fixedBytes = query.questionEnd + (query.edns ? OPT_BYTES : 0);
+  let bodyBytes = soaZone === null ? 0 : SOA_BYTES;
+  for (const answer of answers) bodyBytes += RECORD_BYTES + answer.rdata.length;
+  const fits = fixedBytes + bodyBytes <= limit;
+  const wholeBytes = fits ? fixedBytes + bodyBytes : fixedBytes;
+  if (out.length < wholeBytes) {
+    throw new RangeError(`Cannot encode a reply: ${wholeBytes} bytes into ${out.length}`);
+  }
+  const authority = answers.length > 0 || soaZone !== null;
+  const flags = (authority || rcode === RCODE.NXDOMAIN ? FLAG.AA : 0) | (fits ? 0 : FLAG.TC);
+  let at = writeHead(
+    query,
+    out,
+    flags | FLAG.RA,
+    rcode,
+    fits ? answers.length : 0,
+    fits && soaZone !== null ? 1 : 0,
+  );
+  if (fits) {
+    for (const answer of answers) at = writeAnswer(out, at, answer);
+    if (soaZone !== null) at = writeSoa(query, out, at, soaZone);
+  }
+  if (!query.edns) return at;
+  const room = Math.min(limit, out.length) - wholeBytes - 6;
+  const textBytes = error === null || room < 0 ? -1 : encodeText(error.text, room);
+  at = writeOwnOpt(query, out, at, rcode, textBytes < 0 ? 0 : 6 + textBytes);
+  return error === null || textBytes < 0 ? at : writeError(out, at, error.code, textBytes);
+}
+
+/** Header and question; the flags RD and CD come back as they came (RFC 4035 section 3.2.2). */
+function writeHead(
+  query: Query,
+  out: Uint8Array,
+  flags: number,
+  rcode: number,
+  answers: number,
+  authorities: number,
+): number {
+  write16(out, 0, query.id);
+  write16(out, 2, FLAG.QR | flags | (query.flags & (FLAG.RD | FLAG.CD)) | (rcode & 15));
+  write16(out, 4, 1);
+  write16(out, 6, answers);
+  write16(out, 8, authorities);
+  write16(out, 10, query.edns ? 1 : 0);
+  const { bytes, questionEnd } = query;
+  for (let at = HEADER_BYTES; at < questionEnd; at++) out[at] = bytes[at] ?? 0;
+  return questionEnd;
+}
+
+function writeAnswer(out: Uint8Array, at: number, answer: Answer): number {
+  const { rdata } = answer;
+  const start = writeRecordHead(
+    out,
+    at,
+    POINTER_TO_QUESTION,
+    answer.type,
+    answer.ttlSeconds,
+    rdata.length,
+  );
+  for (let i = 0; i < rdata.length; i++) out[start + i] = rdata[i] ?? 0;
+  return start + rdata.length;
+}
+
+/** The zone's SOA; the zone is the end of the question's name, so both its mentions point there. */
+function writeSoa(query: Query, out: Uint8Array, at: number, zone: DomainName): number {
+  const pointer = 0xc000 | (query.questionEnd - 4 - (zone.length + 2));
+  const start = writeRecordHead(
+    out,
+    at,
+    pointer,
+    RR_TYPE.SOA,
+    NEGATIVE_TTL_SECONDS,
+    2 + SOA_TAIL.length,
+  );
+  write16(out, start, pointer);
+  for (let i = 0; i < SOA_TAIL.length; i++) out[start + 2 + i] = SOA_TAIL[i] ?? 0;
+  return start + 2 + SOA_TAIL.length;
+}
+
+function writeRecordHead(
+  out: Uint8Array,
+  at: number,
+  owner: number,
+  type: number,
+  ttlSeconds: number,
+  rdataBytes: number,
+): number {
+  write16(out, at, owner);
+  write16(out, at + 2, type);
+  write16(out, at + 4, RR_CLASS.IN);
+  write16(out, at + 6, ttlSeconds >>> 16);
+  write16(out, at + 8, ttlSeconds);
+  write16(out, at + 10, rdataBytes);
+  return at + RECORD_BYTES;
+}
+
+function writeOwnOpt(
+  query: Query,
+  out: Uint8Array,
+  at: number,
+  rcode: number,
+  optionBytes: number,
+): number {
+  // the DO bit is copied (RFC 3225 section 3)
+  const { dnssecOk } = query;
+  return writeOpt(out, at, { udpSizeBytes: UDP_MAX_BYTES, dnssecOk, rcode, optionBytes });
+}
+
+/** Puts the text into `edeText`, cut between characters. */
+function encodeText(text: string, room: number): number {
+  return encoder.encodeInto(text, edeText.subarray(0, Math.max(room, 0))).written;
+}
+
+function writeError(out: Uint8Array, at: number, code: number, textBytes: number): number {
+  write16(out, at, EDE_OPTION);
+  write16(out, at + 2, 2 + textBytes);
+  write16(out, at + 4, code);
+  out.set(edeText.subarray(0, textBytes), at + 6);
+  return at + 6 + textBytes;
+}
