@@ -60,6 +60,8 @@ export interface AgentIdentity {
   readonly name: string;
   /** The names of the apps it may serve. */
   readonly apps: readonly string[];
+  /** Labels every app it serves must carry, from the token it joined with. */
+  readonly requiredLabels: Readonly<Record<string, string>>;
   readonly certificateExpiresMs: number;
 }
 
@@ -193,8 +195,10 @@ export interface AuthService {
   verifyAgentCertificate(der: Uint8Array): Promise<AgentVerdict>;
   /** What agents decide every flow by; the local agent asks here, others over HTTPS. */
   policy(): Promise<AgentPolicy>;
-  /** Waits until what `policy`, `/v1/config` or `/v1/apps` say may have changed, or the signal fires. */
-  changed(signal: AbortSignal): Promise<void>;
+  /** Counts changes of what `policy`, `/v1/config` and `/v1/apps` say. Read it before `policy`, then wait on it. */
+  revision(): number;
+  /** Waits until the revision is another than `since`, or the signal fires. Never rejects. */
+  changed(since: number, signal: AbortSignal): Promise<void>;
   /** Flow events of the local agent; others report over HTTPS. Rejects when they cannot be written: fail closed. */
   reportFlow(agent: AgentIdentity, events: readonly FlowEvent[]): Promise<void>;
   /** Calls back when somebody is locked out or logs out, so that live flows can be cut. */
