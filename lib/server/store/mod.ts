@@ -1,0 +1,7 @@
+/**
+ * The store of the auth service; SQLite is the embedded form.
+ *
+ * @module
+ */
+export { openSqliteStore } from "./sqlite.ts";
+export * from "./store.ts";

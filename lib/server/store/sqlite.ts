@@ -1,0 +1,203 @@
+// deno-lint-ignore-file require-await -- methods are async so that an error thrown becomes a rejection
+/**
+ * The store in one SQLite file, write-ahead logged. Survives a crash of the process at any point; the last events
+ * before a power failure may be missing from it, while `audit.jsonl` beside it has them.
+ *
+ * @module
+ */
+import { SqliteAgents, SqliteTokens } from "./sqlite_agents.ts";
+import { Database } from "./database.ts";
+import { SqliteCredentials, SqliteFailures, SqliteSessions } from "./sqlite_logins.ts";
+import type {
+  AuditEvents,
+  Authorities,
+  Resources,
+  Settings,
+  Store,
+  StoredAuthority,
+  StoredEvent,
+  StoredResource,
+} from "./store.ts";
+
+/** Events kept in the store; the file of audit lines keeps all. */
+const MAX_EVENTS = 1_000_000;
+/** Failed logins kept, whoever they name. */
+const MAX_FAILURES = 100_000;
+
+/** How long a failed login may matter to anybody. */
+const FAILURE_KEPT_MS = 24 * 3_600_000;
+
+/**
+ * Opens the store in a file, making it if it is missing.
+ *
+ * @throws {OsError} `store-unusable`, `store-too-new`.
+ */
+export async function openSqliteStore(path: string): Promise<Store> {
+  const db = await Database.open(path);
+  return {
+    settings: new SqliteSettings(db),
+    authorities: new SqliteAuthorities(db),
+    resources: new SqliteResources(db),
+    credentials: new SqliteCredentials(db),
+    failures: new SqliteFailures(db),
+    sessions: new SqliteSessions(db),
+    tokens: new SqliteTokens(db),
+    agents: new SqliteAgents(db),
+    events: new SqliteEvents(db),
+    prune: (nowMs) => Promise.resolve(prune(db, nowMs)),
+    [Symbol.asyncDispose]: () => Promise.resolve(db.close()),
+  };
+}
+
+class SqliteSettings implements Settings {
+  readonly #db: Database;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  async get(key: string): Promise<string | null> {
+    const row = this.#db.get("SELECT value FROM settings WHERE key = ?", key);
+    return row === null ? null : String(row["value"]);
+  }
+
+  async setOnce(key: string, value: string): Promise<string> {
+    this.#db.run(
+      "INSERT INTO settings (key, value) VALUES (?, ?) ON CONFLICT DO NOTHING",
+      key,
+      value,
+    );
+    return await this.get(key) ?? value;
+  }
+}
+
+class SqliteAuthorities implements Authorities {
+  readonly #db: Database;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  async list(kind: StoredAuthority["kind"]): Promise<StoredAuthority[]> {
+    return this.#db.all("SELECT * FROM authorities WHERE kind = ? ORDER BY id", kind).map((
+      row,
+    ) => ({
+      kind,
+      certificatePem: String(row["certificate"]),
+      privateKeyPem: String(row["private_key"]),
+    }));
+  }
+
+  async addFirst({ kind, certificatePem, privateKeyPem }: StoredAuthority): Promise<void> {
+    this.#db.run(
+      "INSERT INTO authorities (kind, certificate, private_key) SELECT ?, ?, ?" +
+        " WHERE NOT EXISTS (SELECT 1 FROM authorities WHERE kind = ?)",
+      kind,
+      certificatePem,
+      privateKeyPem,
+      kind,
+    );
+  }
+}
+
+class SqliteResources implements Resources {
+  readonly #db: Database;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  async get(kind: string, name: string): Promise<StoredResource | null> {
+    const row = this.#db.get("SELECT * FROM resources WHERE kind = ? AND name = ?", kind, name);
+    return row === null ? null : toResource(row);
+  }
+
+  async list(kind: string | null): Promise<StoredResource[]> {
+    return this.#db.all(
+      "SELECT * FROM resources WHERE ?1 IS NULL OR kind = ?1 ORDER BY kind, name",
+      kind,
+    ).map(toResource);
+  }
+
+  async put(
+    resource: { readonly kind: string; readonly name: string; readonly body: string },
+    expectedRevision: number | null,
+  ): Promise<number | null> {
+    const { kind, name, body } = resource;
+    return this.#db.transaction(() => {
+      const row = this.#db.get(
+        "SELECT revision FROM resources WHERE kind = ? AND name = ?",
+        kind,
+        name,
+      );
+      const held = Number(row?.["revision"] ?? 0);
+      if (expectedRevision !== null && expectedRevision !== held) return null;
+      this.#db.run(
+        "INSERT INTO resources (kind, name, revision, body) VALUES (?, ?, ?, ?)" +
+          " ON CONFLICT DO UPDATE SET revision = excluded.revision, body = excluded.body",
+        kind,
+        name,
+        held + 1,
+        body,
+      );
+      return held + 1;
+    });
+  }
+
+  async remove(kind: string, name: string): Promise<boolean> {
+    return this.#db.run("DELETE FROM resources WHERE kind = ? AND name = ?", kind, name) > 0;
+  }
+}
+
+class SqliteEvents implements AuditEvents {
+  readonly #db: Database;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  async append(bodies: readonly string[]): Promise<number> {
+    return this.#db.transaction(() => {
+      for (const body of bodies) this.#db.run("INSERT INTO events (body) VALUES (?)", body);
+      const last = Number(this.#db.get("SELECT last_insert_rowid() AS seq")?.["seq"]);
+      return last - bodies.length + 1;
+    });
+  }
+
+  async after(seq: number, limit: number): Promise<StoredEvent[]> {
+    return this.#db.all("SELECT * FROM events WHERE seq > ? ORDER BY seq LIMIT ?", seq, limit)
+      .map(toEvent);
+  }
+
+  async newest(limit: number): Promise<StoredEvent[]> {
+    return this.#db.all("SELECT * FROM events ORDER BY seq DESC LIMIT ?", limit).map(toEvent)
+      .reverse();
+  }
+}
+
+function prune(db: Database, nowMs: number): void {
+  db.transaction(() => {
+    db.run("DELETE FROM sessions WHERE expires_ms <= ?", nowMs);
+    db.run("DELETE FROM tokens WHERE expires_ms <= ? OR uses_left <= 0", nowMs);
+    db.run("DELETE FROM login_locks WHERE until_ms <= ?", nowMs);
+    db.run("DELETE FROM login_failures WHERE at_ms <= ?", nowMs - FAILURE_KEPT_MS);
+    db.run(
+      "DELETE FROM login_failures WHERE rowid <= (SELECT max(rowid) FROM login_failures) - ?",
+      MAX_FAILURES,
+    );
+    db.run("DELETE FROM events WHERE seq <= (SELECT max(seq) FROM events) - ?", MAX_EVENTS);
+  });
+}
+
+function toResource(row: Record<string, unknown>): StoredResource {
+  return {
+    kind: String(row["kind"]),
+    name: String(row["name"]),
+    revision: Number(row["revision"]),
+    body: String(row["body"]),
+  };
+}
+
+function toEvent(row: Record<string, unknown>): StoredEvent {
+  return { seq: Number(row["seq"]), body: String(row["body"]) };
+}

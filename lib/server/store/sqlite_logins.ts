@@ -1,0 +1,188 @@
+// deno-lint-ignore-file require-await -- methods are async so that an error thrown becomes a rejection
+import type { Database, Row } from "./database.ts";
+import type {
+  Credential,
+  Credentials,
+  LockoutRule,
+  LoginAttempt,
+  LoginFailures,
+  Session,
+  Sessions,
+} from "./store.ts";
+
+/** What proves that somebody is a user. */
+export class SqliteCredentials implements Credentials {
+  readonly #db: Database;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  async get(user: string): Promise<Credential | null> {
+    const row = this.#db.get("SELECT * FROM credentials WHERE user = ?", user);
+    if (row === null) return null;
+    return {
+      user,
+      passwordHash: String(row["password_hash"]),
+      totpSecret: row["totp_secret"] === null ? null : String(row["totp_secret"]),
+    };
+  }
+
+  async put({ user, passwordHash, totpSecret }: Credential): Promise<void> {
+    this.#db.run(
+      "INSERT INTO credentials (user, password_hash, totp_secret) VALUES (?, ?, ?) ON CONFLICT DO UPDATE" +
+        " SET password_hash = excluded.password_hash, totp_secret = excluded.totp_secret",
+      user,
+      passwordHash,
+      totpSecret,
+    );
+  }
+
+  async remove(user: string): Promise<void> {
+    this.#db.run("DELETE FROM credentials WHERE user = ?", user);
+  }
+
+  async takeTotpStep(user: string, step: number): Promise<boolean> {
+    const sql = "UPDATE credentials SET totp_step = ?1 WHERE user = ?2 AND totp_step < ?1";
+    return this.#db.run(sql, step, user) > 0;
+  }
+}
+
+/** Failed logins and the lockouts they lead to. */
+export class SqliteFailures implements LoginFailures {
+  readonly #db: Database;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  async lockedUntil({ user, source }: LoginAttempt, nowMs: number): Promise<number | null> {
+    const row = this.#db.get(
+      "SELECT until_ms FROM login_locks WHERE user = ? AND source = ? AND until_ms > ?",
+      user,
+      source,
+      nowMs,
+    );
+    return row === null ? null : Number(row["until_ms"]);
+  }
+
+  async record(
+    { user, source }: LoginAttempt,
+    nowMs: number,
+    rule: LockoutRule,
+  ): Promise<number | null> {
+    return this.#db.transaction(() => {
+      this.#db.run(
+        "INSERT INTO login_failures (user, source, at_ms) VALUES (?, ?, ?)",
+        user,
+        source,
+        nowMs,
+      );
+      const row = this.#db.get(
+        "SELECT count(*) AS n FROM login_failures WHERE user = ? AND source = ? AND at_ms > ?",
+        user,
+        source,
+        nowMs - rule.windowMs,
+      );
+      if (Number(row?.["n"]) < rule.limit) return null;
+      const untilMs = nowMs + rule.lockMs;
+      this.#db.run("DELETE FROM login_failures WHERE user = ? AND source = ?", user, source);
+      this.#db.run(
+        "INSERT INTO login_locks (user, source, until_ms) VALUES (?, ?, ?)" +
+          " ON CONFLICT DO UPDATE SET until_ms = excluded.until_ms",
+        user,
+        source,
+        untilMs,
+      );
+      return untilMs;
+    });
+  }
+
+  async clear({ user, source }: LoginAttempt): Promise<void> {
+    this.#db.run("DELETE FROM login_failures WHERE user = ? AND source = ?", user, source);
+  }
+
+  async clearUser(user: string): Promise<void> {
+    this.#db.transaction(() => {
+      this.#db.run("DELETE FROM login_failures WHERE user = ?", user);
+      this.#db.run("DELETE FROM login_locks WHERE user = ?", user);
+    });
+  }
+}
+
+/** Logins, and the app sessions drawn from them. */
+export class SqliteSessions implements Sessions {
+  readonly #db: Database;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  async add({ id, user, parent, app, expiresMs }: Session): Promise<void> {
+    this.#db.run(
+      "INSERT INTO sessions (id, user, parent, app, app_id, port, expires_ms) VALUES (?, ?, ?, ?, ?, ?, ?)",
+      id,
+      user,
+      parent,
+      app?.name ?? null,
+      app?.id ?? null,
+      app?.port ?? null,
+      expiresMs,
+    );
+  }
+
+  async getLive(id: string, nowMs: number): Promise<Session | null> {
+    const row = this.#db.get(
+      "SELECT s.* FROM sessions s LEFT JOIN sessions p ON p.id = s.parent" +
+        " WHERE s.id = ?1 AND s.ended_ms IS NULL AND s.expires_ms > ?2" +
+        " AND (s.parent IS NULL OR (p.ended_ms IS NULL AND p.expires_ms > ?2))",
+      id,
+      nowMs,
+    );
+    return row === null ? null : toSession(row);
+  }
+
+  async end(id: string, nowMs: number): Promise<string[]> {
+    return this.#end("id = ?1 OR parent = ?1", id, nowMs);
+  }
+
+  async endUser(user: string, nowMs: number): Promise<string[]> {
+    return this.#end("user = ?1", user, nowMs);
+  }
+
+  async ended(nowMs: number): Promise<Session[]> {
+    return this.#db.all(
+      "SELECT * FROM sessions WHERE app IS NOT NULL AND ended_ms IS NOT NULL AND expires_ms > ? ORDER BY id",
+      nowMs,
+    ).map(toSession);
+  }
+
+  async countLive(nowMs: number): Promise<number> {
+    const row = this.#db.get(
+      "SELECT count(*) AS n FROM sessions WHERE parent IS NULL AND ended_ms IS NULL AND expires_ms > ?",
+      nowMs,
+    );
+    return Number(row?.["n"]);
+  }
+
+  #end(which: "id = ?1 OR parent = ?1" | "user = ?1", key: string, nowMs: number): string[] {
+    return this.#db.transaction(() => {
+      const live = `(${which}) AND ended_ms IS NULL AND expires_ms > ?2`;
+      const rows = this.#db.all(`SELECT id FROM sessions WHERE ${live} ORDER BY id`, key, nowMs);
+      this.#db.run(`UPDATE sessions SET ended_ms = ?2 WHERE ${live}`, key, nowMs);
+      return rows.map((row) => String(row["id"]));
+    });
+  }
+}
+
+function toSession(row: Row): Session {
+  return {
+    id: String(row["id"]),
+    user: String(row["user"]),
+    expiresMs: Number(row["expires_ms"]),
+    parent: row["parent"] === null ? null : String(row["parent"]),
+    app: row["app"] === null
+      ? null
+      : { name: String(row["app"]), id: String(row["app_id"]), port: Number(row["port"]) },
+  };
+}

@@ -1,0 +1,192 @@
+/**
+ * What the auth service keeps. Every method is one atomic act, so that a store may be a file in this process or a
+ * PostgreSQL server that several processes share. Times are milliseconds since 1970.
+ *
+ * @module
+ */
+
+/** An authority's certificate and key, PEM. */
+export interface StoredAuthority {
+  readonly kind: "user" | "host";
+  readonly certificatePem: string;
+  readonly privateKeyPem: string;
+}
+
+export interface Settings {
+  get(key: string): Promise<string | null>;
+  /** Keeps a value unless there is one. @returns The value in force. */
+  setOnce(key: string, value: string): Promise<string>;
+}
+
+export interface Authorities {
+  /** Oldest first. */
+  list(kind: StoredAuthority["kind"]): Promise<readonly StoredAuthority[]>;
+  /** Keeps the first authority of a kind unless there is one already. */
+  addFirst(authority: StoredAuthority): Promise<void>;
+}
+
+/** A resource as it was written, without its revision. */
+export interface StoredResource {
+  readonly kind: string;
+  readonly name: string;
+  readonly revision: number;
+  /** JSON. */
+  readonly body: string;
+}
+
+export interface Resources {
+  get(kind: string, name: string): Promise<StoredResource | null>;
+  /** Sorted by kind and name. */
+  list(kind: string | null): Promise<readonly StoredResource[]>;
+  /**
+   * Creates or replaces a resource.
+   *
+   * @param expectedRevision What must be there: a revision, 0 for nothing, `null` for whatever.
+   * @returns The revision it has, or `null` if something else was there.
+   */
+  put(
+    resource: { readonly kind: string; readonly name: string; readonly body: string },
+    expectedRevision: number | null,
+  ): Promise<number | null>;
+  /** @returns Whether it was there. */
+  remove(kind: string, name: string): Promise<boolean>;
+}
+
+/** What proves that somebody is a user; never shown. */
+export interface Credential {
+  readonly user: string;
+  readonly passwordHash: string;
+  /** Base32; `null` if none is enrolled. */
+  readonly totpSecret: string | null;
+}
+
+export interface Credentials {
+  get(user: string): Promise<Credential | null>;
+  put(credential: Credential): Promise<void>;
+  remove(user: string): Promise<void>;
+  /** Takes a TOTP step for a user. @returns `false` if this one or a later one was taken before. */
+  takeTotpStep(user: string, step: number): Promise<boolean>;
+}
+
+/** Whose failed logins are counted together. */
+export interface LoginAttempt {
+  readonly user: string;
+  readonly source: string;
+}
+
+export interface LoginFailures {
+  /** @returns Until when this pair is kept out, or `null`. */
+  lockedUntil(attempt: LoginAttempt, nowMs: number): Promise<number | null>;
+  /**
+   * Counts a failure, and locks the pair at `limit` of them within `windowMs`.
+   *
+   * @returns Until when the pair is kept out from here on, or `null`.
+   */
+  record(attempt: LoginAttempt, nowMs: number, rule: LockoutRule): Promise<number | null>;
+  clear(attempt: LoginAttempt): Promise<void>;
+  /** Lifts every lockout of a user. */
+  clearUser(user: string): Promise<void>;
+}
+
+export interface LockoutRule {
+  readonly limit: number;
+  readonly windowMs: number;
+  readonly lockMs: number;
+}
+
+/** A login, or the right to one app that was drawn from it. */
+export interface Session {
+  /** 32 hex digits. */
+  readonly id: string;
+  readonly user: string;
+  readonly expiresMs: number;
+  /** The login an app session was drawn from; `null` for a login. */
+  readonly parent: string | null;
+  readonly app: { readonly name: string; readonly id: string; readonly port: number } | null;
+}
+
+export interface Sessions {
+  add(session: Session): Promise<void>;
+  /** @returns The session, or `null` if it, or the login it was drawn from, has ended or expired. */
+  getLive(id: string, nowMs: number): Promise<Session | null>;
+  /** Ends a login and what was drawn from it. @returns The ids that were live. */
+  end(id: string, nowMs: number): Promise<readonly string[]>;
+  endUser(user: string, nowMs: number): Promise<readonly string[]>;
+  /** App sessions that were ended before they expired, and still would be live. */
+  ended(nowMs: number): Promise<readonly Session[]>;
+  countLive(nowMs: number): Promise<number>;
+}
+
+/** What may be joined with a token. */
+export interface TokenScope {
+  readonly kinds: readonly string[];
+  /** The apps an agent may name; `null` for any. */
+  readonly apps: readonly string[] | null;
+  /** Labels every app of the agent must carry. */
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface JoinToken {
+  /** Public; the token itself is known by its hash only. */
+  readonly id: string;
+  readonly scope: TokenScope;
+  readonly expiresMs: number;
+  readonly usesLeft: number;
+}
+
+export interface JoinTokens {
+  add(token: JoinToken, hash: string): Promise<void>;
+  /** Sorted by expiry. */
+  list(): Promise<readonly JoinToken[]>;
+  remove(id: string): Promise<boolean>;
+  /** @returns The token if it can be used. */
+  find(hash: string, nowMs: number): Promise<JoinToken | null>;
+  /** Uses a token once. @returns `false` if somebody else used it up, or it expired. */
+  take(hash: string, nowMs: number): Promise<boolean>;
+}
+
+/** An agent that joined. */
+export interface StoredAgent {
+  readonly id: string;
+  readonly name: string;
+  readonly apps: readonly string[];
+  readonly scope: TokenScope;
+  readonly joinedMs: number;
+  readonly renewedMs: number;
+}
+
+export interface Agents {
+  get(id: string): Promise<StoredAgent | null>;
+  list(): Promise<readonly StoredAgent[]>;
+  put(agent: StoredAgent): Promise<void>;
+  remove(id: string): Promise<boolean>;
+}
+
+export interface StoredEvent {
+  readonly seq: number;
+  /** JSON. */
+  readonly body: string;
+}
+
+export interface AuditEvents {
+  /** @param bodies JSON, each given its number in `seq` order. @returns The first number given. */
+  append(bodies: readonly string[]): Promise<number>;
+  /** Events after a number, oldest first. */
+  after(seq: number, limit: number): Promise<readonly StoredEvent[]>;
+  /** The newest events, oldest first. */
+  newest(limit: number): Promise<readonly StoredEvent[]>;
+}
+
+export interface Store extends AsyncDisposable {
+  readonly settings: Settings;
+  readonly authorities: Authorities;
+  readonly resources: Resources;
+  readonly credentials: Credentials;
+  readonly failures: LoginFailures;
+  readonly sessions: Sessions;
+  readonly tokens: JoinTokens;
+  readonly agents: Agents;
+  readonly events: AuditEvents;
+  /** Forgets what has expired. */
+  prune(nowMs: number): Promise<void>;
+}
