@@ -1,6 +1,16 @@
 import { equal, match, rejects } from "node:assert/strict";
 import { story } from "./needs.ts";
+import { here } from "./paths.ts";
+import {
+  SPEAKS_FIRST_BYTES,
+  startNginx,
+  startPostgres,
+  startRedis,
+  startResolver,
+  startSockets,
+} from "./services.ts";
 import { until } from "./wait.ts";
+import { openHosts } from "./world.ts";
 
 story("Lab starts hosts, wires them, and leaves nothing behind", async (step, lab) => {
   const [left, right] = await lab.hosts("left", "right");
@@ -59,4 +69,67 @@ story("Lab starts hosts, wires them, and leaves nothing behind", async (step, la
     equal(right.processes().filter((process) => process.command[0] === "cat").length, 0);
   });
   right.spawn(["sleep", "1000"]);
+});
+
+story("the lab's world works without vnet", async (step, lab) => {
+  const { client, lan, resolver, proxy, agent } = await openHosts(lab);
+  await startResolver(lab, resolver);
+
+  await step("everybody resolves what is public and nothing else", async () => {
+    for (const host of [client, lan, proxy, agent]) {
+      match(await host.output(["getent", "ahosts", "vnet.example.com"]), /203\.0\.113\.10/);
+    }
+    match(await client.output(["dig", "pg.vnet.example.com"]), /status: NXDOMAIN/);
+    equal(await client.output(["dig", "+short", "AAAA", "vnet.example.com"]), "2001:db8:113::10");
+  });
+
+  await step("the agent reaches the proxy, and nobody reaches the agent", async () => {
+    proxy.spawn(["socat", "TCP6-LISTEN:443,fork,reuseaddr", "EXEC:cat"]);
+    await proxy.listening(443);
+    for (const address of ["203.0.113.10:443", "[2001:db8:113::10]:443"]) {
+      equal(await agent.output(["socat", "-t5", "-", `TCP:${address}`], { stdin: "x\n" }), "x");
+    }
+    agent.spawn(["socat", "TCP6-LISTEN:443,fork,reuseaddr", "EXEC:cat"]);
+    await agent.listening(443);
+    for (const address of ["10.20.0.10:443", "[2001:db8:20::10]:443"]) {
+      const command = ["socat", "-", `TCP:${address},connect-timeout=0.3`];
+      equal((await client.run(command, { expect: [1] })).code, 1);
+    }
+  });
+
+  await step("every server answers on the agent's host", async () => {
+    const [sockets] = await Promise.all([
+      startSockets(lab, agent),
+      startPostgres(lab, agent),
+      startNginx(lab, agent),
+      startRedis(lab, agent),
+    ]);
+    equal(
+      await agent.output([
+        "psql",
+        "-Atqh",
+        "127.0.0.1",
+        "-U",
+        "alice",
+        "-c",
+        "select 6 * 7",
+        "postgres",
+      ]),
+      "42",
+    );
+    equal(await agent.output(["curl", "-s", "http://[::1]/"]), "port 80");
+    equal(await agent.output(["redis-cli", "ping"]), "PONG");
+    const tool = ["deno", "run", "-A", here("tools/client.ts")];
+    match(await agent.output([...tool, "digest", "::1", "7001", "100000"]), /^same 100000 /);
+    match(
+      await agent.output([...tool, "listen-first", "127.0.0.1", "7002", `${SPEAKS_FIRST_BYTES}`]),
+      /^same /,
+    );
+    await sockets.line(/^received 1000003 /, 2_000);
+    match(await agent.output([...tool, "connect", "127.0.0.1", "9", "500"]), /"result":"refused"/);
+    const held = agent.spawn([...tool, "hold", "::1", "7003", "active"]);
+    await held.line(/^open$/, 5_000);
+    await sockets.stop("SIGKILL");
+    await held.line(/^ended /, 2_000);
+  });
 });

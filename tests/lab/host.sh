@@ -5,6 +5,7 @@
 #
 #   host.sh NAME KEEP...      KEEP: directories that stay visible although a private one covers their parent
 set -eu
+exec 2>&9 9>&-
 name=$1
 shift
 mount -t proc proc /proc
@@ -38,6 +39,8 @@ rm -f /etc/resolv.conf
 printf '# resolv.conf of %s\nnameserver 203.0.113.53\n' "$name" >/etc/resolv.conf
 printf '127.0.0.1 localhost %s\n::1 localhost\n' "$name" >/etc/hosts
 printf 'passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nservices: files\nprotocols: files\n' >/etc/nsswitch.conf
+# Programs that ask /etc/passwd for root's home must not find the machine's.
+sed -i 's#^\(root:[^:]*:[^:]*:[^:]*:[^:]*\):[^:]*:#\1:/home/root:#' /etc/passwd
 hostname "$name"
 echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
 echo 0 >/proc/sys/net/ipv6/conf/all/accept_dad

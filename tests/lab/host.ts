@@ -67,9 +67,11 @@ export class Host {
     environment: Readonly<Record<string, string>>,
   ): Promise<Host> {
     const script = new URL("./host.sh", import.meta.url).pathname;
-    const holder = new Deno.Command("unshare", {
+    const holder = new Deno.Command("sh", {
+      // Descriptor 9 is where host.sh complains: unshare(1) itself complains when its child is killed.
       // deno-fmt-ignore
-      args: ["--net", "--mount", "--pid", "--uts", "--ipc", "--propagation", "private",
+      args: ["-c", `exec 9>&2 2>/dev/null; exec unshare "$@"`, "sh",
+        "--net", "--mount", "--pid", "--uts", "--ipc", "--propagation", "private",
         "--fork", "--kill-child=SIGKILL", "bash", script, name, ...keep],
       stdin: "piped",
       stdout: "piped",

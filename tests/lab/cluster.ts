@@ -1,0 +1,71 @@
+/**
+ * A vnet cluster of the lab, set up with `vnet server`, `vnet ctl` and `vnet agent`.
+ *
+ * @module
+ */
+import type { Host } from "./host.ts";
+import type { Lab } from "./lab.ts";
+import { here } from "./paths.ts";
+import type { LabProcess } from "./process.ts";
+import { Vnet } from "./vnet.ts";
+
+const SERVER_FILE = "/etc/vnet-server.yaml";
+const AGENT_FILE = "/etc/vnet-agent.yaml";
+
+export class Cluster {
+  readonly caPin: string;
+  readonly server: LabProcess;
+  readonly #lab: Lab;
+  readonly #vnet: Vnet;
+
+  private constructor(lab: Lab, vnet: Vnet, server: LabProcess, caPin: string) {
+    this.#lab = lab;
+    this.#vnet = vnet;
+    this.server = server;
+    this.caPin = caPin;
+  }
+
+  /**
+   * Starts `vnet server` on a host, with the roles and zones of `fixtures/cluster.yaml`.
+   *
+   * @param env Adds to the server's environment, for a story that wants a clock that is wrong.
+   */
+  static async open(lab: Lab, host: Host, env: Record<string, string> = {}): Promise<Cluster> {
+    await host.run(["cp", here("fixtures/server.yaml"), SERVER_FILE]);
+    const server = new Vnet(host, { env }).start(
+      ["server", "start", "--config", SERVER_FILE],
+      lab.log(`server-${host.name}`),
+    );
+    await host.listening(443, 20_000);
+    const vnet = new Vnet(host);
+    const { ca_pin: caPin } = await vnet.json<{ ca_pin: string }>(
+      ["ctl", "--config", SERVER_FILE, "status"],
+    );
+    const cluster = new Cluster(lab, vnet, server, caPin);
+    await cluster.ctl(["create", "-f", here("fixtures/cluster.yaml")]);
+    return cluster;
+  }
+
+  /** Runs `vnet ctl` on the proxy's host. */
+  async ctl(args: readonly string[], stdin = ""): Promise<string> {
+    return (await this.#vnet.run(["ctl", "--config", SERVER_FILE, ...args], { stdin })).stdout;
+  }
+
+  async addUser(name: string, password: string, role: string): Promise<void> {
+    await this.ctl(["users", "add", name, "--roles", role, "--password-stdin"], `${password}\n`);
+  }
+
+  /** Lets a host join as an agent, with the apps of `fixtures/agent.yaml` or those given. */
+  async addAgent(host: Host, file = here("fixtures/agent.yaml")): Promise<LabProcess> {
+    const { token } = await this.#vnet.json<{ token: string }>(
+      ["ctl", "--config", SERVER_FILE, "tokens", "add", "--type", "app"],
+    );
+    const text = (await Deno.readTextFile(file)).replace("CA_PIN", this.caPin);
+    await host.run(["sh", "-c", `umask 077; cat >/run/vnet-agent.token`], { stdin: `${token}\n` });
+    await host.run(["sh", "-c", `cat >${AGENT_FILE}`], { stdin: text });
+    return new Vnet(host).start(
+      ["agent", "start", "--config", AGENT_FILE],
+      this.#lab.log(`agent-${host.name}`),
+    );
+  }
+}
