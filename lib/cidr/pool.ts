@@ -80,7 +80,7 @@ export class AddressPool<Name extends string = string> {
   readonly #slots: number;
   readonly #byName = new Map<Name, Entry<Name>>();
   readonly #byAddress = new Map<number, Entry<Name>>();
-  /** Known from a vain search: nothing becomes free before this moment. */
+  /** Known from a vain search: without a release, nothing becomes free before this moment. */
   #fullUntilMs = -Infinity;
 
   /** @throws {RangeError} If the range is not IPv4 with five host bits, or the key not 16 bytes. */
@@ -126,7 +126,9 @@ export class AddressPool<Name extends string = string> {
   /** Gives up the lease of a name; its address rests from now on. A name without a lease is left as it is. */
   release(name: Name, nowMs: number): void {
     const entry = this.#byName.get(name);
-    if (entry !== undefined) entry.releasedMs ??= nowMs;
+    if (entry === undefined) return;
+    entry.releasedMs ??= nowMs;
+    this.#fullUntilMs = -Infinity;
   }
 
   /** @returns The live lease of a name, or `null`. */
@@ -197,9 +199,7 @@ export class AddressPool<Name extends string = string> {
     for (const entry of this.#byName.values()) {
       soonestMs = Math.min(soonestMs, freeAtMs(entry, nowMs));
     }
-    // a lease given back meanwhile rests at least as long as any address that rests already,
-    // unless none does: then its own seven days are the first to end
-    this.#fullUntilMs = Math.min(soonestMs, nowMs + QUARANTINE_MS);
+    this.#fullUntilMs = soonestMs;
     return "exhausted";
   }
 

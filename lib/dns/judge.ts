@@ -57,7 +57,8 @@ export function judge(question: Question, table: NameTable): Verdict {
   const zone = table.zones.match(name);
   const apex = table.zones.atApex(name);
   if (apex !== null) return judgeApex(type, apex);
-  if (zone !== null) return judgeInside(question, zone, known?.kind === "empty", table);
+  const isEmpty = known?.kind === "empty" || table.zones.anyBelow(name);
+  if (zone !== null) return judgeInside(question, zone, isEmpty, table);
   if (table.canary && name === CANARY) {
     return { kind: "nx-domain", rule: "doh-canary", zone: CANARY, error: null };
   }
