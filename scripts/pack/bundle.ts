@@ -1,0 +1,70 @@
+/**
+ * The program as one script, and V8's code cache of it.
+ *
+ * @module
+ */
+import { deno, root, withFolder } from "./run.ts";
+
+/** How a bundle will be run: as a script by boot.ts, or as a module by `deno compile`'s runtime. */
+export type BundleFormat = "cjs" | "esm";
+
+/**
+ * Bundles a program with everything it imports.
+ *
+ * @param entry File; for `cjs` without top-level await, which a script cannot have.
+ * @throws {BuildError} `bundle-failed` with the bundler's words.
+ */
+export function bundle(entry: string, format: BundleFormat): Promise<string> {
+  return withFolder(async (folder) => {
+    const out = `${folder}/vnet.js`;
+    const flags = ["--quiet", "--minify", "--keep-names", "--format", format];
+    await deno("bundle-failed", { args: ["bundle", ...flags, "-o", out, entry], cwd: root });
+    return await Deno.readTextFile(out);
+  });
+}
+
+/**
+ * Makes a function of a CommonJS text. boot.ts reads it byte by byte as Latin-1, the fastest way into V8: the
+ * bundler escapes what is not ASCII in code, this does so in the comments (licences) it keeps.
+ */
+export function wrap(text: string): string {
+  const ascii = text.replace(
+    /[^\0-\x7f]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+  return `(function (require, module) {${ascii}\n})`;
+}
+
+/**
+ * Runs a wrapped bundle and keeps what V8 compiled meanwhile, so that those ways start faster.
+ *
+ * @param runs One list of arguments per run; each must end by itself, and find nothing of this machine's.
+ * @returns The code cache: good for this very runtime and this very bundle, and ignored by any other.
+ */
+export function makeCodeCache(
+  script: string,
+  runs: readonly (readonly string[])[],
+): Promise<Uint8Array> {
+  return withFolder(async (folder) => {
+    await Deno.writeTextFile(`${folder}/vnet.js`, script);
+    await Deno.writeTextFile(`${folder}/warm.json`, JSON.stringify(runs));
+    await deno("cache-failed", {
+      args: ["run", "--allow-all", "--no-config", "--no-lock", `${root}scripts/pack/warm.ts`],
+      cwd: folder,
+      env: {
+        VNET_WARM_FOLDER: folder,
+        HOME: folder,
+        XDG_CONFIG_HOME: folder,
+        XDG_STATE_HOME: folder,
+        XDG_RUNTIME_DIR: folder,
+      },
+    });
+    return await Deno.readFile(`${folder}/vnet.cache`);
+  });
+}
+
+/** Compiles boot.ts to JavaScript. */
+export function compileBoot(): Promise<string> {
+  const args = ["bundle", "--quiet", "--minify", `${root}scripts/pack/boot.ts`];
+  return deno("boot-failed", { args, cwd: root });
+}

@@ -1,0 +1,32 @@
+/**
+ * Runs the bundle as boot.ts will, and writes V8's code cache of what ran. Build time only. The folder in
+ * VNET_WARM_FOLDER has vnet.js, and warm.json with one list of arguments per run; it gets vnet.cache.
+ *
+ * @module
+ */
+import { Script } from "node:vm";
+
+const RUN_LIMIT_MS = 20_000;
+
+const folder = Deno.env.get("VNET_WARM_FOLDER");
+Deno.env.delete("VNET_WARM_FOLDER");
+const script = new Script(Deno.readTextFileSync(`${folder}/vnet.js`), { filename: "vnet.js" });
+const runs: string[][] = JSON.parse(Deno.readTextFileSync(`${folder}/warm.json`));
+
+/** Runs the program until it wants to exit. The functions compiled by then belong to the script. */
+async function run(args: readonly string[]): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  Object.defineProperty(Deno, "args", { value: args, configurable: true });
+  Deno.exit = (() => resolve()) as typeof Deno.exit;
+  const timer = setTimeout(
+    () => reject(new Error(`\`vnet ${args.join(" ")}\` did not end`)),
+    RUN_LIMIT_MS,
+  );
+  script.runInThisContext()((name: string) => process.getBuiltinModule(name), { exports: {} });
+  await promise.finally(() => clearTimeout(timer));
+}
+
+const exit: typeof Deno.exit = Deno.exit;
+for (const args of runs) await run(args);
+Deno.writeFileSync(`${folder}/vnet.cache`, script.createCachedData());
+exit(0);
