@@ -98,6 +98,9 @@ async function main(args: readonly string[]): Promise<number> {
     case "child":
       console.log(JSON.stringify(args.slice(1)));
       return 7;
+    case "self":
+      console.log(place("self"));
+      return 0;
     case "wait":
       Deno.addSignalListener("SIGTERM", () => Deno.exit(9));
       console.log("ready");
