@@ -4,9 +4,9 @@
  * - `compiled`: `deno compile`, on denort. Needs DENORT_BIN, a seeded cache or the network.
  * - `packed`: the npm registry's deno with an entry stub (stub.c), for networks that have nothing else.
  *
- * In both the program finds under `Symbol.for("vnet.shim")`, `Symbol.for("vnet.self")` and
- * `Symbol.for("vnet.build")` of `globalThis` the shim to load, the executable to spawn, and `{ form, commit }`.
- * Run from source, it finds none of them.
+ * In both the program finds the shim to load under `Symbol.for("vnet.shim")` of `globalThis`, and
+ * `{ form, commit }` under `Symbol.for("vnet.build")`; packed, also the executable to spawn under
+ * `Symbol.for("vnet.self")`. Run from source, it finds none of them.
  *
  * @module
  */
@@ -78,7 +78,6 @@ function compiledMain(commit: string): string {
   const build = JSON.stringify({ form: "compiled", commit });
   return `Object.assign(globalThis, {
   [Symbol.for("vnet.shim")]: import.meta.dirname + "/libdeno_tun.so",
-  [Symbol.for("vnet.self")]: Deno.execPath(),
   [Symbol.for("vnet.build")]: ${build},
 });
 await import("./vnet.js");
