@@ -85,15 +85,21 @@ export class Lab implements AsyncDisposable {
     return `${this.directory}/logs/${name}.log`;
   }
 
-  /** The last lines of every log: what a failed story should show. */
+  /** The last lines of every log, those that vnet keeps on the hosts too: what a failed story should show. */
   async tails(lines = 40): Promise<string> {
+    const folders = this.#hosts.flatMap(({ pid }) =>
+      ["var/lib/vnet", "home/root/.local/state/vnet", `home/alice/.local/state/vnet`].map(
+        (folder) => `/proc/${pid}/root/${folder}`,
+      )
+    );
     const parts: string[] = [];
-    for await (const entry of Deno.readDir(`${this.directory}/logs`)) {
-      const text = await Deno.readTextFile(`${this.directory}/logs/${entry.name}`);
-      const tail = text.trimEnd().split("\n").slice(-lines).join("\n");
-      if (tail !== "") parts.push(`--- ${entry.name}\n${tail}`);
+    for (const folder of [`${this.directory}/logs`, ...folders]) {
+      for (const file of logsIn(folder)) {
+        const tail = (await Deno.readTextFile(file)).trimEnd().split("\n").slice(-lines).join("\n");
+        if (tail !== "") parts.push(`--- ${file}\n${tail}`);
+      }
     }
-    return parts.sort().join("\n");
+    return parts.join("\n");
   }
 
   /** Kills every host and removes the shared directory, unless VNET_LAB_KEEP asks to keep it. */
@@ -159,6 +165,13 @@ function describe(pid: string): string {
 function linkNames(): string[] {
   return Deno.readTextFileSync("/proc/net/dev").split("\n").slice(2)
     .map((line) => line.split(":")[0]!.trim()).filter((name) => name !== "");
+}
+
+function logsIn(folder: string): string[] {
+  if (!exists(folder)) return [];
+  return [...Deno.readDirSync(folder)].map(({ name }) => name).filter((name) =>
+    name.endsWith(".log")
+  ).sort().map((name) => `${folder}/${name}`);
 }
 
 function exists(path: string): boolean {

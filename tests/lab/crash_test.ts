@@ -1,0 +1,153 @@
+/** Processes of vnet die without a word: clients learn it at once, and the host heals. */
+import { equal, match, ok } from "node:assert/strict";
+import type { Host } from "./host.ts";
+import { killQuietly, type LabProcess } from "./process.ts";
+import { say } from "./say.ts";
+import { story } from "./needs.ts";
+import { hold } from "./tools.ts";
+import { until } from "./wait.ts";
+import { World } from "./world.ts";
+
+/** How long a client of a dead daemon may wait for an error. */
+const ERROR_WITHIN_MS = 1_000;
+
+type Victim = "daemon" | "helper";
+
+/** What /etc/resolv.conf may be on a host. */
+const RESOLV_CONF: Readonly<Record<string, string>> = {
+  "a file": `printf '# mine \\nnameserver 203.0.113.53\\noptions timeout:2' >/etc/resolv.conf`,
+  "a file with mode 0600":
+    `printf 'search example.com\\nnameserver 203.0.113.53\\n' >/etc/resolv.conf; chmod 600 /etc/resolv.conf`,
+  "a relative symlink": `
+    mkdir -p /run/resolvconf
+    printf 'nameserver 203.0.113.53\\n' >/run/resolvconf/resolv.conf
+    ln -sfn ../run/resolvconf/resolv.conf /etc/resolv.conf`,
+  "an absolute symlink": `
+    mkdir -p /run/NetworkManager
+    printf 'nameserver 203.0.113.53\\n' >/run/NetworkManager/resolv.conf
+    ln -sfn /run/NetworkManager/resolv.conf /etc/resolv.conf`,
+  "bind-mounted, as in containers": `
+    rm -f /etc/resolv.conf; touch /etc/resolv.conf
+    printf 'nameserver 203.0.113.53\\n' >/run/container-resolv.conf
+    mount --bind /run/container-resolv.conf /etc/resolv.conf`,
+};
+
+const CASES: readonly (readonly [original: string, victims: readonly Victim[]])[] = [
+  ["a file", ["daemon"]],
+  ["a file", ["helper"]],
+  ["a file", ["daemon", "helper"]],
+  ["a file with mode 0600", ["daemon"]],
+  ["a relative symlink", ["daemon"]],
+  ["a relative symlink", ["helper", "daemon"]],
+  ["an absolute symlink", ["daemon"]],
+  ["bind-mounted, as in containers", ["daemon"]],
+  ["bind-mounted, as in containers", ["daemon", "helper"]],
+];
+
+story("crash: clients of a killed daemon get an error within 1 s", async (step, lab) => {
+  const world = await World.open(lab, "postgres", "sockets");
+  const { client } = world;
+  await world.up();
+  const clients: [string, LabProcess][] = [];
+  for (const family of [4, 6] as const) {
+    const address = await world.address("sockets.vnet.example.com", family);
+    for (const kind of ["idle", "active"] as const) {
+      clients.push([`${kind} over IPv${family}`, await hold(client, address, 7003, kind)]);
+    }
+  }
+  const uri = "postgres://alice@pg.vnet.example.com/postgres";
+  const query = "select 'asleep'; select pg_sleep(600)";
+  const psql = client.spawn(["sh", "-c", `psql -Atq '${uri}' 2>&1; echo "ended $?"`]);
+  await psql.write(query.replace("; ", ";\n") + ";\n");
+  await psql.line(/^asleep$/, 10_000);
+  clients.push(["psql in a query", psql]);
+
+  const killed = performance.now();
+  kill(client, "daemon");
+  const ends = await Promise.all(clients.map(async ([name, held]) => {
+    const line = await held.line(/^ended (.*)$/, 10_000).then((match) => match[1], String);
+    return { name, line, elapsedMs: performance.now() - killed };
+  }));
+  for (const { name, line, elapsedMs } of ends) {
+    await step(`${name}: ${line} after ${elapsedMs.toFixed(0)} ms`, () => {
+      ok(elapsedMs < ERROR_WITHIN_MS, `${name} was told "${line}" after ${elapsedMs} ms`);
+    });
+  }
+
+  await step("a new connection fails at once, too", async () => {
+    const uri = "http://sockets.vnet.example.com:7003/";
+    const outcome = await client.run(["curl", "-sS", "--max-time", "5", uri], { expect: "any" });
+    ok([6, 7].includes(outcome.code), `curl ended with ${outcome.code}: ${outcome.stderr}`);
+  });
+
+  await step("public names resolve, before anybody repaired anything", async () => {
+    match(await client.output(["getent", "ahosts", "www.example.com"]), /198\.51\.100\.80/);
+  });
+
+  await step("vnet comes up again and works", async () => {
+    await world.up();
+    await hold(client, "sockets.vnet.example.com", 7003, "idle");
+  });
+});
+
+story("crash: /etc/resolv.conf is whole again after the next up and down", async (step, lab) => {
+  const world = await World.open(lab);
+  const { client, vnet } = world;
+  await client.run(["cp", "/etc/resolv.conf", "/run/first-resolv.conf"]);
+  await world.login();
+
+  for (const [original, victims] of CASES) {
+    await step(`${original}, ${victims.join(" and ")} killed`, async () => {
+      await client.script(RESOLV_CONF[original]!);
+      const before = await fingerprint(client);
+      try {
+        await vnet.run(["up", "--detach"]);
+        match(await client.output(["getent", "ahostsv4", "pg.vnet.example.com"]), /100\.100\./);
+        for (const victim of victims) kill(client, victim);
+        match(await client.output(["getent", "ahosts", "www.example.com"]), /198\.51\.100\.80/);
+        await vnet.run(["up", "--detach"]);
+        match(await client.output(["getent", "ahostsv4", "pg.vnet.example.com"]), /100\.100\./);
+        await vnet.run(["down"]);
+        equal(await fingerprint(client), before);
+      } finally {
+        await vnet.run(["down"], { expect: "any" });
+        await client.script(`
+          ! mountpoint -q /etc/resolv.conf || umount /etc/resolv.conf
+          rm -f /etc/resolv.conf
+          cp /run/first-resolv.conf /etc/resolv.conf
+        `);
+      }
+    });
+  }
+
+  await step("down alone repairs as well", async () => {
+    const before = await fingerprint(client);
+    await vnet.run(["up", "--detach"]);
+    for (const victim of ["helper", "daemon"] as const) kill(client, victim);
+    await vnet.run(["down"]);
+    equal(await fingerprint(client), before);
+  });
+
+  await step("nothing runs and no device is left", async () => {
+    await until("no process of vnet is left", 5_000, () => client.processes().length === 0);
+    equal(await client.output(["ip", "-o", "link", "show", "type", "tun"]), "");
+  });
+});
+
+/** Kills a process of vnet on the client host, as nobody expects it. */
+function kill(client: Host, victim: Victim): void {
+  const found = client.processes().filter(({ command }) => command.includes(victim));
+  say(`client# kill -9 ${found.map(({ pid }) => pid).join(" ")}   # ${victim}`);
+  // The helper may be on its way out by itself when the daemon was killed first, and the other way round.
+  for (const { pid } of found) killQuietly(pid, "SIGKILL");
+}
+
+/** Everything about /etc/resolv.conf that a person could notice. */
+async function fingerprint(client: Host): Promise<string> {
+  return await client.output([
+    "sh",
+    "-euc",
+    "stat -c '%F %a %u:%g %N' /etc/resolv.conf; stat -L -c '%a %u:%g %s' /etc/resolv.conf; " +
+    "od -An -tx1 /etc/resolv.conf; ls /etc | grep -i resolv",
+  ]);
+}

@@ -1,0 +1,32 @@
+/**
+ * The one-file build, for stories whose users cannot read what root can.
+ *
+ * @module
+ */
+import type { Host } from "./host.ts";
+import { here } from "./paths.ts";
+import { say } from "./say.ts";
+
+const PLACE = "/home/bin/vnet";
+
+/** Puts dist/vnet on a host, building it first, and returns the command that starts it. */
+export async function installPacked(host: Host): Promise<readonly string[]> {
+  await host.run(["install", "-D", "-m", "755", await build(), PLACE]);
+  return [PLACE];
+}
+
+async function build(): Promise<string> {
+  const given = Deno.env.get("VNET_BIN");
+  if (given !== undefined) return given;
+  say("$ deno task build");
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["task", "build"],
+    cwd: here("../.."),
+    env: { DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" },
+  }).output();
+  if (code !== 0) {
+    const text = new TextDecoder();
+    throw new Error(`deno task build: ${text.decode(stdout)}${text.decode(stderr)}`);
+  }
+  return here("../../dist/vnet");
+}

@@ -1,0 +1,108 @@
+/** `sudo vnet up` by an ordinary user: the daemon is the user's, the keys never leave it, strangers stay out. */
+import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import type { Host } from "./host.ts";
+import { remembers } from "./memory.ts";
+import { story } from "./needs.ts";
+import { installPacked } from "./packed.ts";
+import { Vnet } from "./vnet.ts";
+import { World } from "./world.ts";
+
+const UID = 12_345;
+
+story("user: the daemon is the user's, the helper is root's", async (step, lab) => {
+  const world = await World.open(lab, "postgres", "nginx");
+  const { client } = world;
+  await client.script(`
+    useradd --create-home --home-dir /home/alice --uid ${UID} --shell /bin/sh alice
+    useradd --create-home --home-dir /home/bob --shell /bin/sh bob
+    install -d -o alice -g alice -m 700 /run/user/${UID}
+  `);
+  const command = await installPacked(client);
+  const ownEnv = { HOME: "/home/alice", USER: "alice", XDG_RUNTIME_DIR: `/run/user/${UID}` };
+  const alice = new Vnet(client, { command, user: "alice", env: ownEnv });
+  // What sudo leaves of the invoker.
+  const sudo = new Vnet(client, {
+    command,
+    env: { SUDO_UID: `${UID}`, SUDO_GID: `${UID}`, SUDO_USER: "alice", USER: "root" },
+  });
+  await world.login(alice);
+  await sudo.run(["up", "--detach"]);
+  await alice.run(["wait"]);
+
+  await step("without root there is no vnet up", async () => {
+    const outcome = await alice.run(["down"], { expect: "any" });
+    notEqual(outcome.signal, "SIGKILL");
+    await sudo.run(["up", "--detach"]);
+    const second = new Vnet(client, { command, user: "bob", env: { HOME: "/home/bob" } });
+    equal((await second.run(["up", "--detach"], { expect: [5] })).code, 5);
+  });
+
+  await step("the daemon runs as the user, without any capability", async () => {
+    const status = await alice.json<{ uid: number }>(["status"]);
+    equal(status.uid, UID);
+    const daemons = vnetProcesses(client, "daemon");
+    equal(daemons.length, 1);
+    const facts = Deno.readTextFileSync(`/proc/${daemons[0]!.pid}/status`);
+    match(facts, new RegExp(`^Uid:\\t${UID}\\t${UID}\\t${UID}\\t${UID}$`, "m"));
+    for (const set of ["CapInh", "CapPrm", "CapEff", "CapAmb"]) {
+      match(facts, new RegExp(`^${set}:\\t0+$`, "m"));
+    }
+    equal(vnetProcesses(client, "helper")[0]?.uid, 0);
+  });
+
+  await step("the user's programs reach the apps", async () => {
+    const uri = "postgres://alice@pg.vnet.example.com/postgres";
+    const options = { user: "alice", env: ownEnv };
+    equal(await client.output(["psql", "-Atqc", "select 1", uri], options), "1");
+    const curl = ["curl", "-sS", "--max-time", "5", "http://web.vnet.example.com/"];
+    equal(await client.output(curl, options), "port 80");
+  });
+
+  await step("another user's programs are refused", async () => {
+    const curl = ["curl", "-sS", "--max-time", "5", "http://web.vnet.example.com/"];
+    equal((await client.run(curl, { user: "bob", expect: [7] })).code, 7);
+    const foreign = new Vnet(client, { command, user: "bob", env: { HOME: "/home/bob" } });
+    equal((await foreign.run(["status"], { expect: [5] })).code, 5);
+  });
+
+  await step("keys are the user's files, and in no process of root", async () => {
+    const found = await client.output(["grep", "-rl", "PRIVATE KEY", "/home/alice"]);
+    const files = found.split("\n");
+    ok(files.length > 0);
+    for (const file of files) {
+      equal(await client.output(["stat", "-c", "%a %U", file]), "600 alice");
+    }
+    const needles = (await Promise.all(files.map((file) => keyBytes(client, file)))).flat();
+    const helper = vnetProcesses(client, "helper")[0]!;
+    const daemon = vnetProcesses(client, "daemon")[0]!;
+    ok(await remembers(daemon.pid, needles), "The scan does not find the key where it must be");
+    equal(await remembers(helper.pid, needles), false);
+  });
+
+  await step("the user's files stay the user's", async () => {
+    const foreign = "find /home/alice /run/user/12345 ! -user alice";
+    equal(await client.output(["sh", "-c", foreign]), "");
+  });
+
+  await step("vnet down leaves nothing that runs", async () => {
+    await sudo.run(["down"]);
+    deepEqual(vnetProcesses(client, "helper"), []);
+    deepEqual(vnetProcesses(client, "daemon"), []);
+  });
+});
+
+function vnetProcesses(client: Host, part: "daemon" | "helper") {
+  return client.processes().filter(({ command }) => command.includes(part));
+}
+
+/** A private key as a program may hold it: a line of its PEM text, and its last bytes in DER. */
+async function keyBytes(client: Host, file: string): Promise<Uint8Array[]> {
+  const lines = (await client.output(["cat", file], { quiet: true })).split("\n");
+  const begin = lines.findIndex((line) => line.includes("PRIVATE KEY"));
+  const end = lines.findIndex((line, index) => index > begin && line.includes("PRIVATE KEY"));
+  const body = lines.slice(begin + 1, end);
+  // PKCS #8 of a P-256 key: 36 bytes that every such key begins with, then the 32 secret ones.
+  const der = Buffer.from(body.join(""), "base64");
+  return [Buffer.from(body[1]!), der.subarray(36, 36 + 32)];
+}
