@@ -1,48 +1,231 @@
-import type { Applied, Change, Choice, Mode, OsDnsRequest } from "./types.ts";
-import type { Paths } from "./paths.ts";
+/**
+ * The host's resolver, pointed at us and back: one back end at a time, followed while it is in force.
+ *
+ * @module
+ */
+import { OsError } from "../../error.ts";
+import type { Backend, Place } from "./backend.ts";
+import { detect } from "./detect.ts";
+import { DirectBackend } from "./direct.ts";
+import { Disk, type StepHook } from "./disk.ts";
+import { gather } from "./gather.ts";
+import { Journal } from "./journal.ts";
+import { NmDnsmasqBackend } from "./nm_dnsmasq.ts";
+import { NoneBackend } from "./none_backend.ts";
+import { type Paths, SYSTEM_PATHS } from "./paths.ts";
+import { repairIn } from "./repair.ts";
+import { ResolvconfBackend } from "./resolvconf_backend.ts";
+import { ResolvedBackend } from "./resolved_backend.ts";
+import {
+  type Applied,
+  type Change,
+  type Choice,
+  type Mode,
+  type OsDnsRequest,
+  serverNeedsPort53,
+  type Upstreams,
+} from "./types.ts";
+import { watchBackend } from "./watch.ts";
 
 /** Where `OsDns` keeps its journal, and where the host is. */
 export interface OsDnsOptions {
   /** A directory only root may write; made when missing (0700). */
   readonly journalDir: string;
-  /** Defaults to the real host. */
+  /** What differs from {@link SYSTEM_PATHS}. */
   readonly paths?: Partial<Paths>;
+  /** Called before every act on the disk: where a test ends the process. */
+  readonly onStep?: StepHook;
 }
 
-/** Points the operating system's resolver at our DNS server, and back. */
+/** What is in force. */
+interface Active {
+  readonly mode: Mode;
+  readonly choice: Choice;
+  readonly backend: Backend;
+  readonly ended: AbortController;
+  request: OsDnsRequest;
+  /** What the caller knows of them; `null` before `apply` has told. */
+  upstreams: Upstreams | null;
+}
+
+/**
+ * Points the operating system's resolver at our DNS server, and back.
+ *
+ * @example Up and down
+ * ```ts ignore
+ * await using dns = await OsDns.open({ journalDir: "/var/lib/vnet" });
+ * const { backend, upstreams } = await dns.apply(request);
+ * await dns.watch((change) => tell(change), signal);
+ * ```
+ */
 export class OsDns implements AsyncDisposable {
-  /** Opens the journal and undoes what a crash left behind. @throws OsError `dns-journal-unwritable` */
-  static open(_options: OsDnsOptions): Promise<OsDns> {
-    throw new TypeError("not built yet");
-  }
   /** What `open` had to repair, line by line. */
-  readonly repaired: readonly string[] = [];
-  /** Finds the back end a mode leads to on this host. @throws OsError when a forced mode cannot work. */
-  detect(_mode: Mode): Promise<Choice> {
-    throw new TypeError("not built yet");
+  readonly repaired: readonly string[];
+  readonly #place: Place;
+  readonly #journal: Journal;
+  #active: Active | null = null;
+  #queue: Promise<unknown> = Promise.resolve();
+
+  /**
+   * Opens the journal and undoes what a crash left behind.
+   *
+   * @throws OsError `dns-journal-unwritable`, `resolv-conf-read-only`
+   */
+  static async open(options: OsDnsOptions): Promise<OsDns> {
+    const paths = { ...SYSTEM_PATHS, ...options.paths };
+    const disk = new Disk(options.onStep);
+    const journal = await Journal.open(options.journalDir, disk);
+    const place = { paths, disk, journal };
+    try {
+      const repaired = await repairIn(place, "own-crash");
+      await journal.release();
+      return new OsDns(place, journal, repaired);
+    } catch (error) {
+      journal[Symbol.dispose]();
+      throw error;
+    }
   }
+
+  private constructor(place: Place, journal: Journal, repaired: readonly string[]) {
+    this.#place = place;
+    this.#journal = journal;
+    this.repaired = repaired;
+  }
+
+  /**
+   * Finds the back end a mode leads to on this host.
+   *
+   * @throws OsError `resolved-missing`, `resolv-conf-read-only` when a forced mode cannot work
+   */
+  detect(mode: Mode): Promise<Choice> {
+    return this.#inTurn(() => this.#detect(mode));
+  }
+
   /** Says what `apply` would do, line by line, and does nothing. */
-  plan(_request: OsDnsRequest): Promise<string[]> {
-    throw new TypeError("not built yet");
+  plan(request: OsDnsRequest): Promise<string[]> {
+    return this.#inTurn(async () => {
+      const choice = await this.#detect(request.mode);
+      return await this.#backendFor(choice, request).plan(request);
+    });
   }
-  /** Does it; again with other zones is cheap. */
-  apply(_request: OsDnsRequest): Promise<Applied> {
-    throw new TypeError("not built yet");
+
+  /**
+   * Puts a request in force. With the same mode again it changes what differs; with another mode the old back
+   * end is undone first. When the first one fails, nothing of it stays; when a later one fails, `watch` goes
+   * on trying.
+   *
+   * @throws OsError `dns-in-use`, `dns-server-port`, and what the back end refuses with
+   */
+  apply(request: OsDnsRequest): Promise<Applied> {
+    return this.#inTurn(() => this.#apply(request));
   }
-  /** Undoes what `apply` did. @returns What was done, line by line. */
+
+  /** Undoes what `apply` did. @returns What was done, line by line; empty when nothing was in force. */
   revert(): Promise<string[]> {
-    throw new TypeError("not built yet");
+    return this.#inTurn(() => this.#revert());
   }
-  /** Follows the host until the signal aborts; settles then. Call after `apply`. */
-  watch(_onChange: (change: Change) => void, _signal: AbortSignal): Promise<void> {
-    throw new TypeError("not built yet");
+
+  /**
+   * Follows what is in force: puts it back when someone undoes it, a bounded number of times, and tells of
+   * other upstreams. Settles when the signal aborts, or with `revert`.
+   */
+  async watch(onChange: (change: Change) => void, signal: AbortSignal): Promise<void> {
+    const active = this.#active;
+    if (active === null) throw new TypeError("watch() before apply()");
+    await watchBackend({
+      backend: active.backend,
+      request: () => active.request,
+      known: active.upstreams,
+      inTurn: (act) => this.#inTurn(act),
+      onChange,
+    }, AbortSignal.any([signal, active.ended.signal]));
   }
-  /** Reverts, and lets the journal go. */
-  close(): Promise<void> {
-    throw new TypeError("not built yet");
+
+  /** Reverts, and gives the journal up. */
+  async close(): Promise<void> {
+    try {
+      await this.revert();
+    } finally {
+      this.#journal[Symbol.dispose]();
+    }
   }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  async #detect(mode: Mode): Promise<Choice> {
+    if (this.#active?.mode === mode) return this.#active.choice;
+    const backend = this.#active?.backend;
+    const taken = backend instanceof DirectBackend ? backend.entry : null;
+    return detect(await gather(this.#place.paths, taken), mode);
+  }
+
+  async #apply(request: OsDnsRequest): Promise<Applied> {
+    if (this.#active !== null && !isSameKind(this.#active, request)) await this.#revert();
+    if (this.#active !== null) {
+      this.#active.request = request;
+      return await applyActive(this.#active);
+    }
+    this.#active = await this.#activate(request);
+    try {
+      return await applyActive(this.#active);
+    } catch (error) {
+      // What the failed undo leaves, the journal knows: the first error is the one to tell.
+      await this.#revert().catch(() => {});
+      throw error;
+    }
+  }
+
+  async #activate(request: OsDnsRequest): Promise<Active> {
+    const { mode } = request;
+    const choice = await this.#detect(mode);
+    const backend = this.#backendFor(choice, request);
+    const outlivesUs = choice.backend !== "resolved" && choice.backend !== "none";
+    if (outlivesUs && !await this.#journal.own()) throw inUse();
+    return { mode, choice, backend, request, upstreams: null, ended: new AbortController() };
+  }
+
+  #backendFor(choice: Choice, request: OsDnsRequest): Backend {
+    if (serverNeedsPort53(choice.backend) && request.server.port !== 53) {
+      throw new OsError(
+        "dns-server-port",
+        `Cannot use DNS back end "${choice.backend}": the DNS server listens on port ${request.server.port}, not 53`,
+        { call: "apply", errno: "EINVAL", hint: "The host changed meanwhile: run `vnet up` again" },
+      );
+    }
+    switch (choice.backend) {
+      case "resolved":
+        return new ResolvedBackend(this.#place);
+      case "nm-dnsmasq":
+        return new NmDnsmasqBackend(this.#place);
+      case "openresolv":
+      case "debian-resolvconf":
+        return new ResolvconfBackend(this.#place, choice.backend);
+      case "direct":
+        return new DirectBackend(this.#place, choice);
+      case "none":
+        return new NoneBackend(this.#place);
+      default:
+        return choice.backend satisfies never;
+    }
+  }
+
+  async #revert(): Promise<string[]> {
+    const active = this.#active;
+    if (active === null) return [];
+    active.ended.abort();
+    const lines = await active.backend.revert(active.request);
+    this.#active = null;
+    await this.#journal.release();
+    return lines;
+  }
+
+  /** One act at a time, in the order asked for. */
+  #inTurn<T>(act: () => Promise<T>): Promise<T> {
+    const turn = this.#queue.then(act);
+    this.#queue = turn.catch(() => {});
+    return turn;
   }
 }
 
@@ -51,7 +234,39 @@ export class OsDns implements AsyncDisposable {
  * is what a living process owns.
  *
  * @returns What was done, line by line; empty when there was nothing to do.
+ * @throws OsError `dns-journal-unwritable`, `resolv-conf-read-only`
  */
-export function repair(_journalDir: string, _paths?: Partial<Paths>): Promise<string[]> {
-  throw new TypeError("not built yet");
+export async function repair(
+  journalDir: string,
+  paths: Partial<Paths> = {},
+  onStep?: StepHook,
+): Promise<string[]> {
+  const disk = new Disk(onStep);
+  using journal = await Journal.open(journalDir, disk);
+  return await repairIn({ paths: { ...SYSTEM_PATHS, ...paths }, disk, journal }, "any-crash");
+}
+
+async function applyActive(active: Active): Promise<Applied> {
+  const { backend, choice, request } = active;
+  const steps = await backend.plan(request);
+  await backend.apply(request);
+  active.upstreams = await backend.upstreams(request);
+  const warnings = [...choice.warnings, ...active.upstreams.warnings];
+  return { ...active.upstreams, warnings, backend: choice.backend, why: choice.why, steps };
+}
+
+function isSameKind(active: Active, request: OsDnsRequest): boolean {
+  return active.mode === request.mode && active.request.ifindex === request.ifindex;
+}
+
+function inUse(): OsError {
+  return new OsError(
+    "dns-in-use",
+    "Cannot change the host's DNS: another vnet has it in its hands",
+    {
+      call: "flock",
+      errno: "EWOULDBLOCK",
+      hint: "Stop the other one with `vnet down`, or use DNS mode none",
+    },
+  );
 }

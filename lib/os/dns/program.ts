@@ -1,0 +1,56 @@
+/**
+ * Running the host's own small programs, with a deadline and nothing of our environment but the path.
+ *
+ * @module
+ */
+
+/** What a program said, and how it ended. */
+export interface Ran {
+  /** The exit status; `null` when it was killed, for example by the deadline. */
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const TIMEOUT_MS = 10_000;
+
+/** Runs a program to its end. @throws Deno.errors.NotFound when there is no such program */
+export async function run(
+  program: string,
+  args: readonly string[],
+  options: { readonly input?: string; readonly timeoutMs?: number } = {},
+): Promise<Ran> {
+  const child = new Deno.Command(program, {
+    args: [...args],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+    clearEnv: true,
+    env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C" },
+  }).spawn();
+  const deadline = setTimeout(() => child.kill("SIGKILL"), options.timeoutMs ?? TIMEOUT_MS);
+  try {
+    const feeding = feed(child.stdin, options.input ?? "");
+    const { code, signal, stdout, stderr } = await child.output();
+    await feeding;
+    const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+    return {
+      status: signal === null ? code : null,
+      stdout: text(stdout),
+      stderr: text(stderr),
+    };
+  } finally {
+    clearTimeout(deadline);
+  }
+}
+
+/** A program may end without having read its input; that is its own business. */
+async function feed(stdin: WritableStream<Uint8Array>, input: string): Promise<void> {
+  const writer = stdin.getWriter();
+  try {
+    await writer.write(new TextEncoder().encode(input));
+    await writer.close();
+  } catch {
+    await writer.abort().catch(() => {});
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * The back end that has systemd-resolved send our zones to us, and nothing else.
+ *
+ * @module
+ */
+import { parseResolvConf } from "../../dns/mod.ts";
+import type { Backend, Condition, Place } from "./backend.ts";
+import { followBus } from "./bus_follow.ts";
+import { Dbus } from "./dbus.ts";
+import { RESOLVED } from "./names.ts";
+import {
+  applyResolved,
+  isDefaultRoute,
+  isInForce,
+  planResolved,
+  type ResolvedDomain,
+  resolvedDomains,
+  resolvedFallbacks,
+  type ResolvedServer,
+  resolvedServers,
+  revertResolved,
+} from "./resolved.ts";
+import type { OsDnsRequest, Upstreams } from "./types.ts";
+import { isOwn, nameserver, upstreamsOf } from "./upstreams.ts";
+
+export class ResolvedBackend implements Backend {
+  readonly kind = "resolved";
+  readonly #place: Place;
+  /** A new resolved may not know what the old one was told. */
+  #isRestarted = false;
+
+  constructor(place: Place) {
+    this.#place = place;
+  }
+
+  plan(request: OsDnsRequest): Promise<string[]> {
+    return Promise.resolve(planResolved(request));
+  }
+
+  async apply(request: OsDnsRequest): Promise<void> {
+    await using bus = await this.#connect();
+    this.#isRestarted = false;
+    await applyResolved(bus, request);
+  }
+
+  async condition(request: OsDnsRequest): Promise<Condition> {
+    await using bus = await this.#connect();
+    if (!await bus.hasOwner(RESOLVED.destination)) {
+      return {
+        kind: "absent",
+        why: "systemd-resolved has stopped: names do not resolve on this host",
+      };
+    }
+    if (this.#isRestarted) return { kind: "undone", why: "systemd-resolved was restarted" };
+    return await isInForce(bus, request)
+      ? { kind: "intact" }
+      : { kind: "undone", why: `link "${request.link}" lost its settings in systemd-resolved` };
+  }
+
+  async upstreams(request: OsDnsRequest): Promise<Upstreams> {
+    await using bus = await this.#connect();
+    const domains = await resolvedDomains(bus);
+    let candidates = await this.#candidates(bus, request);
+    if (candidates.length === 0) candidates = await resolvedFallbacks(bus);
+    const endpoints = candidates.map((row) => row.endpoint);
+    return upstreamsOf({
+      candidates: endpoints.length > 0 ? endpoints : await this.#uplinkFile(),
+      search: domains.filter((row) => !row.isRouteOnly && row.ifindex !== request.ifindex)
+        .map((row) => row.domain),
+      server: request.server,
+      dropStubs: true,
+      warnings: rivalWarnings(domains, request),
+    });
+  }
+
+  async revert(request: OsDnsRequest): Promise<string[]> {
+    try {
+      await using bus = await this.#connect();
+      await revertResolved(bus, request.ifindex);
+    } catch {
+      return [`left link ${request.link} alone: the message bus is gone, its settings end with it`];
+    }
+    return [`resolve1 RevertLink ${request.link}`];
+  }
+
+  follow(poke: () => void, signal: AbortSignal): Promise<void> {
+    return followBus({
+      socket: this.#place.paths.busSocket,
+      service: RESOLVED.destination,
+      rules: [
+        `type='signal',path='${RESOLVED.path}',interface='org.freedesktop.DBus.Properties'`,
+      ],
+      onOwner: (hasOwner) => {
+        if (hasOwner) this.#isRestarted = true;
+        poke();
+      },
+      onSignal: poke,
+    }, signal);
+  }
+
+  /** Global resolvers and those of links that take any name; all others only when there are none. */
+  async #candidates(bus: Dbus, request: OsDnsRequest): Promise<ResolvedServer[]> {
+    const others = (await resolvedServers(bus)).filter((row) =>
+      row.ifindex !== request.ifindex && !isOwn(row.endpoint, request.server)
+    );
+    const isGeneral = new Map<number, boolean>([[0, true]]);
+    for (const { ifindex } of others) {
+      if (isGeneral.has(ifindex)) continue;
+      isGeneral.set(ifindex, await isDefaultRoute(bus, ifindex) ?? true);
+    }
+    const general = others.filter((row) => isGeneral.get(row.ifindex));
+    return general.length > 0 ? general : others;
+  }
+
+  async #uplinkFile() {
+    const text = await Deno.readTextFile(this.#place.paths.resolvedUplinks).catch(() => "");
+    return parseResolvConf(text).addresses.map(nameserver);
+  }
+
+  #connect(): Promise<Dbus> {
+    return Dbus.connect({ socket: this.#place.paths.busSocket });
+  }
+}
+
+/** The same domain on two links is asked on both, and the first answer wins. */
+function rivalWarnings(domains: readonly ResolvedDomain[], request: OsDnsRequest): string[] {
+  return domains
+    .filter((row) => row.ifindex !== request.ifindex && request.zones.includes(row.domain))
+    .map((row) =>
+      `zone "${row.domain}" is claimed by interface ${row.ifindex} as well: either may answer`
+    );
+}
