@@ -55,8 +55,16 @@ const ARGS: readonly string[] = [
   "--ext=js",
 ];
 
-/** The runtime's caches would be files outside our own state: a folder that cannot exist keeps it from writing. */
-const ENV: readonly string[] = ["DENO_DIR=/dev/null/vnet", "DENO_NO_UPDATE_CHECK=1"];
+/**
+ * The environment while the runtime starts; boot.ts gives the user's back. The runtime's caches would be files
+ * outside our own state: a folder that cannot exist keeps it from writing. In the home folder it would read
+ * .npmrc, and not start if that is broken.
+ */
+const ENV: readonly string[] = [
+  "DENO_DIR=/dev/null/vnet",
+  "DENO_NO_UPDATE_CHECK=1",
+  "HOME=/nonexistent",
+];
 
 /** Makes the executable. @throws {BuildError} `runtime-unsuitable` if the runtime cannot be used so. */
 export function pack(parts: Ingredients): Uint8Array {

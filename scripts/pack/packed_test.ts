@@ -130,6 +130,12 @@ Deno.test("a packed program starts wherever it is", (t) =>
     await step("without stdin", `exec "$APP" version <&-`);
     await step("through a symbolic link", `ln -s "$APP" link && exec ./link version`);
     await step("beside somebody's deno.json", `echo '{"x' >deno.json; exec "$APP" version`);
+    await step("beside somebody's package.json", `echo '{"x' >package.json; exec "$APP" version`);
+    await step(
+      "with a broken .npmrc at home",
+      `echo '@x:registry=::::' >.npmrc; HOME=$PWD exec "$APP" version`,
+    );
+    await step("with a file for a home", `HOME=/dev/null exec "$APP" version`);
     await step("under no_new_privs", `exec setpriv --no-new-privs "$APP" version`);
     for (const mode of [1, 2]) {
       await step(
