@@ -23,7 +23,7 @@ mount -t tmpfs -o mode=755 run /run
 mount -t tmpfs -o mode=1777 tmp /tmp
 mount -t tmpfs -o mode=755 home /home
 for covered in /var/lib /var/log; do mount -t tmpfs -o mode=755 private "$covered"; done
-mount -t tmpfs -o mode=1777 tmp /var/tmp
+for shared in /var/tmp /dev/shm; do mount -t tmpfs -o mode=1777 private "$shared"; done
 mkdir -p /run/lock /run/user /home/root
 count=0
 for kept in "$@"; do

@@ -10,7 +10,6 @@ import { PASSWORD, USER, World } from "./world.ts";
 const LATE_CLOCK = {
   LD_PRELOAD: "/usr/$LIB/faketime/libfaketime.so.1",
   FAKETIME: "-2h",
-  FAKETIME_DISABLE_SHM: "1",
 };
 
 interface Finding {
