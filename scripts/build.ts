@@ -82,16 +82,26 @@ async function build(out: string, wanted: string): Promise<void> {
   console.log(`${out}: ${form}, ${(bytes.length / 1e6).toFixed(1)} MB, sha256 ${sha256}\n${says}`);
 }
 
-if (import.meta.main) {
-  const { values } = parseArgs({
-    args: Deno.args,
-    options: {
-      form: { type: "string", default: "auto" },
-      out: { type: "string", default: `${root}dist/vnet` },
-    },
-  });
+function parseOptions(args: string[]): { readonly form: string; readonly out: string } {
   try {
-    await build(resolve(values.out), values.form);
+    const { values } = parseArgs({
+      args,
+      options: {
+        form: { type: "string", default: "auto" },
+        out: { type: "string", default: `${root}dist/vnet` },
+      },
+    });
+    return values;
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause;
+    throw new BuildError("usage", cause.message, { cause });
+  }
+}
+
+if (import.meta.main) {
+  try {
+    const options = parseOptions(Deno.args);
+    await build(resolve(options.out), options.form);
   } catch (error) {
     if (!(error instanceof BuildError)) throw error;
     console.error(`build: ${error.message} [${error.code}]`);

@@ -176,7 +176,7 @@ Deno.test("a packed program leaves the environment and the disk as they were", (
       const env = { DENO_DIR: `${home}/cache`, DENO_NO_UPDATE_CHECK: "" };
       deepEqual(await environmentOf(env), env);
     });
-    await t.step("no file appears in the home folder", async () => {
+    await t.step("no file appears in the home folder", () => {
       deepEqual([...Deno.readDirSync(home)], []);
     });
   }));
