@@ -32,22 +32,29 @@ type Form = "packed" | "compiled";
 const WARM: readonly (readonly string[])[] = [["version"], ["--help"], ["status"], ["apps", "ls"]];
 
 async function chooseForm(wanted: string): Promise<Form> {
-  if (wanted === "packed" || wanted === "compiled") return wanted;
-  if (wanted !== "auto") {
+  if (wanted === "packed") return wanted;
+  if (wanted !== "auto" && wanted !== "compiled") {
     throw new BuildError(
       "form-unknown",
       `Unknown form "${wanted}": expected packed, compiled or auto`,
     );
   }
   const source = await findDenort(await askMachine());
-  if (source === null) {
+  if (source !== null) {
     console.error(
-      "denort cannot be had (no DENORT_BIN, not cached, dl.deno.land unreachable): packing",
+      `denort: ${source.kind}, ${source.kind === "download" ? source.url : source.path}`,
     );
-    return "packed";
+    return "compiled";
   }
-  console.error(`denort: ${source.kind} ${source.kind === "download" ? source.url : source.path}`);
-  return "compiled";
+  const state =
+    "denort cannot be had: DENORT_BIN names none, none is cached, dl.deno.land is not reachable";
+  if (wanted === "compiled") {
+    throw new BuildError("denort-missing", `Cannot compile: ${state}`, {
+      hint: "Set DENORT_BIN to denort of this Deno version, or build with --form packed",
+    });
+  }
+  console.error(`${state}; packing`);
+  return "packed";
 }
 
 /** Runs what was built; a build that cannot say its version is no build. */
