@@ -1,0 +1,48 @@
+/**
+ * Asks the person at the terminal. Secrets never come from argv, and are never echoed.
+ *
+ * @module
+ */
+import { isCancel, password, text } from "@clack/prompts";
+import { UsageError, VnetError } from "../error.ts";
+import type { Context } from "./context.ts";
+
+const MAX_STDIN_BYTES = 8192;
+
+/** Asks for a secret; it is shown as dots. */
+export function askSecret(context: Context, question: string): Promise<string> {
+  return ask(context, () => password({ message: question, signal: context.signal }));
+}
+
+/** Asks for a line of text. */
+export function askText(context: Context, question: string): Promise<string> {
+  return ask(context, () => text({ message: question, signal: context.signal }));
+}
+
+/** Reads up to this many lines from standard input, without their ends. */
+export async function readSecretFromStdin(lines: number): Promise<readonly string[]> {
+  const buffer = new Uint8Array(MAX_STDIN_BYTES);
+  let used = 0;
+  while (used < buffer.length) {
+    const count = await Deno.stdin.read(buffer.subarray(used));
+    if (count === null) break;
+    used += count;
+  }
+  return new TextDecoder().decode(buffer.subarray(0, used)).split(/\r?\n/).slice(0, lines);
+}
+
+async function ask(
+  context: Context,
+  prompt: () => Promise<string | symbol | undefined>,
+): Promise<string> {
+  if (!context.stdinIsTerminal) {
+    throw new UsageError("no-terminal", "Cannot ask for a secret: standard input is no terminal", {
+      hint: "Pipe the password and pass --password-stdin",
+    });
+  }
+  const answer = await prompt();
+  if (isCancel(answer) || answer === undefined || typeof answer === "symbol") {
+    throw new VnetError("cancelled", "Cancelled");
+  }
+  return answer;
+}

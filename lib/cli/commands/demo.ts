@@ -1,0 +1,141 @@
+import { object } from "@optique/core/constructs";
+import { message } from "@optique/core/message";
+import { map, withDefault } from "@optique/core/modifiers";
+import { command, flag, option } from "@optique/core/primitives";
+import { integer } from "@optique/core/valueparser";
+import { UsageError, VnetError } from "../../error.ts";
+import { type Action, type Context, tell } from "../context.ts";
+import { EXIT } from "../exit.ts";
+import { selfCommand, selfEnvironment } from "../self.ts";
+import { format } from "./options.ts";
+
+interface DemoOptions {
+  readonly apps: number;
+  readonly keep: boolean;
+  readonly shell: boolean;
+  readonly host: boolean;
+  readonly format: "text" | "json";
+}
+
+/** SIGTERM, as a wait status tells it. */
+const SIGTERM = 15;
+const DEADLINE_MS = 60_000;
+
+export const demo = command(
+  "demo",
+  map(
+    object({
+      apps: withDefault(
+        option("--apps", integer({ min: 0, max: 500, metavar: "N" }), {
+          description: message`Publish N more echo apps.`,
+        }),
+        0,
+      ),
+      keep: withDefault(
+        flag("--keep", { description: message`Stay up after the proof, until Ctrl-C.` }),
+        false,
+      ),
+      shell: withDefault(
+        flag("--shell", { description: message`Open a shell inside after the proof.` }),
+        false,
+      ),
+      host: withDefault(
+        flag("--host", {
+          description: message`Use this machine's own network and resolver (root), not namespaces.`,
+        }),
+        false,
+      ),
+      format,
+    }),
+    (options): Action => (context) => runDemo(context, options),
+  ),
+  {
+    brief:
+      message`Start a cluster, an agent, apps and a client, and prove that it works end to end`,
+    description:
+      message`Everything runs in network and mount namespaces of its own and is gone afterwards; this machine is not touched.`,
+  },
+);
+
+async function runDemo(context: Context, options: DemoOptions): Promise<number> {
+  if (options.keep && options.shell) {
+    throw new UsageError("usage", `Say "--keep" or "--shell", not both`);
+  }
+  if (options.host && Deno.uid() !== 0) {
+    throw new VnetError("not-permitted", "Cannot use this machine's network: this needs root", {
+      hint: "Run it with sudo, or without --host",
+    });
+  }
+  const { loadShim, spawn, waitProcess } = await import("../../os/mod.ts");
+  const home = await Deno.makeTempDir({ prefix: "vnet-demo-" });
+  try {
+    const shim = loadShim();
+    const pid = spawn(shim, {
+      ...selfCommand([
+        "demo-inside",
+        "--home",
+        home,
+        "--format",
+        options.format,
+        "--apps",
+        `${options.apps}`,
+        "--after",
+        options.shell ? "shell" : options.keep ? "keep" : "end",
+        "--where",
+        options.host ? "host" : "inside",
+        ...(context.globals.quiet ? ["--quiet"] : []),
+        ...(context.globals.debug ? ["--debug"] : []),
+        ...(context.globals.verbose ? ["--verbose"] : []),
+      ]),
+      env: {
+        ...selfEnvironment(context.env),
+        HOME: context.env("HOME") ?? "/",
+        SHELL: context.env("SHELL") ?? "/bin/sh",
+      },
+      stdin: "inherit",
+      stdout: "inherit",
+      stderr: "inherit",
+      ...(options.host ? {} : {
+        namespaces: {
+          net: true,
+          mount: true,
+          ...(Deno.uid() === 0 ? {} : { user: "root" as const }),
+        },
+      }),
+    });
+    return await follow(context, options, pid, waitProcess(shim, pid));
+  } finally {
+    await Deno.remove(home, { recursive: true }).catch(() => {});
+  }
+}
+
+/** Waits for the demo, passing the wish to stop on to it. */
+async function follow(
+  context: Context,
+  options: DemoOptions,
+  pid: number,
+  end: Promise<{ readonly code: number } | { readonly signal: number }>,
+): Promise<number> {
+  const stop = () => kill(pid, "SIGTERM");
+  context.signal.addEventListener("abort", stop, { once: true });
+  const bounded = !options.keep && !options.shell;
+  const timer = bounded ? setTimeout(() => kill(pid, "SIGKILL"), DEADLINE_MS) : undefined;
+  try {
+    const reason = await end;
+    if ("code" in reason) return reason.code;
+    if (context.signal.aborted && reason.signal === SIGTERM) return EXIT.failed;
+    tell(context, `The demo was killed by signal ${reason.signal}`);
+    return EXIT.failed;
+  } finally {
+    clearTimeout(timer);
+    context.signal.removeEventListener("abort", stop);
+  }
+}
+
+function kill(pid: number, signal: Deno.Signal): void {
+  try {
+    Deno.kill(pid, signal);
+  } catch (thrown) {
+    if (!(thrown instanceof Deno.errors.NotFound)) throw thrown;
+  }
+}

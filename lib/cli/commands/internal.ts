@@ -1,0 +1,88 @@
+/** Commands that vnet runs itself with; they work by hand, and help does not list them. */
+import { object } from "@optique/core/constructs";
+import { map, optional, withDefault } from "@optique/core/modifiers";
+import { command, option } from "@optique/core/primitives";
+import { choice, integer, string } from "@optique/core/valueparser";
+import { UsageError } from "../../error.ts";
+import type { Action } from "../context.ts";
+import { EXIT } from "../exit.ts";
+
+export const helper = command(
+  "helper",
+  map(
+    object({
+      socket: option("--socket", string({ metavar: "PATH" })),
+      owner: option("--owner", string({ metavar: "UID:GID" })),
+      journal: option("--journal", string({ metavar: "DIR" })),
+    }),
+    (options): Action => async (context) => {
+      const { serveHelper } = await import("../../helper/mod.ts");
+      const [, uid, gid] = /^([0-9]{1,10}):([0-9]{1,10})$/.exec(options.owner) ?? [];
+      if (uid === undefined || gid === undefined) {
+        throw new UsageError("usage", `Cannot read the owner "${options.owner}"`);
+      }
+      await serveHelper({
+        socketPath: options.socket,
+        ownerUid: Number(uid),
+        ownerGid: Number(gid),
+        journalDir: options.journal,
+        signal: context.signal,
+      });
+      return EXIT.done;
+    },
+  ),
+  { hidden: true },
+);
+
+export const daemon = command(
+  "daemon",
+  map(
+    object({
+      dns: withDefault(
+        option("--dns", choice(["auto", "resolved", "direct", "none"] as const)),
+        "auto" as const,
+      ),
+      link: withDefault(option("--link", string({ metavar: "NAME" })), "vnet0"),
+      cidr: optional(option("--cidr", string({ metavar: "CIDR" }))),
+    }),
+    (options): Action => async (context) => {
+      const { parseRange, runDaemon } = await import("../../client/mod.ts");
+      await runDaemon({
+        paths: context.paths,
+        ownerUid: Deno.uid() ?? 0,
+        link: options.link,
+        range: parseRange(options.cidr),
+        dnsMode: options.dns,
+        signal: context.signal,
+        nowMs: context.nowMs,
+      });
+      return EXIT.done;
+    },
+  ),
+  { hidden: true },
+);
+
+export const demoInside = command(
+  "demo-inside",
+  map(
+    object({
+      format: withDefault(option("--format", choice(["text", "json"] as const)), "text" as const),
+      apps: withDefault(option("--apps", integer({ min: 0, max: 1000 })), 0),
+      after: withDefault(
+        option("--after", choice(["end", "keep", "shell"] as const)),
+        "end" as const,
+      ),
+      host: withDefault(option("--where", choice(["inside", "host"] as const)), "inside" as const),
+    }),
+    (options): Action => async (context) => {
+      const { runDemo } = await import("../demo/run.ts");
+      return await runDemo(context, {
+        format: options.format,
+        extraApps: options.apps,
+        after: options.after,
+        onHost: options.host === "host",
+      });
+    },
+  ),
+  { hidden: true },
+);

@@ -1,0 +1,110 @@
+import { object } from "@optique/core/constructs";
+import { message } from "@optique/core/message";
+import { map, optional, withDefault } from "@optique/core/modifiers";
+import { argument, command, flag, option } from "@optique/core/primitives";
+import { string } from "@optique/core/valueparser";
+import { UsageError } from "../../error.ts";
+import { type Action, type Context, tell } from "../context.ts";
+import { EXIT } from "../exit.ts";
+import { askSecret, askText, readSecretFromStdin } from "../ask.ts";
+import { duration } from "./options.ts";
+
+interface LoginOptions {
+  readonly proxy: string;
+  readonly user: string | undefined;
+  readonly ttl: number | undefined;
+  readonly caPin: string | undefined;
+  readonly passwordStdin: boolean;
+}
+
+export const login = command(
+  "login",
+  map(
+    object({
+      proxy: option("--proxy", string({ metavar: "HOST[:PORT]" }), {
+        description: message`The cluster's proxy; port 443 unless said otherwise.`,
+      }),
+      user: optional(option("--user", string({ metavar: "NAME" }), {
+        description: message`Who you are there; by default your name here.`,
+      })),
+      ttl: optional(option("--ttl", duration(), {
+        description: message`How long the login is to last; the cluster may allow less.`,
+      })),
+      caPin: optional(option("--ca-pin", string({ metavar: "sha256:HEX" }), {
+        description:
+          message`Trust the proxy by its cluster's CA, as "vnet ctl status" prints it, instead of the public web roots.`,
+      })),
+      passwordStdin: withDefault(
+        flag("--password-stdin", {
+          description:
+            message`Read the password from the first line of standard input, a TOTP code from the second.`,
+        }),
+        false,
+      ),
+    }),
+    (options): Action => (context) => runLogin(context, options),
+  ),
+  { brief: message`Log in to a cluster and keep the short-lived certificate` },
+);
+
+export const logout = command(
+  "logout",
+  map(
+    object({
+      profile: optional(argument(string({ metavar: "PROFILE" }), {
+        description: message`The proxy to forget; not needed when there is only one.`,
+      })),
+      all: withDefault(flag("--all", { description: message`Forget every login.` }), false),
+    }),
+    (options): Action => (context) => runLogout(context, options.profile, options.all),
+  ),
+  { brief: message`Forget a login and its key` },
+);
+
+async function runLogin(context: Context, options: LoginOptions): Promise<number> {
+  const { ControlClient, login, parseProxy, profileName } = await import("../../client/mod.ts");
+  const proxy = parseProxy(options.proxy);
+  const lines = options.passwordStdin ? await readSecretFromStdin(2) : null;
+  const user = options.user ?? context.owner.name;
+  const profile = await login({
+    proxy,
+    user,
+    caPin: options.caPin ?? null,
+    ttlMs: options.ttl ?? null,
+    configDir: context.paths.configDir,
+    signal: context.signal,
+    askPassword: () =>
+      lines === null
+        ? askSecret(context, `Password of ${user} at ${options.proxy}`)
+        : Promise.resolve(lines[0] ?? ""),
+    askTotp: () =>
+      lines === null
+        ? askText(context, "Code of your authenticator")
+        : Promise.resolve(lines[1] ?? ""),
+  });
+  tell(
+    context,
+    `Logged in to ${profile.cluster} as ${profile.user} through ${profileName(profile.proxy)}, ` +
+      `until ${new Date(profile.expiresMs).toISOString()}`,
+  );
+  using control = new ControlClient(context.paths.controlSocket);
+  await control.refresh().catch(() => {}); // A daemon that is down reads the profile when it starts.
+  return EXIT.done;
+}
+
+async function runLogout(
+  context: Context,
+  profile: string | undefined,
+  all: boolean,
+): Promise<number> {
+  if (profile !== undefined && all) {
+    throw new UsageError("usage", `Name a profile or say "--all", not both`);
+  }
+  const { ControlClient, logout } = await import("../../client/mod.ts");
+  const removed = await logout(context.paths.configDir, all ? null : profile ?? "", context.signal);
+  for (const name of removed) tell(context, `Forgot ${name}`);
+  if (removed.length === 0) tell(context, "Nothing to forget: you are not logged in");
+  using control = new ControlClient(context.paths.controlSocket);
+  await control.refresh().catch(() => {});
+  return EXIT.done;
+}

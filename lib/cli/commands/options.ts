@@ -1,0 +1,39 @@
+/** Options that several commands share. */
+import { message } from "@optique/core/message";
+import { withDefault } from "@optique/core/modifiers";
+import { option } from "@optique/core/primitives";
+import { choice, type ValueParser, type ValueParserResult } from "@optique/core/valueparser";
+
+/** `--format text|json`. */
+export const format = withDefault(
+  option("--format", choice(["text", "json"] as const, { metavar: "FORM" }), {
+    description: message`How to print the result.`,
+  }),
+  "text" as const,
+);
+
+/** A duration such as `30s`, `5m`, `12h`; in milliseconds. */
+export function duration(): ValueParser<"sync", number> {
+  const unit: Readonly<Record<string, number>> = {
+    ms: 1,
+    s: 1000,
+    m: 60_000,
+    h: 3_600_000,
+    d: 86_400_000,
+  };
+  return {
+    mode: "sync",
+    metavar: "DURATION",
+    placeholder: 30_000,
+    parse(text: string): ValueParserResult<number> {
+      const [, digits, suffix] = /^([0-9]{1,6})(ms|s|m|h|d)$/.exec(text) ?? [];
+      const factor = unit[suffix ?? ""];
+      if (digits === undefined || factor === undefined) {
+        return { success: false, error: message`Not a duration such as 30s, 5m or 12h: ${text}.` };
+      }
+      return { success: true, value: Number(digits) * factor };
+    },
+    format: (value: number) =>
+      value % 3_600_000 === 0 ? `${value / 3_600_000}h` : `${value / 1000}s`,
+  };
+}

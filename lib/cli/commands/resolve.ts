@@ -1,0 +1,53 @@
+import { object } from "@optique/core/constructs";
+import { message } from "@optique/core/message";
+import { map, withDefault } from "@optique/core/modifiers";
+import { argument, command, option } from "@optique/core/primitives";
+import { string } from "@optique/core/valueparser";
+import { type Action, type Context, printJson } from "../context.ts";
+import { EXIT } from "../exit.ts";
+import { format } from "./options.ts";
+
+interface Options {
+  readonly name: string;
+  readonly type: string;
+  readonly format: "text" | "json";
+}
+
+export const resolve = command(
+  "resolve",
+  map(
+    object({
+      name: argument(string({ metavar: "NAME" }), { description: message`The name to ask for.` }),
+      type: withDefault(
+        option("--type", string({ metavar: "TYPE" }), {
+          description: message`The record type: A, AAAA, PTR, HTTPS, …`,
+        }),
+        "A",
+      ),
+      format,
+    }),
+    (options): Action => (context) => run(context, options),
+  ),
+  {
+    brief: message`Say what vnet's DNS server answers for a name, and the rule that says so`,
+    description:
+      message`Asks nobody else: a name that is not vnet's shows as "forward". Works with the daemon down, from what it last knew.`,
+  },
+);
+
+async function run(context: Context, options: Options): Promise<number> {
+  const { resolveName } = await import("../../client/mod.ts");
+  const found = await resolveName(context.paths, options.name, options.type);
+  if (options.format === "json") {
+    printJson(context, found);
+    return EXIT.done;
+  }
+  const addresses = found.addresses.length === 0 ? "" : ` ${found.addresses.join(" ")}`;
+  context.stdout(`${found.name} ${found.type}: ${found.verdict}${addresses}\n`);
+  context.stdout(`  rule    ${found.rule}: ${found.reason}\n`);
+  if (found.ttl_seconds !== undefined) context.stdout(`  ttl     ${found.ttl_seconds} s\n`);
+  context.stdout(
+    `  from    ${found.source === "daemon" ? "the running daemon" : "what was last known"}\n`,
+  );
+  return EXIT.done;
+}

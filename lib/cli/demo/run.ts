@@ -1,0 +1,255 @@
+/**
+ * The demo, inside its namespaces: builds the world, brings the client up in it, proves each claim, and takes it
+ * all down.
+ *
+ * @module
+ */
+import { ControlClient } from "../../client/mod.ts";
+import { describeError, VnetError } from "../../error.ts";
+import { loadShim, type Shim, spawn, waitProcess } from "../../os/mod.ts";
+import { connectAdmin } from "../../server/mod.ts";
+import type { DemoV1 } from "../../status/mod.ts";
+import { type Context, printJson, tell } from "../context.ts";
+import { EXIT } from "../exit.ts";
+import { bringDown, bringUp } from "../supervise.ts";
+import { type Check, CHECKS } from "./checks.ts";
+import {
+  Child,
+  CUSTOM_ZONE,
+  PROXY_HOST,
+  PROXY_PORT,
+  Resolver,
+  type SampleApps,
+  serveSampleApps,
+  settle,
+  until,
+  USER,
+  writeAgentFile,
+  writeServerFile,
+} from "./world.ts";
+
+export interface RunDemoOptions {
+  readonly format: "text" | "json";
+  readonly extraApps: number;
+  readonly after: "end" | "keep" | "shell";
+  readonly onHost: boolean;
+}
+
+const PREPARED_APPS = 4;
+
+/** Runs the demo. Returns `done` only if every claim held. */
+export async function runDemo(context: Context, options: RunDemoOptions): Promise<number> {
+  const startedMs = Date.now();
+  const shim = loadShim();
+  const home = homeOf(context);
+  const steps: DemoV1["steps"] = [];
+  const record = async (id: string, title: string, act: () => Promise<string>) => {
+    const beganMs = Date.now();
+    const result = await act().then(
+      (evidence) => ({ held: true, evidence }),
+      (thrown) => ({ held: false, evidence: describeError(thrown) }),
+    );
+    const step = { id, title, ...result, duration_ms: Date.now() - beganMs };
+    steps.push(step);
+    if (options.format === "text") printStep(context, step);
+    return result.held;
+  };
+  await using world = new AsyncDisposableStack();
+  const prepared = await record(
+    "world",
+    "a private network with a resolver",
+    () => openWorld(shim, home, world, options),
+  ) && await record(
+    "cluster",
+    "a cluster, an agent in its private network, apps",
+    () => openCluster(context, shim, home, world, options),
+  ) && await record("login", "log in as alice", () => logIn(context, home)) &&
+    await record("up", "bring vnet up", () => openClient(context, world));
+  if (prepared) {
+    for (const check of CHECKS) await record(check.id, check.title, () => prove(check, context));
+    await linger(context, shim, options);
+  }
+  if (!steps.every((step) => step.held) && context.globals.debug) await printLogs(context, home);
+  await world.disposeAsync();
+  return conclude(context, options, steps, Date.now() - startedMs);
+}
+
+function homeOf(context: Context): string {
+  const { home } = context.globals;
+  if (home === undefined) throw new VnetError("usage", "The demo needs --home");
+  return home;
+}
+
+async function openWorld(
+  shim: Shim,
+  home: string,
+  world: AsyncDisposableStack,
+  options: RunDemoOptions,
+): Promise<string> {
+  if (options.onHost) return "this machine's own network";
+  await settle(shim, home);
+  world.use(Resolver.open(shim));
+  return "network and mount namespaces of its own; this machine is not touched";
+}
+
+async function openCluster(
+  context: Context,
+  shim: Shim,
+  home: string,
+  world: AsyncDisposableStack,
+  options: RunDemoOptions,
+): Promise<string> {
+  const apps: SampleApps = world.use(serveSampleApps());
+  const serverFile = await writeServerFile(home);
+  const server = new Child(
+    context,
+    shim,
+    ["server", "start", "--config", serverFile],
+    `${home}/server.log`,
+  );
+  world.defer(() => server.stop());
+  await using admin = await until(
+    "Start the cluster",
+    async () => {
+      const client = connectAdmin(`${home}/server`);
+      return await client.status().then(() => client, async () => {
+        await client[Symbol.asyncDispose]();
+        return null;
+      });
+    },
+    [server],
+    context.signal,
+  );
+  const { caPin } = await admin.status();
+  await admin.put([
+    {
+      kind: "role",
+      version: "v1",
+      metadata: { name: "demo" },
+      spec: { allow: { app_labels: { env: ["demo"] } } },
+    },
+    {
+      kind: "vnet_config",
+      version: "v1",
+      metadata: { name: "vnet-config" },
+      spec: { ipv4_cidr_range: "100.64.0.0/10", custom_dns_zones: [{ suffix: CUSTOM_ZONE }] },
+    },
+  ]);
+  const { password } = await admin.addUser({ name: USER, roles: ["demo"] });
+  await Deno.writeTextFile(`${home}/password`, `${password}\n`, { mode: 0o600 });
+  await Deno.writeTextFile(`${home}/ca-pin`, caPin);
+  const { token } = await admin.addToken({});
+  const agentFile = await writeAgentFile(home, apps, options.extraApps, caPin, token);
+  const agent = new Child(
+    context,
+    shim,
+    ["agent", "start", "--config", agentFile],
+    `${home}/agent.log`,
+  );
+  world.defer(() => agent.stop());
+  const wanted = PREPARED_APPS + options.extraApps;
+  await until(
+    "Join the agent",
+    async () => {
+      const { apps } = await admin.status();
+      return apps >= wanted ? apps : null;
+    },
+    [server, agent],
+    context.signal,
+  );
+  return `${PROXY_HOST}:${PROXY_PORT}, ${wanted} apps`;
+}
+
+async function logIn(context: Context, home: string): Promise<string> {
+  const { login, profileName } = await import("../../client/mod.ts");
+  const password = (await Deno.readTextFile(`${home}/password`)).trim();
+  const profile = await login({
+    proxy: { host: PROXY_HOST, port: PROXY_PORT },
+    user: USER,
+    caPin: await Deno.readTextFile(`${home}/ca-pin`),
+    ttlMs: null,
+    configDir: context.paths.configDir,
+    signal: context.signal,
+    askPassword: () => Promise.resolve(password),
+    askTotp: () => Promise.resolve(""),
+  });
+  return `${profileName(profile.proxy)} until ${new Date(profile.expiresMs).toISOString()}`;
+}
+
+async function openClient(context: Context, world: AsyncDisposableStack): Promise<string> {
+  const quiet = { ...context, globals: { ...context.globals, quiet: true } };
+  await bringUp(quiet, { cidr: undefined, dns: "auto", link: "vnet0" }, { detach: true });
+  world.defer(() => bringDown(quiet));
+  using control = new ControlClient(context.paths.controlSocket);
+  const status = await control.status();
+  return `${status.link?.name} ${
+    status.link?.ranges.join(" ")
+  }, DNS by ${status.dns?.backend} at ${status.dns?.server}`;
+}
+
+async function prove(check: Check, context: Context): Promise<string> {
+  const deadline = AbortSignal.any([context.signal, AbortSignal.timeout(10_000)]);
+  return await check.prove({ signal: deadline, env: context.env });
+}
+
+async function linger(context: Context, shim: Shim, options: RunDemoOptions): Promise<void> {
+  switch (options.after) {
+    case "end":
+      return;
+    case "keep": {
+      tell(context, "Still up, until Ctrl-C");
+      const { promise, resolve } = Promise.withResolvers<void>();
+      context.signal.addEventListener("abort", () => resolve(), { once: true });
+      if (!context.signal.aborted) await promise;
+      return;
+    }
+    case "shell": {
+      tell(context, `A shell inside; try: curl http://web.${PROXY_HOST}/ (exit ends the demo)`);
+      const pid = spawn(shim, {
+        command: context.env("SHELL") ?? "/bin/sh",
+        env: Deno.env.toObject(),
+        stdin: "inherit",
+        stdout: "inherit",
+        stderr: "inherit",
+      });
+      await waitProcess(shim, pid);
+      return;
+    }
+    default:
+      options.after satisfies never;
+  }
+}
+
+function printStep(context: Context, step: DemoV1["steps"][number]): void {
+  const mark = step.held ? "ok  " : "FAIL";
+  context.stdout(`${mark}  ${step.title}\n        ${step.evidence}\n`);
+}
+
+function conclude(
+  context: Context,
+  options: RunDemoOptions,
+  steps: DemoV1["steps"],
+  durationMs: number,
+): number {
+  const held = steps.length > CHECKS.length && steps.every((step) => step.held);
+  if (options.format === "json") {
+    const report: DemoV1 = { schema: "vnet.demo/1", held, duration_ms: durationMs, steps };
+    printJson(context, report);
+  } else {
+    const failed = steps.filter((step) => !step.held).length;
+    const seconds = (durationMs / 1000).toFixed(1);
+    context.stdout(
+      held
+        ? `\nAll ${steps.length} claims held, in ${seconds} s\n`
+        : `\n${failed} of ${steps.length} claims did not hold; try --debug\n`,
+    );
+  }
+  return held ? EXIT.done : EXIT.failed;
+}
+
+async function printLogs(context: Context, home: string): Promise<void> {
+  for (const name of ["server.log", "agent.log", "state/daemon.log", "journal/helper.log"]) {
+    const text = await Deno.readTextFile(`${home}/${name}`).catch(() => "");
+    if (text !== "") context.stderr(`--- ${name}\n${text}`);
+  }
+}

@@ -1,0 +1,26 @@
+/** Exit statuses, the same everywhere; part of the command line's contract. */
+export const EXIT = {
+  done: 0,
+  failed: 1,
+  usage: 2,
+  warnings: 3,
+  loginNeeded: 4,
+  notRunning: 5,
+} as const;
+
+export type ExitStatus = (typeof EXIT)[keyof typeof EXIT];
+
+/** Codes of errors that end with a status of their own; every other error ends with `failed`. */
+const STATUS_OF_CODE: Readonly<Record<string, ExitStatus>> = {
+  "login-needed": EXIT.loginNeeded,
+  "login-expired": EXIT.loginNeeded,
+  "daemon-not-running": EXIT.notRunning,
+  "not-permitted": EXIT.notRunning,
+  "tun-open-denied": EXIT.notRunning,
+  "file-missing": EXIT.usage,
+};
+
+/** Returns the status a command ends with when it fails with this code. */
+export function statusOfCode(code: string): ExitStatus {
+  return STATUS_OF_CODE[code] ?? EXIT.failed;
+}

@@ -1,0 +1,66 @@
+/**
+ * The command line as one parser: a row per command, each yielding the action to run.
+ *
+ * @module
+ */
+import { merge, object, or } from "@optique/core/constructs";
+import { message } from "@optique/core/message";
+import { optional, withDefault } from "@optique/core/modifiers";
+import { flag, option } from "@optique/core/primitives";
+import { string } from "@optique/core/valueparser";
+import * as apps from "./commands/apps.ts";
+import * as ctl from "./commands/ctl.ts";
+import * as demo from "./commands/demo.ts";
+import * as internal from "./commands/internal.ts";
+import * as login from "./commands/login.ts";
+import * as resolve from "./commands/resolve.ts";
+import * as server from "./commands/server.ts";
+import * as status from "./commands/status.ts";
+import * as up from "./commands/up.ts";
+import * as version from "./commands/version.ts";
+
+const globals = object("Everywhere", {
+  home: optional(option("--home", string({ metavar: "DIR" }), {
+    description: message`Keep configuration, state and sockets under DIR.`,
+  })),
+  config: optional(option("--config", string({ metavar: "FILE" }), {
+    description: message`Read settings from FILE.`,
+  })),
+  verbose: withDefault(
+    flag("-v", "--verbose", { description: message`Say what is being done.` }),
+    false,
+  ),
+  debug: withDefault(
+    flag("--debug", { description: message`Log decisions, with names and addresses.` }),
+    false,
+  ),
+  quiet: withDefault(flag("-q", "--quiet", { description: message`Only errors.` }), false),
+  noColor: withDefault(
+    flag("--no-color", { description: message`No colour, as with NO_COLOR.` }),
+    false,
+  ),
+});
+
+const client = or(
+  login.login,
+  login.logout,
+  up.up,
+  up.down,
+  up.restart,
+  up.wait,
+  status.status,
+  apps.apps,
+  resolve.resolve,
+);
+const cluster = or(server.server, server.agent, ctl.ctl);
+const other = or(
+  demo.demo,
+  version.version,
+  version.schema,
+  internal.helper,
+  internal.daemon,
+  internal.demoInside,
+);
+
+/** Everything `vnet` understands. */
+export const PARSER = merge(globals, object({ run: or(client, cluster, other) }));

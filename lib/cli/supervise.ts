@@ -1,0 +1,259 @@
+/**
+ * Starts the two client processes, the helper as root and the daemon as the owner, watches them, and ends them.
+ *
+ * @module
+ */
+import { ControlClient, type Paths, ProfileStore, readStartError } from "../client/mod.ts";
+import { describeError, VnetError } from "../error.ts";
+import { loadShim, repair, type Shim, spawn, waitProcess } from "../os/mod.ts";
+import type { StatusV1 } from "../status/mod.ts";
+import { isReady, requireRoot, type UpSettings } from "./commands/up.ts";
+import { type Context, tell } from "./context.ts";
+import { EXIT } from "./exit.ts";
+import { selfCommand, selfEnvironment } from "./self.ts";
+
+/** Root's own folder for what must be undone, whoever brought vnet up. */
+const JOURNAL_DIR = "/var/lib/vnet";
+
+const READY_DEADLINE_MS = 40_000;
+const END_DEADLINE_MS = 10_000;
+
+/** The two processes while they run. */
+export interface Running {
+  readonly helperEnd: Promise<unknown>;
+  readonly daemonEnd: Promise<unknown>;
+}
+
+/**
+ * Brings vnet up and returns when it is ready.
+ *
+ * @returns The processes to watch, or `null` when they go on by themselves.
+ */
+export async function bringUp(
+  context: Context,
+  settings: UpSettings,
+  how: { readonly detach: boolean },
+): Promise<Running | null> {
+  requireRoot("bring vnet up");
+  await requireLogin(context);
+  if (await findStatus(context.paths) !== null) {
+    tell(context, "vnet is up already");
+    return null;
+  }
+  await prepareFolders(context);
+  const shim = loadShim();
+  const helperEnd = startHelper(context, shim, how.detach);
+  const daemonEnd = startDaemon(context, shim, settings, how.detach);
+  const status = await waitReady(context, Promise.race([helperEnd, daemonEnd]));
+  tell(context, summarize(status));
+  return how.detach ? null : { helperEnd, daemonEnd };
+}
+
+/** Stays in the foreground until a signal or the daemon's end. */
+export async function stayUp(context: Context, running: Running): Promise<number> {
+  const stopped = Promise.withResolvers<"signal">();
+  context.signal.addEventListener("abort", () => stopped.resolve("signal"), { once: true });
+  if (context.signal.aborted) stopped.resolve("signal");
+  tell(context, "Press Ctrl-C to bring it down");
+  const first = await Promise.race([stopped.promise, running.daemonEnd.then(() => "daemon")]);
+  if (first === "signal") await askDown(context.paths);
+  await Promise.all([running.daemonEnd, running.helperEnd]);
+  if (first === "signal") {
+    tell(context, "vnet is down");
+    return EXIT.done;
+  }
+  if (await findStatus(context.paths) === null) tell(context, "vnet is down");
+  return EXIT.done;
+}
+
+/** Ends the daemon, waits until the machine is as it was, and repairs what a crash left (root). */
+export async function bringDown(context: Context): Promise<void> {
+  const wasUp = await askDown(context.paths);
+  if (wasUp) await waitGone(context);
+  if (Deno.uid() === 0) {
+    for (const line of await repair(journalDir(context))) tell(context, `Repaired: ${line}`);
+  }
+  tell(context, wasUp ? "vnet is down" : "vnet was not up");
+}
+
+/** Prints what `up` would do, as the lines `-v` echoes while doing it. */
+export async function printPlan(context: Context, settings: UpSettings): Promise<number> {
+  requireRoot("look at what would be done");
+  await requireLogin(context);
+  const { planLines } = await import("../client/mod.ts");
+  const lines = await planLines(context.paths, settings, journalDir(context));
+  for (const line of lines) context.stdout(`${line}\n`);
+  return EXIT.done;
+}
+
+/** A home of root's own has a journal of its own; nobody else may choose what root will undo. */
+function journalDir(context: Context): string {
+  const home = context.globals.home ?? context.env("VNET_HOME");
+  return home !== undefined && context.owner.uid === 0
+    ? context.paths.configDir.replace(/config$/, "journal")
+    : JOURNAL_DIR;
+}
+
+async function requireLogin(context: Context): Promise<void> {
+  const profiles = await new ProfileStore(context.paths.configDir).list();
+  if (profiles.length === 0) {
+    throw new VnetError("login-needed", "Cannot bring vnet up: you are logged in nowhere", {
+      hint: "Run `vnet login --proxy HOST` first",
+    });
+  }
+  if (profiles.every((profile) => profile.expiresMs <= context.nowMs())) {
+    throw new VnetError("login-expired", "Cannot bring vnet up: every login has expired", {
+      hint: "Run `vnet login` again",
+    });
+  }
+}
+
+async function prepareFolders(context: Context): Promise<void> {
+  const { stateDir, runtimeDir } = context.paths;
+  for (const dir of [stateDir, runtimeDir]) {
+    await Deno.mkdir(dir, { recursive: true, mode: 0o700 });
+    await Deno.chown(dir, context.owner.uid, context.owner.gid);
+  }
+  await Deno.chmod(runtimeDir, 0o700);
+  await Deno.remove(`${runtimeDir}/start-error.json`).catch(() => {});
+}
+
+function startHelper(context: Context, shim: Shim, detach: boolean): Promise<unknown> {
+  const { helperSocket } = context.paths;
+  const self = selfCommand([
+    "helper",
+    ...logFlags(context),
+    "--socket",
+    helperSocket,
+    "--owner",
+    `${context.owner.uid}:${context.owner.gid}`,
+    "--journal",
+    journalDir(context),
+  ]);
+  const stderr = detach ? { append: `${journalDir(context)}/helper.log` } : "inherit";
+  Deno.mkdirSync(journalDir(context), { recursive: true, mode: 0o700 });
+  const pid = spawn(shim, {
+    ...self,
+    env: { ...selfEnvironment(context.env), HOME: "/root" },
+    stdin: "null",
+    stdout: "null",
+    stderr,
+    newSession: true,
+  });
+  return waitProcess(shim, pid);
+}
+
+function startDaemon(
+  context: Context,
+  shim: Shim,
+  settings: UpSettings,
+  detach: boolean,
+): Promise<unknown> {
+  const { owner, paths, globals } = context;
+  const home = globals.home ?? context.env("VNET_HOME");
+  const self = selfCommand([
+    "daemon",
+    ...logFlags(context),
+    ...(home === undefined ? [] : ["--home", paths.configDir.replace(/\/config$/, "")]),
+    "--dns",
+    settings.dns,
+    "--link",
+    settings.link,
+    ...(settings.cidr === undefined ? [] : ["--cidr", settings.cidr]),
+  ]);
+  const pid = spawn(shim, {
+    ...self,
+    env: {
+      ...selfEnvironment(context.env),
+      HOME: owner.homeDir,
+      USER: owner.name,
+      ...proxyVariables(context.env),
+    },
+    uid: owner.uid,
+    gid: owner.gid,
+    stdin: "null",
+    stdout: "null",
+    stderr: detach ? { append: `${paths.stateDir}/daemon.log` } : "inherit",
+    newSession: true,
+    noNewPrivileges: true,
+  });
+  return waitProcess(shim, pid);
+}
+
+/** The variables that say how to reach the outside world; the daemon dials the proxy through them. */
+function proxyVariables(env: (name: string) => string | undefined): Record<string, string> {
+  const passed: Record<string, string> = {};
+  for (const name of ["HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"]) {
+    const value = env(name) ?? env(name.toLowerCase());
+    if (value !== undefined) passed[name] = value;
+  }
+  return passed;
+}
+
+function logFlags(context: Context): readonly string[] {
+  if (context.globals.debug) return ["--debug"];
+  return context.globals.verbose ? ["--verbose"] : [];
+}
+
+async function waitReady(context: Context, firstEnd: Promise<unknown>): Promise<StatusV1> {
+  using control = new ControlClient(context.paths.controlSocket);
+  const deadline = Date.now() + READY_DEADLINE_MS;
+  let ended = false;
+  void firstEnd.then(() => ended = true);
+  while (Date.now() < deadline && !context.signal.aborted) {
+    const status = await control.waitReady(2_000, context.signal).catch((thrown) => thrown);
+    if (!(status instanceof Error) && isReady(status as StatusV1)) return status as StatusV1;
+    if (ended) throw await startError(context);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  await askDown(context.paths);
+  if (context.signal.aborted) throw new VnetError("cancelled", "Cancelled");
+  throw new VnetError("start-timeout", "vnet did not get ready in time", {
+    hint: `See ${context.paths.stateDir}/daemon.log and ${journalDir(context)}/helper.log`,
+  });
+}
+
+async function startError(context: Context): Promise<VnetError> {
+  return await readStartError(context.paths) ??
+    new VnetError("start-failed", "vnet ended while starting", {
+      hint: `See ${context.paths.stateDir}/daemon.log and ${journalDir(context)}/helper.log`,
+    });
+}
+
+async function findStatus(paths: Paths): Promise<StatusV1 | null> {
+  using control = new ControlClient(paths.controlSocket);
+  return await control.status().catch(() => null);
+}
+
+async function askDown(paths: Paths): Promise<boolean> {
+  using control = new ControlClient(paths.controlSocket);
+  try {
+    await control.down();
+    return true;
+  } catch (thrown) {
+    if (thrown instanceof VnetError && thrown.code === "daemon-not-running") return false;
+    throw new VnetError("daemon-stuck", `Cannot end the daemon: ${describeError(thrown)}`, {
+      hint: "End it with `sudo kill` and its pid from `vnet status`",
+      cause: thrown,
+    });
+  }
+}
+
+/** The control socket goes away last, after the helper has taken everything back. */
+async function waitGone(context: Context): Promise<void> {
+  const deadline = Date.now() + END_DEADLINE_MS;
+  while (Date.now() < deadline) {
+    if (await findStatus(context.paths) === null) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new VnetError("daemon-stuck", "The daemon did not end in time", {
+    hint: "End it with `sudo kill` and its pid from `vnet status`",
+  });
+}
+
+function summarize(status: StatusV1): string {
+  const zones = status.dns?.zones.length ?? 0;
+  const counted = (count: number, noun: string) => `${count} ${noun}${count === 1 ? "" : "s"}`;
+  const state = status.state === "ready" ? "ready" : `up, but ${status.state}; see \`vnet status\``;
+  return `vnet is ${state}: ${counted(status.apps_total, "app")} in ${counted(zones, "zone")}`;
+}

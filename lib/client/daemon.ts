@@ -1,0 +1,419 @@
+/**
+ * The daemon: one owner's logins, names, connections and DNS server, and the link to the helper that does what
+ * needs root.
+ *
+ * @module
+ */
+import { compilePlan, type Detected, type DnsMode, type Plan } from "../config/mod.ts";
+import { describeError, VnetError } from "../error.ts";
+import { CarrierPool } from "../io/mod.ts";
+import type { Prefix } from "../ip/mod.ts";
+import { getLogger } from "../log.ts";
+import { loadShim, type Shim } from "../os/mod.ts";
+import type { AppsV1, ResolveV1, StatusV1 } from "../status/mod.ts";
+import { VERSION } from "../version.ts";
+import { AddressBook } from "./address_book.ts";
+import { renderApps } from "./apps.ts";
+import { HttpClusterApi } from "./cluster_api.ts";
+import { serveControl } from "./control.ts";
+import { DnsServer } from "./dns_server.ts";
+import { FlowLog } from "./flow_log.ts";
+import { type HelperEvent, HelperLink } from "./helper_link.ts";
+import { compileNames, destinationOf, type Names } from "./names.ts";
+import { Network } from "./network.ts";
+import type { Paths } from "./paths.ts";
+import { ProfileStore } from "./profile.ts";
+import { explainName } from "./resolve.ts";
+import { loadViews, saveViews } from "./saved_views.ts";
+import { type ClusterView, Session } from "./session.ts";
+import { writeStartError } from "./start_error.ts";
+
+const log = getLogger("client");
+
+const FIRST_REFRESH_MS = 8_000;
+
+export interface DaemonOptions {
+  readonly paths: Paths;
+  readonly ownerUid: number;
+  readonly link: string;
+  /** Replaces the clusters' ranges. */
+  readonly range: Prefix | null;
+  readonly dnsMode: DnsMode;
+  readonly signal: AbortSignal;
+  readonly nowMs: () => number;
+}
+
+/** Runs the daemon until its signal aborts or somebody asks it to end. */
+export async function runDaemon(options: DaemonOptions): Promise<void> {
+  const daemon = new Daemon(options);
+  const control = await serveControl(options.paths.controlSocket, daemon);
+  try {
+    await daemon.run();
+  } catch (thrown) {
+    await writeStartError(options.paths, thrown);
+    throw thrown;
+  } finally {
+    await control.shutdown();
+    await Deno.remove(options.paths.controlSocket).catch(() => {});
+  }
+}
+
+/** What there is once the machine is set up. */
+interface Machine {
+  readonly helper: HelperLink;
+  readonly network: Network;
+  readonly dns: DnsServer;
+  readonly detected: Detected;
+}
+
+class Daemon {
+  readonly #options: DaemonOptions;
+  readonly #shim: Shim = loadShim();
+  readonly #startedMs: number;
+  readonly #stop = new AbortController();
+  readonly #ready = Promise.withResolvers<void>();
+  readonly #flowLog = new FlowLog();
+  readonly #profiles: ProfileStore;
+  readonly #carriers = new CarrierPool();
+  readonly #warnings = new Map<string, string>();
+  #sessions: readonly Session[] = [];
+  #following = new AbortController();
+  #state: StatusV1["state"] = "starting";
+  #book: AddressBook | null = null;
+  #plan: Plan | null = null;
+  #names: Names | null = null;
+  #machine: Machine | null = null;
+  #applying: Promise<void> = Promise.resolve();
+
+  constructor(options: DaemonOptions) {
+    this.#options = options;
+    this.#startedMs = options.nowMs();
+    this.#profiles = new ProfileStore(options.paths.configDir);
+    if (options.signal.aborted) this.#stop.abort();
+    options.signal.addEventListener("abort", () => this.#stop.abort(), { once: true });
+  }
+
+  /** Sets everything up, serves until told to stop, and takes everything back. */
+  async run(): Promise<void> {
+    const { signal } = this.#stop;
+    try {
+      this.#book = await AddressBook.open(
+        this.#options.paths.stateDir,
+        crypto.getRandomValues(new Uint8Array(21)),
+      );
+      await this.#openSessions();
+      this.#compile();
+      this.#machine = await this.#openMachine();
+      this.#state = "ready";
+      this.#ready.resolve();
+      log.info("Ready", { apps: this.#plan?.targets.size ?? 0 });
+      this.#follow();
+      await this.#machine.network.run(signal);
+    } finally {
+      this.#state = "stopping";
+      this.#stop.abort();
+      this.#following.abort();
+      this.#ready.resolve();
+      await this.#applying.catch(() => {});
+      await this.#closeMachine();
+      await this.#carriers.close();
+      for (const session of this.#sessions) session.close();
+    }
+  }
+
+  // What the control API reads and drives.
+
+  status(): StatusV1 {
+    const nowMs = this.#options.nowMs();
+    const machine = this.#machine;
+    const findings = [...this.#warnings].map(([code, message]) => ({ code, message }));
+    for (const warning of this.#plan?.warnings ?? []) findings.push({ ...warning });
+    return {
+      schema: "vnet.status/1",
+      state: this.#state,
+      version: VERSION,
+      pid: Deno.pid,
+      uid: this.#options.ownerUid,
+      started: new Date(this.#startedMs).toISOString(),
+      uptime_ms: nowMs - this.#startedMs,
+      ...(machine === null ? {} : {
+        link: machine.network.render(),
+        dns: machine.dns.render(this.#plan?.zones ?? []),
+        packets: machine.network.counters(),
+      }),
+      profiles: this.#sessions.map((session) => ({
+        proxy: session.name,
+        cluster: session.profile.cluster,
+        user: session.profile.user,
+        expires: new Date(session.profile.expiresMs).toISOString(),
+        state: session.state,
+        ...(session.refreshedMs === null
+          ? {}
+          : { refreshed: new Date(session.refreshedMs).toISOString() }),
+        ...(session.error === null ? {} : { error: session.error }),
+      })),
+      apps_total:
+        new Set([...this.#plan?.targets.values() ?? []].map((target) => target.appId)).size,
+      connections: this.#flowLog.render(),
+      findings,
+    };
+  }
+
+  async ready(signal: AbortSignal): Promise<void> {
+    const aborted = Promise.withResolvers<void>();
+    const onAbort = () => aborted.resolve();
+    signal.addEventListener("abort", onAbort, { once: true });
+    if (signal.aborted) onAbort();
+    await Promise.race([this.#ready.promise, aborted.promise]);
+    signal.removeEventListener("abort", onAbort);
+  }
+
+  apps(): AppsV1 {
+    const views = this.#sessions.map((session) => ({
+      proxy: session.name,
+      apps: session.view?.apps ?? [],
+    }));
+    return renderApps(views, this.#names?.addresses ?? new Map());
+  }
+
+  resolve(name: string, type: string): ResolveV1 {
+    if (this.#names === null) {
+      throw new VnetError("starting", "vnet is still starting", { hint: "Run `vnet wait`" });
+    }
+    return explainName(name, type, this.#names.table, "daemon");
+  }
+
+  async refresh(): Promise<void> {
+    await this.#openSessions();
+    await this.#change();
+    this.#follow();
+  }
+
+  down(): void {
+    this.#state = "stopping";
+    this.#stop.abort();
+  }
+
+  // Sessions and the plan.
+
+  async #openSessions(): Promise<void> {
+    this.#following.abort();
+    const saved = await loadViews(this.#options.paths.stateDir);
+    const profiles = await this.#profiles.list();
+    const sessions = profiles.map((profile) => {
+      const session = new Session({
+        profile,
+        api: new HttpClusterApi(profile),
+        nowMs: this.#options.nowMs,
+      });
+      const known = saved.get(session.name);
+      if (known !== undefined) session.restore(known);
+      return session;
+    });
+    const deadline = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(FIRST_REFRESH_MS)]);
+    await Promise.all(sessions.map((session) => session.refresh(0, deadline)));
+    for (const session of this.#sessions) session.close();
+    this.#sessions = sessions;
+    if (!this.#stop.signal.aborted) await this.#saveViews();
+  }
+
+  #follow(): void {
+    this.#following = new AbortController();
+    const signal = AbortSignal.any([this.#following.signal, this.#stop.signal]);
+    for (const session of this.#sessions) {
+      void session.follow(() => this.#change(), signal).catch((thrown) => {
+        log.error("Stopped following a cluster", { error: describeError(thrown) });
+      });
+    }
+  }
+
+  /** Compiles anew and applies what is different; one change at a time. */
+  #change(): Promise<void> {
+    this.#applying = this.#applying.catch(() => {}).then(async () => {
+      const before = this.#plan;
+      this.#compile();
+      await this.#saveViews();
+      await this.#applyPlan(before);
+    }).catch((thrown) => {
+      this.#warnings.set("apply-failed", describeError(thrown));
+      log.error("Cannot apply a change", { error: describeError(thrown) });
+    });
+    return this.#applying;
+  }
+
+  #compile(): void {
+    const book = this.#requireBook();
+    const sources = this.#sessions.flatMap((session) => session.source ?? []);
+    const plan = compilePlan(sources, { range: this.#options.range });
+    const [range] = plan.ranges;
+    this.#plan = plan;
+    if (range === undefined) return;
+    const addresses = book.assign(plan, this.#options.nowMs());
+    const full = [...addresses].filter(([, given]) => given === null).length;
+    if (full > 0) {
+      this.#warnings.set("range-full", `${full} names have no address: the range is full`);
+    } else this.#warnings.delete("range-full");
+    this.#names = compileNames({
+      plan,
+      addresses,
+      link: book.linkAddresses(range),
+      ipv6: this.#machine?.network.hasIpv6 ?? true,
+      allDns: this.#machine?.detected.needs_port_53 ?? false,
+    });
+  }
+
+  async #saveViews(): Promise<void> {
+    const views = new Map<string, ClusterView>();
+    for (const session of this.#sessions) {
+      if (session.view !== null) views.set(session.name, session.view);
+    }
+    await saveViews(this.#options.paths.stateDir, views);
+  }
+
+  // The machine.
+
+  async #openMachine(): Promise<Machine> {
+    const book = this.#requireBook();
+    const plan = this.#plan;
+    const [range] = plan?.ranges ?? [];
+    if (plan === null || range === undefined) {
+      const [first] = this.#sessions;
+      throw new VnetError(
+        "cluster-unreachable",
+        `Nothing is known of any cluster${first?.error == null ? "" : `: ${first.error}`}`,
+        { hint: "Check the network between you and the proxy, and that the login is still good" },
+      );
+    }
+    const helper = HelperLink.connect(
+      this.#shim,
+      this.#options.paths.helperSocket,
+      (event) => this.#onHelperEvent(event),
+    );
+    await using undo = new AsyncDisposableStack();
+    undo.use(helper);
+    const detected = await helper.detect(this.#options.dnsMode);
+    const network = undo.use(
+      await Network.open({
+        shim: this.#shim,
+        helper,
+        link: this.#options.link,
+        addresses: book.linkAddresses(range),
+        range,
+        ownerUid: this.#options.ownerUid,
+        destinationOf: (address) => this.#names && destinationOf(this.#names, address),
+        dial: (target, port, signal) => this.#dial(target.profile, target, port, signal),
+        log: this.#flowLog,
+        nowMs: this.#options.nowMs,
+      }),
+    );
+    const dns = undo.use(
+      await DnsServer.open({
+        shim: this.#shim,
+        helper,
+        needsPort53: detected.needs_port_53,
+        table: () => this.#names?.table ?? null,
+      }),
+    );
+    const machine = { helper, network, dns, detected };
+    this.#machine = machine;
+    this.#compile(); // Now it is known whether there is IPv6.
+    try {
+      await this.#applyPlan(null);
+    } catch (thrown) {
+      this.#machine = null;
+      throw thrown;
+    }
+    undo.move();
+    return machine;
+  }
+
+  async #applyPlan(before: Plan | null): Promise<void> {
+    const { machine, names, plan } = {
+      machine: this.#machine,
+      names: this.#names,
+      plan: this.#plan,
+    };
+    if (machine === null || names === null || plan === null) return;
+    const leased = [...names.addresses.values()].flatMap((given) => given?.ipv4 ?? []);
+    machine.network.setLeases(leased);
+    await this.#requireBook().save();
+    const zonesText = plan.zones.join(" ");
+    if (before !== null && before.zones.join(" ") === zonesText) return;
+    const { applied, upstreams } = await machine.helper.apply(machine.network.routes, {
+      mode: this.#options.dnsMode,
+      server: machine.dns.endpoint,
+      zones: plan.zones,
+    });
+    machine.dns.setUpstreams(upstreams);
+    machine.dns.setBackend(applied.backend, applied.why);
+    for (const [index, warning] of applied.warnings.entries()) {
+      this.#warnings.set(`dns-${index}`, warning);
+    }
+    for (const step of applied.steps) log.info("Applied", { step });
+  }
+
+  async #closeMachine(): Promise<void> {
+    const machine = this.#machine;
+    if (machine === null) return;
+    this.#machine = null;
+    await machine.helper.revert().catch((thrown) => {
+      log.warning("The helper could not take everything back", { error: describeError(thrown) });
+    });
+    await machine.dns[Symbol.asyncDispose]();
+    await machine.network[Symbol.asyncDispose]();
+    await machine.helper[Symbol.asyncDispose]();
+  }
+
+  #onHelperEvent(event: HelperEvent): void {
+    switch (event.kind) {
+      case "upstreams":
+        this.#machine?.dns.setUpstreams(event.upstreams);
+        log.info("The machine's resolvers changed");
+        return;
+      case "warning":
+        this.#warnings.set("dns-changed", event.message);
+        log.warning("DNS settings", { message: event.message });
+        return;
+      case "lost":
+        if (this.#state === "stopping") return;
+        this.#state = "degraded";
+        this.#warnings.set(
+          "helper-lost",
+          "The privileged helper is gone: run `sudo vnet restart` to repair",
+        );
+        log.error("Lost the helper");
+        return;
+      default:
+        event satisfies never;
+    }
+  }
+
+  async #dial(
+    profileName: string,
+    target: Parameters<Session["credentials"]>[0],
+    port: number,
+    signal: AbortSignal,
+  ) {
+    const session = this.#sessions.find((candidate) => candidate.name === profileName);
+    if (session === undefined) throw new VnetError("app-removed", "The login for this app is gone");
+    if (session.state === "expired") {
+      throw new VnetError("login-expired", "The login for this app has expired", {
+        hint: "Run `vnet login` again",
+      });
+    }
+    const credentials = await session.credentials(target, port);
+    return await this.#carriers.acquire({
+      appId: target.appId,
+      app: target.app,
+      port,
+      proxy: session.profile.proxy,
+      credentials,
+      hostCaPems: session.profile.hostCaPems,
+    }, signal);
+  }
+
+  #requireBook(): AddressBook {
+    if (this.#book === null) throw new TypeError("The address book is not open");
+    return this.#book;
+  }
+}

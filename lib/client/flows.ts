@@ -1,0 +1,183 @@
+/**
+ * Connections: each SYN that the datapath holds is decided here, and answered only when the far end has said yes
+ * or no.
+ *
+ * @module
+ */
+import { allowsPort, type AppTarget } from "../config/mod.ts";
+import { VnetError } from "../error.ts";
+import type { CarrierFlow } from "../io/mod.ts";
+import type { IpAddress } from "../ip/mod.ts";
+import { getLogger } from "../log.ts";
+import type { Datapath, SynEvent } from "../os/mod.ts";
+import type { FlowEntry, FlowLog } from "./flow_log.ts";
+
+const log = getLogger("client", "flows");
+
+const SETUP_DEADLINE_MS = 30_000;
+const ACCEPT_DEADLINE_MS = 10_000;
+const ROOT_UID = 0;
+
+/** What the flows need of the datapath; `Datapath` has it. */
+export type FlowSource = Pick<Datapath, "events" | "release" | "refuse" | "reject" | "flowOf">;
+
+/** Where a virtual address leads. */
+export interface Destination {
+  readonly name: string;
+  readonly target: AppTarget;
+}
+
+export interface FlowsOptions {
+  readonly source: FlowSource;
+  readonly listeners: readonly Deno.TcpListener[];
+  /** Only this user's programs, and root's, may connect. */
+  readonly ownerUid: number;
+  readonly destinationOf: (address: IpAddress) => Destination | null;
+  readonly dial: (target: AppTarget, port: number, signal: AbortSignal) => Promise<CarrierFlow>;
+  readonly log: FlowLog;
+  readonly nowMs: () => number;
+}
+
+/** An answered connection that waits for its local half to be accepted. */
+interface Waiting {
+  readonly flow: CarrierFlow;
+  readonly entry: FlowEntry;
+  readonly timer: ReturnType<typeof setTimeout>;
+}
+
+/** Codes that mean "no such port there": answered by RST. Everything else means "cannot get there": ICMP. */
+const REFUSALS: ReadonlySet<string> = new Set([
+  "app-removed",
+  "owner-refused",
+  "port-not-allowed",
+  "access-denied",
+  "app-unknown",
+  "target-refused",
+  "certificate-expired",
+  "certificate-foreign",
+  "login-expired",
+  "mfa-required",
+  "locked",
+]);
+
+/** Decides held SYNs, accepts released ones and carries their bytes. */
+export class Flows {
+  readonly #options: FlowsOptions;
+  readonly #waiting = new Map<bigint, Waiting>();
+  readonly #running = new Set<Promise<void>>();
+
+  constructor(options: FlowsOptions) {
+    this.#options = options;
+  }
+
+  /** Serves until the signal aborts; returns when every connection has ended. */
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([
+      this.#decideAll(signal),
+      ...this.#options.listeners.map((listener) => this.#acceptAll(listener, signal)),
+    ]);
+    for (const { flow, timer } of this.#waiting.values()) {
+      clearTimeout(timer);
+      flow.abort();
+    }
+    this.#waiting.clear();
+    await Promise.allSettled(this.#running);
+  }
+
+  async #decideAll(signal: AbortSignal): Promise<void> {
+    for await (const batch of this.#options.source.events(signal)) {
+      for (const syn of batch) this.#track(this.#decide(syn, signal));
+    }
+  }
+
+  async #acceptAll(listener: Deno.TcpListener, signal: AbortSignal): Promise<void> {
+    const close = () => listener.close();
+    signal.addEventListener("abort", close, { once: true });
+    try {
+      for await (const conn of listener) this.#track(this.#carry(conn, signal));
+    } catch (thrown) {
+      if (!signal.aborted) throw thrown;
+    } finally {
+      signal.removeEventListener("abort", close);
+    }
+  }
+
+  #track(work: Promise<void>): void {
+    this.#running.add(work);
+    void work.finally(() => this.#running.delete(work));
+  }
+
+  async #decide(syn: SynEvent, signal: AbortSignal): Promise<void> {
+    const { source, nowMs } = this.#options;
+    const { address, port } = syn.destination;
+    const found = this.#options.destinationOf(address);
+    const entry = this.#options.log.begin(found?.name ?? "?", port, syn.uid, nowMs());
+    const deadline = AbortSignal.any([signal, AbortSignal.timeout(SETUP_DEADLINE_MS)]);
+    try {
+      const target = this.#admit(syn, found, port);
+      const flow = await this.#options.dial(target, port, deadline);
+      const timer = setTimeout(() => this.#abandon(syn.id), ACCEPT_DEADLINE_MS);
+      this.#waiting.set(syn.id, { flow, entry, timer });
+      source.release(syn.id);
+    } catch (thrown) {
+      const { code, message } = explain(thrown, deadline);
+      this.#options.log.refused(entry, { atMs: nowMs(), code, message });
+      log.info("Refused a connection", { code });
+      log.debug("Refused connection", { name: entry.name, port, uid: syn.uid, message });
+      if (REFUSALS.has(code)) source.refuse(syn.id);
+      else source.reject(syn.id, "host-unreachable");
+    }
+  }
+
+  #admit(syn: SynEvent, found: Destination | null, port: number): AppTarget {
+    if (found === null) {
+      throw new VnetError("app-removed", "The app that had this address is gone");
+    }
+    if (syn.uid !== this.#options.ownerUid && syn.uid !== ROOT_UID) {
+      throw new VnetError("owner-refused", "The connecting program belongs to another user");
+    }
+    if (!allowsPort(found.target, port)) {
+      throw new VnetError("port-not-allowed", "The app is not published on this port");
+    }
+    return found.target;
+  }
+
+  async #carry(conn: Deno.TcpConn, signal: AbortSignal): Promise<void> {
+    const remote = conn.remoteAddr;
+    const family = remote.hostname.includes(":") ? 6 : 4;
+    const origin = this.#options.source.flowOf(family, remote.port);
+    const waiting = origin === null ? undefined : this.#waiting.get(origin.id);
+    if (origin === null || waiting === undefined) {
+      conn.close(); // Nobody we released: somebody found the listener's own address.
+      return;
+    }
+    clearTimeout(waiting.timer);
+    this.#waiting.delete(origin.id);
+    const { flow, entry } = waiting;
+    this.#options.log.opened(entry);
+    try {
+      const { sentBytes, receivedBytes, reason } = await flow.splice(conn, signal);
+      this.#options.log.ended(entry, sentBytes, receivedBytes);
+      log.debug("Connection ended", { name: entry.name, port: entry.port, reason });
+    } catch (thrown) {
+      this.#options.log.ended(entry, 0, 0);
+      log.debug("Connection broke", { name: entry.name, error: String(thrown) });
+    }
+  }
+
+  #abandon(id: bigint): void {
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined) return;
+    this.#waiting.delete(id);
+    waiting.flow.abort();
+    this.#options.log.ended(waiting.entry, 0, 0);
+  }
+}
+
+function explain(thrown: unknown, deadline: AbortSignal): { code: string; message: string } {
+  if (thrown instanceof VnetError) return { code: thrown.code, message: thrown.message };
+  if (deadline.aborted) {
+    return { code: "setup-timeout", message: "The far end did not answer in time" };
+  }
+  return { code: "internal", message: String(thrown) };
+}

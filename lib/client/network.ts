@@ -1,0 +1,186 @@
+/**
+ * The daemon's half of the network: the packet thread on the TUN that the helper made, and the listeners where the
+ * kernel ends the connections.
+ *
+ * @module
+ */
+import type { AppTarget } from "../config/mod.ts";
+import { NetworkError } from "../error.ts";
+import type { CarrierFlow } from "../io/mod.ts";
+import { formatIp, formatPrefix, type IpAddress, type Ipv4, type Prefix } from "../ip/mod.ts";
+import { closeFd, Datapath, findListener, guardListener, type Shim } from "../os/mod.ts";
+import type { StatusV1 } from "../status/mod.ts";
+import type { LinkAddresses } from "./address_book.ts";
+import type { FlowLog } from "./flow_log.ts";
+import { type Destination, Flows } from "./flows.ts";
+import type { HelperLink } from "./helper_link.ts";
+
+const LOOPBACK_IFINDEX = 1;
+const BACKLOG = 4096;
+const MAX_HELD = 4096;
+const HELD_TIMEOUT_MS = 35_000;
+
+export interface NetworkOptions {
+  readonly shim: Shim;
+  readonly helper: HelperLink;
+  readonly link: string;
+  readonly addresses: LinkAddresses;
+  readonly range: Prefix;
+  readonly ownerUid: number;
+  readonly destinationOf: (address: IpAddress) => Destination | null;
+  readonly dial: (target: AppTarget, port: number, signal: AbortSignal) => Promise<CarrierFlow>;
+  readonly log: FlowLog;
+  readonly nowMs: () => number;
+}
+
+/** The link, its packets and its listeners. */
+export class Network implements AsyncDisposable {
+  readonly #datapath: Datapath;
+  readonly #listeners: readonly Deno.TcpListener[];
+  readonly #flows: Flows;
+  readonly #link: NonNullable<StatusV1["link"]>;
+  /** What is to be routed into the link. */
+  readonly routes: readonly Prefix[];
+  readonly hasIpv6: boolean;
+  #leases = new Map<number, Ipv4>();
+
+  private constructor(
+    options: NetworkOptions,
+    made: {
+      readonly datapath: Datapath;
+      readonly listeners: readonly Deno.TcpListener[];
+      readonly offload: boolean;
+      readonly hasIpv6: boolean;
+      readonly name: string;
+    },
+  ) {
+    const { addresses, range } = options;
+    this.#datapath = made.datapath;
+    this.#listeners = made.listeners;
+    this.hasIpv6 = made.hasIpv6;
+    this.routes = made.hasIpv6 ? [range, addresses.prefix6] : [range];
+    this.#flows = new Flows({
+      source: made.datapath,
+      listeners: made.listeners,
+      ownerUid: options.ownerUid,
+      destinationOf: options.destinationOf,
+      dial: options.dial,
+      log: options.log,
+      nowMs: options.nowMs,
+    });
+    this.#link = {
+      name: made.name,
+      ipv4: formatIp(addresses.self4),
+      ...(made.hasIpv6 ? { ipv6: formatIp(addresses.self6) } : {}),
+      ranges: this.routes.map(formatPrefix),
+      offload: made.offload,
+    };
+  }
+
+  /** Has the helper make the link, and starts the packet thread on it. Nothing is routed there yet. */
+  static async open(options: NetworkOptions): Promise<Network> {
+    const { shim, helper, addresses, range } = options;
+    const { opened, tunFd, raw4Fd, raw6Fd } = await helper.open({
+      link: options.link,
+      self4: formatIp(addresses.self4),
+      ranges: [range],
+      ipv6: { self: formatIp(addresses.self6), prefix: addresses.prefix6 },
+    });
+    const hasIpv6 = opened.has_ipv6 && raw6Fd !== null;
+    const listeners: Deno.TcpListener[] = [];
+    try {
+      listeners.push(listen(shim, addresses.self4, addresses.peer4, opened.ifindex));
+      if (hasIpv6) listeners.push(listen(shim, addresses.self6, addresses.peer6, opened.ifindex));
+      const [port = 0, port6 = port] = listeners.map(portOf);
+      const datapath = Datapath.start(shim, {
+        tunFd,
+        vnetHeader: opened.vnet_header,
+        raw4Fd,
+        raw6Fd: hasIpv6 ? raw6Fd : null,
+        ifindex: opened.ifindex,
+        self4: addresses.self4,
+        peer4: addresses.peer4,
+        range4: range,
+        self6: hasIpv6 ? addresses.self6 : null,
+        peer6: hasIpv6 ? addresses.peer6 : null,
+        prefix6: hasIpv6 ? addresses.prefix6 : null,
+        listenPort: port,
+        listenPort6: port6,
+        maxHeld: MAX_HELD,
+        heldTimeoutMs: HELD_TIMEOUT_MS,
+      });
+      const { vnet_header: offload, link: name } = opened;
+      return new Network(options, { datapath, listeners, offload, hasIpv6, name });
+    } catch (thrown) {
+      for (const listener of listeners) listener.close();
+      for (const fd of [tunFd, raw4Fd, raw6Fd]) if (fd !== null) closeFd(shim, fd);
+      throw thrown;
+    }
+  }
+
+  /** Says which addresses have an app behind them; all others are refused at once. */
+  setLeases(wanted: readonly Ipv4[]): void {
+    const next = new Map(wanted.map((address) => [address.value, address]));
+    const adds = wanted.filter((address) => !this.#leases.has(address.value));
+    const removes = [...this.#leases.values()].filter((address) => !next.has(address.value));
+    this.#datapath.setLeases(adds, removes);
+    this.#leases = next;
+  }
+
+  /** Serves connections until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#flows.run(signal);
+    } catch (thrown) {
+      if (!signal.aborted) throw thrown;
+    }
+    if (!signal.aborted) throw new NetworkError("tun-lost", "The network device is gone");
+  }
+
+  /** The public form of the link. */
+  render(): NonNullable<StatusV1["link"]> {
+    return this.#link;
+  }
+
+  /** The packet thread's counters, in snake case. */
+  counters(): Record<string, number> {
+    const counters: Record<string, number> = {};
+    for (const [name, count] of Object.entries(this.#datapath.stats())) {
+      counters[name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)] = count;
+    }
+    return counters;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const listener of this.#listeners) {
+      try {
+        listener.close();
+      } catch {
+        // The flows closed it when they were told to stop.
+      }
+    }
+    await this.#datapath.close();
+  }
+}
+
+function listen(
+  shim: Shim,
+  self: IpAddress,
+  peer: IpAddress,
+  ifindex: number,
+): Deno.TcpListener {
+  const options = { hostname: formatIp(self), port: 0, tcpBacklog: BACKLOG };
+  const listener = Deno.listen(options);
+  try {
+    const fd = findListener(shim, { address: self, port: portOf(listener) });
+    guardListener(shim, fd, [LOOPBACK_IFINDEX, ifindex], { source: peer });
+    return listener;
+  } catch (thrown) {
+    listener.close();
+    throw thrown;
+  }
+}
+
+function portOf(listener: Deno.TcpListener): number {
+  return (listener.addr as Deno.NetAddr).port;
+}

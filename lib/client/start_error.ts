@@ -1,0 +1,37 @@
+/**
+ * Why a daemon could not start, left where the command that started it looks.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { VnetError } from "../error.ts";
+import { readFileIfThere, writeFileAtomic } from "../io/mod.ts";
+import type { Paths } from "./paths.ts";
+
+const Schema = z.object({
+  code: z.string(),
+  message: z.string(),
+  hint: z.string().nullable(),
+});
+
+/** Leaves the error for whoever started this daemon. */
+export async function writeStartError(paths: Paths, thrown: unknown): Promise<void> {
+  const error = thrown instanceof VnetError
+    ? { code: thrown.code, message: thrown.message, hint: thrown.hint }
+    : { code: "internal", message: String(thrown), hint: null };
+  await writeFileAtomic(pathOf(paths), JSON.stringify(error));
+}
+
+/** Reads what a daemon that ended left, or `null`. */
+export async function readStartError(paths: Paths): Promise<VnetError | null> {
+  const text = await readFileIfThere(pathOf(paths));
+  if (text === null) return null;
+  const parsed = Schema.safeParse(JSON.parse(text));
+  if (!parsed.success) return null;
+  const { code, message, hint } = parsed.data;
+  return new VnetError(code, message, hint === null ? {} : { hint });
+}
+
+function pathOf(paths: Paths): string {
+  return `${paths.runtimeDir}/start-error.json`;
+}

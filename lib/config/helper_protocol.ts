@@ -1,0 +1,102 @@
+/**
+ * What the daemon asks of the privileged helper, one JSON document a message. The helper trusts nothing in it:
+ * every field is checked here before anything is touched.
+ *
+ * @module
+ */
+import { z } from "zod";
+
+export const HELPER_PROTOCOL = 1;
+
+const ipv4 = z.ipv4();
+const ipv6 = z.ipv6();
+const port = z.int().min(1).max(65_535);
+const id = z.int().min(0).max(0xffff_ffff);
+
+/** At least two labels; public suffixes are refused by the helper itself. */
+const zone = z.string().max(253).regex(/^(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})+$/);
+
+const EndpointSchema = z.object({ address: z.union([ipv4, ipv6]), port });
+
+/** How the operating system is to be pointed at the daemon's DNS server. */
+export const DnsModeSchema = z.enum(["auto", "resolved", "direct", "none"]);
+export type DnsMode = z.infer<typeof DnsModeSchema>;
+
+const DnsSchema = z.object({
+  mode: DnsModeSchema,
+  server: EndpointSchema,
+  zones: z.array(zone).max(1024),
+});
+
+export const HelperRequestSchema = z.discriminatedUnion("op", [
+  z.object({ v: z.literal(HELPER_PROTOCOL), id, op: z.literal("detect"), mode: DnsModeSchema }),
+  z.object({
+    v: z.literal(HELPER_PROTOCOL),
+    id,
+    op: z.literal("open"),
+    link: z.string().regex(/^vnet[0-9]{1,3}$/),
+    ipv4: z.object({ self: ipv4, ranges: z.array(z.cidrv4()).min(1).max(16) }),
+    ipv6: z.object({ self: ipv6, prefix: z.cidrv6() }).nullable(),
+  }),
+  z.object({
+    v: z.literal(HELPER_PROTOCOL),
+    id,
+    op: z.literal("dns-sockets"),
+    address: ipv4.refine((text) => text.startsWith("127.0.53."), "127.0.53.x"),
+  }),
+  z.object({
+    v: z.literal(HELPER_PROTOCOL),
+    id,
+    op: z.literal("apply"),
+    routes: z.array(z.union([z.cidrv4(), z.cidrv6()])).max(32),
+    dns: DnsSchema.nullable(),
+  }),
+  z.object({ v: z.literal(HELPER_PROTOCOL), id, op: z.literal("revert") }),
+]);
+export type HelperRequest = z.infer<typeof HelperRequestSchema>;
+
+export const HelperErrorSchema = z.object({
+  code: z.string(),
+  message: z.string(),
+  hint: z.string().nullable(),
+  call: z.string().nullable(),
+  errno: z.string().nullable(),
+});
+
+/** What `detect` found: which back end the operating system's resolver calls for, and why. */
+export const DetectedSchema = z.object({
+  backend: z.string(),
+  why: z.array(z.string()),
+  warnings: z.array(z.string()),
+  needs_port_53: z.boolean(),
+});
+export type Detected = z.infer<typeof DetectedSchema>;
+
+/** What `open` made. The descriptors of the TUN and the raw sockets come with the message. */
+export const OpenedSchema = z.object({
+  link: z.string(),
+  ifindex: z.int(),
+  vnet_header: z.boolean(),
+  has_ipv6: z.boolean(),
+  steps: z.array(z.string()),
+});
+export type Opened = z.infer<typeof OpenedSchema>;
+
+/** What `apply` did. */
+export const AppliedSchema = z.object({
+  backend: z.string(),
+  why: z.array(z.string()),
+  warnings: z.array(z.string()),
+  upstreams: z.array(EndpointSchema),
+  search: z.array(z.string()),
+  steps: z.array(z.string()),
+});
+export type Applied = z.infer<typeof AppliedSchema>;
+
+export const HelperReplySchema = z.union([
+  z.object({ id, ok: z.unknown() }),
+  z.object({ id, error: HelperErrorSchema }),
+  z.object({ event: z.literal("upstreams"), upstreams: z.array(EndpointSchema) }),
+  z.object({ event: z.literal("warning"), message: z.string() }),
+]);
+export type HelperReply = z.infer<typeof HelperReplySchema>;

@@ -1,0 +1,289 @@
+/**
+ * What several clusters publish, compiled into what this machine answers for. Pure: the same inputs give the same
+ * plan, whatever order the clusters answered in.
+ *
+ * @module
+ */
+import { formatPrefix, overlaps, parsePrefix, type Prefix } from "../ip/mod.ts";
+import { type DomainName, parseDomainName } from "../dns/mod.ts";
+import { getPublicSuffix } from "tldts";
+import type { App, ClusterConfig } from "./api.ts";
+import { compilePorts, portAllowed, type PortRange } from "./port.ts";
+
+/** One login's view of its cluster. */
+export interface PlanSource {
+  /** The profile's name. */
+  readonly profile: string;
+  readonly proxyHost: string;
+  readonly config: ClusterConfig;
+  readonly apps: readonly App[];
+}
+
+/** What the user wishes otherwise than the clusters say. */
+export interface PlanWishes {
+  /** Replaces every cluster's range. */
+  readonly range: Prefix | null;
+}
+
+/** One app by one of its names: where a connection to it goes. */
+export interface AppTarget {
+  readonly profile: string;
+  readonly cluster: string;
+  readonly app: string;
+  readonly appId: string;
+  /** The ports one may connect to, or `null` for any. */
+  readonly ports: readonly PortRange[] | null;
+  readonly range: Prefix;
+}
+
+/** Something in the clusters' answers that cannot be honoured. */
+export interface PlanWarning {
+  readonly code:
+    | "zone-refused"
+    | "name-invalid"
+    | "name-outside-zones"
+    | "name-taken"
+    | "range-invalid"
+    | "range-overlap";
+  readonly message: string;
+}
+
+/** Everything to answer for: compiled, compared, then applied. */
+export interface Plan {
+  /** Sorted. */
+  readonly zones: readonly DomainName[];
+  /** Names that always keep their public answers: the proxies' own. Sorted. */
+  readonly excluded: readonly DomainName[];
+  /** Sorted by name. */
+  readonly targets: ReadonlyMap<DomainName, AppTarget>;
+  /** The ranges to take addresses from; none overlaps another. */
+  readonly ranges: readonly Prefix[];
+  readonly warnings: readonly PlanWarning[];
+}
+
+/** Zones that are never one cluster's to claim, whoever says so. */
+const RESERVED_ZONES: readonly string[] = [
+  "local",
+  "localhost",
+  "in-addr.arpa",
+  "ip6.arpa",
+  "onion",
+];
+
+const DEFAULT_RANGE = "100.64.0.0/10";
+
+/** Compiles what the clusters publish. The first source, by profile name, wins where two say the same name. */
+export function compilePlan(sources: readonly PlanSource[], wishes: PlanWishes): Plan {
+  const warnings: PlanWarning[] = [];
+  const ordered = sources.toSorted((a, b) => compareText(a.profile, b.profile));
+  const zones = new Set<DomainName>();
+  const excluded = new Set<DomainName>();
+  const ranges: Prefix[] = [];
+  const targets = new Map<DomainName, AppTarget>();
+  for (const source of ordered) {
+    collectZones(source, zones, excluded, warnings);
+    const rangeOf = collectRanges(source, wishes, ranges, warnings);
+    collectTargets(source, zones, excluded, rangeOf, targets, warnings);
+  }
+  return {
+    zones: [...zones].sort(),
+    excluded: [...excluded].sort(),
+    targets: new Map([...targets].sort(([a], [b]) => compareText(a, b))),
+    ranges,
+    warnings,
+  };
+}
+
+/** Tells whether a connection to this port of the app may be tried at all. */
+export function allowsPort(target: AppTarget, port: number): boolean {
+  return portAllowed(target.ports, port);
+}
+
+/** The ports as people write them: `5432`, `8000-8010`. */
+export function renderPorts(ports: readonly PortRange[]): string[] {
+  return ports.map(({ first, last }) => first === last ? `${first}` : `${first}-${last}`);
+}
+
+function collectZones(
+  source: PlanSource,
+  zones: Set<DomainName>,
+  excluded: Set<DomainName>,
+  warnings: PlanWarning[],
+): void {
+  const { config } = source;
+  const clusters = [config, ...config.leaf_clusters];
+  const proxies = [
+    source.proxyHost,
+    ...clusters.flatMap((cluster) => cluster.proxy_public_addrs.map(hostOf)),
+  ];
+  for (const host of proxies) {
+    const name = tryParseName(host);
+    if (name === null) continue; // A proxy that goes by its address has no names below it.
+    excluded.add(name);
+    addZone(name, zones, warnings);
+  }
+  for (const cluster of clusters) {
+    for (const { suffix } of cluster.vnet_config.custom_dns_zones) {
+      const name = tryParseName(suffix);
+      if (name !== null) addZone(name, zones, warnings);
+      else {
+        warnings.push({
+          code: "zone-refused",
+          message: `Cluster "${cluster.cluster_name}" claims "${suffix}", which is no domain name`,
+        });
+      }
+    }
+  }
+}
+
+function addZone(zone: DomainName, zones: Set<DomainName>, warnings: PlanWarning[]): void {
+  if (zones.has(zone)) return;
+  const reserved = RESERVED_ZONES.find((name) => zone === name || zone.endsWith(`.${name}`));
+  if (reserved !== undefined || isPublicSuffix(zone)) {
+    warnings.push({
+      code: "zone-refused",
+      message: `Zone "${zone}" is not claimed: it belongs to everybody`,
+    });
+    return;
+  }
+  zones.add(zone);
+}
+
+/** Single labels count as public: no cluster may claim a whole top-level domain. */
+export function isPublicSuffix(zone: string): boolean {
+  return !zone.includes(".") || getPublicSuffix(zone, { allowPrivateDomains: false }) === zone;
+}
+
+function collectRanges(
+  source: PlanSource,
+  wishes: PlanWishes,
+  ranges: Prefix[],
+  warnings: PlanWarning[],
+): (cluster: string) => Prefix {
+  const byCluster = new Map<string, Prefix>();
+  for (const cluster of [source.config, ...source.config.leaf_clusters]) {
+    const wanted = wishes.range ?? parseRange(cluster, warnings);
+    byCluster.set(cluster.cluster_name, mergeRange(wanted, ranges, warnings));
+  }
+  return (cluster) =>
+    byCluster.get(cluster) ?? mergeRange(parsePrefix(DEFAULT_RANGE), ranges, warnings);
+}
+
+/** Overlapping ranges share the one that was taken first, so that no address can mean two names. */
+function mergeRange(wanted: Prefix, ranges: Prefix[], warnings: PlanWarning[]): Prefix {
+  const found = ranges.find((range) => overlaps(range, wanted));
+  if (found === undefined) {
+    ranges.push(wanted);
+    return wanted;
+  }
+  if (formatPrefix(found) !== formatPrefix(wanted)) {
+    warnings.push({
+      code: "range-overlap",
+      message: `Range ${formatPrefix(wanted)} overlaps ${
+        formatPrefix(found)
+      }: addresses come from the latter`,
+    });
+  }
+  return found;
+}
+
+function parseRange(
+  cluster: {
+    readonly cluster_name: string;
+    readonly vnet_config: { readonly ipv4_cidr_range: string };
+  },
+  warnings: PlanWarning[],
+): Prefix {
+  const text = cluster.vnet_config.ipv4_cidr_range;
+  try {
+    const range = parsePrefix(text);
+    if (range.address.family === 4 && range.length <= 27) return range;
+  } catch {
+    // Reported below, like a range that is too small.
+  }
+  warnings.push({
+    code: "range-invalid",
+    message:
+      `Cluster "${cluster.cluster_name}" has the range "${text}": ${DEFAULT_RANGE} is used instead`,
+  });
+  return parsePrefix(DEFAULT_RANGE);
+}
+
+function collectTargets(
+  source: PlanSource,
+  zones: ReadonlySet<DomainName>,
+  excluded: ReadonlySet<DomainName>,
+  rangeOf: (cluster: string) => Prefix,
+  targets: Map<DomainName, AppTarget>,
+  warnings: PlanWarning[],
+): void {
+  for (const app of source.apps) {
+    const target: AppTarget = {
+      profile: source.profile,
+      cluster: app.cluster,
+      app: app.name,
+      appId: app.app_id,
+      ports: compilePorts(app.tcp_ports),
+      range: rangeOf(app.cluster),
+    };
+    for (const address of app.public_addrs) {
+      const name = tryParseName(address);
+      const refused = name === null
+        ? "name-invalid"
+        : refusalOf(name, zones, excluded, targets.get(name), target);
+      if (name !== null && refused === null) targets.set(name, target);
+      else if (refused !== null) {
+        warnings.push({ code: refused, message: describeRefusal(refused, app, address) });
+      }
+    }
+  }
+}
+
+function refusalOf(
+  name: DomainName,
+  zones: ReadonlySet<DomainName>,
+  excluded: ReadonlySet<DomainName>,
+  taken: AppTarget | undefined,
+  wanted: AppTarget,
+): "name-outside-zones" | "name-taken" | null {
+  if (excluded.has(name)) return "name-taken";
+  if (taken !== undefined) return taken.appId === wanted.appId ? null : "name-taken";
+  return hasAncestor(name, zones) ? null : "name-outside-zones";
+}
+
+function hasAncestor(name: DomainName, zones: ReadonlySet<DomainName>): boolean {
+  for (let dot = name.indexOf("."); dot >= 0; dot = name.indexOf(".", dot + 1)) {
+    if ((zones as ReadonlySet<string>).has(name.slice(dot + 1))) return true;
+  }
+  return false;
+}
+
+function describeRefusal(code: PlanWarning["code"], app: App, address: string): string {
+  const what = `App "${app.name}" of cluster "${app.cluster}" has the name "${address}"`;
+  switch (code) {
+    case "name-invalid":
+      return `${what}, which is no domain name`;
+    case "name-outside-zones":
+      return `${what}, which lies in none of the clusters' zones`;
+    default:
+      return `${what}, which is another's already`;
+  }
+}
+
+function tryParseName(text: string): DomainName | null {
+  if (/^[0-9.]+$/.test(text) || text.includes(":")) return null;
+  try {
+    return parseDomainName(text);
+  } catch {
+    return null;
+  }
+}
+
+/** Cuts the port off `host[:port]`. */
+function hostOf(address: string): string {
+  return address.startsWith("[") ? address : address.replace(/:[0-9]+$/, "");
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

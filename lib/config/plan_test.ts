@@ -1,0 +1,186 @@
+import { deepEqual, equal } from "node:assert/strict";
+import fc from "fast-check";
+import { formatPrefix, overlaps, parsePrefix } from "../ip/mod.ts";
+import type { App, ClusterConfig } from "./api.ts";
+import { allowsPort, compilePlan, isPublicSuffix, type PlanSource, renderPorts } from "./plan.ts";
+
+function cluster(name: string, options: Partial<ClusterConfig> = {}): ClusterConfig {
+  return {
+    cluster_name: name,
+    proxy_public_addrs: [`${name}:443`],
+    vnet_config: { ipv4_cidr_range: "100.64.0.0/10", custom_dns_zones: [] },
+    leaf_clusters: [],
+    ...options,
+  };
+}
+
+function app(name: string, addresses: readonly string[], rest: Partial<App> = {}): App {
+  return {
+    name,
+    cluster: "prod.example.com",
+    app_id: name.padEnd(16, "0").slice(0, 16).replace(/[^0-9a-f]/g, "0"),
+    public_addrs: [...addresses],
+    labels: {},
+    ...rest,
+  };
+}
+
+function source(rest: Partial<PlanSource> = {}): PlanSource {
+  return {
+    profile: "prod.example.com",
+    proxyHost: "prod.example.com",
+    config: cluster("prod.example.com"),
+    apps: [],
+    ...rest,
+  };
+}
+
+Deno.test("compilePlan() takes names inside zones and says why it refuses the others", async (t) => {
+  const withZone = cluster("prod.example.com", {
+    vnet_config: {
+      ipv4_cidr_range: "100.64.0.0/10",
+      custom_dns_zones: [{ suffix: "company.test" }],
+    },
+  });
+  const cases: [address: string, taken: boolean, code: string | null][] = [
+    ["db.prod.example.com", true, null],
+    ["DB.Prod.Example.com.", true, null], // case and trailing dot do not matter
+    ["a.b.c.company.test", true, null], // any depth
+    ["xcompany.test", false, "name-outside-zones"], // whole labels only
+    ["company.test", false, "name-outside-zones"], // the apex is not inside
+    ["prod.example.com", false, "name-taken"], // the proxy keeps its own name
+    ["db.other.example", false, "name-outside-zones"],
+    ["not a name", false, "name-invalid"],
+  ];
+  for (const [address, taken, code] of cases) {
+    await t.step(address, () => {
+      const plan = compilePlan(
+        [source({ config: withZone, apps: [app("db", [address])] })],
+        { range: null },
+      );
+      equal(plan.targets.size, taken ? 1 : 0);
+      equal(plan.warnings[0]?.code ?? null, code);
+    });
+  }
+});
+
+Deno.test("compilePlan() claims proxies and custom zones, and nothing that is everybody's", async (t) => {
+  const cases: [suffix: string, claimed: boolean][] = [
+    ["company.test", true],
+    ["deep.er.company.test", true],
+    ["com", false],
+    ["co.uk", false],
+    ["local", false],
+    ["printer.local", false],
+    ["100.in-addr.arpa", false],
+    ["-bad-.test", false],
+  ];
+  for (const [suffix, claimed] of cases) {
+    await t.step(suffix, () => {
+      const config = cluster("prod.example.com", {
+        vnet_config: { ipv4_cidr_range: "100.64.0.0/10", custom_dns_zones: [{ suffix }] },
+      });
+      const plan = compilePlan([source({ config })], { range: null });
+      equal((plan.zones as readonly string[]).includes(suffix), claimed);
+      equal(plan.warnings.length, claimed ? 0 : 1);
+    });
+  }
+});
+
+Deno.test("compilePlan() claims no zone for a proxy known by its address", () => {
+  const config = cluster("prod", { proxy_public_addrs: ["192.0.2.1:443"] });
+  const plan = compilePlan([source({ proxyHost: "192.0.2.1", config })], { range: null });
+  deepEqual([plan.zones, plan.excluded, plan.warnings], [[], [], []]);
+});
+
+Deno.test("compilePlan() gives a name to the first profile that has it", () => {
+  const first = source({
+    profile: "a.example.com",
+    proxyHost: "a.example.com",
+    config: cluster("a.example.com", {
+      vnet_config: { ipv4_cidr_range: "100.64.0.0/10", custom_dns_zones: [{ suffix: "x.test" }] },
+    }),
+    apps: [app("aaaa", ["db.x.test"])],
+  });
+  const second = source({
+    profile: "b.example.com",
+    proxyHost: "b.example.com",
+    config: cluster("b.example.com"),
+    apps: [app("bbbb", ["db.x.test"])],
+  });
+  for (const order of [[first, second], [second, first]]) {
+    const plan = compilePlan(order, { range: null });
+    equal([...plan.targets.values()][0]?.profile, "a.example.com");
+    deepEqual(plan.warnings.map(({ code }) => code), ["name-taken"]);
+  }
+});
+
+Deno.test("compilePlan() ranges never overlap, whatever clusters say", () => {
+  const range = fc.tuple(fc.integer({ min: 0, max: 255 }), fc.integer({ min: 8, max: 27 })).map(
+    ([octet, length]) => formatPrefix(maskedPrefix(`10.${octet}.0.0`, length)),
+  );
+  fc.assert(fc.property(fc.array(range, { minLength: 1, maxLength: 6 }), (ranges) => {
+    const sources = ranges.map((ipv4_cidr_range, index) =>
+      source({
+        profile: `p${index}`,
+        proxyHost: `p${index}.example.com`,
+        config: cluster(`p${index}.example.com`, {
+          vnet_config: { ipv4_cidr_range, custom_dns_zones: [] },
+        }),
+      })
+    );
+    const plan = compilePlan(sources, { range: null });
+    for (const [index, one] of plan.ranges.entries()) {
+      for (const other of plan.ranges.slice(index + 1)) equal(overlaps(one, other), false);
+    }
+  }));
+});
+
+Deno.test("compilePlan() falls back to the default range when a cluster's is no use", async (t) => {
+  for (const text of ["nonsense", "10.0.0.0/30", "10.0.0.1/24", "fd00::/64"]) {
+    await t.step(text, () => {
+      const config = cluster("prod.example.com", {
+        vnet_config: { ipv4_cidr_range: text, custom_dns_zones: [] },
+      });
+      const plan = compilePlan([source({ config })], { range: null });
+      deepEqual(plan.ranges.map(formatPrefix), ["100.64.0.0/10"]);
+      equal(plan.warnings[0]?.code, "range-invalid");
+    });
+  }
+});
+
+Deno.test("compilePlan() takes the user's range over everything", () => {
+  const plan = compilePlan([source()], { range: parsePrefix("10.99.0.0/16") });
+  deepEqual(plan.ranges.map(formatPrefix), ["10.99.0.0/16"]);
+});
+
+Deno.test("allowsPort() and renderPorts() know ranges with both ends", () => {
+  const plan = compilePlan([
+    source({
+      apps: [
+        app("multi", ["m.prod.example.com"], {
+          tcp_ports: [{ port: 5432 }, { port: 8000, end_port: 8010 }],
+        }),
+        app("any", ["any.prod.example.com"]),
+      ],
+    }),
+  ], { range: null });
+  const [any, multi] = [...plan.targets.values()];
+  if (any === undefined || multi === undefined) throw new Error("both apps are planned");
+  const allowed = [5431, 5432, 7999, 8000, 8005, 8010, 8011].map((port) => allowsPort(multi, port));
+  deepEqual(allowed, [false, true, false, true, true, true, false]);
+  equal(allowsPort(any, 1), true);
+  deepEqual(renderPorts(multi.ports ?? []), ["5432", "8000-8010"]);
+});
+
+Deno.test("isPublicSuffix() counts single labels as everybody's", () => {
+  const names = ["com", "co.uk", "single", "example.com", "db.example.co.uk"];
+  deepEqual(names.map(isPublicSuffix), [true, true, true, false, false]);
+});
+
+function maskedPrefix(text: string, length: number) {
+  const value = text.split(".").reduce((sum, octet) => sum * 256 + Number(octet), 0);
+  const masked = Math.floor(value / 2 ** (32 - length)) * 2 ** (32 - length);
+  const octets = [24, 16, 8, 0].map((shift) => Math.floor(masked / 2 ** shift) % 256);
+  return parsePrefix(`${octets.join(".")}/${length}`);
+}

@@ -1,0 +1,8 @@
+/**
+ * The privileged process: it receives what is wanted of the machine, does it, and undoes it the moment its client
+ * is gone. It never sees a key.
+ *
+ * @module
+ */
+export { Host } from "./host.ts";
+export { serveHelper, type ServeHelperOptions } from "./serve.ts";

@@ -1,0 +1,173 @@
+import { type HelperReply, type HelperRequest, HelperRequestSchema } from "../config/mod.ts";
+import { describeError, OsError, VnetError } from "../error.ts";
+import { formatIp } from "../ip/mod.ts";
+import { getLogger } from "../log.ts";
+import {
+  type Change,
+  closeFd,
+  loadShim,
+  SeqpacketListener,
+  type SeqpacketSocket,
+} from "../os/mod.ts";
+import { Host, type HostReply } from "./host.ts";
+
+const log = getLogger("helper");
+
+const CLIENT_DEADLINE_MS = 30_000;
+
+export interface ServeHelperOptions {
+  readonly socketPath: string;
+  /** The one account that may use this helper, besides root. */
+  readonly ownerUid: number;
+  readonly ownerGid: number;
+  readonly journalDir: string;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Serves one client until it goes away, then takes everything back and returns.
+ *
+ * @throws VnetError `helper-unused` when no client came in time.
+ */
+export async function serveHelper(options: ServeHelperOptions): Promise<void> {
+  const shim = loadShim();
+  await using host = await Host.open(shim, options.journalDir);
+  for (const line of host.repaired) log.warning("Repaired what a crash left", { step: line });
+  await using listener = SeqpacketListener.listen(shim, options.socketPath, {
+    mode: 0o600,
+    uid: options.ownerUid,
+    gid: options.ownerGid,
+  });
+  await using client = await acceptOwner(listener, options);
+  await listener.close();
+  log.info("Client connected", { uid: client.peer().uid });
+  await serveClient(client, host, options.signal);
+  for (const step of await host.revert()) log.info("Reverted", { step });
+}
+
+async function acceptOwner(
+  listener: SeqpacketListener,
+  options: ServeHelperOptions,
+): Promise<SeqpacketSocket> {
+  const deadline = AbortSignal.any([options.signal, AbortSignal.timeout(CLIENT_DEADLINE_MS)]);
+  while (!deadline.aborted) {
+    const client = await listener.accept(deadline).catch((thrown) => {
+      if (deadline.aborted) return null;
+      throw thrown;
+    });
+    if (client === null) break;
+    const { uid } = client.peer();
+    if (uid === options.ownerUid || uid === 0) return client;
+    log.warning("Refused a client of another user", { uid });
+    await client.close();
+  }
+  throw new VnetError("helper-unused", "No client came to the helper");
+}
+
+async function serveClient(
+  client: SeqpacketSocket,
+  host: Host,
+  signal: AbortSignal,
+): Promise<void> {
+  const onChange = (change: Change) => void sendChange(client, change);
+  while (true) {
+    const message = await client.receive(signal).catch((thrown) => {
+      if (!signal.aborted) log.warning("Lost the client", { error: describeError(thrown) });
+      return null;
+    });
+    if (message === null) return;
+    for (const fd of message.fds) closeFd(loadShim(), fd);
+    const request = HelperRequestSchema.safeParse(parseJson(message.bytes));
+    if (!request.success) {
+      log.warning("Dropped the client: its request cannot be understood");
+      return;
+    }
+    await answer(client, host, request.data, onChange);
+  }
+}
+
+async function answer(
+  client: SeqpacketSocket,
+  host: Host,
+  request: HelperRequest,
+  onChange: (change: Change) => void,
+): Promise<void> {
+  const { id } = request;
+  try {
+    const { value, fds } = await perform(host, request, onChange);
+    try {
+      await send(client, { id, ok: value }, fds);
+    } finally {
+      for (const fd of fds) closeFd(loadShim(), fd); // The client has its own copies.
+    }
+  } catch (thrown) {
+    const error = thrown instanceof VnetError ? thrown : new VnetError("internal", String(thrown));
+    log.warning("Refused a request", { op: request.op, code: error.code, error: error.message });
+    await send(client, {
+      id,
+      error: {
+        code: error.code,
+        message: error.message,
+        hint: error.hint,
+        call: error instanceof OsError ? error.call : null,
+        errno: error instanceof OsError ? error.errno : null,
+      },
+    }, []).catch(() => {}); // A client that left needs no answer; receive() notices.
+  }
+}
+
+async function perform(
+  host: Host,
+  request: HelperRequest,
+  onChange: (change: Change) => void,
+): Promise<HostReply<unknown>> {
+  switch (request.op) {
+    case "detect":
+      return await host.detect(request);
+    case "open":
+      return host.open(request);
+    case "dns-sockets":
+      return host.dnsSockets(request);
+    case "apply":
+      return await host.apply(request, onChange);
+    case "revert":
+      return { value: { steps: await host.revert() }, fds: [] };
+    default:
+      return request satisfies never;
+  }
+}
+
+async function sendChange(client: SeqpacketSocket, change: Change): Promise<void> {
+  try {
+    if (change.kind === "upstreams") {
+      const upstreams = change.upstreams.map(({ address, port }) => ({
+        address: formatIp(address),
+        port,
+      }));
+      await send(client, { event: "upstreams", upstreams }, []);
+    } else {
+      const message = change.kind === "warning"
+        ? change.message
+        : `DNS settings were undone and are back: ${change.why}`;
+      await send(client, { event: "warning", message }, []);
+    }
+  } catch (thrown) {
+    log.debug("Could not tell the client of a change", { error: describeError(thrown) });
+  }
+}
+
+async function send(
+  client: SeqpacketSocket,
+  reply: HelperReply,
+  fds: readonly number[],
+): Promise<void> {
+  await client.send(new TextEncoder().encode(JSON.stringify(reply)), fds);
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    return null;
+  }
+}

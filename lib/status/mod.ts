@@ -1,0 +1,33 @@
+/**
+ * The public JSON: one file per document and version, each with the schema that produced it. Nothing else in the
+ * program turns camelCase into snake_case.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { AppsV1Schema } from "./apps_v1.ts";
+import { DemoV1Schema } from "./demo_v1.ts";
+import { ResolveV1Schema } from "./resolve_v1.ts";
+import { StatusV1Schema } from "./status_v1.ts";
+import { VersionV1Schema } from "./version_v1.ts";
+
+export * from "./apps_v1.ts";
+export * from "./demo_v1.ts";
+export * from "./resolve_v1.ts";
+export * from "./status_v1.ts";
+export * from "./version_v1.ts";
+
+/** Every public document by its short name, as `vnet schema NAME` knows it. */
+export const DOCUMENTS = {
+  apps: AppsV1Schema,
+  demo: DemoV1Schema,
+  resolve: ResolveV1Schema,
+  status: StatusV1Schema,
+  version: VersionV1Schema,
+} as const;
+
+/** The JSON Schema (2020-12) of one public document, or `null` if there is none of that name. */
+export function jsonSchemaOf(name: string): unknown {
+  const schema = Object.hasOwn(DOCUMENTS, name) ? DOCUMENTS[name as keyof typeof DOCUMENTS] : null;
+  return schema === null ? null : z.toJSONSchema(schema, { target: "draft-2020-12" });
+}

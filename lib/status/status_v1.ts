@@ -1,0 +1,78 @@
+import { z } from "zod";
+
+const timestamp = z.iso.datetime();
+
+/** A thing worth a person's attention, with what to do about it. */
+export const FindingSchema = z.object({
+  code: z.string(),
+  message: z.string(),
+  hint: z.string().optional(),
+});
+
+const ProfileSchema = z.object({
+  proxy: z.string(),
+  cluster: z.string(),
+  user: z.string(),
+  expires: timestamp,
+  state: z.enum(["active", "expired", "unreachable"]),
+  refreshed: timestamp.optional(),
+  error: z.string().optional(),
+});
+
+const FlowSchema = z.object({
+  name: z.string(),
+  port: z.int(),
+  state: z.enum(["connecting", "open"]),
+  since: timestamp,
+  uid: z.int().optional(),
+});
+
+const FailureSchema = z.object({
+  at: timestamp,
+  name: z.string(),
+  port: z.int(),
+  code: z.string(),
+  message: z.string(),
+});
+
+/** `vnet status --format json`. Frozen once released: only additions that old readers may ignore. */
+export const StatusV1Schema = z.object({
+  schema: z.literal("vnet.status/1"),
+  state: z.enum(["starting", "ready", "degraded", "stopping"]),
+  version: z.string(),
+  pid: z.int(),
+  uid: z.int(),
+  started: timestamp,
+  uptime_ms: z.int(),
+  link: z.object({
+    name: z.string(),
+    ipv4: z.string(),
+    ipv6: z.string().optional(),
+    ranges: z.array(z.string()),
+    offload: z.boolean(),
+  }).optional(),
+  dns: z.object({
+    backend: z.string(),
+    why: z.array(z.string()),
+    server: z.string(),
+    zones: z.array(z.string()),
+    upstreams: z.array(z.string()),
+    queries_total: z.int(),
+    queries_forwarded: z.int(),
+    queries_malformed: z.int(),
+  }).optional(),
+  profiles: z.array(ProfileSchema),
+  apps_total: z.int(),
+  connections: z.object({
+    active: z.int(),
+    opened_total: z.int(),
+    refused_total: z.int(),
+    sent_bytes: z.int(),
+    received_bytes: z.int(),
+    flows: z.array(FlowSchema),
+    recent_failures: z.array(FailureSchema),
+  }),
+  packets: z.record(z.string(), z.int()).optional(),
+  findings: z.array(FindingSchema),
+});
+export type StatusV1 = z.infer<typeof StatusV1Schema>;
