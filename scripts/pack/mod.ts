@@ -54,6 +54,10 @@ export function makeCompiled(program: Program): Promise<Uint8Array> {
     await Deno.copyFile(program.shim, `${folder}/libdeno_tun.so`);
     await Deno.writeTextFile(`${folder}/vnet.js`, await bundle(program.entry, "esm"));
     await Deno.writeTextFile(`${folder}/main.js`, compiledMain(program.commit));
+    // The executable records when they were written.
+    for (const name of ["libdeno_tun.so", "vnet.js", "main.js"]) {
+      await Deno.utime(`${folder}/${name}`, 0, 0);
+    }
     const out = `${folder}/out/vnet`;
     const sealed = ["--no-config", "--no-lock", "--no-npm", "--no-remote", "--no-check"];
     const included = ["--include", "vnet.js", "--include", "libdeno_tun.so"];

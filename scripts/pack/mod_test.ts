@@ -27,6 +27,7 @@ Deno.test("makeCompiled() gives the bundle, the shim and the build to `deno comp
     equal(contains(bytes, shim), true);
     equal(contains(bytes, text("marker of the entry")), true);
     equal(contains(bytes, text(`{"form":"compiled","commit":"0123abc"}`)), true);
+    equal(Buffer.from(await makeCompiled(program)).equals(bytes), true, "the same bytes again");
     await rejects(
       makeCompiled({ ...program, entry: `${folder}/none.ts` }),
       (e: BuildError) => e.code === "bundle-failed" && /none\.ts/.test(e.message),
