@@ -25,7 +25,7 @@ const EFFECTFUL: Readonly<Record<string, readonly string[]>> = {
   os: ["ip", "cidr", "dns"],
   io: ["ip", "dns", "identity", "tunnel"],
   client: [...EVERY_PURE, "os", "io"],
-  helper: ["os", "config"],
+  helper: ["ip", "config", "os"],
   server: [...EVERY_PURE, "io"],
   cli: [...EVERY_PURE, "os", "io", "client", "helper", "server"],
 };

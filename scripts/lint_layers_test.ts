@@ -29,7 +29,7 @@ Deno.test("layers hold every row of the import rule", async (t) => {
     os: "ip cidr dns",
     io: "ip dns identity tunnel",
     client: "ip cidr dns config identity tunnel health status os io",
-    helper: "os config",
+    helper: "ip config os",
     server: "ip cidr dns config identity tunnel health status io",
     cli: "ip cidr dns config identity tunnel health status os io client helper server",
   };
