@@ -98,6 +98,7 @@ export type App = z.infer<typeof AppSchema>;
 
 /** `GET /v1/apps` (ETag): only what the user's roles allow, sorted by cluster and name. */
 export const AppsResponseSchema = z.object({ apps: z.array(AppSchema).max(50_000) });
+export type AppsResponse = z.infer<typeof AppsResponseSchema>;
 
 /** `POST /v1/certs/app`. `port` 0 is for an app without `tcp_ports`: the certificate then serves any port. */
 export const AppCertRequestSchema = z.object({
@@ -153,6 +154,7 @@ export const AgentRenewRequestSchema = z.object({
   apps: z.array(name).max(1024),
   public_key: pem,
 });
+export type AgentRenewRequest = z.infer<typeof AgentRenewRequestSchema>;
 
 /**
  * `GET /v1/agent/policy` (mTLS with the agent certificate; ETag and `?wait=` as for `/v1/config`): what an agent

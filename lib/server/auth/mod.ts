@@ -3,8 +3,15 @@
  *
  * @module
  */
-import type { AuthOptions, AuthService } from "./types.ts";
-
+export { Admin } from "./admin.ts";
+export { adminFetch, serveAdmin } from "./admin_api.ts";
+export { AdminClient } from "./admin_client.ts";
+export {
+  ADMIN_OPERATIONS,
+  type AdminArguments,
+  type AdminOperation,
+  type AdminRequest,
+  type AdminResponse,
+} from "./admin_shapes.ts";
+export { Auth } from "./auth.ts";
 export * from "./types.ts";
-
-export declare const Auth: { open(options: AuthOptions): Promise<AuthService> };

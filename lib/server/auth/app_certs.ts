@@ -1,0 +1,137 @@
+import { type AppCertRequest, type AppCertResponse, portAllowed } from "../../config/mod.ts";
+import { decideAccess } from "../../identity/mod.ts";
+import { type Authority, importPublicKey, issueAppCertificate, randomHex } from "../../io/mod.ts";
+import type { Store } from "../store/mod.ts";
+import type { Agents, ServedApp } from "./agents.ts";
+import type { Directory } from "./directory.ts";
+import type { Gate } from "./gate.ts";
+import type { LoginDesk } from "./login.ts";
+import { RateLimit } from "./rate.ts";
+import { refusal } from "./refusals.ts";
+import type { AuditLog, Peer, UserVerdict } from "./types.ts";
+
+/** App certificates one login may draw. */
+const CERTIFICATES = { burst: 200, perSecond: 5 };
+
+type User = Extract<UserVerdict, { readonly kind: "good" }>;
+
+export interface AppCertDeskOptions {
+  readonly store: Store;
+  readonly directory: Directory;
+  readonly agents: Agents;
+  readonly gate: Gate;
+  readonly logins: LoginDesk;
+  readonly audit: AuditLog;
+  readonly userCa: Authority;
+  readonly cluster: string;
+  readonly now: () => number;
+}
+
+/** Gives users the right to one app for a while: a certificate and a ticket. */
+export class AppCertDesk {
+  readonly #options: AppCertDeskOptions;
+  readonly #rate = new RateLimit(CERTIFICATES);
+
+  constructor(options: AppCertDeskOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * @throws {AuthError} `app-unknown`, `cluster-unknown`, `port-not-allowed`, `mfa-required`, `mfa-failed`,
+   * `mfa-not-enrolled`, `public-key-unsupported`, `rate-limited`.
+   */
+  async issue(request: AppCertRequest, user: User, peer: Peer): Promise<AppCertResponse> {
+    const { store, gate, audit, userCa, cluster, now } = this.#options;
+    this.#rate.take(user.sessionId, now());
+    const publicKey = await importPublicKey(request.public_key);
+    if (publicKey === null) {
+      throw refusal("public-key-unsupported", { message: "The key is not a P-256 key" });
+    }
+    const { served, requireMfa } = this.#decide(request, user);
+    const mfaTimeMs = requireMfa ? await this.#confirm(request, user, peer) : null;
+    const nowMs = now();
+    const sessionId = randomHex(16);
+    const { app } = served;
+    const certificate = await issueAppCertificate(userCa, {
+      cluster,
+      user: user.user,
+      claims: {
+        cluster,
+        app: app.name,
+        publicAddr: app.public_addrs[0]!,
+        port: request.port,
+        roles: user.roles,
+        sessionId,
+        mfaTimeMs,
+      },
+      publicKey,
+    }, { nowMs, userNotAfterMs: user.certificateExpiresMs });
+    const expiresMs = certificate.validity.notAfterMs;
+    const expires = new Date(expiresMs).toISOString();
+    await store.sessions.add({
+      id: sessionId,
+      user: user.user,
+      expiresMs,
+      parent: user.sessionId,
+      app: { name: app.name, id: app.app_id, port: request.port },
+    });
+    await audit.write({
+      event: "app.cert.issued",
+      user: user.user,
+      source: peer.address,
+      session_id: sessionId,
+      app: app.name,
+      port: request.port,
+      mfa: mfaTimeMs !== null,
+      expires,
+    });
+    const ticket = gate.issueTicket({ id: sessionId, expiresMs });
+    return { certificate: certificate.pem, ticket, expires };
+  }
+
+  #decide(
+    request: AppCertRequest,
+    user: User,
+  ): { readonly served: ServedApp; readonly requireMfa: boolean } {
+    const { directory, agents, cluster } = this.#options;
+    if (request.cluster !== cluster) {
+      throw refusal("cluster-unknown", { message: "The cluster does not know that cluster" });
+    }
+    const served = agents.find(request.app);
+    const roles = directory.rolesOf(user.user);
+    const access = served === null || roles === null
+      ? null
+      : decideAccess(roles, served.app.labels);
+    // One answer for both, so that nobody learns what there is that they may not use
+    if (served === null || access?.kind !== "allowed") {
+      throw refusal("app-unknown", {
+        message: "There is no such app that your roles allow",
+        hint: "See `vnet apps ls`",
+      });
+    }
+    // An app without ports of its own takes any, and a certificate for any (0) may be asked for
+    const isAny = served.tcpPorts === null && request.port === 0;
+    if (!isAny && !portAllowed(served.tcpPorts, request.port)) {
+      throw refusal("port-not-allowed", { message: `The app does not serve port ${request.port}` });
+    }
+    return { served, requireMfa: access.requireSessionMfa };
+  }
+
+  /** @returns When the second factor was shown. */
+  async #confirm(request: AppCertRequest, user: User, peer: Peer): Promise<number> {
+    if (request.totp_code === undefined) {
+      throw refusal("mfa-required", {
+        message: "The app asks for the second factor once per session",
+        hint: "Run `vnet mfa approve`",
+      });
+    }
+    if (request.port === 0) {
+      throw refusal("port-not-allowed", {
+        message: "With the second factor a certificate is for one port",
+        hint: "Ask for the port that is connected to",
+      });
+    }
+    await this.#options.logins.confirm(user.user, request.totp_code, peer);
+    return this.#options.now();
+  }
+}

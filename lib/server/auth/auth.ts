@@ -1,0 +1,366 @@
+import { join } from "node:path";
+import {
+  type AgentPolicy,
+  DEFAULT_VNET_CONFIG,
+  type FlowEvent,
+  formatHostPort,
+  type LockTarget,
+  type RoleResource,
+} from "../../config/mod.ts";
+import {
+  type Authority,
+  type AuthorityKind,
+  ensurePrivateDirectory,
+  importPublicKey,
+  issueAuthority,
+  issueProxyCertificate,
+  loadAuthority,
+  randomHex,
+} from "../../io/mod.ts";
+import { ConfigError } from "../../error.ts";
+import { getLogger } from "../../log.ts";
+import { MIN_CLIENT_VERSION, VERSION } from "../../version.ts";
+import { openSqliteStore, type Store } from "../store/mod.ts";
+import { Admin } from "./admin.ts";
+import { Agents } from "./agents.ts";
+import { AppCertDesk } from "./app_certs.ts";
+import { StoreAudit } from "./audit.ts";
+import { Changes, delay } from "./changes.ts";
+import { Directory } from "./directory.ts";
+import { Gate } from "./gate.ts";
+import { JoinDesk } from "./join.ts";
+import { LoginDesk } from "./login.ts";
+import { PasswordHasher } from "./password.ts";
+import { refusalResponse } from "./refusals.ts";
+import { createRoutes } from "./routes.ts";
+import type {
+  AgentIdentity,
+  AgentVerdict,
+  AuthOptions,
+  AuthService,
+  Peer,
+  TicketHolder,
+  UserVerdict,
+} from "./types.ts";
+
+const log = getLogger("server", "auth");
+
+const PRUNE_EVERY_MS = 10 * 60_000;
+
+/** A role every cluster begins with; nobody has it until it is given. */
+const ACCESS_ROLE: RoleResource = {
+  kind: "role",
+  version: "v1",
+  metadata: { name: "access", description: "Every app" },
+  spec: { allow: { app_labels: { "*": "*" } }, deny: {}, options: {} },
+};
+
+/** Everything the parts share, made once. */
+interface Parts {
+  readonly options: AuthOptions;
+  readonly store: Store;
+  readonly audit: StoreAudit;
+  readonly directory: Directory;
+  readonly changes: Changes;
+  readonly events: Changes;
+  readonly agents: Agents;
+  readonly hasher: PasswordHasher;
+  readonly userCa: Authority;
+  readonly hostCa: Authority;
+  readonly ticketKey: Uint8Array;
+}
+
+/** The auth service of one cluster, on one data directory. */
+export class Auth implements AuthService {
+  readonly clusterName: string;
+  readonly agents: Agents;
+  readonly audit: StoreAudit;
+  readonly admin: Admin;
+  readonly #parts: Parts;
+  readonly #gate: Gate;
+  readonly #joins: JoinDesk;
+  readonly #routes: ReturnType<typeof createRoutes>;
+  readonly #lockListeners = new Set<(target: LockTarget) => void>();
+  readonly #pruner: ReturnType<typeof setInterval>;
+
+  private constructor(parts: Parts) {
+    const { options, store, audit, directory, changes, agents, hasher, userCa, hostCa } = parts;
+    const { clusterName: cluster, now, secondFactor } = options;
+    const wait = options.delay ?? delay;
+    this.#parts = parts;
+    this.clusterName = cluster;
+    this.agents = agents;
+    this.audit = audit;
+    this.#gate = new Gate({ ...parts, cluster, now });
+    this.#joins = new JoinDesk({
+      store,
+      audit,
+      hostCa,
+      userCaPems: this.userCaPems(),
+      cluster,
+      now,
+    });
+    const shared = { store, directory, audit, userCa, cluster, now };
+    const logins = new LoginDesk({ ...shared, hasher, hostCaPem: this.hostCaPem(), secondFactor });
+    const appCerts = new AppCertDesk({ ...shared, agents, gate: this.#gate, logins });
+    this.admin = new Admin({
+      ...shared,
+      agents,
+      hasher,
+      caPin: this.hostCaPin(),
+      proxies: options.proxyPublicAddrs,
+      secondFactor,
+      delay: wait,
+      events: parts.events,
+      onLock: (target) => this.#tellLock(target),
+    });
+    this.#routes = createRoutes({
+      secondFactor,
+      changes,
+      logins,
+      appCerts,
+      joins: this.#joins,
+      delay: wait,
+      find: () => this.#find(),
+      config: () => this.#config(),
+      apps: (user) => ({ apps: agents.appsFor(directory.rolesOf(user.user) ?? []) }),
+      policy: () => this.policy(),
+      logout: (user, peer) => this.#logout(user, peer),
+      reportFlow: (agent, flowEvents) => this.reportFlow(agent, flowEvents),
+      verifyUser: (der) => this.verifyUserCertificate(der),
+      verifyAgent: (der) => this.verifyAgentCertificate(der),
+    });
+    this.#pruner = setInterval(() => this.#prune(), PRUNE_EVERY_MS);
+  }
+
+  /**
+   * Opens the data directory, creating authorities and first resources where there are none.
+   *
+   * @throws {OsError} `store-unusable`, `store-too-new`, `directory-unusable`.
+   * @throws {ConfigError} When the directory belongs to another cluster.
+   */
+  static async open(options: AuthOptions): Promise<Auth> {
+    const { dataDir, clusterName: cluster, now } = options;
+    await ensurePrivateDirectory(dataDir);
+    const store = await openSqliteStore(join(dataDir, "auth.db"));
+    try {
+      await checkCluster(store, cluster, dataDir);
+      await store.prune(now());
+      const changes = new Changes();
+      const events = new Changes();
+      const audit = new StoreAudit({ store, path: join(dataDir, "audit.jsonl"), cluster, now });
+      audit.onWritten = () => events.notify();
+      await addFirstResources(store);
+      const ticketKey = await store.settings.setOnce("ticket_key", randomHex(32));
+      return new Auth({
+        options,
+        store,
+        audit,
+        changes,
+        events,
+        directory: await Directory.load(store, changes),
+        agents: new Agents({ cluster, proxies: options.proxyPublicAddrs, changes }),
+        hasher: PasswordHasher.create(options.passwordCost),
+        userCa: await openAuthority(store, { cluster, kind: "user" }, now()),
+        hostCa: await openAuthority(store, { cluster, kind: "host" }, now()),
+        ticketKey: Uint8Array.fromHex(ticketKey),
+      });
+    } catch (error) {
+      await store[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async fetch(request: Request, peer: Peer): Promise<Response> {
+    try {
+      return await this.#routes.fetch(request, { peer });
+    } catch (error) {
+      return refusalResponse(error);
+    }
+  }
+
+  hostCaPem(): string {
+    return this.#parts.hostCa.certificate.pem;
+  }
+
+  hostCaPin(): string {
+    return this.#parts.hostCa.certificate.pin;
+  }
+
+  userCaPems(): readonly string[] {
+    return [this.#parts.userCa.certificate.pem];
+  }
+
+  async issueProxyCertificate(
+    names: readonly string[],
+    publicKeyPem: string,
+  ): Promise<{ readonly chainPem: string; readonly expiresMs: number }> {
+    const publicKey = await importPublicKey(publicKeyPem);
+    if (publicKey === null) throw new TypeError("The proxy's key is not a P-256 key");
+    const { hostCa, options } = this.#parts;
+    const certificate = await issueProxyCertificate(hostCa, { names, publicKey }, options.now());
+    return {
+      chainPem: certificate.pem + hostCa.certificate.pem,
+      expiresMs: certificate.validity.notAfterMs,
+    };
+  }
+
+  admitLocalAgent(request: {
+    readonly name: string;
+    readonly apps: readonly string[];
+    readonly publicKeyPem: string;
+  }): Promise<{ readonly certificatePem: string; readonly agent: AgentIdentity }> {
+    return this.#joins.admitLocal(request);
+  }
+
+  verifyTicket(ticket: string): Promise<TicketHolder | null> {
+    return this.#gate.ticket(ticket);
+  }
+
+  verifyUserCertificate(der: Uint8Array): Promise<UserVerdict> {
+    return this.#gate.user(der);
+  }
+
+  verifyAgentCertificate(der: Uint8Array): Promise<AgentVerdict> {
+    return this.#gate.agent(der);
+  }
+
+  async policy(): Promise<AgentPolicy> {
+    const { directory, store, options } = this.#parts;
+    const nowMs = options.now();
+    const ended = await store.sessions.ended(nowMs);
+    return {
+      cluster_name: this.clusterName,
+      roles: directory.roleResources.map(({ metadata, spec }) => ({ name: metadata.name, spec })),
+      locks: [
+        ...directory.locks(nowMs).map(({ target, expiresMs }) => ({
+          target,
+          ...(expiresMs === null ? {} : { expires: new Date(expiresMs).toISOString() }),
+        })),
+        // Whoever logged out is kept out until the certificates they drew have expired
+        ...ended.map(({ id, expiresMs }) => ({
+          target: { session: id },
+          expires: new Date(expiresMs).toISOString(),
+        })),
+      ],
+      user_cas: [...this.userCaPems()],
+    };
+  }
+
+  revision(): number {
+    return this.#parts.changes.revision();
+  }
+
+  changed(since: number, signal: AbortSignal): Promise<void> {
+    return this.#parts.changes.after(since, signal);
+  }
+
+  async reportFlow(agent: AgentIdentity, events: readonly FlowEvent[]): Promise<void> {
+    await Promise.all(
+      events.map((event) =>
+        this.audit.write({ ...withoutAbsent(event), agent_id: agent.agentId, agent: agent.name })
+      ),
+    );
+  }
+
+  onLock(listener: (target: LockTarget) => void): { [Symbol.dispose](): void } {
+    this.#lockListeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#lockListeners.delete(listener) };
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#pruner);
+    this.#parts.changes.close();
+    this.#parts.events.close();
+    await this.audit.close();
+    await this.#parts.store[Symbol.asyncDispose]();
+  }
+
+  #find() {
+    const { secondFactor, proxyPublicAddrs } = this.#parts.options;
+    return {
+      cluster_name: this.clusterName,
+      server_version: VERSION,
+      min_client_version: MIN_CLIENT_VERSION,
+      auth: { type: "local" as const, second_factor: secondFactor },
+      proxy: {
+        public_addrs: proxyPublicAddrs.map(formatHostPort),
+        tls_routing_enabled: true as const,
+      },
+    };
+  }
+
+  #config() {
+    const { directory, options } = this.#parts;
+    return {
+      cluster_name: this.clusterName,
+      proxy_public_addrs: options.proxyPublicAddrs.map(formatHostPort),
+      vnet_config: directory.vnetConfig.spec,
+      leaf_clusters: [],
+    };
+  }
+
+  async #logout(user: Extract<UserVerdict, { kind: "good" }>, peer: Peer): Promise<void> {
+    const { store, options, changes } = this.#parts;
+    await this.audit.write({
+      event: "logout",
+      user: user.user,
+      session_id: user.sessionId,
+      source: peer.address,
+    });
+    const ended = await store.sessions.end(user.sessionId, options.now());
+    for (const session of ended) this.#tellLock({ session });
+    changes.notify();
+  }
+
+  #tellLock(target: LockTarget): void {
+    for (const listener of this.#lockListeners) listener(target);
+    this.#parts.changes.notify();
+  }
+
+  #prune(): void {
+    this.#parts.store.prune(this.#parts.options.now()).catch((error) => {
+      log.error("Cannot prune the store", { error: String(error) });
+    });
+  }
+}
+
+/** A data directory belongs to the cluster that made it. */
+async function checkCluster(store: Store, cluster: string, dataDir: string): Promise<void> {
+  const held = await store.settings.setOnce("cluster_name", cluster);
+  if (held === cluster) return;
+  throw new ConfigError(dataDir, [{
+    path: "cluster_name",
+    found: `"${cluster}"`,
+    expected: `"${held}", the cluster this data_dir belongs to`,
+  }], { hint: "Name the cluster as before, or take an empty data_dir" });
+}
+
+async function addFirstResources(store: Store): Promise<void> {
+  if ((await store.resources.list(null)).length > 0) return;
+  for (const resource of [ACCESS_ROLE, DEFAULT_VNET_CONFIG]) {
+    const { kind, metadata: { name } } = resource;
+    await store.resources.put({ kind, name, body: JSON.stringify(resource) }, 0);
+  }
+}
+
+async function openAuthority(
+  store: Store,
+  fields: { readonly cluster: string; readonly kind: AuthorityKind },
+  nowMs: number,
+): Promise<Authority> {
+  let [kept] = await store.authorities.list(fields.kind);
+  if (kept === undefined) {
+    await store.authorities.addFirst({ kind: fields.kind, ...await issueAuthority(fields, nowMs) });
+    [kept] = await store.authorities.list(fields.kind);
+  }
+  if (kept === undefined) throw new TypeError("The store did not keep an authority");
+  return await loadAuthority(kept);
+}
+
+/** Leaves out fields that are there and undefined, which a record may not have. */
+function withoutAbsent(event: FlowEvent) {
+  return Object.fromEntries(
+    Object.entries(event).filter(([, value]) => value !== undefined),
+  ) as Required<Pick<FlowEvent, "event">>;
+}

@@ -1,0 +1,123 @@
+import {
+  checkResource,
+  compileRole,
+  type LockResource,
+  type Resource,
+  type Role,
+  type RoleResource,
+  type VnetConfigResource,
+} from "../../config/mod.ts";
+import { isLocked, type Lock } from "../../identity/mod.ts";
+import type { Store, StoredResource } from "../store/mod.ts";
+import type { Changes } from "./changes.ts";
+
+/** Everything administrators have said, as of one moment. */
+interface Snapshot {
+  readonly roles: ReadonlyMap<string, Role>;
+  readonly roleResources: readonly RoleResource[];
+  /** The names of each user's roles. */
+  readonly users: ReadonlyMap<string, readonly string[]>;
+  readonly locks: readonly Lock[];
+  readonly vnetConfig: VnetConfigResource;
+}
+
+/** Users, roles, locks and the network's configuration, held ready to decide with. */
+export class Directory {
+  readonly #store: Store;
+  readonly #changes: Changes;
+  #snapshot: Snapshot;
+
+  private constructor(store: Store, changes: Changes, snapshot: Snapshot) {
+    this.#store = store;
+    this.#changes = changes;
+    this.#snapshot = snapshot;
+  }
+
+  /** Reads the store, which must hold a `vnet_config`. */
+  static async load(store: Store, changes: Changes): Promise<Directory> {
+    return new Directory(store, changes, await read(store));
+  }
+
+  /** Reads the store again and wakes everybody who waits for a change. */
+  async reload(): Promise<void> {
+    this.#snapshot = await read(this.#store);
+    this.#changes.notify();
+  }
+
+  get vnetConfig(): VnetConfigResource {
+    return this.#snapshot.vnetConfig;
+  }
+
+  get roleResources(): readonly RoleResource[] {
+    return this.#snapshot.roleResources;
+  }
+
+  get users(): ReadonlyMap<string, readonly string[]> {
+    return this.#snapshot.users;
+  }
+
+  get roles(): ReadonlyMap<string, Role> {
+    return this.#snapshot.roles;
+  }
+
+  /** Locks in force, whether they end or not. */
+  locks(nowMs: number): readonly Lock[] {
+    return this.#snapshot.locks.filter(({ expiresMs }) => expiresMs === null || nowMs < expiresMs);
+  }
+
+  /**
+   * Finds the roles of a user.
+   *
+   * @returns `null` if there is no such user, or one of the roles is gone: it might have denied something.
+   */
+  rolesOf(user: string): readonly Role[] | null {
+    const names = this.#snapshot.users.get(user);
+    if (names === undefined) return null;
+    const roles = names.map((name) => this.#snapshot.roles.get(name));
+    return roles.includes(undefined) ? null : roles as Role[];
+  }
+
+  /** Whether a lock keeps out a user, one of the roles, or one of the sessions. */
+  isUserLocked(user: string, sessionIds: readonly string[], nowMs: number): boolean {
+    const roles = this.#snapshot.users.get(user) ?? [];
+    // Without a session there are still locks on the user and on roles
+    return (sessionIds.length === 0 ? [""] : sessionIds).some((sessionId) =>
+      isLocked(this.#snapshot.locks, { user, claims: { roles, sessionId }, agentId: null }, nowMs)
+    );
+  }
+
+  isAgentLocked(agentId: string, nowMs: number): boolean {
+    return this.locks(nowMs).some(({ target }) => "agent" in target && target.agent === agentId);
+  }
+}
+
+/** Reads a resource as it was kept, with its revision. */
+export function toResource({ kind, name, body, revision }: StoredResource): Resource {
+  const resource = checkResource(JSON.parse(body), `${kind}/${name}`);
+  return { ...resource, metadata: { ...resource.metadata, revision } } as Resource;
+}
+
+async function read(store: Store): Promise<Snapshot> {
+  const resources = (await store.resources.list(null)).map(toResource);
+  const ofKind = <Kind extends Resource["kind"]>(kind: Kind) =>
+    resources.filter((one): one is Extract<Resource, { kind: Kind }> => one.kind === kind);
+  const [vnetConfig] = ofKind("vnet_config");
+  if (vnetConfig === undefined) throw new TypeError("The store holds no vnet_config");
+  const roleResources = ofKind("role");
+  return {
+    vnetConfig,
+    roleResources,
+    roles: new Map(
+      roleResources.map(({ metadata, spec }) => [metadata.name, compileRole(metadata.name, spec)]),
+    ),
+    users: new Map(ofKind("user").map(({ metadata, spec }) => [metadata.name, spec.roles])),
+    locks: ofKind("lock").map(toLock),
+  };
+}
+
+function toLock({ spec }: LockResource): Lock {
+  return {
+    target: spec.target,
+    expiresMs: spec.expires === undefined ? null : Date.parse(spec.expires),
+  };
+}

@@ -1,0 +1,153 @@
+import {
+  decideAccess,
+  decodeTicket,
+  encodeTicket,
+  type Ticket,
+  TICKET_MAC_BYTES,
+  ticketPayload,
+} from "../../identity/mod.ts";
+import {
+  type Authority,
+  type Certificate,
+  equalSecret,
+  hmacSha256,
+  verifyCertificate,
+  verifyLoginClient,
+} from "../../io/mod.ts";
+import type { Store, StoredAgent } from "../store/mod.ts";
+import type { Agents } from "./agents.ts";
+import type { Directory } from "./directory.ts";
+import type { AgentIdentity, AgentVerdict, TicketHolder, UserVerdict } from "./types.ts";
+
+/** Who may come in: judges certificates and tickets against what is true at this moment. */
+export class Gate {
+  readonly #store: Store;
+  readonly #directory: Directory;
+  readonly #agents: Agents;
+  readonly #cluster: string;
+  readonly #userCas: readonly Certificate[];
+  readonly #hostCas: readonly Certificate[];
+  readonly #ticketKey: Uint8Array;
+  readonly #now: () => number;
+
+  constructor(options: {
+    readonly store: Store;
+    readonly directory: Directory;
+    readonly agents: Agents;
+    readonly cluster: string;
+    readonly userCa: Authority;
+    readonly hostCa: Authority;
+    readonly ticketKey: Uint8Array;
+    readonly now: () => number;
+  }) {
+    this.#store = options.store;
+    this.#directory = options.directory;
+    this.#agents = options.agents;
+    this.#cluster = options.cluster;
+    this.#userCas = [options.userCa.certificate];
+    this.#hostCas = [options.hostCa.certificate];
+    this.#ticketKey = options.ticketKey;
+    this.#now = options.now;
+  }
+
+  /** Judges a login's certificate: ours, in force, its session not ended, its user still there and not locked. */
+  async user(der: Uint8Array): Promise<UserVerdict> {
+    const nowMs = this.#now();
+    const client = verifyLoginClient(der, { userCas: this.#userCas, nowMs });
+    if (client.kind === "bad") return { ...client, kind: "refused" };
+    const { principal, claims, certificate } = client;
+    if (principal.cluster !== this.#cluster) {
+      return refused("certificate-foreign", "The certificate is another cluster's");
+    }
+    const session = await this.#store.sessions.getLive(claims.sessionId, nowMs);
+    if (session === null || session.app !== null || session.user !== principal.name) {
+      return refused("session-ended", "The login has ended");
+    }
+    const roles = this.#directory.users.get(principal.name);
+    if (roles === undefined) return refused("session-ended", "The user is gone");
+    if (this.#directory.isUserLocked(principal.name, [session.id], nowMs)) {
+      return refused("access-locked", "Access is locked");
+    }
+    return {
+      kind: "good",
+      user: principal.name,
+      sessionId: session.id,
+      roles,
+      certificateExpiresMs: certificate.validity.notAfterMs,
+    };
+  }
+
+  /** Judges an agent's certificate: ours, in force, the agent not removed and not locked. */
+  async agent(der: Uint8Array): Promise<AgentVerdict> {
+    const nowMs = this.#now();
+    const verdict = verifyCertificate(der, {
+      authorities: this.#hostCas,
+      purpose: "client",
+      nowMs,
+    });
+    if (verdict.kind === "bad") return { ...verdict, kind: "refused" };
+    const { principal, validity } = verdict.certificate;
+    if (principal?.kind !== "agent" || principal.cluster !== this.#cluster) {
+      return refused("certificate-foreign", "The certificate is not an agent's of this cluster");
+    }
+    const stored = await this.#store.agents.get(principal.name);
+    if (stored === null) return refused("agent-unknown", "The agent was removed");
+    if (this.#directory.isAgentLocked(stored.id, nowMs)) {
+      return refused("access-locked", "Access is locked");
+    }
+    return { kind: "good", agent: toIdentity(stored, validity.notAfterMs) };
+  }
+
+  /** Writes a ticket for an app session. */
+  issueTicket(session: { readonly id: string; readonly expiresMs: number }): string {
+    const ticket = {
+      expiresSeconds: Math.floor(session.expiresMs / 1000),
+      sessionId: session.id,
+    };
+    return encodeTicket(ticket, this.#macOf(ticket));
+  }
+
+  /** Judges a ticket: ours, not expired, its session live, its user not locked, the app still allowed. */
+  async ticket(text: string): Promise<TicketHolder | null> {
+    const nowMs = this.#now();
+    const decoded = decodeTicket(text);
+    if (decoded === null || !equalSecret(decoded.mac, this.#macOf(decoded.ticket))) return null;
+    if (nowMs >= decoded.ticket.expiresSeconds * 1000) return null;
+    const session = await this.#store.sessions.getLive(decoded.ticket.sessionId, nowMs);
+    if (session === null || session.app === null || session.parent === null) return null;
+    const roles = this.#directory.rolesOf(session.user);
+    if (roles === null) return null;
+    if (this.#directory.isUserLocked(session.user, [session.id, session.parent], nowMs)) {
+      return null;
+    }
+    const served = this.#agents.find(session.app.name);
+    // An app that nobody serves is not refused here: the proxy says that there is no agent
+    if (served !== null && decideAccess(roles, served.app.labels).kind === "denied") return null;
+    return {
+      appId: session.app.id,
+      app: session.app.name,
+      sessionId: session.id,
+      user: session.user,
+      expiresMs: session.expiresMs,
+    };
+  }
+
+  #macOf(ticket: Ticket): Uint8Array {
+    return hmacSha256(this.#ticketKey, ticketPayload(ticket)).subarray(0, TICKET_MAC_BYTES);
+  }
+}
+
+/** What others need to know of an agent that joined. */
+export function toIdentity(stored: StoredAgent, certificateExpiresMs: number): AgentIdentity {
+  return {
+    agentId: stored.id,
+    name: stored.name,
+    apps: stored.apps,
+    requiredLabels: stored.scope.labels,
+    certificateExpiresMs,
+  };
+}
+
+function refused<Code extends string>(code: Code, message: string) {
+  return { kind: "refused" as const, code, message };
+}
