@@ -7,6 +7,7 @@ import type { Host } from "./host.ts";
 import type { Lab } from "./lab.ts";
 import { here } from "./paths.ts";
 import type { LabProcess } from "./process.ts";
+import { until } from "./wait.ts";
 import { Vnet } from "./vnet.ts";
 
 const SERVER_FILE = "/etc/vnet-server.yaml";
@@ -63,9 +64,18 @@ export class Cluster {
     const text = (await Deno.readTextFile(file)).replace("CA_PIN", this.caPin);
     await host.run(["sh", "-c", `umask 077; cat >/run/vnet-agent.token`], { stdin: `${token}\n` });
     await host.run(["sh", "-c", `cat >${AGENT_FILE}`], { stdin: text });
-    return new Vnet(host).start(
+    const before = await this.#agentsConnected();
+    const agent = new Vnet(host).start(
       ["agent", "start", "--config", AGENT_FILE],
       this.#lab.log(`agent-${host.name}`),
     );
+    await until("the agent has joined", 20_000, async () => await this.#agentsConnected() > before);
+    return agent;
+  }
+
+  async #agentsConnected(): Promise<number> {
+    const args = ["ctl", "--config", SERVER_FILE, "status"];
+    const status = await this.#vnet.json<{ agents_connected: number }>(args, { quiet: true });
+    return status.agents_connected;
   }
 }

@@ -37,7 +37,7 @@ story("refuse: what cannot work says why and what helps", async (step, lab) => {
   await step("a login with a wrong password, and one of nobody", async () => {
     const args = [...login, "--ca-pin", cluster.caPin];
     const wrong = await vnet.run(args, { stdin: "not the password\n", expect: "any" });
-    refused(wrong, "login-refused", 1);
+    refused(wrong, "login-failed", 1);
     const nobody = args.map((word) => word === USER ? "nobody" : word);
     const unknown = await vnet.run(nobody, { stdin, expect: "any" });
     equal(unknown.stderr.replaceAll("nobody", USER), wrong.stderr);
@@ -59,7 +59,7 @@ story("refuse: what cannot work says why and what helps", async (step, lab) => {
 
   await step("up with a range that somebody else routes", async () => {
     await client.script("ip route add 100.100.128.0/17 via 192.168.77.1");
-    refused(await vnet.run(["up", "--detach"], { expect: "any" }), "range-taken", 1);
+    refused(await vnet.run(["up", "--detach"], { expect: "any" }), "range-conflict", 1);
     await client.script("ip route del 100.100.128.0/17");
     await checkUntouched(world);
   });
