@@ -42,7 +42,7 @@ Deno.test("decodeQuery() says what the corpus of hostile messages wants", async 
   }
 });
 
-Deno.test("decodeQuery() says the same of every start of every hostile message, without throwing", () => {
+Deno.test("decodeQuery() drops what is shorter than a header and throws at no length", () => {
   for (const [name, , bytes] of readCorpus(CORPUS)) {
     for (let length = 0; length < Math.min(bytes.length, 300); length++) {
       const decoded = decodeQuery(bytes.subarray(0, length));
