@@ -199,12 +199,13 @@ export class Admin {
     this.#checkReferences(resource);
     const { kind } = resource;
     const { revision: expected = null, ...metadata } = resource.metadata;
+    // The one configuration there is always replaces the one before
+    const wanted = expected ?? (how.replace || kind === "vnet_config" ? null : 0);
+    const held = (await store.resources.get(kind, metadata.name))?.revision ?? 0;
+    if (wanted !== null && wanted !== held) throw conflict(kind, metadata.name, expected);
     await audit.write({ event: "resource.put", kind, name: metadata.name });
-    const revision = await store.resources.put(
-      { kind, name: metadata.name, body: JSON.stringify({ ...resource, metadata }) },
-      // The one configuration there is always replaces the one before
-      expected ?? (how.replace || kind === "vnet_config" ? null : 0),
-    );
+    const body = JSON.stringify({ ...resource, metadata });
+    const revision = await store.resources.put({ kind, name: metadata.name, body }, wanted);
     if (revision === null) throw conflict(kind, metadata.name, expected);
     await directory.reload();
     if (resource.kind === "lock") this.#options.onLock(resource.spec.target);
@@ -327,7 +328,7 @@ function conflict(kind: string, name: string, expectedRevision: number | null): 
   if (expectedRevision === null) {
     return refusal("resource-exists", {
       message: `There is a ${kind} "${name}" already`,
-      hint: "Replace it with `vnet ctl create -f` and `--force`, or edit it",
+      hint: "Change it with `vnet ctl edit`",
     });
   }
   return refusal("resource-changed", {

@@ -47,14 +47,22 @@ const RUN: Operations = {
   "audit.read": (admin, request, signal) => admin.readAudit(request, signal),
 };
 
-/** Answers one request of the admin API. Never rejects. Whoever gets a request this far may do everything. */
-export async function adminFetch(admin: Admin, request: Request): Promise<Response> {
+/**
+ * Answers one request of the admin API. Never rejects. Whoever gets a request this far may do everything.
+ *
+ * @param signal Fires when nobody waits for the answer any longer.
+ */
+export async function adminFetch(
+  admin: Admin,
+  request: Request,
+  signal: AbortSignal,
+): Promise<Response> {
   try {
     const operation = new URL(request.url).pathname.replace(/^\/admin\//, "");
     if (request.method !== "POST" || !isOperation(operation)) {
       throw refusal("not-found", { message: "There is no such operation" });
     }
-    return Response.json(await run(admin, operation, request));
+    return Response.json(await run(admin, operation, request, signal));
   } catch (error) {
     if (isOurs(error)) log.error("Cannot answer an admin request", { error: String(error) });
     return refusalResponse(error);
@@ -65,9 +73,10 @@ async function run<Op extends AdminOperation>(
   admin: Admin,
   operation: Op,
   request: Request,
+  signal: AbortSignal,
 ): Promise<AdminResponse<Op>> {
   const schema = ADMIN_OPERATIONS[operation].request as unknown as z.ZodType<AdminArguments<Op>>;
-  return await RUN[operation](admin, await readJson(request, schema), request.signal);
+  return await RUN[operation](admin, await readJson(request, schema), signal);
 }
 
 function isOperation(text: string): text is AdminOperation {
@@ -84,15 +93,17 @@ export async function serveAdmin(
   admin: Admin,
   path: string,
 ): Promise<{ readonly close: () => Promise<void> }> {
+  const closing = new AbortController();
   try {
     await removeStale(path);
     const server = Deno.serve(
       { path, onListen: () => {}, onError: (error) => refusalResponse(error) },
-      (request) => adminFetch(admin, request),
+      (request) => adminFetch(admin, request, closing.signal),
     );
     await Deno.chmod(path, 0o600);
     return {
       close: async () => {
+        closing.abort();
         await server.shutdown();
         await Deno.remove(path).catch(() => {});
       },
