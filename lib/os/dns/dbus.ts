@@ -125,13 +125,7 @@ export class Dbus implements AsyncDisposable {
       );
     }
     const serial = this.#nextSerial();
-    const { promise, resolve, reject } = Promise.withResolvers<readonly DbusValue[]>();
-    const timer = setTimeout(() => {
-      this.#waiting.delete(serial);
-      reject(new DbusError(`${BUS}.Error.NoReply`, `no answer to ${call.member} in time`));
-    }, call.timeoutMs ?? CALL_TIMEOUT_MS);
-    this.#waiting.set(serial, { resolve, reject, timer });
-    this.#send({
+    const bytes = encodeMessage({
       ...emptyMessage("call", serial),
       path: call.path,
       interface: call.interface,
@@ -140,6 +134,13 @@ export class Dbus implements AsyncDisposable {
       signature: call.signature ?? "",
       body: call.body ?? [],
     });
+    const { promise, resolve, reject } = Promise.withResolvers<readonly DbusValue[]>();
+    const timer = setTimeout(() => {
+      this.#waiting.delete(serial);
+      reject(new DbusError(`${BUS}.Error.NoReply`, `no answer to ${call.member} in time`));
+    }, call.timeoutMs ?? CALL_TIMEOUT_MS);
+    this.#waiting.set(serial, { resolve, reject, timer });
+    this.#queue(bytes);
     return promise;
   }
 
@@ -297,7 +298,10 @@ export class Dbus implements AsyncDisposable {
   }
 
   #send(message: Message): void {
-    const bytes = encodeMessage(message);
+    this.#queue(encodeMessage(message));
+  }
+
+  #queue(bytes: Uint8Array): void {
     this.#writes = this.#writes.then(() => this.#write(bytes)).catch((error) => this.#shut(error));
   }
 

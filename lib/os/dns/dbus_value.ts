@@ -90,7 +90,7 @@ export class DbusWriter {
     this.align(ALIGN[code] ?? 1);
     switch (code) {
       case "y":
-        return this.#view.setUint8(this.#take(1), value as number);
+        return this.#at(1).setUint8(this.#length - 1, value as number);
       case "n":
       case "q":
         return void this.#at(2).setUint16(this.#length - 2, value as number, true);
@@ -127,7 +127,7 @@ export class DbusWriter {
     if (typeof value !== "string") throw new TypeError(`D-Bus type "${code}" wants a string`);
     const bytes = encoder.encode(value);
     this.put(code === "g" ? "y" : "u", bytes.length);
-    this.#buffer.set(bytes, this.#take(bytes.length));
+    this.#append(bytes);
     this.#take(1);
   }
 
@@ -135,9 +135,15 @@ export class DbusWriter {
     const lengthAt = this.#take(4);
     this.align(ALIGN[element[0] as string] ?? 1);
     const start = this.#length;
-    if (value instanceof Uint8Array) this.#buffer.set(value, this.#take(value.length));
+    if (value instanceof Uint8Array) this.#append(value);
     else for (const item of value as Iterable<DbusValue>) this.put(element, item);
     this.#view.setUint32(lengthAt, this.#length - start, true);
+  }
+
+  /** Taking room may move the buffer, so it comes first. */
+  #append(bytes: Uint8Array): void {
+    const start = this.#take(bytes.length);
+    this.#buffer.set(bytes, start);
   }
 
   #at(size: number): DataView {

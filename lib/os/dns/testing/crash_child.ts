@@ -1,0 +1,34 @@
+/**
+ * A process that goes up and down once and ends by SIGKILL at a given act on the disk, for the crash test.
+ *
+ * Arguments: root directory · what to do (`cycle`, `up`, `repair`) · at which act to die, 0 for never.
+ * Prints how many acts there were.
+ *
+ * @module
+ */
+import { parseEndpoint } from "../../../ip/mod.ts";
+import { OsDns, pathsBelow, repair } from "../mod.ts";
+
+const [root = "", what = "", dieAt = "0"] = Deno.args;
+let acts = 0;
+const onStep = () => {
+  acts++;
+  if (acts === Number(dieAt)) Deno.kill(Deno.pid, "SIGKILL");
+};
+const paths = { ...pathsBelow(root), mountinfo: `${root}/mountinfo` };
+const journalDir = `${root}/journal`;
+
+if (what === "repair") {
+  for (const line of await repair(journalDir, paths, onStep)) console.log(line);
+} else {
+  const dns = await OsDns.open({ journalDir, paths, onStep });
+  await dns.apply({
+    link: "vnet0",
+    ifindex: 1,
+    server: parseEndpoint("127.0.53.1:53"),
+    zones: ["corp.example.com"],
+    mode: "direct",
+  });
+  if (what === "cycle") await dns.close();
+}
+console.log(`acts ${acts}`);
