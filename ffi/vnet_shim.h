@@ -18,6 +18,9 @@
 
 #define VNET_ABI_VERSION 1
 
+/* The library is built with hidden symbols; these are the ones it shows. */
+#pragma GCC visibility push(default)
+
 /* ---- shim.c ----------------------------------------------------------- */
 
 /* Returns VNET_ABI_VERSION of the library that was loaded. */
@@ -388,5 +391,7 @@ int32_t vnet_datapath_stop(int64_t handle);
 
 /* Frees a stopped handle no other call is using. Returns 0, or -EBUSY. */
 int32_t vnet_datapath_free(int64_t handle);
+
+#pragma GCC visibility pop
 
 #endif

@@ -92,17 +92,7 @@ export class UdpSocket implements AsyncDisposable {
    * @throws {OsError} `udp-bind-failed`, `udp-busy` if the endpoint is taken.
    */
   static bind(shim: Shim, endpoint: Endpoint): UdpSocket {
-    const bytes = encodeIp(endpoint.address);
-    const fd = ensure(shim, shim.symbols.vnet_udp_bind(bytes, bytes.length, endpoint.port), {
-      act: `listen on UDP ${formatEndpoint(endpoint)}`,
-      call: "bind",
-      code: "udp-bind-failed",
-      cases: {
-        EADDRINUSE: { code: "udp-busy", state: "another process listens there" },
-        EACCES: { code: "udp-bind-denied", hint: "Ports below 1024 need privilege" },
-      },
-    });
-    return new UdpSocket(shim, fd);
+    return new UdpSocket(shim, udpBind(shim, endpoint));
   }
 
   /** Takes over a bound, nonblocking descriptor. */
@@ -205,6 +195,24 @@ export class UdpSocket implements AsyncDisposable {
 
 /** What a UDP socket says about datagrams sent earlier. */
 const SOFT_ERRORS: ReadonlySet<string> = new Set(["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH"]);
+
+/**
+ * Binds a UDP socket and returns the bare descriptor, to pass to another process.
+ *
+ * @throws {OsError} `udp-bind-failed`, `udp-busy` if the endpoint is taken.
+ */
+export function udpBind(shim: Shim, endpoint: Endpoint): number {
+  const bytes = encodeIp(endpoint.address);
+  return ensure(shim, shim.symbols.vnet_udp_bind(bytes, bytes.length, endpoint.port), {
+    act: `listen on UDP ${formatEndpoint(endpoint)}`,
+    call: "bind",
+    code: "udp-bind-failed",
+    cases: {
+      EADDRINUSE: { code: "udp-busy", state: "another process listens there" },
+      EACCES: { code: "udp-bind-denied", hint: "Ports below 1024 need privilege" },
+    },
+  });
+}
 
 /**
  * Listens on TCP and returns the bare descriptor, for `node:net` `server.listen({ fd })`.

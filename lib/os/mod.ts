@@ -31,7 +31,7 @@ export {
   SeqpacketSocket,
   socketPair,
 } from "./seqpacket.ts";
-export { DatagramBatch, localEndpoint, tcpListen, UdpSocket } from "./datagram.ts";
+export { DatagramBatch, localEndpoint, tcpListen, udpBind, UdpSocket } from "./datagram.ts";
 export {
   destroySockets,
   findListener,
@@ -57,3 +57,11 @@ export {
   type RejectReason,
   type SynEvent,
 } from "./datapath.ts";
+export {
+  type Change,
+  type Choice,
+  OsDns,
+  type OsDnsRequest,
+  repair,
+  serverNeedsPort53,
+} from "./dns/mod.ts";
