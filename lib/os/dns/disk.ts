@@ -5,7 +5,8 @@
  * @module
  * @see rename(2), fsync(2)
  */
-import { dirname } from "node:path/posix";
+import { basename, dirname } from "node:path/posix";
+import { errnoOf } from "./errno.ts";
 
 /** Permission bits and owners of a file. */
 export interface Owner {
@@ -78,9 +79,29 @@ export class Disk {
     this.#step(`removed ${path}`);
   }
 
-  /** Removes what a cut-off `replace` or `link` left beside a file. */
+  /**
+   * Finds out whether a file could be replaced, by really making one beside it: mode bits alone say "writable"
+   * of a read-only mount.
+   *
+   * @returns `null` when it could, else why not, as an errno name.
+   */
+  async probe(path: string): Promise<string | null> {
+    const probe = probeOf(path);
+    try {
+      this.#step(`probe ${probe}`);
+      await Deno.writeFile(probe, new Uint8Array(0), { mode: 0o600 });
+      this.#step(`remove ${probe}`);
+      await this.#unlink(probe);
+      return null;
+    } catch (error) {
+      return errnoOf(error);
+    }
+  }
+
+  /** Removes what acts that were cut off left beside a file. */
   async sweep(path: string): Promise<void> {
     await this.#unlink(temporaryOf(path));
+    await this.#unlink(probeOf(path));
   }
 
   async #unlink(path: string): Promise<void> {
@@ -105,10 +126,13 @@ export class Disk {
   }
 }
 
-/** One fixed name per file, so that a repair finds it. */
-export function temporaryOf(path: string): string {
-  const slash = path.lastIndexOf("/");
-  return `${path.slice(0, slash + 1)}.${path.slice(slash + 1)}.vnet-tmp`;
+/** Fixed names, so that a repair finds them. */
+function temporaryOf(path: string): string {
+  return `${dirname(path)}/.${basename(path)}.vnet-tmp`;
+}
+
+function probeOf(path: string): string {
+  return `${dirname(path)}/.${basename(path)}.vnet-probe`;
 }
 
 async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {

@@ -1,5 +1,5 @@
 /**
- * Looks at the host: the facts `detect` decides over. Changes nothing that stays.
+ * Looks at the host: the facts `detect` decides over. Nothing it makes stays.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { Dbus } from "./dbus.ts";
 import { DbusError } from "./dbus_error.ts";
 import { errnoOf } from "./errno.ts";
 import type { Facts, ResolvConfFacts } from "./detect.ts";
-import type { Paths } from "./paths.ts";
+import type { Place } from "./backend.ts";
 import { run } from "./program.ts";
 import { isOurs, originalText, readState } from "./takeover.ts";
 import { NETWORK_MANAGER, RESOLVED } from "./names.ts";
@@ -19,12 +19,16 @@ const BUS_TIMEOUT_MS = 1_000;
 const VERSION_TIMEOUT_MS = 2_000;
 
 /** Gathers every fact; what cannot be learnt is `null`. */
-export async function gather(paths: Paths, taken: DirectEntry | null = null): Promise<Facts> {
+export async function gather(
+  place: Pick<Place, "paths" | "disk">,
+  taken: DirectEntry | null = null,
+): Promise<Facts> {
+  const { paths } = place;
   // The bus goes first: asking for resolved may start it, and it writes its files before it answers.
   const onBus = await gatherBus(paths.busSocket);
   return {
     ...onBus,
-    resolvConf: await gatherResolvConf(paths, taken),
+    resolvConf: await gatherResolvConf(place, taken),
     nssHosts: parseNsswitchHosts(await Deno.readTextFile(paths.nsswitch).catch(() => "")),
     libc: await gatherLibc(paths.libraries),
     resolvconf: (await findResolvconf(paths.programs))?.flavour ?? null,
@@ -78,7 +82,11 @@ async function gatherNetworkManager(bus: Dbus): Promise<Facts["networkManager"]>
  *
  * @param taken The takeover in force, if any: what lay there before is described, not our own file.
  */
-async function gatherResolvConf(paths: Paths, taken: DirectEntry | null): Promise<ResolvConfFacts> {
+async function gatherResolvConf(
+  place: Pick<Place, "paths" | "disk">,
+  taken: DirectEntry | null,
+): Promise<ResolvConfFacts> {
+  const { paths } = place;
   const state = await readState(paths.resolvConf);
   const isTaken = taken !== null && isOurs(state, taken);
   const text = isTaken
@@ -93,7 +101,7 @@ async function gatherResolvConf(paths: Paths, taken: DirectEntry | null): Promis
     owner,
     nameservers,
     isMountPoint: isMount,
-    writeErrno: await probeWrite(paths.resolvConf, state.kind, isMount),
+    writeErrno: await probeWrite(place, state.kind, isMount),
   };
 }
 
@@ -101,25 +109,19 @@ function linkOf(found: { readonly kind: string; readonly target?: string }): str
   return found.target ?? null;
 }
 
-/**
- * Really opens what would have to be written. Mode bits alone say "writable" of a read-only mount and of an
- * immutable file.
- */
+/** Really opens what would have to be written; an immutable file shows itself only then. */
 async function probeWrite(
-  path: string,
+  place: Pick<Place, "paths" | "disk">,
   kind: ResolvConfFacts["kind"],
   isMount: boolean,
 ): Promise<string | null> {
+  const { resolvConf } = place.paths;
   try {
-    if (kind === "file") (await Deno.open(path, { read: true, write: true })).close();
-    if (isMount) return null;
-    const probe = `${dirname(path)}/.${basename(path)}.vnet-probe`;
-    await Deno.writeFile(probe, new Uint8Array(0), { mode: 0o600 });
-    await Deno.remove(probe);
-    return null;
+    if (kind === "file") (await Deno.open(resolvConf, { read: true, write: true })).close();
   } catch (error) {
     return errnoOf(error);
   }
+  return isMount ? null : await place.disk.probe(resolvConf);
 }
 
 /** Says whether something is mounted right at a path. @see proc(5), mountinfo: field 5, octal escapes */

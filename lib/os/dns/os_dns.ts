@@ -158,7 +158,7 @@ export class OsDns implements AsyncDisposable {
     if (this.#active?.mode === mode) return this.#active.choice;
     const backend = this.#active?.backend;
     const taken = backend instanceof DirectBackend ? backend.entry : null;
-    return detect(await gather(this.#place.paths, taken), mode);
+    return detect(await gather(this.#place, taken), mode);
   }
 
   async #apply(request: OsDnsRequest): Promise<Applied> {

@@ -21,14 +21,14 @@ export type RepairScope = "own-crash" | "any-crash";
 export async function repairIn(place: Place, scope: RepairScope): Promise<string[]> {
   const { journal, disk, paths } = place;
   const entry = await journal.read();
-  if (entry === null && scope === "own-crash") return [];
   if (!await journal.own()) return entry === null ? [] : ["left alone what a running vnet owns"];
   await disk.sweep(journal.path);
   await disk.sweep(paths.resolvConf);
   if (entry === "unreadable") {
     return [`set the unreadable journal aside: ${await journal.setAside()}`, ...await strip(place)];
   }
-  return entry === null ? await strip(place) : await undo(entry, place);
+  if (entry !== null) return await undo(entry, place);
+  return scope === "any-crash" ? await strip(place) : [];
 }
 
 async function undo(entry: Entry, place: Place): Promise<string[]> {

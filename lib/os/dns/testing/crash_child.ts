@@ -10,6 +10,7 @@ import { parseEndpoint } from "../../../ip/mod.ts";
 import { OsDns, pathsBelow, repair } from "../mod.ts";
 
 const [root = "", what = "", dieAt = "0"] = Deno.args;
+const print = (line: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
 let acts = 0;
 const onStep = () => {
   acts++;
@@ -19,7 +20,7 @@ const paths = { ...pathsBelow(root), mountinfo: `${root}/mountinfo` };
 const journalDir = `${root}/journal`;
 
 if (what === "repair") {
-  for (const line of await repair(journalDir, paths, onStep)) console.log(line);
+  for (const line of await repair(journalDir, paths, onStep)) print(line);
 } else {
   const dns = await OsDns.open({ journalDir, paths, onStep });
   await dns.apply({
@@ -31,4 +32,4 @@ if (what === "repair") {
   });
   if (what === "cycle") await dns.close();
 }
-console.log(`acts ${acts}`);
+print(`acts ${acts}`);
