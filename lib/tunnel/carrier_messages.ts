@@ -6,9 +6,11 @@
 import { z } from "zod";
 import { CONTROL_MAX_PAYLOAD_BYTES, encodeFrame, type FrameType } from "./frame.ts";
 
-/** `open`: which flow begins. What may be reached stands in the client's certificate, not here. */
+/** `open`: which flow begins. */
 export const OpenSchema = z.object({
   flow_id: z.string().regex(/^[0-9A-Za-z_-]{1,64}$/),
+  /** The port the client asked for; what it may have stands in its certificate. */
+  port: z.int().min(1).max(65_535),
   /** The client program's own end, as text, for the record: `127.0.0.1:40312`. */
   source: z.string().max(64).optional(),
 });

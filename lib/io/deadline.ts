@@ -1,0 +1,44 @@
+/** What a wait with a deadline throws when time is up; callers turn it into an error of their own. */
+export class DeadlinePassed extends Error {
+  override readonly name = "DeadlinePassed";
+}
+
+/**
+ * Gives an act a signal that fires when the caller's does, or when time is up. No timer outlives the act.
+ *
+ * @throws {DeadlinePassed} when time was up first, whatever the act threw because of it.
+ */
+export async function withDeadline<T>(
+  ms: number,
+  signal: AbortSignal | null,
+  act: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const own = new AbortController();
+  const passed = new DeadlinePassed(`Not done within ${ms} ms`);
+  const cancel = () => own.abort(signal?.reason);
+  const timer = setTimeout(() => own.abort(passed), ms);
+  if (signal?.aborted) cancel();
+  signal?.addEventListener("abort", cancel, { once: true });
+  try {
+    return await act(own.signal);
+  } catch (thrown) {
+    if (own.signal.reason === passed) throw passed;
+    throw thrown;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", cancel);
+  }
+}
+
+/** Waits for a promise no longer than until the signal fires; the promise itself is not cancelled. */
+export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}

@@ -1,0 +1,279 @@
+/**
+ * JSON over HTTPS: what clients and agents ask of a cluster. Nothing is sent before the server is known for what it
+ * should be.
+ *
+ * @module
+ */
+import http from "node:http";
+import tls from "node:tls";
+import { z } from "zod";
+import { AuthError, NetworkError, ProtocolError, VnetError } from "../error.ts";
+import { refusalError } from "../tunnel/mod.ts";
+import { DeadlinePassed, withDeadline } from "./deadline.ts";
+import type { HostPort } from "./host_port.ts";
+import { type Dialer, dialTcp } from "./tcp.ts";
+import {
+  createTlsContext,
+  startTlsClient,
+  type TlsContext,
+  type TlsIdentity,
+  type TlsSession,
+} from "./tls.ts";
+import { verifyPinnedServer } from "./x509.ts";
+
+/** Whom a client takes for the cluster. */
+export type ServerTrust =
+  /** Any server that a public authority vouches for. */
+  | { readonly kind: "public" }
+  /** A server that one of these authorities vouches for, or, if `orPublic`, a public one. */
+  | { readonly kind: "authorities"; readonly pems: readonly string[]; readonly orPublic?: boolean }
+  /** A server whose chain holds an authority with one of these pins, `sha256:…`. */
+  | { readonly kind: "pins"; readonly pins: readonly string[] };
+
+export interface HttpClientOptions {
+  readonly server: HostPort;
+  readonly trust: ServerTrust;
+  /** Shown to the server if it asks; `null` for requests before login. */
+  readonly identity: TlsIdentity | null;
+  readonly dial?: Dialer;
+  readonly nowMs?: () => number;
+}
+
+export interface HttpRequest<T> {
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
+  /** With the query, from the first slash on. */
+  readonly path: string;
+  /** What the answer must be; for an answer without a body, `z.null()`. */
+  readonly schema: z.ZodType<T>;
+  /** Sent as JSON. */
+  readonly body?: unknown;
+  /** The tag of what is known already. */
+  readonly etag?: string | null;
+  /** For the whole exchange; 15 s if not given. A long poll wants more. */
+  readonly timeoutMs?: number;
+}
+
+export type HttpAnswer<T> =
+  | { readonly kind: "value"; readonly value: T; readonly etag: string | null }
+  | { readonly kind: "not-modified" };
+
+const TIMEOUT_MS = 15_000;
+const CONNECT_MS = 10_000;
+const MAX_BODY_BYTES = 16 * 1_048_576;
+const MAX_SOCKETS = 8;
+
+const RefusalSchema = z.object({
+  error: z.object({
+    code: z.string().regex(/^[a-z][a-z0-9-]{0,63}$/),
+    message: z.string().max(1024),
+    hint: z.string().max(1024).optional(),
+  }),
+});
+
+/** A client of one server; connections are kept and used again. */
+export class HttpClient implements Disposable {
+  readonly #options: HttpClientOptions;
+  readonly #agent: VerifyingAgent;
+
+  constructor(options: HttpClientOptions) {
+    this.#options = options;
+    this.#agent = new VerifyingAgent(options);
+  }
+
+  /**
+   * Asks, and checks the answer.
+   *
+   * @throws {AuthError} with the server's code when it refuses (401, 403, 429), `ca-pin-mismatch` or
+   * `proxy-untrusted` when it is not the one we want.
+   * @throws {NetworkError} `proxy-unreachable`, `proxy-timeout`, or the server's code when it fails (5xx).
+   * @throws {ProtocolError} when the answer is none, or the server's code when the request was wrong (other 4xx).
+   */
+  async request<T>(request: HttpRequest<T>, signal: AbortSignal): Promise<HttpAnswer<T>> {
+    const act = `Cannot ask "${this.#options.server.host}"`;
+    try {
+      return await withDeadline(request.timeoutMs ?? TIMEOUT_MS, signal, async (signal) => {
+        const reply = await this.#exchange(request, signal);
+        return readReply(reply, request.schema, act);
+      });
+    } catch (thrown) {
+      if (signal.aborted) throw signal.reason;
+      if (thrown instanceof VnetError) throw thrown;
+      if (thrown instanceof DeadlinePassed) throw refusalError("proxy-timeout", act);
+      throw refusalError("proxy-unreachable", act, { cause: thrown });
+    }
+  }
+
+  /** Ends its connections; requests under way fail. */
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #exchange<T>(request: HttpRequest<T>, signal: AbortSignal): Promise<Reply> {
+    const { server } = this.#options;
+    const { promise, resolve, reject } = Promise.withResolvers<Reply>();
+    const body = request.body === undefined
+      ? null
+      : new TextEncoder().encode(JSON.stringify(request.body));
+    const asked = http.request({
+      agent: this.#agent,
+      host: server.host,
+      port: server.port,
+      method: request.method,
+      path: request.path,
+      signal,
+      headers: {
+        host: server.host.includes(":")
+          ? `[${server.host}]:${server.port}`
+          : `${server.host}:${server.port}`,
+        accept: "application/json",
+        ...(request.etag ? { "if-none-match": request.etag } : {}),
+        ...(body === null
+          ? {}
+          : { "content-type": "application/json", "content-length": body.length }),
+      },
+    }, (answer) => collect(answer).then(resolve, reject));
+    asked.on("error", reject);
+    asked.end(body ?? undefined);
+    return promise;
+  }
+}
+
+interface Reply {
+  readonly status: number;
+  readonly etag: string | null;
+  readonly body: string;
+}
+
+async function collect(answer: http.IncomingMessage): Promise<Reply> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const pieces: Uint8Array[] = [];
+  let sizeBytes = 0;
+  answer.on("data", (piece: Uint8Array) => {
+    sizeBytes += piece.length;
+    if (sizeBytes <= MAX_BODY_BYTES) pieces.push(piece);
+    else {answer.destroy(
+        refusalError("protocol-violated", "Cannot read an answer", { state: "it is too long" }),
+      );}
+  });
+  answer.on("end", resolve);
+  answer.on("error", reject);
+  answer.on("close", () => reject(new Error("The answer was cut off")));
+  await promise;
+  const { etag } = answer.headers;
+  const body = new TextDecoder().decode(await new Blob(pieces as BlobPart[]).arrayBuffer());
+  return { status: answer.statusCode ?? 0, etag: etag ?? null, body };
+}
+
+function readReply<T>(reply: Reply, schema: z.ZodType<T>, act: string): HttpAnswer<T> {
+  if (reply.status === 304) return { kind: "not-modified" };
+  const value = parseJson(reply.body);
+  if (reply.status >= 200 && reply.status < 300) {
+    const parsed = schema.safeParse(value);
+    if (parsed.success) return { kind: "value", value: parsed.data, etag: reply.etag };
+    const [issue] = parsed.error.issues;
+    const state = `the answer is not what it should be (${
+      issue?.path.join(".")
+    }: ${issue?.message})`;
+    throw refusalError("protocol-violated", act, { state });
+  }
+  const refusal = RefusalSchema.safeParse(value);
+  if (!refusal.success) {
+    const state = `the answer is HTTP status ${reply.status} without a reason`;
+    throw refusalError(reply.status >= 500 ? "proxy-closed" : "protocol-violated", act, { state });
+  }
+  const { code, message, hint } = refusal.data.error;
+  const isDenial = [401, 403, 429].includes(reply.status);
+  const Failure = isDenial ? AuthError : reply.status >= 500 ? NetworkError : ProtocolError;
+  throw new Failure(code, message, hint === undefined ? {} : { hint });
+}
+
+/** @returns `null` for nothing, and for what is no JSON. */
+function parseJson(text: string): unknown {
+  if (text === "") return null;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/** Makes HTTP's connections, and lets none be used that has not been verified. */
+class VerifyingAgent extends http.Agent {
+  readonly #options: HttpClientOptions;
+  readonly #context: TlsContext;
+
+  constructor(options: HttpClientOptions) {
+    super({ keepAlive: true, maxSockets: MAX_SOCKETS });
+    this.#options = options;
+    this.#context = createTlsContext({
+      identity: options.identity,
+      authorityPems: authorityPems(options.trust),
+    });
+  }
+
+  // deno-lint-ignore no-explicit-any -- node's own types name a Duplex that Deno's do not have in common
+  override createConnection(_options: unknown, done: any): any {
+    this.#connect().then((socket) => done(null, socket), (error) => done(error));
+    return undefined;
+  }
+
+  async #connect(): Promise<tls.TLSSocket> {
+    const { server, dial = dialTcp } = this.#options;
+    const act = `Cannot reach "${server.host}:${server.port}"`;
+    try {
+      return await withDeadline(CONNECT_MS, null, async (signal) => {
+        const socket = await dial(server, signal).catch((cause) => {
+          if (cause instanceof VnetError || signal.aborted) throw cause;
+          throw refusalError("proxy-unreachable", act, { cause });
+        });
+        const session = await startTlsClient(socket, {
+          context: this.#context,
+          serverName: server.host,
+          protocols: ["http/1.1"],
+        }, signal);
+        this.#judge(session, act);
+        return session.socket;
+      });
+    } catch (thrown) {
+      if (thrown instanceof VnetError) throw thrown;
+      if (thrown instanceof DeadlinePassed) throw refusalError("proxy-timeout", act);
+      throw refusalError("proxy-closed", act, { cause: thrown });
+    }
+  }
+
+  #judge(session: TlsSession, act: string): void {
+    const { server, trust, nowMs = Date.now } = this.#options;
+    if (trust.kind !== "pins") {
+      if (session.trusted) return;
+      session.socket.destroy();
+      const state = `the proxy's certificate is not trusted (${session.distrust})`;
+      throw refusalError("proxy-untrusted", act, { state });
+    }
+    const verdict = verifyPinnedServer(session.peerChain, {
+      pins: trust.pins,
+      host: server.host,
+      nowMs: nowMs(),
+    });
+    if (verdict.kind === "good") return;
+    session.socket.destroy();
+    const isPinned = verdict.code !== "certificate-foreign";
+    throw refusalError(isPinned ? "proxy-untrusted" : "ca-pin-mismatch", act, {
+      state: verdict.message,
+    });
+  }
+}
+
+function authorityPems(trust: ServerTrust): readonly string[] {
+  switch (trust.kind) {
+    case "public":
+      return tls.rootCertificates;
+    case "authorities":
+      return trust.orPublic ? [...tls.rootCertificates, ...trust.pems] : trust.pems;
+    case "pins":
+      return []; // judged by our own code alone
+  }
+}

@@ -1,0 +1,70 @@
+import { closeQuietly, writeAll } from "./stream.ts";
+
+/** What a relay has done. */
+export interface RelaySummary {
+  readonly forwardBytes: number;
+  readonly backwardBytes: number;
+}
+
+const SMALL_BUFFER_BYTES = 4096;
+const LARGE_BUFFER_BYTES = 65_536;
+
+/**
+ * Copies bytes between two connections both ways, keeping half-closes, until both ways are at their end or either
+ * breaks; then closes both. Reads nothing of what it copies. Never rejects.
+ *
+ * @param idleMs A relay in which nothing moves for this long is closed; 0 for never.
+ */
+export async function relay(
+  near: Deno.Conn,
+  far: Deno.Conn,
+  options: { readonly signal: AbortSignal; readonly idleMs?: number },
+): Promise<RelaySummary> {
+  const { signal, idleMs = 0 } = options;
+  const close = () => {
+    closeQuietly(near);
+    closeQuietly(far);
+  };
+  const forward: Way = { bytes: 0, from: near, to: far };
+  const backward: Way = { bytes: 0, from: far, to: near };
+  const stopWatch = idleMs > 0 ? watchIdle([forward, backward], idleMs, close) : () => {};
+  if (signal.aborted) close();
+  signal.addEventListener("abort", close, { once: true });
+  // One side broke: the other learns it by losing its connection.
+  await Promise.all([copy(forward).catch(close), copy(backward).catch(close)]);
+  signal.removeEventListener("abort", close);
+  stopWatch();
+  close();
+  return { forwardBytes: forward.bytes, backwardBytes: backward.bytes };
+}
+
+interface Way {
+  readonly from: Deno.Conn;
+  readonly to: Deno.Conn;
+  bytes: number;
+}
+
+async function copy(way: Way): Promise<void> {
+  const { from, to } = way;
+  let buffer = new Uint8Array(SMALL_BUFFER_BYTES);
+  for (;;) {
+    const count = await from.read(buffer);
+    if (count === null) break;
+    await writeAll(to, count === buffer.length ? buffer : buffer.subarray(0, count));
+    way.bytes += count;
+    if (count === buffer.length && count < LARGE_BUFFER_BYTES) {
+      buffer = new Uint8Array(LARGE_BUFFER_BYTES);
+    }
+  }
+  await to.closeWrite().catch(() => {}); // gone already: its own way back says so
+}
+
+function watchIdle(ways: readonly Way[], idleMs: number, onIdle: () => void): () => void {
+  let seen = -1;
+  const timer = setInterval(() => {
+    const moved = ways.reduce((sum, way) => sum + way.bytes, 0);
+    if (moved === seen) onIdle();
+    seen = moved;
+  }, idleMs);
+  return () => clearInterval(timer);
+}

@@ -1,0 +1,27 @@
+import net from "node:net";
+import type { HostPort } from "./host_port.ts";
+
+/** Opens the TCP connection below a TLS session; a CONNECT proxy takes its place where one is configured. */
+export type Dialer = (address: HostPort, signal: AbortSignal) => Promise<net.Socket>;
+
+/** Opens a TCP connection with Nagle's algorithm off. */
+export const dialTcp: Dialer = async (address, signal) => {
+  signal.throwIfAborted();
+  const socket = net.connect({ host: address.host, port: address.port, noDelay: true });
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const abort = () => reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  socket.once("connect", resolve);
+  socket.once("error", reject);
+  try {
+    await promise;
+    socket.off("error", reject);
+    return socket;
+  } catch (thrown) {
+    socket.on("error", () => {}); // an error after the abort has nobody to go to
+    socket.destroy();
+    throw thrown;
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+};
