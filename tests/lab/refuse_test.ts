@@ -97,7 +97,7 @@ story("refuse: what cannot work says why and what helps", async (step, lab) => {
   await step(
     "more names than addresses: those that have one work, the rest is a finding",
     async () => {
-      await cluster.ctl(["create", "-f", "-"], tinyRange());
+      await cluster.ctl(["create", "--force", "-f", "-"], tinyRange());
       await cluster.addAgent(world.lan, manyApps(lab.directory));
       await vnet.run(["up", "--detach"]);
       const finding = await until("the range is full", 10_000, async () => {
