@@ -53,10 +53,10 @@ function parse(
 ): Parsed | Leave {
   try {
     return runParserSync(PARSER, "vnet", [...args], {
-      brief: message`Reach protected TCP apps and SSH servers by DNS name, with no configuration.`,
+      brief: message`Reach protected TCP apps by DNS name, with no configuration of their own.`,
       help: { command: true, option: true, onShow: (status) => leave(status) },
       version: { value: VERSION, option: true, onShow: () => leave(EXIT.done) },
-      completion: { command: true, onShow: (status) => leave(status) },
+      completion: { command: { names: ["completions"] }, onShow: (status) => leave(status) },
       commandList: "top-level",
       usageLine: [{ type: "ellipsis" }],
       aboveError: "none",
@@ -67,10 +67,7 @@ function parse(
       stderr: () => {},
       onError: (_status, error) => {
         const text = typeof error === "string" ? error : formatMessage(error ?? message`Bad usage`);
-        stderr(`error: ${text.replaceAll("`", '"')} [usage]\n`);
-        const command = args.find((arg) => /^[a-z]/.test(arg));
-        stderr(`hint: Run \`vnet ${command === undefined ? "" : `help ${command}`}\``.trimEnd());
-        stderr("\n");
+        stderr(describeUsage(text, args));
         return leave(EXIT.usage);
       },
     });
@@ -78,6 +75,16 @@ function parse(
     if (thrown instanceof Leave) return thrown;
     throw thrown;
   }
+}
+
+/** One line that says what is wrong, one that says what to do. */
+function describeUsage(text: string, args: readonly string[]): string {
+  const [problem = text, advice] = text.replaceAll("`", '"').split("\n\n");
+  const command = args.find((arg) => /^[a-z]/.test(arg));
+  const isCommand = command !== undefined && !problem.includes(`"${command}"`);
+  const help = `Run \`vnet help${isCommand ? ` ${command}` : ""}\``;
+  const hint = advice === undefined ? help : `${advice.replaceAll("\n", " ")} ${help}`;
+  return `error: ${problem.replace(/\.$/, "")} [usage]\nhint: ${hint}\n`;
 }
 
 function leave(status: number): never {

@@ -7,7 +7,7 @@
 import { ControlClient } from "../../client/mod.ts";
 import { describeError, VnetError } from "../../error.ts";
 import { loadShim, type Shim, spawn, waitProcess } from "../../os/mod.ts";
-import { connectAdmin } from "../../server/mod.ts";
+import { AdminClient } from "../../server/mod.ts";
 import type { DemoV1 } from "../../status/mod.ts";
 import { type Context, printJson, tell } from "../context.ts";
 import { EXIT } from "../exit.ts";
@@ -36,6 +36,19 @@ export interface RunDemoOptions {
 }
 
 const PREPARED_APPS = 4;
+
+const ROLE = {
+  kind: "role",
+  version: "v1",
+  metadata: { name: "demo" },
+  spec: { allow: { app_labels: { env: ["demo"] } } },
+};
+const VNET_CONFIG = {
+  kind: "vnet_config",
+  version: "v1",
+  metadata: { name: "vnet-config" },
+  spec: { ipv4_cidr_range: "100.64.0.0/10", custom_dns_zones: [{ suffix: CUSTOM_ZONE }] },
+};
 
 /** Runs the demo. Returns `done` only if every claim held. */
 export async function runDemo(context: Context, options: RunDemoOptions): Promise<number> {
@@ -108,38 +121,20 @@ async function openCluster(
     `${home}/server.log`,
   );
   world.defer(() => server.stop());
-  await using admin = await until(
+  using admin = new AdminClient(`${home}/server/admin.sock`);
+  const { ca_pin } = await until(
     "Start the cluster",
-    async () => {
-      const client = connectAdmin(`${home}/server`);
-      return await client.status().then(() => client, async () => {
-        await client[Symbol.asyncDispose]();
-        return null;
-      });
-    },
+    () => admin.call("status", {}).catch(() => null),
     [server],
     context.signal,
   );
-  const { caPin } = await admin.status();
-  await admin.put([
-    {
-      kind: "role",
-      version: "v1",
-      metadata: { name: "demo" },
-      spec: { allow: { app_labels: { env: ["demo"] } } },
-    },
-    {
-      kind: "vnet_config",
-      version: "v1",
-      metadata: { name: "vnet-config" },
-      spec: { ipv4_cidr_range: "100.64.0.0/10", custom_dns_zones: [{ suffix: CUSTOM_ZONE }] },
-    },
-  ]);
-  const { password } = await admin.addUser({ name: USER, roles: ["demo"] });
+  await admin.call("resources.put", { resource: ROLE });
+  await admin.call("resources.put", { resource: VNET_CONFIG, replace: true });
+  const { password = "" } = await admin.call("users.add", { name: USER, roles: ["demo"] });
   await Deno.writeTextFile(`${home}/password`, `${password}\n`, { mode: 0o600 });
-  await Deno.writeTextFile(`${home}/ca-pin`, caPin);
-  const { token } = await admin.addToken({});
-  const agentFile = await writeAgentFile(home, apps, options.extraApps, caPin, token);
+  await Deno.writeTextFile(`${home}/ca-pin`, ca_pin);
+  const { token } = await admin.call("tokens.add", {});
+  const agentFile = await writeAgentFile(home, apps, options.extraApps, ca_pin, token);
   const agent = new Child(
     context,
     shim,
@@ -151,7 +146,7 @@ async function openCluster(
   await until(
     "Join the agent",
     async () => {
-      const { apps } = await admin.status();
+      const { apps } = await admin.call("status", {});
       return apps >= wanted ? apps : null;
     },
     [server, agent],

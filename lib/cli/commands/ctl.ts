@@ -1,0 +1,208 @@
+import { object, or } from "@optique/core/constructs";
+import { type Message, message } from "@optique/core/message";
+import { map, multiple, optional, withDefault } from "@optique/core/modifiers";
+import { argument, command, flag, option } from "@optique/core/primitives";
+import { choice, integer, string } from "@optique/core/valueparser";
+import type { Action } from "../context.ts";
+import { duration, format } from "./options.ts";
+
+const name = (metavar: "NAME" | "ID", what: Message) =>
+  argument(string({ metavar }), { description: what });
+
+const passwordStdin = withDefault(
+  flag("--password-stdin", {
+    description: message`Read the password from standard input instead of making one.`,
+  }),
+  false,
+);
+const withTotp = withDefault(
+  flag("--totp", { description: message`Enrol a second factor too; its URI is printed once.` }),
+  false,
+);
+const roles = multiple(
+  option("--roles", string({ metavar: "ROLE[,ROLE]" }), {
+    description: message`What the user may do; may be given again.`,
+  }),
+  { min: 1 },
+);
+
+/** Each command becomes one call of the admin API; what they do is in ../ctl.ts. */
+function action(
+  run: (ctl: typeof import("../ctl.ts"), context: Parameters<Action>[0]) => Promise<number>,
+): Action {
+  return async (context) => await run(await import("../ctl.ts"), context);
+}
+
+const status = command(
+  "status",
+  map(object({ format }), (o) => action((ctl, c) => ctl.status(c, o.format))),
+  { brief: message`Name, CA pin, what is connected` },
+);
+
+const users = command(
+  "users",
+  or(
+    command(
+      "add",
+      map(
+        object({ name: name("NAME", message`The new user.`), roles, passwordStdin, withTotp }),
+        (o) => action((ctl, c) => ctl.addUser(c, o)),
+      ),
+      { brief: message`Add a user; prints the password once unless it is read` },
+    ),
+    command("ls", map(object({ format }), (o) => action((ctl, c) => ctl.listUsers(c, o.format))), {
+      brief: message`List users`,
+    }),
+    command(
+      "reset",
+      map(
+        object({ name: name("NAME", message`Whose password to replace.`), passwordStdin, withTotp }),
+        (o) => action((ctl, c) => ctl.resetUser(c, o)),
+      ),
+      { brief: message`Give a user another password and end the logins there are` },
+    ),
+    command(
+      "rm",
+      map(object({ name: name("NAME", message`The user.`) }), (o) =>
+        action((ctl, c) => ctl.removeUser(c, o.name))),
+      { brief: message`Remove a user` },
+    ),
+  ),
+  { brief: message`Users` },
+);
+
+const tokens = command(
+  "tokens",
+  or(
+    command(
+      "add",
+      map(
+        object({
+          apps: multiple(option("--apps", string({ metavar: "APP[,APP]" }), {
+            description: message`The only apps the agent may serve.`,
+          })),
+          labels: multiple(option("--label", string({ metavar: "KEY=VALUE" }), {
+            description: message`A label every app of the agent must have.`,
+          })),
+          ttl: withDefault(option("--ttl", duration(), { description: message`How long it lasts.` }), 1_800_000),
+          uses: withDefault(option("--uses", integer({ min: 1, max: 10_000 }), {
+            description: message`How many agents may join with it.`,
+          }), 1),
+          format,
+        }),
+        (o) => action((ctl, c) => ctl.addToken(c, o)),
+      ),
+      { brief: message`Make a join token for an agent; printed once` },
+    ),
+    command("ls", map(object({ format }), (o) => action((ctl, c) => ctl.listTokens(c, o.format))), {
+      brief: message`List join tokens`,
+    }),
+    command(
+      "rm",
+      map(object({ id: name("ID", message`The token's id, as ls shows it.`) }), (o) =>
+        action((ctl, c) => ctl.removeToken(c, o.id))),
+      { brief: message`Remove a join token` },
+    ),
+  ),
+  { brief: message`Join tokens of agents` },
+);
+
+const agents = command(
+  "agents",
+  or(
+    command("ls", map(object({ format }), (o) => action((ctl, c) => ctl.listAgents(c, o.format))), {
+      brief: message`List agents`,
+    }),
+    command(
+      "rm",
+      map(object({ id: name("ID", message`The agent's id.`) }), (o) =>
+        action((ctl, c) => ctl.removeAgent(c, o.id))),
+      { brief: message`Remove an agent; it must join again` },
+    ),
+  ),
+  { brief: message`Agents that joined` },
+);
+
+const create = command(
+  "create",
+  map(
+    object({
+      file: option("-f", "--file", string({ metavar: "FILE" }), {
+        description: message`YAML or JSON, one resource or several; "-" reads standard input.`,
+      }),
+      replace: withDefault(
+        flag("--force", { description: message`Replace what is there already.` }),
+        false,
+      ),
+    }),
+    (o) => action((ctl, c) => ctl.create(c, o)),
+  ),
+  { brief: message`Create roles, users, locks or the vnet_config from a file` },
+);
+
+const get = command(
+  "get",
+  map(
+    object({
+      what: argument(string({ metavar: "KIND[/NAME]" }), {
+        description: message`role, user, lock or vnet_config, one or all.`,
+      }),
+      format,
+    }),
+    (o) => action((ctl, c) => ctl.get(c, o)),
+  ),
+  { brief: message`Print resources` },
+);
+
+const rm = command(
+  "rm",
+  map(
+    object({
+      what: argument(string({ metavar: "KIND/NAME" }), { description: message`The resource.` }),
+    }),
+    (o) => action((ctl, c) => ctl.remove(c, o.what)),
+  ),
+  { brief: message`Remove a resource` },
+);
+
+const lock = command(
+  "lock",
+  map(
+    object({
+      kind: argument(choice(["user", "role", "agent", "session"] as const, { metavar: "KIND" }), {
+        description: message`What kind of thing to lock out.`,
+      }),
+      name: argument(string({ metavar: "NAME" }), { description: message`Which one.` }),
+      message: optional(option("--message", string({ metavar: "TEXT" }), {
+        description: message`Why; shown to whoever is locked out.`,
+      })),
+      ttl: optional(option("--ttl", duration(), { description: message`Until when, from now.` })),
+    }),
+    (o) => action((ctl, c) => ctl.lock(c, o)),
+  ),
+  { brief: message`Lock a user, role, agent or session out, at once` },
+);
+
+const audit = command(
+  "audit",
+  map(
+    object({
+      follow: withDefault(flag("--follow", { description: message`Go on with what happens.` }), false),
+      limit: withDefault(option("--limit", integer({ min: 1, max: 1000 }), {
+        description: message`How many of the latest events.`,
+      }), 100),
+    }),
+    (o) => action((ctl, c) => ctl.audit(c, o)),
+  ),
+  { brief: message`Print the audit log, one JSON line an event` },
+);
+
+export const ctl = command(
+  "ctl",
+  or(or(status, users, tokens, agents), or(create, get, rm, lock, audit)),
+  {
+    brief: message`Administer a running server: users, tokens, resources, locks, audit`,
+    description:
+      message`Talks to the server's admin socket, so run it on the server's machine as the server's user, with the server's --config FILE.`,
+  },
+);
