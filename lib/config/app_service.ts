@@ -18,8 +18,9 @@ export interface AppConfig {
   readonly tcpPorts: readonly PortRange[] | null;
 }
 
+const PORT_WORDS = "a port from 1 to 65535";
 const URI_WORDS = "tcp://host:port, or tcp://host with tcp_ports";
-const port = z.int({ error: "a port from 1 to 65535" }).min(1).max(65_535);
+const port = z.number({ error: PORT_WORDS }).refine(isPort, { error: PORT_WORDS });
 
 const PortRangeSchema = strict({ port, end_port: port.optional() }).refine(
   (range) => range.end_port === undefined || range.end_port > range.port,
@@ -45,18 +46,14 @@ const AppSchema = strict({
 
 /** `app_service` of both files. */
 export const AppServiceSchema = strict({
-  apps: z.array(AppSchema.transform(toAppConfig)).max(1024).superRefine((apps, context) => {
-    repeated(apps.map(({ name }) => [name])).forEach((index) => {
-      context.addIssue({ code: "custom", path: [index, "name"], message: "a name of its own" });
-    });
-    repeated(apps.map(({ publicAddrs }) => publicAddrs)).forEach((index) => {
-      context.addIssue({
-        code: "custom",
-        path: [index, "public_addr"],
-        message: "a name of its own",
-      });
-    });
-  }),
+  apps: z.array(AppSchema).max(1024).superRefine((apps, context) => {
+    // Also runs over apps in which a mistake was found already, so it cannot trust their shape
+    for (const field of ["name", "public_addr"] as const) {
+      for (const index of repeated(apps.map((app) => [app[field] ?? []].flat()))) {
+        context.addIssue({ code: "custom", path: [index, field], message: "a name of its own" });
+      }
+    }
+  }).transform((apps) => apps.map(toAppConfig)),
 });
 
 /** What an agent tells the cluster of an app; the target stays with the agent. */
@@ -90,13 +87,17 @@ function parseAppUri(text: string): AppConfig["target"] | null {
   if (match === null) return null;
   const host = parseHost(match[1]!);
   const port = match[2] === undefined ? null : Number(match[2]);
-  if (host === null || (port !== null && (port < 1 || port > 65_535))) return null;
+  if (host === null || (port !== null && !isPort(port))) return null;
   return { host, port };
 }
 
+function isPort(port: number): boolean {
+  return Number.isInteger(port) && port >= 1 && port <= 65_535;
+}
+
 /** The positions of rows that hold something an earlier row holds. */
-function repeated(rows: readonly (readonly string[])[]): number[] {
-  const seen = new Set<string>();
+function repeated(rows: readonly (readonly unknown[])[]): number[] {
+  const seen = new Set<unknown>();
   return rows.flatMap((row, index) => {
     const again = row.some((entry) => seen.has(entry));
     row.forEach((entry) => seen.add(entry));

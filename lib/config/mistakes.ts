@@ -90,7 +90,7 @@ function describe(path: KeyPath, value: unknown): string {
   if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
   if (typeof value === "object") return "an object";
   if (path.some((key) => SECRET.test(String(key)))) return "a secret";
-  return typeof value === "string" ? `"${shorten(value)}"` : `${typeof value} ${String(value)}`;
+  return typeof value === "string" ? `"${shorten(value)}"` : String(value);
 }
 
 function shorten(text: string): string {
