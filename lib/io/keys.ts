@@ -45,6 +45,8 @@ export function importPrivateKey(privateKeyPem: string): Promise<CryptoKey> {
  * @returns The key, or `null` if the PEM holds anything but a P-256 key.
  */
 export async function importPublicKey(publicKeyPem: string): Promise<CryptoKey | null> {
+  // Node would also take the public half of a private key, which nobody should send
+  if (!publicKeyPem.trimStart().startsWith("-----BEGIN PUBLIC KEY-----")) return null;
   try {
     const key = createPublicKey({ key: publicKeyPem, format: "pem", type: "spki" });
     if (key.asymmetricKeyType !== "ec") return null;
