@@ -103,7 +103,7 @@ export function renderResolvConf(plan: ResolvConfPlan): string {
   const options = base.options.filter((option) => option !== "rotate" && option !== "trust-ad");
   const lines = [
     RESOLV_CONF_MAGIC,
-    "# The file that was here comes back when vnet stops; after a crash, run: vnet doctor --fix",
+    "# The file that was here comes back when vnet stops; after a crash, run: sudo vnet down",
     ...[...new Set([ours, ...fallback])].slice(0, MAX_NAMESERVERS).map((text) =>
       `nameserver ${text}`
     ),

@@ -99,7 +99,7 @@ Deno.test("renderResolvConf() puts our server first and drops what would pass it
       search: ["app.example"],
     }),
     `${RESOLV_CONF_MAGIC}
-# The file that was here comes back when vnet stops; after a crash, run: vnet doctor --fix
+# The file that was here comes back when vnet stops; after a crash, run: sudo vnet down
 nameserver 127.0.53.1
 nameserver 192.0.2.1
 nameserver 192.0.2.2

@@ -65,6 +65,7 @@ export function makeCompiled(program: Program): Promise<Uint8Array> {
       args: [
         "compile",
         "--allow-all",
+        "--unstable-net",
         "--no-prompt",
         ...sealed,
         ...included,

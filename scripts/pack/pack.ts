@@ -45,6 +45,7 @@ export interface Packed {
 const ARGS: readonly string[] = [
   "run",
   "--allow-all",
+  "--unstable-net",
   "--no-prompt",
   "--no-check",
   "--no-config",
