@@ -1,0 +1,59 @@
+#!/bin/bash
+# A host of its own around one command: this machine's files with some packages unpacked over them, everything
+# written going to memory, in namespaces of their own that end with the command. Nothing of this machine changes.
+#
+#   unshare --net --mount --pid --uts --ipc --fork --kill-child --propagation private \
+#     bash host.sh PACKAGES REPOSITORY COMMAND...
+#
+#        wan0 10.99.0.2/24, 10.99.0.53, 10.99.0.54   the uplink, and two resolvers on it
+#          |  veth
+#        wan1
+set -eu
+packages=$1
+repository=$2
+shift 2
+
+mount -t tmpfs -o mode=755 stage /mnt
+mkdir /mnt/{lower,upper,work,root}
+for package in "$packages"/*.deb; do dpkg -x "$package" /mnt/lower; done
+# Unpacked, /lib is a directory; here it is a link to usr/lib, and would be hidden.
+for directory in lib lib64 sbin bin; do
+  if [ -d "/mnt/lower/$directory" ]; then
+    mkdir -p "/mnt/lower/usr/$directory"
+    cp -a "/mnt/lower/$directory/." "/mnt/lower/usr/$directory/"
+    rm -rf "/mnt/lower/$directory"
+  fi
+done
+
+root=/mnt/root
+mount -t overlay overlay -o lowerdir=/mnt/lower:/,upperdir=/mnt/upper,workdir=/mnt/work $root
+mount -t proc proc $root/proc
+# NetworkManager takes a device for its own without udev only where /sys is read-only.
+mount -t sysfs -o ro sys $root/sys
+mount --rbind /dev $root/dev
+mount -t tmpfs -o mode=755 run $root/run
+mount -t tmpfs -o mode=1777 tmp $root/tmp
+mount -t tmpfs -o mode=755 state $root/var/lib/vnet 2>/dev/null || {
+  mkdir -p $root/var/lib/vnet
+}
+if ! [ "$repository/deno.json" -ef "$root$repository/deno.json" ]; then
+  mkdir -p "$root$repository"
+  mount --bind "$repository" "$root$repository"
+fi
+mkdir -p $root/run/dbus $root/run/systemd $root/run/lock
+
+for user in systemd-resolve:991 systemd-network:992 messagebus:993; do
+  name=${user%:*} id=${user#*:}
+  grep -q "^$name:" $root/etc/passwd || echo "$name:x:$id:$id::/:/usr/sbin/nologin" >>$root/etc/passwd
+  grep -q "^$name:" $root/etc/group || echo "$name:x:$id:" >>$root/etc/group
+done
+
+hostname client
+ip link set lo up
+ip link add wan0 type veth peer name wan1
+ip link set wan1 up
+for address in 10.99.0.2 10.99.0.53 10.99.0.54; do ip address add $address/24 dev wan0; done
+ip link set wan0 up
+
+cd /
+exec chroot $root "$@"
