@@ -1,0 +1,209 @@
+import { deepEqual, equal, rejects } from "node:assert/strict";
+import { DatabaseSync } from "node:sqlite";
+import { join } from "node:path";
+import { openSqliteStore } from "./sqlite.ts";
+import type { Store } from "./store.ts";
+
+async function withStore(act: (store: Store, path: string) => Promise<void>): Promise<void> {
+  const directory = await Deno.makeTempDir();
+  const path = join(directory, "auth.db");
+  try {
+    await using store = await openSqliteStore(path);
+    await act(store, path);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+Deno.test("openSqliteStore() makes files for their owner only", async () => {
+  await withStore(async (store, path) => {
+    await store.settings.setOnce("a", "b");
+    for (const suffix of ["", "-wal", "-shm"]) {
+      equal((await Deno.stat(path + suffix)).mode! & 0o777, 0o600, suffix);
+    }
+  });
+});
+
+Deno.test("openSqliteStore() finds what was kept before, whoever opened the file", async () => {
+  await withStore(async (store, path) => {
+    await store.resources.put({ kind: "role", name: "dev", body: "{}" }, 0);
+    await using other = await openSqliteStore(path);
+    equal((await other.resources.get("role", "dev"))?.revision, 1);
+    await other.resources.put({ kind: "role", name: "dev", body: "[]" }, 1);
+    equal((await store.resources.get("role", "dev"))?.body, "[]");
+  });
+});
+
+Deno.test("openSqliteStore() refuses a file of a later version, and a file that is no store", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    const later = join(directory, "later.db");
+    const db = new DatabaseSync(later);
+    db.exec("PRAGMA user_version = 999");
+    db.close();
+    await rejects(openSqliteStore(later), { code: "store-too-new" });
+    const garbage = join(directory, "garbage.db");
+    await Deno.writeTextFile(garbage, "x".repeat(10_000));
+    await rejects(openSqliteStore(garbage), { code: "store-unusable" });
+    await rejects(openSqliteStore(join(directory, "missing", "auth.db")), {
+      code: "store-unusable",
+    });
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("Resources.put() changes only what the caller expects to be there", async () => {
+  await withStore(async ({ resources }) => {
+    const role = { kind: "role", name: "dev", body: "{}" };
+    equal(await resources.put(role, 1), null);
+    equal(await resources.put(role, 0), 1);
+    equal(await resources.put(role, 0), null);
+    equal(await resources.put(role, 1), 2);
+    equal(await resources.put(role, 1), null);
+    equal(await resources.put(role, null), 3);
+    equal(await resources.remove("role", "dev"), true);
+    equal(await resources.remove("role", "dev"), false);
+    equal(await resources.get("role", "dev"), null);
+  });
+});
+
+Deno.test("Resources.list() is sorted", async () => {
+  await withStore(async ({ resources }) => {
+    for (const [kind, name] of [["user", "b"], ["role", "z"], ["user", "a"]] as const) {
+      await resources.put({ kind, name, body: "{}" }, 0);
+    }
+    const namesOf = async (kind: string | null) =>
+      (await resources.list(kind)).map((one) => `${one.kind}/${one.name}`);
+    deepEqual(await namesOf(null), ["role/z", "user/a", "user/b"]);
+    deepEqual(await namesOf("user"), ["user/a", "user/b"]);
+  });
+});
+
+Deno.test("Settings and Authorities keep what came first", async () => {
+  await withStore(async ({ settings, authorities }) => {
+    equal(await settings.get("key"), null);
+    equal(await settings.setOnce("key", "first"), "first");
+    equal(await settings.setOnce("key", "second"), "first");
+    const first = { kind: "user" as const, certificatePem: "c1", privateKeyPem: "k1" };
+    await authorities.addFirst(first);
+    await authorities.addFirst({ ...first, certificatePem: "c2" });
+    deepEqual(await authorities.list("user"), [first]);
+    deepEqual(await authorities.list("host"), []);
+  });
+});
+
+Deno.test("Credentials.takeTotpStep() takes each step once, and none before it", async () => {
+  await withStore(async ({ credentials }) => {
+    await credentials.put({ user: "a", passwordHash: "h", totpSecret: null });
+    equal(await credentials.takeTotpStep("a", 10), true);
+    equal(await credentials.takeTotpStep("a", 10), false);
+    equal(await credentials.takeTotpStep("a", 9), false);
+    // Another password does not make an old code good again
+    await credentials.put({ user: "a", passwordHash: "h2", totpSecret: "s" });
+    equal(await credentials.takeTotpStep("a", 10), false);
+    equal(await credentials.takeTotpStep("a", 11), true);
+    equal(await credentials.takeTotpStep("nobody", 11), false);
+  });
+});
+
+Deno.test("LoginFailures lock a pair at the limit, within the window, for a while", async () => {
+  await withStore(async ({ failures }) => {
+    const rule = { limit: 3, windowMs: 100, lockMs: 50 };
+    const pair = { user: "a", source: "1" };
+    equal(await failures.record(pair, 1000, rule), null);
+    equal(await failures.record({ ...pair, source: "2" }, 1000, rule), null);
+    equal(await failures.record(pair, 1001, rule), null);
+    equal(await failures.record(pair, 1101, rule), null); // the first two are out of the window
+    equal(await failures.record(pair, 1102, rule), null);
+    equal(await failures.record(pair, 1103, rule), 1153);
+    equal(await failures.lockedUntil(pair, 1152), 1153);
+    equal(await failures.lockedUntil(pair, 1153), null);
+    equal(await failures.lockedUntil({ ...pair, source: "2" }, 1104), null);
+    equal(await failures.record(pair, 1160, rule), null); // counting began again
+    await failures.clearUser("a");
+    equal(await failures.lockedUntil(pair, 1104), null);
+  });
+});
+
+Deno.test("Sessions end with the login they were drawn from", async () => {
+  await withStore(async ({ sessions }) => {
+    const app = { name: "db", id: "i", port: 0 };
+    await sessions.add({ id: "login", user: "a", parent: null, app: null, expiresMs: 100 });
+    await sessions.add({ id: "app1", user: "a", parent: "login", app, expiresMs: 90 });
+    await sessions.add({ id: "app2", user: "a", parent: "login", app, expiresMs: 50 });
+    await sessions.add({ id: "other", user: "b", parent: null, app: null, expiresMs: 100 });
+    deepEqual(await sessions.getLive("app1", 89), {
+      id: "app1",
+      user: "a",
+      parent: "login",
+      app,
+      expiresMs: 90,
+    });
+    equal(await sessions.getLive("app1", 90), null);
+    equal(await sessions.countLive(0), 2);
+    deepEqual(await sessions.end("login", 60), ["app1", "login"]);
+    deepEqual(await sessions.end("login", 61), []);
+    equal(await sessions.getLive("app1", 61), null);
+    deepEqual((await sessions.ended(61)).map(({ id }) => id), ["app1"]);
+    deepEqual(await sessions.ended(90), []);
+    deepEqual(await sessions.endUser("b", 61), ["other"]);
+    equal(await sessions.countLive(61), 0);
+  });
+});
+
+Deno.test("JoinTokens.take() is once for each use, also when two try at a time", async () => {
+  await withStore(async ({ tokens }) => {
+    const scope = { kinds: ["app"], apps: ["db"], labels: { env: "dev" } };
+    const token = { id: "t", scope, expiresMs: 100, usesLeft: 2 };
+    await tokens.add(token, "hash");
+    deepEqual(await tokens.find("hash", 99), token);
+    equal(await tokens.find("hash", 100), null);
+    equal(await tokens.find("other", 99), null);
+    deepEqual(
+      await Promise.all([1, 2, 3].map(() => tokens.take("hash", 99))),
+      [true, true, false],
+    );
+    equal(await tokens.find("hash", 99), null);
+    equal(await tokens.remove("t"), true);
+    equal(await tokens.remove("t"), false);
+  });
+});
+
+Deno.test("Agents are put, found, replaced and removed", async () => {
+  await withStore(async ({ agents }) => {
+    const scope = { kinds: ["app"], apps: null, labels: {} };
+    const agent = { id: "1", name: "a", apps: ["db"], scope, joinedMs: 1, renewedMs: 1 };
+    await agents.put(agent);
+    await agents.put({ ...agent, apps: ["db", "web"], joinedMs: 9, renewedMs: 2 });
+    // When it joined stays
+    deepEqual(await agents.get("1"), { ...agent, apps: ["db", "web"], renewedMs: 2 });
+    equal(await agents.remove("1"), true);
+    deepEqual(await agents.list(), []);
+  });
+});
+
+Deno.test("AuditEvents are numbered in order and read from both ends", async () => {
+  await withStore(async ({ events }) => {
+    equal(await events.append(["a", "b"]), 1);
+    equal(await events.append(["c"]), 3);
+    deepEqual(await events.after(1, 1), [{ seq: 2, body: "b" }]);
+    deepEqual((await events.newest(2)).map(({ body }) => body), ["b", "c"]);
+  });
+});
+
+Deno.test("Store.prune() forgets what has expired and nothing else", async () => {
+  await withStore(async (store) => {
+    const scope = { kinds: ["app"], apps: null, labels: {} };
+    await store.sessions.add({ id: "old", user: "a", parent: null, app: null, expiresMs: 10 });
+    await store.sessions.add({ id: "live", user: "a", parent: null, app: null, expiresMs: 11 });
+    await store.tokens.add({ id: "old", scope, expiresMs: 10, usesLeft: 1 }, "h1");
+    await store.tokens.add({ id: "used", scope, expiresMs: 20, usesLeft: 0 }, "h2");
+    await store.tokens.add({ id: "live", scope, expiresMs: 20, usesLeft: 1 }, "h3");
+    await store.events.append(["kept"]);
+    await store.prune(10);
+    equal(await store.sessions.countLive(0), 1);
+    deepEqual((await store.tokens.list()).map(({ id }) => id), ["live"]);
+    equal((await store.events.newest(9)).length, 1);
+  });
+});
