@@ -85,7 +85,9 @@ export function acceptAnswer(
     return bare ? { rcode, truncated: false, folded: false } : null;
   }
   const { questionEnd } = query;
-  if (read16(answer, 4) !== 1 || !equalFolded(answer, sent, HEADER_BYTES, questionEnd)) return null;
+  if (read16(answer, 4) !== 1 || answer.length < questionEnd) return null;
+  const nameBytes = questionEnd - 4 - HEADER_BYTES;
+  if (!equalFolded(answer, HEADER_BYTES, sent, HEADER_BYTES, nameBytes)) return null;
   for (let at = questionEnd - 4; at < questionEnd; at++) {
     if (answer[at] !== sent[at]) return null; // type and class are not letters
   }

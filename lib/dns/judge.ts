@@ -7,7 +7,7 @@
 import { bitsOf } from "../ip/mod.ts";
 import { EDE, RCODE, RR_CLASS, RR_TYPE } from "./codes.ts";
 import type { NameTable, OwnedName } from "./name_table.ts";
-import type { Question } from "./query.ts";
+import type { Query, Question } from "./query.ts";
 import { soaRdata } from "./soa.ts";
 import { parseReverseName, reverseZoneOf } from "./reverse.ts";
 import { ANSWER_TTL_SECONDS, NEGATIVE_TTL_SECONDS, type RuleId, type Verdict } from "./verdict.ts";
@@ -63,6 +63,15 @@ export function judge(question: Question, table: NameTable): Verdict {
     return { kind: "nx-domain", rule: "doh-canary", zone: CANARY, error: null };
   }
   return judgeReverse(question, table) ?? (table.zones.anyBelow(name) ? ABOVE : OUTSIDE);
+}
+
+/** Decides what to do with a query as `judge` does, at once if the question was there lately. */
+export function judgeQuery(query: Query, table: NameTable): Verdict {
+  const known = table.memo.find(query);
+  if (known !== null) return known;
+  const verdict = judge(query.question, table);
+  table.memo.keep(query, verdict);
+  return verdict;
 }
 
 /** What is neither data nor ANY: OPT, and 128 to 254 (RFC 6895 section 3.1). */

@@ -25,7 +25,7 @@ export {
   type RestoreOptions,
 } from "./forward.ts";
 export { frameMessage, FrameSplitter } from "./framing.ts";
-export { judge } from "./judge.ts";
+export { judge, judgeQuery } from "./judge.ts";
 export {
   decodeMessage,
   type EdnsInfo,

@@ -9,6 +9,7 @@ import { EDE, type ExtendedError, RCODE, RR_TYPE } from "./codes.ts";
 import { type DomainName, parentOf } from "./name.ts";
 import { ReverseTable } from "./reverse_table.ts";
 import { type Answer, ANSWER_TTL_SECONDS, type RuleId, type Verdict } from "./verdict.ts";
+import { VerdictMemo } from "./verdict_memo.ts";
 import { type Zone, ZoneTable } from "./zone.ts";
 
 /** Why a name that is ours has no usable address, in words for the person who asks. */
@@ -62,11 +63,13 @@ const PROBE_LABEL = /^vnet-diag-[0-9a-f]{1,53}\./;
 const EMPTY: KnownName = { kind: "empty" };
 const NO_ADDRESS: Trouble = { kind: "no-address", text: "no free address for this name" };
 
-/** Names, zones and ranges. Making one of ten thousand names takes some milliseconds. */
+/** Names, zones and ranges. Making one of ten thousand names takes some tens of milliseconds. */
 export class NameTable {
   readonly zones: ZoneTable;
   readonly reverse: ReverseTable;
   readonly canary: boolean;
+  /** Verdicts given lately, so that the same question need not be thought about again. */
+  readonly memo = new VerdictMemo();
   readonly #known = new Map<string, KnownName>();
   readonly #probe: NameEntry | null;
 

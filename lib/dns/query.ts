@@ -6,7 +6,7 @@
  */
 
 import { FLAG, RCODE, RR_CLASS, RR_TYPE } from "./codes.ts";
-import { decodePlainName, encodeName, skipName } from "./wire_name.ts";
+import { decodeName, encodeName, skipName, skipPlainName } from "./wire_name.ts";
 
 /** The header of every message. */
 export const HEADER_BYTES = 12;
@@ -32,6 +32,7 @@ export interface Query {
   readonly id: number;
   /** The header's second word as received. */
   readonly flags: number;
+  /** Read from the bytes when first asked for. */
   readonly question: Question;
   /** The message; the question stands at 12 and ends before `questionEnd`. */
   readonly bytes: Uint8Array;
@@ -73,25 +74,12 @@ export function decodeQuery(bytes: Uint8Array): Decoded {
   const additionals = read16(bytes, 10);
   const countsFit = read16(bytes, 4) === 1 && read16(bytes, 6) === 0 && read16(bytes, 8) === 0 &&
     additionals <= MAX_ADDITIONALS;
-  const decoded = countsFit ? decodePlainName(bytes, HEADER_BYTES) : null;
-  if (decoded === null || decoded.end + 4 > bytes.length) return refusal(bytes, RCODE.FORMERR);
-  const questionEnd = decoded.end + 4;
+  const nameEnd = countsFit ? skipPlainName(bytes, HEADER_BYTES) : -1;
+  const questionEnd = nameEnd + 4;
+  if (nameEnd < 0 || questionEnd > bytes.length) return refusal(bytes, RCODE.FORMERR);
   const edns = additionals === 0 ? null : readEdns(bytes, questionEnd, additionals);
   if (edns === "broken") return refusal(bytes, RCODE.FORMERR);
-  const query: Query = {
-    id: read16(bytes, 0),
-    flags,
-    question: {
-      name: decoded.name,
-      type: read16(bytes, decoded.end),
-      class: read16(bytes, decoded.end + 2),
-    },
-    bytes,
-    questionEnd,
-    edns: edns !== null,
-    dnssecOk: edns !== null && edns.dnssecOk,
-    udpSizeBytes: edns === null ? UDP_MIN_BYTES : edns.udpSizeBytes,
-  };
+  const query = new ReceivedQuery(bytes, questionEnd, edns);
   if (edns !== null && edns.version !== 0) {
     return { kind: "error", rcode: RCODE.BADVERS, reply: badVersion(query) };
   }
@@ -100,7 +88,9 @@ export function decodeQuery(bytes: Uint8Array): Decoded {
 
 /** Copies a query out of the buffer it was read from, to keep it beyond the next read. */
 export function keepQuery(query: Query): Query {
-  return { ...query, bytes: query.bytes.slice(0, query.questionEnd) };
+  const { id, flags, question, questionEnd, edns, dnssecOk, udpSizeBytes } = query;
+  const bytes = query.bytes.slice(0, questionEnd);
+  return { id, flags, question, bytes, questionEnd, edns, dnssecOk, udpSizeBytes };
 }
 
 /** What `encodeQuestion` puts around a question. */
@@ -173,6 +163,37 @@ export function read16(bytes: Uint8Array, offset: number): number {
 export function write16(bytes: Uint8Array, offset: number, value: number): void {
   bytes[offset] = value >> 8;
   bytes[offset + 1] = value;
+}
+
+/** Makes the question's text only for those who look at it: most queries are known by their bytes. */
+class ReceivedQuery implements Query {
+  readonly id: number;
+  readonly flags: number;
+  readonly bytes: Uint8Array;
+  readonly questionEnd: number;
+  readonly edns: boolean;
+  readonly dnssecOk: boolean;
+  readonly udpSizeBytes: number;
+  #question: Question | null = null;
+
+  constructor(bytes: Uint8Array, questionEnd: number, edns: Edns | null) {
+    this.id = read16(bytes, 0);
+    this.flags = read16(bytes, 2);
+    this.bytes = bytes;
+    this.questionEnd = questionEnd;
+    this.edns = edns !== null;
+    this.dnssecOk = edns !== null && edns.dnssecOk;
+    this.udpSizeBytes = edns === null ? UDP_MIN_BYTES : edns.udpSizeBytes;
+  }
+
+  get question(): Question {
+    this.#question ??= {
+      name: decodeName(this.bytes, HEADER_BYTES)?.name ?? "",
+      type: read16(this.bytes, this.questionEnd - 4),
+      class: read16(this.bytes, this.questionEnd - 2),
+    };
+    return this.#question;
+  }
 }
 
 /** The OPT record among the additionals, `null` if there is none, `"broken"` if the section is. */

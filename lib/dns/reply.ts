@@ -10,8 +10,14 @@
 
 import { type ExtendedError, FLAG, RCODE, RR_CLASS, RR_TYPE } from "./codes.ts";
 import type { DomainName } from "./name.ts";
-import { HEADER_BYTES, type Query, UDP_MAX_BYTES, UDP_MIN_BYTES, writeOpt } from "./query.ts";
-import { write16 } from "./query.ts";
+import {
+  HEADER_BYTES,
+  type Query,
+  UDP_MAX_BYTES,
+  UDP_MIN_BYTES,
+  write16,
+  writeOpt,
+} from "./query.ts";
 import { SOA_TAIL } from "./soa.ts";
 import { type Answer, NEGATIVE_TTL_SECONDS, type Verdict } from "./verdict.ts";
 
@@ -28,6 +34,8 @@ const RECORD_BYTES = 12;
 const SOA_BYTES = RECORD_BYTES + 2 + SOA_TAIL.length;
 const POINTER_TO_QUESTION = 0xc000 | HEADER_BYTES;
 const EDE_OPTION = 15;
+/** Option code, length and info code. */
+const EDE_HEAD_BYTES = 6;
 const EDE_TEXT_MAX_BYTES = 200;
 const NO_ANSWERS: readonly Answer[] = [];
 const encoder = new TextEncoder();
@@ -53,22 +61,31 @@ export function encodeReply(
   transport: Transport,
   out: Uint8Array,
 ): number {
-  switch (verdict.kind) {
-    case "answer":
-      return write(query, transport, out, RCODE.NOERROR, verdict.answers, null, null);
-    case "no-data":
-      return write(query, transport, out, RCODE.NOERROR, NO_ANSWERS, verdict.zone, null);
-    case "nx-domain": {
-      const { zone, error } = verdict;
-      return write(query, transport, out, RCODE.NXDOMAIN, NO_ANSWERS, zone, error);
-    }
-    case "refuse":
-      return write(query, transport, out, verdict.rcode, NO_ANSWERS, null, verdict.error);
-    case "forward":
-      throw new TypeError("Cannot encode a reply: the verdict is to forward");
-    default:
-      return verdict satisfies never;
+  if (verdict.kind === "forward") {
+    throw new TypeError("Cannot encode a reply: the verdict is to forward");
   }
+  const rcode = rcodeOf(verdict);
+  const answers = verdict.kind === "answer" ? verdict.answers : NO_ANSWERS;
+  const soaZone = verdict.kind === "no-data" || verdict.kind === "nx-domain" ? verdict.zone : null;
+  const limit = replyLimit(query, transport);
+  const fixedBytes = query.questionEnd + (query.edns ? OPT_BYTES : 0);
+  let wholeBytes = fixedBytes + (soaZone === null ? 0 : SOA_BYTES);
+  for (const answer of answers) wholeBytes += RECORD_BYTES + answer.rdata.length;
+  const fits = wholeBytes <= limit;
+  const neededBytes = fits ? wholeBytes : fixedBytes;
+  if (out.length < neededBytes) {
+    throw new RangeError(`Cannot encode a reply: ${neededBytes} bytes into ${out.length}`);
+  }
+  if (!fits) return writeTruncated(query, rcode, FLAG.AA | FLAG.RA, out);
+  const authority = verdict.kind === "refuse" ? 0 : FLAG.AA;
+  let at = writeHead(query, out, authority | FLAG.RA | (rcode & 15));
+  write16(out, 6, answers.length);
+  write16(out, 8, soaZone === null ? 0 : 1);
+  for (const answer of answers) at = writeAnswer(out, at, answer);
+  if (soaZone !== null) at = writeSoa(query, out, at, soaZone);
+  if (!query.edns) return at;
+  const error = "error" in verdict ? verdict.error : null;
+  return writeEdns(query, out, at, { rcode, error, limit });
 }
 
 /** Writes the reply to a query in a fresh array; see `encodeReply`. */
@@ -87,70 +104,43 @@ export function servfail(query: Query, error: ExtendedError | null): Uint8Array<
   return encodeVerdict(query, verdict, { transport: "udp" });
 }
 
-/** A reply without records: the client shall ask again over TCP. */
+/** A reply without records, in a fresh array: the client shall ask again over TCP. */
 export function truncatedReply(
   query: Query,
   rcode: number,
   flags: number,
 ): Uint8Array<ArrayBuffer> {
   const out = new Uint8Array(query.questionEnd + OPT_BYTES);
-  const end = writeHead(query, out, flags | FLAG.TC, rcode, 0, 0);
-  return out.slice(0, query.edns ? writeOwnOpt(query, out, end, rcode, 0) : end);
+  return out.slice(0, writeTruncated(query, rcode, flags, out));
 }
 
-function write(
-  query: Query,
-  transport: Transport,
-  out: Uint8Array,
-  rcode: number,
-  answers: readonly Answer[],
-  soaZone: DomainName | null,
-  error: ExtendedError | null,
-): number {
-  const limit = replyLimit(query, transport);
-  const fixedBytes = query.questionEnd + (query.edns ? OPT_BYTES : 0);
-  let bodyBytes = soaZone === null ? 0 : SOA_BYTES;
-  for (const answer of answers) bodyBytes += RECORD_BYTES + answer.rdata.length;
-  const fits = fixedBytes + bodyBytes <= limit;
-  const wholeBytes = fits ? fixedBytes + bodyBytes : fixedBytes;
-  if (out.length < wholeBytes) {
-    throw new RangeError(`Cannot encode a reply: ${wholeBytes} bytes into ${out.length}`);
+function rcodeOf(verdict: Exclude<Verdict, { kind: "forward" }>): number {
+  switch (verdict.kind) {
+    case "answer":
+    case "no-data":
+      return RCODE.NOERROR;
+    case "nx-domain":
+      return RCODE.NXDOMAIN;
+    case "refuse":
+      return verdict.rcode;
+    default:
+      return verdict satisfies never;
   }
-  const authority = answers.length > 0 || soaZone !== null;
-  const flags = (authority || rcode === RCODE.NXDOMAIN ? FLAG.AA : 0) | (fits ? 0 : FLAG.TC);
-  let at = writeHead(
-    query,
-    out,
-    flags | FLAG.RA,
-    rcode,
-    fits ? answers.length : 0,
-    fits && soaZone !== null ? 1 : 0,
-  );
-  if (fits) {
-    for (const answer of answers) at = writeAnswer(out, at, answer);
-    if (soaZone !== null) at = writeSoa(query, out, at, soaZone);
-  }
-  if (!query.edns) return at;
-  const room = Math.min(limit, out.length) - wholeBytes - 6;
-  const textBytes = error === null || room < 0 ? -1 : encodeText(error.text, room);
-  at = writeOwnOpt(query, out, at, rcode, textBytes < 0 ? 0 : 6 + textBytes);
-  return error === null || textBytes < 0 ? at : writeError(out, at, error.code, textBytes);
+}
+
+/** The OPT record stays when the rest goes (RFC 6891 section 7). */
+function writeTruncated(query: Query, rcode: number, flags: number, out: Uint8Array): number {
+  const at = writeHead(query, out, flags | FLAG.TC | (rcode & 15));
+  return query.edns ? writeOwnOpt(query, out, at, { rcode, optionBytes: 0 }) : at;
 }
 
 /** Header and question; the flags RD and CD come back as they came (RFC 4035 section 3.2.2). */
-function writeHead(
-  query: Query,
-  out: Uint8Array,
-  flags: number,
-  rcode: number,
-  answers: number,
-  authorities: number,
-): number {
+function writeHead(query: Query, out: Uint8Array, flags: number): number {
   write16(out, 0, query.id);
-  write16(out, 2, FLAG.QR | flags | (query.flags & (FLAG.RD | FLAG.CD)) | (rcode & 15));
+  write16(out, 2, FLAG.QR | flags | (query.flags & (FLAG.RD | FLAG.CD)));
   write16(out, 4, 1);
-  write16(out, 6, answers);
-  write16(out, 8, authorities);
+  write16(out, 6, 0);
+  write16(out, 8, 0);
   write16(out, 10, query.edns ? 1 : 0);
   const { bytes, questionEnd } = query;
   for (let at = HEADER_BYTES; at < questionEnd; at++) out[at] = bytes[at] ?? 0;
@@ -204,21 +194,43 @@ function writeRecordHead(
   return at + RECORD_BYTES;
 }
 
+/** The OPT record, with as much of the error's text as there is room for. */
+function writeEdns(
+  query: Query,
+  out: Uint8Array,
+  at: number,
+  end: { rcode: number; error: ExtendedError | null; limit: number },
+): number {
+  const { rcode, error } = end;
+  const room = Math.min(end.limit, out.length) - at - OPT_BYTES - EDE_HEAD_BYTES;
+  if (error === null || room < 0) return writeOwnOpt(query, out, at, { rcode, optionBytes: 0 });
+  const textBytes = encodeText(error.text, room);
+  const optionBytes = EDE_HEAD_BYTES + textBytes;
+  return writeError(
+    out,
+    writeOwnOpt(query, out, at, { rcode, optionBytes }),
+    error.code,
+    textBytes,
+  );
+}
+
 function writeOwnOpt(
   query: Query,
   out: Uint8Array,
   at: number,
-  rcode: number,
-  optionBytes: number,
+  opt: { rcode: number; optionBytes: number },
 ): number {
-  // the DO bit is copied (RFC 3225 section 3)
-  const { dnssecOk } = query;
-  return writeOpt(out, at, { udpSizeBytes: UDP_MAX_BYTES, dnssecOk, rcode, optionBytes });
+  return writeOpt(out, at, {
+    udpSizeBytes: UDP_MAX_BYTES,
+    dnssecOk: query.dnssecOk, // copied (RFC 3225 section 3)
+    rcode: opt.rcode,
+    optionBytes: opt.optionBytes,
+  });
 }
 
 /** Puts the text into `edeText`, cut between characters. */
 function encodeText(text: string, room: number): number {
-  return encoder.encodeInto(text, edeText.subarray(0, Math.max(room, 0))).written;
+  return encoder.encodeInto(text, edeText.subarray(0, room)).written;
 }
 
 function writeError(out: Uint8Array, at: number, code: number, textBytes: number): number {

@@ -69,19 +69,17 @@ export function decodeName(message: Uint8Array, offset: number): DecodedName | n
 }
 
 /**
- * Reads a name without pointers, as a question carries it.
+ * Steps over a name that must have no pointers, as a question carries it.
  *
- * @returns `null` if the bytes at the offset are not such a name.
+ * @returns The offset after it, or -1 if the bytes at the offset are not such a name.
  */
-export function decodePlainName(message: Uint8Array, offset: number): DecodedName | null {
-  let length = 0;
+export function skipPlainName(message: Uint8Array, offset: number): number {
   for (let at = offset;;) {
     const size = message[at];
-    if (size === undefined || size > 63) return null;
-    if (size === 0) return { name: textOf(length), end: at + 1 };
+    if (size === undefined || size > 63) return -1;
+    if (size === 0) return at + 1;
     // one byte is kept for the root label
-    if (at + size + 2 - offset > WIRE_NAME_MAX_BYTES || at + size >= message.length) return null;
-    length = foldLabel(message, at + 1, size, length);
+    if (at + size + 2 - offset > WIRE_NAME_MAX_BYTES) return -1;
     at += size + 1;
   }
 }
@@ -124,13 +122,30 @@ export function encodeName(name: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(bytes);
 }
 
-/** Tells whether two runs of bytes are the same name or question but for the case of ASCII letters. */
-export function equalFolded(a: Uint8Array, b: Uint8Array, start: number, end: number): boolean {
-  if (a.length < end || b.length < end) return false;
-  for (let at = start; at < end; at++) {
-    if (FOLDED[a[at] ?? 0] !== FOLDED[b[at] ?? 0]) return false;
+/**
+ * Tells whether two runs of `length` bytes are the same name but for the case of ASCII letters. Both runs
+ * must lie inside their arrays.
+ */
+export function equalFolded(
+  a: Uint8Array,
+  aStart: number,
+  b: Uint8Array,
+  bStart: number,
+  length: number,
+): boolean {
+  for (let at = 0; at < length; at++) {
+    if (FOLDED[a[aStart + at] ?? 0] !== FOLDED[b[bStart + at] ?? 0]) return false;
   }
   return true;
+}
+
+/** Hashes a range of bytes to 32 bits (FNV-1a), the case of ASCII letters set aside. */
+export function hashFolded(bytes: Uint8Array, start: number, end: number): number {
+  let hash = 0x811c9dc5 | 0;
+  for (let at = start; at < end; at++) {
+    hash = Math.imul(hash ^ (FOLDED[bytes[at] ?? 0] ?? 0), 0x01000193);
+  }
+  return hash;
 }
 
 function foldLabel(message: Uint8Array, from: number, size: number, length: number): number {

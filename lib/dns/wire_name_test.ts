@@ -1,6 +1,6 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
 import fc from "fast-check";
-import { decodeName, decodePlainName, encodeName, skipName } from "./wire_name.ts";
+import { decodeName, encodeName, skipName, skipPlainName } from "./wire_name.ts";
 
 /** Labels of any bytes, as the wire allows them. */
 const wireLabel = fc.uint8Array({ minLength: 1, maxLength: 20 });
@@ -21,11 +21,11 @@ Deno.test("encodeName() writes back what decodeName() read, in lower case", () =
   }));
 });
 
-Deno.test("decodePlainName() and skipName() agree with decodeName() where there are no pointers", () => {
+Deno.test("skipPlainName() and skipName() agree with decodeName() where there are no pointers", () => {
   fc.assert(fc.property(wireName, fc.uint8Array({ maxLength: 9 }), (wire, before) => {
     const message = Uint8Array.from([...before, ...wire]);
     const decoded = decodeName(message, before.length);
-    deepEqual(decodePlainName(message, before.length), decoded);
+    equal(skipPlainName(message, before.length), decoded?.end);
     equal(skipName(message, before.length), decoded?.end);
   }));
 });

@@ -35,12 +35,14 @@ const SPECIAL = ["local", "localhost", "invalid", "onion", "arpa"];
 export class ZoneTable {
   readonly #zones = new Map<string, Zone>();
   readonly #ancestors = new Set<string>();
+  #longest = 0;
 
   /** @param zones A suffix claimed twice is private only if both claims say so. */
   constructor(zones: readonly Zone[]) {
     for (const zone of zones) {
       const known = this.#zones.get(zone.suffix);
       if (known === undefined || !zone.private) this.#zones.set(zone.suffix, zone);
+      this.#longest = Math.max(this.#longest, zone.suffix.length);
       for (let up = parentOf(zone.suffix); up !== null; up = parentOf(up)) this.#ancestors.add(up);
     }
   }
@@ -52,8 +54,9 @@ export class ZoneTable {
    * @returns The zone, or `null` if the name lies in none; an apex is not inside its own zone.
    */
   match(name: string): Zone | null {
-    if (this.#zones.size === 0) return null;
-    for (let dot = name.indexOf("."); dot >= 0; dot = name.indexOf(".", dot + 1)) {
+    // no suffix longer than the longest zone is worth a look
+    const first = name.indexOf(".", name.length - 1 - this.#longest);
+    for (let dot = first; dot >= 0; dot = name.indexOf(".", dot + 1)) {
       const zone = this.#zones.get(name.slice(dot + 1));
       if (zone !== undefined) return zone;
     }
