@@ -9,6 +9,7 @@ import {
   isRefusalCode,
   type Open,
   refusalError,
+  refusalOfAlert,
   REFUSALS,
 } from "../tunnel/mod.ts";
 import { Flow } from "./carrier_flow.ts";
@@ -78,8 +79,8 @@ export async function dialCarrier(
     if (thrown instanceof VnetError) throw thrown;
     if (signal.aborted) throw signal.reason;
     if (thrown instanceof DeadlinePassed) throw refusalError("proxy-timeout", act);
-    // The proxy says no by hanging up before a handshake: there is no agent, or it does not like the ticket.
-    throw refusalError("no-agent", act, { cause: thrown });
+    const told = thrown instanceof Error ? refusalOfAlert(thrown.message) : null;
+    throw refusalError(told ?? "proxy-closed", act, { cause: thrown });
   }
 }
 

@@ -22,6 +22,14 @@ export interface FlowSummary {
   readonly reason: FlowEnd;
 }
 
+/** A flow while it runs. */
+export interface LiveFlow {
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+  /** Gives the flow up; the carrier goes with it. */
+  abort(): void;
+}
+
 /** A read buffer starts small, because most flows are, and grows when it was filled. */
 const SMALL_BUFFER_BYTES = 4096;
 /** One TLS write of at most this is encrypted without a copy of its tail (rustls buffers 64 KiB). */
@@ -31,7 +39,7 @@ const LARGE_BUFFER_BYTES = 65_536;
  * One flow on a carrier, from `ok` to both `fin`s. Bytes that come before {@link splice} wait in the TCP connection
  * below, as does everything that the local connection does not take.
  */
-export class Flow implements FrameReceiver {
+export class Flow implements FrameReceiver, LiveFlow {
   readonly #link: CarrierLink;
   readonly #conn = Promise.withResolvers<Deno.Conn>();
   readonly #ended = Promise.withResolvers<FlowEnd>();
@@ -48,6 +56,14 @@ export class Flow implements FrameReceiver {
     this.#onDone = onDone;
     this.#conn.promise.catch(() => {}); // told by the end as well
     link.receiver = this;
+  }
+
+  get sentBytes(): number {
+    return this.#sentBytes;
+  }
+
+  get receivedBytes(): number {
+    return this.#receivedBytes;
   }
 
   /**
@@ -67,7 +83,6 @@ export class Flow implements FrameReceiver {
     return { sentBytes: this.#sentBytes, receivedBytes: this.#receivedBytes, reason };
   }
 
-  /** Gives the flow up; the carrier goes with it. */
   abort(): void {
     this.#break("aborted");
   }

@@ -1,6 +1,6 @@
 import { VnetError } from "../error.ts";
 import { decodeJson, encodeJsonFrame, type Frame, type Open, OpenSchema } from "../tunnel/mod.ts";
-import { Flow, type FlowSummary } from "./carrier_flow.ts";
+import { Flow, type FlowSummary, type LiveFlow } from "./carrier_flow.ts";
 import { CarrierLink, type FrameReceiver, violation } from "./carrier_link.ts";
 import { closeQuietly, type TlsStream } from "./stream.ts";
 
@@ -21,6 +21,8 @@ export interface CarrierHost {
 export interface HostedFlow {
   /** Owned by the carrier once given. */
   readonly conn: Deno.Conn;
+  /** Called when the client has been told; not at all if it has gone meanwhile. */
+  started(flow: LiveFlow): void;
   /** Called once, whatever became of the flow. */
   ended(summary: FlowSummary): void;
 }
@@ -103,6 +105,7 @@ class ServerCarrier implements FrameReceiver {
     }
     const flow = new Flow(this.#link, () => this.#release());
     this.#link.post("ok");
+    hosted.started(flow);
     const never = new AbortController().signal; // the carrier's end is the flow's
     hosted.ended(await flow.splice(hosted.conn, never));
   }

@@ -5,39 +5,14 @@
  * @module
  */
 import http from "node:http";
-import tls from "node:tls";
 import { z } from "zod";
 import { AuthError, NetworkError, ProtocolError, VnetError } from "../error.ts";
 import { refusalError } from "../tunnel/mod.ts";
 import { DeadlinePassed, withDeadline } from "./deadline.ts";
-import type { HostPort } from "./host_port.ts";
-import { type Dialer, dialTcp } from "./tcp.ts";
-import {
-  createTlsContext,
-  startTlsClient,
-  type TlsContext,
-  type TlsIdentity,
-  type TlsSession,
-} from "./tls.ts";
-import { verifyPinnedServer } from "./x509.ts";
+import { dialServer, type ServerSettings } from "./server_dial.ts";
 
-/** Whom a client takes for the cluster. */
-export type ServerTrust =
-  /** Any server that a public authority vouches for. */
-  | { readonly kind: "public" }
-  /** A server that one of these authorities vouches for, or, if `orPublic`, a public one. */
-  | { readonly kind: "authorities"; readonly pems: readonly string[]; readonly orPublic?: boolean }
-  /** A server whose chain holds an authority with one of these pins, `sha256:…`. */
-  | { readonly kind: "pins"; readonly pins: readonly string[] };
-
-export interface HttpClientOptions {
-  readonly server: HostPort;
-  readonly trust: ServerTrust;
-  /** Shown to the server if it asks; `null` for requests before login. */
-  readonly identity: TlsIdentity | null;
-  readonly dial?: Dialer;
-  readonly nowMs?: () => number;
-}
+/** The server that is asked, and how it is known. */
+export type HttpClientOptions = ServerSettings;
 
 export interface HttpRequest<T> {
   readonly method: "GET" | "POST" | "PUT" | "DELETE";
@@ -58,7 +33,6 @@ export type HttpAnswer<T> =
   | { readonly kind: "not-modified" };
 
 const TIMEOUT_MS = 15_000;
-const CONNECT_MS = 10_000;
 const MAX_BODY_BYTES = 16 * 1_048_576;
 const MAX_SOCKETS = 8;
 
@@ -203,77 +177,19 @@ function parseJson(text: string): unknown {
 
 /** Makes HTTP's connections, and lets none be used that has not been verified. */
 class VerifyingAgent extends http.Agent {
-  readonly #options: HttpClientOptions;
-  readonly #context: TlsContext;
+  readonly #options: ServerSettings;
 
-  constructor(options: HttpClientOptions) {
+  constructor(options: ServerSettings) {
     super({ keepAlive: true, maxSockets: MAX_SOCKETS });
     this.#options = options;
-    this.#context = createTlsContext({
-      identity: options.identity,
-      authorityPems: authorityPems(options.trust),
-    });
   }
 
   // deno-lint-ignore no-explicit-any -- node's own types name a Duplex that Deno's do not have in common
   override createConnection(_options: unknown, done: any): any {
-    this.#connect().then((socket) => done(null, socket), (error) => done(error));
+    dialServer(this.#options, ["http/1.1"]).then(
+      (socket) => done(null, socket),
+      (error) => done(error),
+    );
     return undefined;
-  }
-
-  async #connect(): Promise<tls.TLSSocket> {
-    const { server, dial = dialTcp } = this.#options;
-    const act = `Cannot reach "${server.host}:${server.port}"`;
-    try {
-      return await withDeadline(CONNECT_MS, null, async (signal) => {
-        const socket = await dial(server, signal).catch((cause) => {
-          if (cause instanceof VnetError || signal.aborted) throw cause;
-          throw refusalError("proxy-unreachable", act, { cause });
-        });
-        const session = await startTlsClient(socket, {
-          context: this.#context,
-          serverName: server.host,
-          protocols: ["http/1.1"],
-        }, signal);
-        this.#judge(session, act);
-        return session.socket;
-      });
-    } catch (thrown) {
-      if (thrown instanceof VnetError) throw thrown;
-      if (thrown instanceof DeadlinePassed) throw refusalError("proxy-timeout", act);
-      throw refusalError("proxy-closed", act, { cause: thrown });
-    }
-  }
-
-  #judge(session: TlsSession, act: string): void {
-    const { server, trust, nowMs = Date.now } = this.#options;
-    if (trust.kind !== "pins") {
-      if (session.trusted) return;
-      session.socket.destroy();
-      const state = `the proxy's certificate is not trusted (${session.distrust})`;
-      throw refusalError("proxy-untrusted", act, { state });
-    }
-    const verdict = verifyPinnedServer(session.peerChain, {
-      pins: trust.pins,
-      host: server.host,
-      nowMs: nowMs(),
-    });
-    if (verdict.kind === "good") return;
-    session.socket.destroy();
-    const isPinned = verdict.code !== "certificate-foreign";
-    throw refusalError(isPinned ? "proxy-untrusted" : "ca-pin-mismatch", act, {
-      state: verdict.message,
-    });
-  }
-}
-
-function authorityPems(trust: ServerTrust): readonly string[] {
-  switch (trust.kind) {
-    case "public":
-      return tls.rootCertificates;
-    case "authorities":
-      return trust.orPublic ? [...tls.rootCertificates, ...trust.pems] : trust.pems;
-    case "pins":
-      return []; // judged by our own code alone
   }
 }

@@ -46,18 +46,13 @@ export {
   verifyPinnedServer,
 } from "./x509.ts";
 export { askUpstreams, type UpstreamResult } from "./upstream.ts";
-export { type FlowEnd, type FlowSummary } from "./carrier_flow.ts";
+export { type FlowEnd, type FlowSummary, type LiveFlow } from "./carrier_flow.ts";
 export { type AppCredentials, type CarrierTarget } from "./carrier_client.ts";
 export { type CarrierFlow, CarrierPool, type CarrierStats } from "./carrier_pool.ts";
 export { type CarrierHost, type HostedFlow, serveCarrier } from "./carrier_server.ts";
-export { DeadlinePassed, orAborted, withDeadline } from "./deadline.ts";
-export {
-  type HttpAnswer,
-  HttpClient,
-  type HttpClientOptions,
-  type HttpRequest,
-  type ServerTrust,
-} from "./http.ts";
+export { DeadlinePassed, orAborted, pause, withDeadline } from "./deadline.ts";
+export { type HttpAnswer, HttpClient, type HttpClientOptions, type HttpRequest } from "./http.ts";
+export { dialServer, type ServerSettings, type ServerTrust } from "./server_dial.ts";
 export { relay, type RelaySummary } from "./relay.ts";
 export { type ByteStream, closeQuietly, TlsStream, writeAll } from "./stream.ts";
 export { type Dialer, dialTcp } from "./tcp.ts";

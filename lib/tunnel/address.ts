@@ -1,6 +1,6 @@
 /**
- * The names by which carriers and data channels find each other at the proxy: the server name of an app
- * connection, and the first line of a data channel.
+ * How carriers and data channels name what they are: the application protocol of an app connection, whose server
+ * name identity/ reads, and the first line of a data channel.
  *
  * @module
  * @see docs/protocol.md "One public port"
@@ -9,39 +9,16 @@
 /** What a carrier's client offers as its application protocol. */
 export const APP_PROTOCOL = "vnet-app/1";
 
-/** The domain of every app connection's server name; `.internal` is never delegated, so no public CA signs below it. */
-export const APP_DOMAIN = "app.vnet.internal";
-
 /** First words of a data channel. */
 export const DATA_PREFACE = "VNETDATA/1 ";
 
 const TICKET = /^[a-z2-7]{8,63}$/;
-const APP_ID = /^[0-9a-f]{16}$/;
 /** `VNETDATA/1 `, at most 63 characters, CR LF. */
 export const PREFACE_MAX_BYTES = DATA_PREFACE.length + 63 + 2;
-
-/** What the server name of an app connection says. */
-export interface AppAddress {
-  readonly ticket: string;
-  readonly appId: string;
-}
 
 /** Says whether a text could be a ticket: 8 to 63 characters of lower-case base32. */
 export function isTicket(text: string): boolean {
   return TICKET.test(text);
-}
-
-/** Writes `<ticket>.<app id>.app.vnet.internal`. */
-export function formatAppServerName(address: AppAddress): string {
-  return `${address.ticket}.${address.appId}.${APP_DOMAIN}`;
-}
-
-/** Reads `<ticket>.<app id>.app.vnet.internal`. @returns `null` if it is any other name. */
-export function parseAppServerName(serverName: string): AppAddress | null {
-  if (!serverName.endsWith(`.${APP_DOMAIN}`)) return null;
-  const [ticket = "", appId = "", ...more] = serverName.slice(0, -APP_DOMAIN.length - 1).split(".");
-  if (more.length > 0 || !TICKET.test(ticket) || !APP_ID.test(appId)) return null;
-  return { ticket, appId };
 }
 
 /** Writes the first line of a data channel. @throws {TypeError} if the ticket is none. */

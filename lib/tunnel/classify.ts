@@ -3,20 +3,15 @@
  *
  * @module
  */
-import {
-  APP_PROTOCOL,
-  type AppAddress,
-  decodePreface,
-  parseAppServerName,
-  PREFACE_MAX_BYTES,
-} from "./address.ts";
+import { parseAppServerName } from "../identity/mod.ts";
+import { APP_PROTOCOL, decodePreface, PREFACE_MAX_BYTES } from "./address.ts";
 import { CLIENT_HELLO_MAX_BYTES, ClientHelloReader } from "./client_hello.ts";
 
 /** What a connection is. Everything but `more` is final. */
 export type ConnectionKind =
   | { readonly kind: "more" }
   /** To be relayed to an agent of this app, ClientHello and all. */
-  | { readonly kind: "app"; readonly address: AppAddress }
+  | { readonly kind: "app"; readonly ticket: string; readonly appId: string }
   /** An agent's answer to a `dial`; the line is `bytes` long. */
   | { readonly kind: "data-channel"; readonly ticket: string; readonly bytes: number }
   /** TLS for the web API. */
@@ -93,6 +88,6 @@ export class Classifier {
     const address = serverName === null ? null : parseAppServerName(serverName);
     if (address === null) return { kind: "web", serverName };
     // A name of ours with another protocol is a mistake, and no business of the web API.
-    return protocols.includes(APP_PROTOCOL) ? { kind: "app", address } : { kind: "bad" };
+    return protocols.includes(APP_PROTOCOL) ? { kind: "app", ...address } : { kind: "bad" };
   }
 }

@@ -15,23 +15,10 @@ export const CONTROL_PING_MS = 20_000;
 export const CONTROL_PING_MISSES = 3;
 
 const name = z.string().min(1).max(253);
-const id = z.string().regex(/^[0-9A-Za-z_-]{1,64}$/);
 const ticket = z.string().regex(/^[a-z2-7]{8,63}$/);
 const appId = z.string().regex(/^[0-9a-f]{16}$/);
 const code = z.string().regex(/^[a-z][a-z0-9-]{0,63}$/);
 const text = z.string().max(1024);
-const count = z.int().min(0);
-
-/** Somebody or something that may not have sessions; what is given must match, all of it. */
-export const LockSchema = z.object({
-  id,
-  user: name.optional(),
-  role: name.optional(),
-  session_id: name.optional(),
-  message: text.optional(),
-  expires: z.iso.datetime().optional(),
-});
-export type Lock = z.infer<typeof LockSchema>;
 
 /** What the agent says. In `hello`, each of `apps` is an `AgentApp` of config/, parsed by the proxy. */
 export const AgentMessageSchema = z.discriminatedUnion("type", [
@@ -41,28 +28,6 @@ export const AgentMessageSchema = z.discriminatedUnion("type", [
     apps: z.array(z.unknown()).max(1024),
   }),
   z.object({ type: z.literal("dial_failed"), ticket, code, message: text }),
-  /** Asks leave for one flow, and has its start recorded; nothing of it moves before the answer. */
-  z.object({
-    type: z.literal("session_start"),
-    flow_id: id,
-    session_id: name,
-    user: name,
-    roles: z.array(name).max(256),
-    app: name,
-    port: z.int().min(0).max(65_535),
-    client: z.string().max(64),
-    mfa_time: z.iso.datetime().optional(),
-  }),
-  z.object({
-    type: z.literal("session_end"),
-    flow_id: id,
-    session_id: name,
-    user: name,
-    app: name,
-    sent_bytes: count,
-    received_bytes: count,
-    reason: code,
-  }),
   z.object({ type: z.literal("ping") }),
   z.object({ type: z.literal("pong") }),
   z.object({ type: z.literal("drain") }),
@@ -71,15 +36,14 @@ export type AgentMessage = z.infer<typeof AgentMessageSchema>;
 
 /** What the proxy says. */
 export const ProxyMessageSchema = z.discriminatedUnion("type", [
-  /** The answer to `hello`, and again whenever one of these changes: whom to let in, and whom not. */
+  /** The answer to `hello`: the apps that this agent may not serve, and why. */
   z.object({
-    type: z.literal("trust"),
-    user_cas: z.array(z.string().max(65_536)).min(1).max(8),
-    locks: z.array(LockSchema).max(4096),
+    type: z.literal("welcome"),
+    refused: z.array(z.object({ app: name, reason: text })).max(1024),
   }),
   z.object({ type: z.literal("dial"), ticket, app_id: appId, peer: z.string().max(64) }),
-  z.object({ type: z.literal("session_allowed"), flow_id: id }),
-  z.object({ type: z.literal("session_denied"), flow_id: id, code, message: text }),
+  /** Somebody was locked out: their flows end at once. In `target`, a `LockTarget` of config/. */
+  z.object({ type: z.literal("lock"), target: z.unknown() }),
   z.object({ type: z.literal("ping") }),
   z.object({ type: z.literal("pong") }),
   z.object({ type: z.literal("drain") }),

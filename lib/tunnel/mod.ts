@@ -5,6 +5,7 @@
  * @module
  */
 export * from "./address.ts";
+export * from "./alert.ts";
 export * from "./carrier_messages.ts";
 export * from "./classify.ts";
 export * from "./client_hello.ts";

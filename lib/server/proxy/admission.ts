@@ -1,0 +1,75 @@
+/** How many connections a proxy takes at a time. */
+export interface AdmissionLimits {
+  readonly total: number;
+  /** From one address, until it is known what they are. */
+  readonly unknownPerSource: number;
+  /** From one address, known or not; data channels, which agents open because we asked them to, do not count. */
+  readonly perSource: number;
+}
+
+export const DEFAULT_LIMITS: AdmissionLimits = {
+  total: 8192,
+  unknownPerSource: 512,
+  perSource: 4096,
+};
+
+interface Counts {
+  unknown: number;
+  held: number;
+}
+
+/** A connection's place in the proxy. */
+export interface Place {
+  /** It is known what the connection is. */
+  known(): void;
+  /** It is a data channel: the source is not charged for it any more. */
+  discharge(): void;
+  leave(): void;
+}
+
+/** Counts connections, so that no source and no crowd of them takes everything. */
+export class Admission {
+  readonly #limits: AdmissionLimits;
+  readonly #sources = new Map<string, Counts>();
+  #total = 0;
+
+  constructor(limits: AdmissionLimits) {
+    this.#limits = limits;
+  }
+
+  get total(): number {
+    return this.#total;
+  }
+
+  /** @returns `null` if there is no place for a connection from this source. */
+  enter(source: string): Place | null {
+    const counts = this.#sources.get(source) ?? { unknown: 0, held: 0 };
+    const { total, unknownPerSource, perSource } = this.#limits;
+    const isFull = this.#total >= total || counts.unknown >= unknownPerSource ||
+      counts.held >= perSource;
+    if (isFull) return null;
+    this.#total++;
+    counts.unknown++;
+    counts.held++;
+    this.#sources.set(source, counts);
+    let isUnknown = true;
+    let isHeld = true;
+    let isInside = true;
+    const known = () => {
+      if (isUnknown) counts.unknown--;
+      isUnknown = false;
+    };
+    const discharge = () => {
+      known();
+      if (isHeld) counts.held--;
+      isHeld = false;
+      if (counts.held === 0 && this.#sources.get(source) === counts) this.#sources.delete(source);
+    };
+    const leave = () => {
+      discharge();
+      if (isInside) this.#total--;
+      isInside = false;
+    };
+    return { known, discharge, leave };
+  }
+}

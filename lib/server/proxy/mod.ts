@@ -1,0 +1,7 @@
+/**
+ * The proxy: one public port for clients, agents and the web API.
+ *
+ * @module
+ */
+export { type AdmissionLimits, DEFAULT_LIMITS } from "./admission.ts";
+export { Proxy, type ProxyOptions } from "./proxy.ts";

@@ -1,0 +1,323 @@
+import type { WebSocket } from "ws";
+import { OsError } from "../../error.ts";
+import {
+  closeQuietly,
+  DeadlinePassed,
+  pause,
+  relay,
+  type TlsIdentity,
+  withDeadline,
+  writeAll,
+} from "../../io/mod.ts";
+import { type Endpoint, formatEndpoint, formatIp, parseIp } from "../../ip/mod.ts";
+import { getLogger } from "../../log.ts";
+import {
+  type AlertedRefusal,
+  Classifier,
+  type ConnectionKind,
+  encodeAlert,
+} from "../../tunnel/mod.ts";
+import type { AuthService, Peer } from "../auth/mod.ts";
+import { Admission, type AdmissionLimits, DEFAULT_LIMITS, type Place } from "./admission.ts";
+import { AgentChannel } from "./agent_channel.ts";
+import { type DataChannel, Rendezvous } from "./rendezvous.ts";
+import { WebServer } from "./web.ts";
+
+const log = getLogger("server", "proxy");
+
+const FIRST_BYTES_MS = 10_000;
+const RENDEZVOUS_MS = 10_000;
+/** Agents that are tried for one connection. */
+const MAX_AGENTS_TRIED = 2;
+/** A web connection may be silent this long: more than a long poll takes. */
+const WEB_IDLE_MS = 150_000;
+const PIECE_BYTES = 4096;
+const BACKLOG = 4096;
+
+const NOT_TLS =
+  "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain\r\n\r\n" +
+  "This port speaks TLS: use https://\n";
+
+export interface ProxyOptions {
+  readonly listen: Endpoint;
+  readonly auth: AuthService;
+  /** The certificate of the web API. */
+  readonly identity: TlsIdentity;
+  readonly nowMs: () => number;
+  readonly limits?: AdmissionLimits;
+}
+
+/** Serves one public port until it is closed. */
+export class Proxy {
+  readonly #options: ProxyOptions;
+  readonly #listener: Deno.TcpListener;
+  readonly #web: WebServer;
+  readonly #admission: Admission;
+  readonly #rendezvous = new Rendezvous();
+  readonly #channels = new Map<symbol, AgentChannel>();
+  readonly #connections = new Set<Promise<void>>();
+  readonly #closing = new AbortController();
+  readonly #accepting: Promise<void>;
+  readonly #lockWatch: Disposable;
+  /** For taking turns among the agents of an app. */
+  #turn = 0;
+
+  private constructor(options: ProxyOptions, made: { listener: Deno.TcpListener; web: WebServer }) {
+    this.#options = options;
+    this.#listener = made.listener;
+    this.#web = made.web;
+    this.#admission = new Admission(options.limits ?? DEFAULT_LIMITS);
+    this.#lockWatch = options.auth.onLock((target) => {
+      for (const channel of this.#channels.values()) channel.lock(target);
+    });
+    this.#accepting = this.#acceptAll();
+  }
+
+  /** @throws {OsError} `listen-failed` when the port cannot be had. */
+  static async open(options: ProxyOptions): Promise<Proxy> {
+    const listener = listen(options.listen);
+    try {
+      let proxy: Proxy | null = null;
+      const web = await WebServer.open({
+        identity: options.identity,
+        fetch: (request, peer) => options.auth.fetch(request, peer),
+        upgrade: (peer) => proxy === null ? Promise.resolve(goingAway()) : proxy.#admitAgent(peer),
+      });
+      proxy = new Proxy(options, { listener, web });
+      return proxy;
+    } catch (thrown) {
+      listener.close();
+      throw thrown;
+    }
+  }
+
+  /** Where it listens, with the port that was given for port 0. */
+  get address(): Deno.NetAddr {
+    return this.#listener.addr;
+  }
+
+  /** Uses another certificate for the web API from the next handshake on. */
+  setIdentity(identity: TlsIdentity): void {
+    this.#web.setIdentity(identity);
+  }
+
+  /** Ends everything at once. */
+  async close(): Promise<void> {
+    if (this.#closing.signal.aborted) return;
+    for (const channel of this.#channels.values()) channel.drain();
+    this.#closing.abort(new Error("The proxy is shutting down"));
+    this.#lockWatch[Symbol.dispose]();
+    closeQuietly(this.#listener);
+    for (const channel of [...this.#channels.values()]) channel.close("shutting down");
+    await this.#accepting;
+    await Promise.allSettled(this.#connections);
+    await this.#web.close();
+  }
+
+  async #acceptAll(): Promise<void> {
+    while (!this.#closing.signal.aborted) {
+      try {
+        this.#take(await this.#listener.accept());
+      } catch (thrown) {
+        if (this.#closing.signal.aborted) return;
+        // Out of descriptors, or a client that left before we looked.
+        log.warning("Cannot accept a connection", { error: String(thrown) });
+        await pause(100, this.#closing.signal);
+      }
+    }
+  }
+
+  #take(conn: Deno.TcpConn): void {
+    const source = sourceOf(conn);
+    const place = this.#admission.enter(source);
+    if (place === null) {
+      log.debug("Turned a connection away: too many", { source });
+      return closeQuietly(conn);
+    }
+    const serving = this.#serve(conn, place).catch((error) => {
+      log.debug("A connection failed", { source, error: String(error) });
+    }).finally(() => {
+      closeQuietly(conn);
+      place.leave();
+      this.#connections.delete(serving);
+    });
+    this.#connections.add(serving);
+  }
+
+  async #serve(conn: Deno.TcpConn, place: Place): Promise<void> {
+    conn.setNoDelay(true);
+    conn.setKeepAlive(true);
+    const classifier = new Classifier();
+    const kind = await this.#classify(conn, classifier);
+    place.known();
+    switch (kind.kind) {
+      case "app":
+        return await this.#serveApp(conn, kind, classifier.received);
+      case "data-channel": {
+        place.discharge();
+        const rest = classifier.received.subarray(kind.bytes);
+        return await this.#serveDataChannel(conn, kind.ticket, rest);
+      }
+      case "web":
+        return await this.#serveWeb(conn, classifier.received);
+      case "http":
+        await writeAll(conn, new TextEncoder().encode(NOT_TLS));
+        return await conn.closeWrite();
+      case "more":
+      case "bad":
+        return;
+    }
+  }
+
+  /** @returns `more` if the peer went away or was too slow. */
+  async #classify(conn: Deno.TcpConn, classifier: Classifier): Promise<ConnectionKind> {
+    const piece = new Uint8Array(PIECE_BYTES);
+    try {
+      return await withDeadline(FIRST_BYTES_MS, this.#closing.signal, async (signal) => {
+        // A read cannot be called off: closing the connection ends it.
+        signal.addEventListener("abort", () => closeQuietly(conn), { once: true });
+        for (;;) {
+          const count = await conn.read(piece);
+          if (count === null) return { kind: "more" };
+          const kind = classifier.push(piece.subarray(0, count));
+          if (kind.kind !== "more") return kind;
+        }
+      });
+    } catch {
+      return { kind: "more" };
+    }
+  }
+
+  async #serveApp(
+    conn: Deno.TcpConn,
+    wanted: { readonly ticket: string; readonly appId: string },
+    firstBytes: Uint8Array,
+  ): Promise<void> {
+    const { auth } = this.#options;
+    const holder = await auth.verifyTicket(wanted.ticket);
+    if (holder === null || holder.appId !== wanted.appId) {
+      log.debug("Refused a ticket", { source: sourceOf(conn) });
+      return await this.#refuse(conn, "ticket-refused");
+    }
+    const peer = formatEndpoint({ address: parseIp(sourceOf(conn)), port: conn.remoteAddr.port });
+    const far = await this.#dialAgent(wanted.appId, peer);
+    if (typeof far === "string") {
+      log.info("No agent for a connection", { app: holder.app, reason: far });
+      return await this.#refuse(conn, far);
+    }
+    try {
+      await writeAll(far.conn, firstBytes);
+      await relay(conn, far.conn, { signal: this.#closing.signal });
+    } finally {
+      far.release();
+    }
+  }
+
+  /** @returns The data channel, or what to tell the client. */
+  async #dialAgent(appId: string, peer: string): Promise<DataChannel | AlertedRefusal> {
+    const agents = this.#options.auth.agents.agentsFor(appId);
+    const first = agents.length === 0 ? 0 : this.#turn++ % agents.length;
+    const inTurn = [...agents.slice(first), ...agents.slice(0, first)];
+    for (const { instance, name } of inTurn.slice(0, MAX_AGENTS_TRIED)) {
+      const channel = this.#channels.get(instance);
+      if (channel === undefined) continue;
+      try {
+        return await this.#rendezvous.arrange(
+          (ticket) => channel.dial({ ticket, appId, peer }),
+          RENDEZVOUS_MS,
+          this.#closing.signal,
+        );
+      } catch (thrown) {
+        if (this.#closing.signal.aborted) return "draining";
+        const isLate = thrown instanceof DeadlinePassed;
+        log.warning("An agent did not come", {
+          agent: name,
+          error: isLate ? "timeout" : String(thrown),
+        });
+      }
+    }
+    return "no-agent";
+  }
+
+  /** Tells a client that waits for a TLS server why there is none. */
+  async #refuse(conn: Deno.TcpConn, refusal: AlertedRefusal): Promise<void> {
+    await writeAll(conn, encodeAlert(refusal));
+    await conn.closeWrite();
+  }
+
+  /** Hands the connection to whoever waits for it, and waits until they are done with it. */
+  async #serveDataChannel(conn: Deno.TcpConn, ticket: string, rest: Uint8Array): Promise<void> {
+    if (rest.length > 0) return; // a TLS server speaks second
+    await this.#rendezvous.claim(ticket, conn);
+  }
+
+  async #serveWeb(conn: Deno.TcpConn, firstBytes: Uint8Array): Promise<void> {
+    const inner = await this.#web.connect(sourceOf(conn));
+    try {
+      await writeAll(inner, firstBytes);
+      await relay(conn, inner, { signal: this.#closing.signal, idleMs: WEB_IDLE_MS });
+    } finally {
+      this.#web.disconnected(inner);
+      closeQuietly(inner);
+    }
+  }
+
+  async #admitAgent(peer: Peer): Promise<((socket: WebSocket) => void) | Response> {
+    const { auth, nowMs } = this.#options;
+    if (this.#closing.signal.aborted) return goingAway();
+    if (peer.certificate === null) {
+      return refusal("certificate-required", "An agent shows its certificate");
+    }
+    const verdict = await auth.verifyAgentCertificate(peer.certificate);
+    if (verdict.kind === "refused") return refusal(verdict.code, verdict.message);
+    return (socket) => {
+      const channel: AgentChannel = new AgentChannel(socket, {
+        agent: verdict.agent,
+        auth,
+        rendezvous: this.#rendezvous,
+        nowMs,
+        onEnd: () => this.#channels.delete(channel.instance),
+      });
+      this.#channels.set(channel.instance, channel);
+    };
+  }
+}
+
+function listen(endpoint: Endpoint): Deno.TcpListener {
+  try {
+    return Deno.listen({
+      hostname: formatIp(endpoint.address),
+      port: endpoint.port,
+      tcpBacklog: BACKLOG,
+    });
+  } catch (cause) {
+    const errno = (cause as { readonly code?: string }).code ?? "EIO";
+    throw new OsError(
+      "listen-failed",
+      `Cannot listen on ${formatEndpoint(endpoint)}: ${describe(cause)}`,
+      {
+        call: "listen",
+        errno,
+        cause,
+        hint: "Change `listen_addr`, stop what has the port, or allow low ports to this user",
+      },
+    );
+  }
+}
+
+function describe(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
+/** The client's address; an IPv4 client of an IPv6 listener by its IPv4 address. */
+function sourceOf(conn: Deno.TcpConn): string {
+  return conn.remoteAddr.hostname.replace(/^::ffff:(?=\d+\.)/, "");
+}
+
+function goingAway(): Response {
+  return refusal("draining", "The proxy is shutting down", 503);
+}
+
+function refusal(code: string, message: string, status = 401): Response {
+  return Response.json({ error: { code, message } }, { status });
+}
