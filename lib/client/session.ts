@@ -4,7 +4,7 @@
  * @module
  */
 import type { App, AppCertResponse, AppTarget, ClusterConfig, PlanSource } from "../config/mod.ts";
-import { AuthError, describeError, VnetError } from "../error.ts";
+import { AuthError, describeError, NetworkError, VnetError } from "../error.ts";
 import { type AppCredentials, generateKeyPair } from "../io/mod.ts";
 import { getLogger } from "../log.ts";
 import type { ClusterApi } from "./cluster_api.ts";
@@ -168,6 +168,10 @@ export class Session {
     this.#issuing.set(key, issuing);
     try {
       return await issuing;
+    } catch (thrown) {
+      const stillGood = held !== undefined && this.#nowMs() < held.value.expiresMs;
+      if (stillGood && thrown instanceof NetworkError) return held.value;
+      throw thrown;
     } finally {
       this.#issuing.delete(key);
     }
