@@ -5,14 +5,15 @@
 #   unshare --net --mount --pid --uts --ipc --fork --kill-child --propagation private \
 #     bash host.sh PACKAGES REPOSITORY COMMAND...
 #
-#        wan0 10.99.0.2/24, 10.99.0.53, 10.99.0.54   the uplink, and two resolvers on it
+#        wan0 10.99.0.2/24                       the host's uplink
 #          |  veth
-#        wan1
+#        wan1 10.99.0.1/24, .53 and .54          the provider: the namespace of process $PROVIDER
 set -eu
 packages=$1
 repository=$2
 shift 2
 
+mount -t proc proc /proc
 mount -t tmpfs -o mode=755 stage /mnt
 mkdir /mnt/{lower,upper,work,root}
 for package in "$packages"/*.deb; do dpkg -x "$package" /mnt/lower; done
@@ -33,9 +34,6 @@ mount -t sysfs -o ro sys $root/sys
 mount --rbind /dev $root/dev
 mount -t tmpfs -o mode=755 run $root/run
 mount -t tmpfs -o mode=1777 tmp $root/tmp
-mount -t tmpfs -o mode=755 state $root/var/lib/vnet 2>/dev/null || {
-  mkdir -p $root/var/lib/vnet
-}
 if ! [ "$repository/deno.json" -ef "$root$repository/deno.json" ]; then
   mkdir -p "$root$repository"
   mount --bind "$repository" "$root$repository"
@@ -50,10 +48,18 @@ done
 
 hostname client
 ip link set lo up
-ip link add wan0 type veth peer name wan1
-ip link set wan1 up
-for address in 10.99.0.2 10.99.0.53 10.99.0.54; do ip address add $address/24 dev wan0; done
+unshare --net sleep infinity &
+export PROVIDER=$!
+until ! [ /proc/self/ns/net -ef /proc/$PROVIDER/ns/net ]; do :; done
+ip link add wan0 type veth peer name wan1 netns $PROVIDER
+for address in 10.99.0.1 10.99.0.53 10.99.0.54; do
+  nsenter --net=/proc/$PROVIDER/ns/net ip address add $address/24 dev wan1
+done
+nsenter --net=/proc/$PROVIDER/ns/net ip link set wan1 up
+ip address add 10.99.0.2/24 dev wan0
 ip link set wan0 up
+# The kernel says "no carrier" for up to a second after both ends are up, and resolved believes it.
+until ip link show wan0 | grep -q 'state UP'; do sleep 0.02; done
 
 cd /
 exec chroot $root "$@"

@@ -96,9 +96,15 @@ export async function startProvider(): Promise<void> {
   for (
     const [address, answer] of [["10.99.0.53", "198.51.100.53"], ["10.99.0.54", "198.51.100.54"]]
   ) {
-    start("dnsmasq", [
-      ...["--keep-in-foreground", "--no-resolv", "--no-hosts", "--bind-interfaces", "--user=root"],
-      ...["--conf-file=/dev/null", "--no-daemon", "--log-queries", `--listen-address=${address}`],
+    start("nsenter", [
+      ...[
+        `--net=/proc/${Deno.env.get("PROVIDER")}/ns/net`,
+        "dnsmasq",
+        "--no-daemon",
+        "--user=root",
+      ],
+      ...["--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--bind-interfaces"],
+      `--listen-address=${address}`,
       `--address=/www.public.test/${answer}`,
       "--address=/corp.example.com/203.0.113.99",
     ]);
