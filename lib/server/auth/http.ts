@@ -52,7 +52,9 @@ async function readBody(request: Request): Promise<Uint8Array> {
     const chunks: Uint8Array[] = [];
     let sizeBytes = 0;
     for (;;) {
-      const { done, value } = await reader.read();
+      const { done, value } = await reader.read().catch(() => {
+        throw refusal("request-malformed", { message: "The body broke off" });
+      });
       if (late) throw refusal("request-timeout", { message: "The body did not arrive in time" });
       if (done) return concat(chunks, sizeBytes);
       sizeBytes += value.length;
@@ -100,9 +102,10 @@ export async function answerPoll(request: Request, poll: LongPoll): Promise<Resp
   const timeUp = poll.delay(waitSeconds * 1000, AbortSignal.any([ended.signal, request.signal]))
     .then(() => ended.abort());
   try {
-    while (!ended.signal.aborted && !place.closed.aborted) {
-      const until = AbortSignal.any([ended.signal, request.signal, place.closed]);
+    const until = AbortSignal.any([ended.signal, request.signal, place.closed]);
+    while (!until.aborted) {
       await poll.changes.after(revision, until);
+      if (until.aborted) break;
       revision = poll.changes.revision();
       answer = await render(poll);
       if (!tagMatches(held, answer.tag)) return answer.fresh();
