@@ -15,6 +15,8 @@ export interface BusFollow {
   /** More match rules. */
   readonly rules: readonly string[];
   readonly onOwner: (hasOwner: boolean) => void;
+  /** From here on signals are heard; what was before has to be looked at. */
+  readonly onListening: () => void;
   readonly onSignal: (signal: Message) => void;
 }
 
@@ -37,6 +39,7 @@ export async function followBus(follow: BusFollow, signal: AbortSignal): Promise
       await subscribe(bus, follow);
       // What happened while nobody listened is not known.
       if (!isFirst) follow.onOwner(await bus.hasOwner(follow.service));
+      else follow.onListening();
       isFirst = false;
       waitMs = RECONNECT_FIRST_MS;
       await endOf(bus, signal);

@@ -85,6 +85,7 @@ export class NmDnsmasqBackend implements Backend {
         `type='signal',path='${NETWORK_MANAGER.path}',interface='org.freedesktop.DBus.Properties'`,
       ],
       onOwner: poke,
+      onListening: poke,
       onSignal: poke,
     }, signal);
   }

@@ -94,6 +94,7 @@ export class ResolvedBackend implements Backend {
         if (hasOwner) this.#isRestarted = true;
         poke();
       },
+      onListening: poke,
       onSignal: poke,
     }, signal);
   }

@@ -1,0 +1,165 @@
+import { deepEqual, equal, match, rejects } from "node:assert/strict";
+import { OsError } from "../../error.ts";
+import { formatEndpoint, parseEndpoint } from "../../ip/mod.ts";
+import { type Change, OsDns, type OsDnsRequest, pathsBelow } from "./mod.ts";
+import { makeDirectory, missing, startBus } from "./testing/bus.ts";
+import { FakeResolved, type FakeResolvedOptions, startNetworkd } from "./testing/fakes.ts";
+
+const REQUEST: OsDnsRequest = {
+  link: "vnet0",
+  ifindex: 7,
+  server: parseEndpoint("127.0.0.1:5300"),
+  zones: ["corp.example.com", "lab.example.com"],
+  mode: "auto",
+};
+
+const AF_INET = 2;
+const UPLINK = [2, AF_INET, Uint8Array.of(10, 0, 0, 1), 0, ""];
+const lack = await missing("dbus-daemon", "dbus-daemon");
+
+/** Runs a test on a host with a fake resolved on a real bus. */
+function onBus(
+  name: string,
+  options: Omit<FakeResolvedOptions, "socket">,
+  test: (dns: OsDns, fake: FakeResolved, socket: string, root: string) => Promise<void>,
+): void {
+  Deno.test({
+    name: lack === null ? name : `${name} [skipped: ${lack}]`,
+    ignore: lack !== null,
+    async fn() {
+      await using directory = await makeDirectory();
+      const root = directory.path;
+      await Deno.mkdir(`${root}/etc`);
+      await Deno.writeTextFile(`${root}/etc/resolv.conf`, "nameserver 127.0.0.53\nsearch lan\n");
+      await using bus = await startBus(root);
+      await using fake = await FakeResolved.start({ ...options, socket: bus.socket });
+      const paths = { ...pathsBelow(root), busSocket: bus.socket };
+      await using dns = await OsDns.open({ journalDir: `${root}/journal`, paths });
+      await test(dns, fake, bus.socket, root);
+    },
+  });
+}
+
+onBus(
+  "resolved: the switches go first, the domains last, and revert takes all back",
+  { servers: [UPLINK] },
+  async (dns, fake) => {
+    const applied = await dns.apply(REQUEST);
+    equal(applied.backend, "resolved");
+    deepEqual(fake.calls, [
+      "SetLinkLLMNR",
+      "SetLinkMulticastDNS",
+      "SetLinkDNSOverTLS",
+      "SetLinkDNSSEC",
+      "SetLinkDefaultRoute",
+      "SetLinkDNSEx",
+      "SetLinkDomains",
+      "FlushCaches",
+    ]);
+    equal(applied.steps.length, fake.calls.length);
+    deepEqual(fake.links.get(7)?.servers, [[AF_INET, Uint8Array.of(127, 0, 0, 1), 5300, ""]]);
+    deepEqual(fake.links.get(7)?.domains, [["corp.example.com", true], ["lab.example.com", true]]);
+    deepEqual(applied.upstreams.map(formatEndpoint), ["10.0.0.1:53"]);
+    await dns.apply({ ...REQUEST, zones: ["lab.example.com"] });
+    deepEqual(fake.links.get(7)?.domains, [["lab.example.com", true]]);
+    deepEqual(await dns.revert(), ["resolve1 RevertLink vnet0"]);
+    equal(fake.links.size, 0);
+  },
+);
+
+onBus("resolved: without an uplink the fallback servers are upstream", {
+  fallbacks: [[0, AF_INET, Uint8Array.of(9, 9, 9, 9), 0, "dns.quad9.net"]],
+}, async (dns) => {
+  const { upstreams, warnings } = await dns.apply(REQUEST);
+  deepEqual(upstreams.map(formatEndpoint), ["9.9.9.9:53"]);
+  deepEqual(warnings, []);
+});
+
+onBus("resolved: without any resolver there is a warning", {}, async (dns) => {
+  const { upstreams, warnings } = await dns.apply(REQUEST);
+  deepEqual(upstreams, []);
+  match(warnings.join(), /no resolver to forward to/);
+});
+
+onBus("resolved before 246: port 53 works", {
+  isOld: true,
+  servers: [[2, AF_INET, Uint8Array.of(10, 0, 0, 1)]],
+}, async (dns, fake) => {
+  const server = parseEndpoint("127.0.53.1:53");
+  const { backend, upstreams } = await dns.apply({ ...REQUEST, server });
+  equal(backend, "resolved");
+  deepEqual(fake.links.get(7)?.servers, [[AF_INET, Uint8Array.of(127, 0, 53, 1)]]);
+  deepEqual(upstreams.map(formatEndpoint), ["10.0.0.1:53"]);
+});
+
+onBus("resolved before 246: another port is refused, and nothing stays set", {
+  isOld: true,
+}, async (dns, fake) => {
+  await rejects(dns.apply(REQUEST), (error: OsError) => {
+    equal(error.code, "resolved-too-old");
+    return error.hint !== null;
+  });
+  equal(fake.links.size, 0);
+});
+
+onBus("resolved that denies says to be root", { isDenying: true }, async (dns, fake) => {
+  await rejects(dns.apply(REQUEST), (error: OsError) => {
+    deepEqual([error.code, error.errno, error.hint], ["resolved-refused", "EPERM", "Run as root"]);
+    return true;
+  });
+  equal(fake.links.size, 0);
+});
+
+onBus("resolved that calls the link busy is gone round, by networkd", {
+  isBusy: true,
+  servers: [UPLINK],
+}, async (dns, _fake, socket) => {
+  await using networkd = await startNetworkd(socket);
+  await dns.apply(REQUEST);
+  deepEqual(networkd.links.get(7)?.domains, [["corp.example.com", true], [
+    "lab.example.com",
+    true,
+  ]]);
+  await dns.revert();
+  equal(networkd.links.size, 0);
+});
+
+onBus("resolved that calls the link busy, and no networkd", { isBusy: true }, async (dns) => {
+  await rejects(dns.apply(REQUEST), (error: OsError) => error.code === "resolved-refused");
+});
+
+onBus("resolved: what is undone comes back, and upstreams are told", {
+  servers: [],
+}, async (dns, fake) => {
+  await dns.apply(REQUEST);
+  const changes: Change[] = [];
+  let wake = () => {};
+  const heard = async (kind: Change["kind"]) => {
+    while (!changes.some((change) => change.kind === kind)) {
+      await new Promise<void>((resolve) => wake = resolve);
+    }
+  };
+  const end = new AbortController();
+  const watch = dns.watch((change) => {
+    changes.push(change);
+    wake();
+  }, end.signal);
+  fake.links.clear();
+  fake.changed();
+  await heard("reapplied");
+  equal(fake.links.get(7)?.domains.length, 2);
+  fake.links.set(3, {
+    servers: [[AF_INET, Uint8Array.of(10, 0, 0, 2), 0, ""]],
+    domains: [["lan", false]],
+    switches: new Map(),
+  });
+  fake.changed();
+  await heard("upstreams");
+  const told = changes.find((change) => change.kind === "upstreams");
+  if (told?.kind === "upstreams") {
+    deepEqual(told.upstreams.map(formatEndpoint), ["10.0.0.2:53"]);
+    deepEqual(told.search, ["lan"]);
+  }
+  end.abort();
+  await watch;
+});
