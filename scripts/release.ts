@@ -44,7 +44,7 @@ async function readAll(folder: string, names: readonly string[]): Promise<Map<st
 async function completions(executable: string): Promise<Record<"bash" | "zsh" | "fish", string>> {
   const texts = await Promise.all(
     SHELLS.map((shell) =>
-      run(executable, { args: ["completion", shell] }).then((b) => new TextDecoder().decode(b))
+      run(executable, { args: ["completions", shell] }).then((b) => new TextDecoder().decode(b))
     ),
   );
   return { bash: texts[0]!, zsh: texts[1]!, fish: texts[2]! };

@@ -35,7 +35,7 @@ function readPart(file: Deno.FsFile, part: Part): Uint8Array {
 /** Runs the bundle as CommonJS; the modules it requires are the runtime's own. */
 function runBundle(): void {
   using file = Deno.openSync("/proc/self/exe");
-  const source = new TextDecoder("latin1").decode(readPart(file, packed.bundle));
+  const source = new TextDecoder().decode(readPart(file, packed.bundle));
   const script = new Script(source, {
     filename: "vnet.js",
     cachedData: readPart(file, packed.cache),

@@ -24,8 +24,8 @@ export function bundle(entry: string, format: BundleFormat): Promise<string> {
 }
 
 /**
- * Makes a function of a CommonJS text. boot.ts reads it byte by byte as Latin-1, the fastest way into V8: the
- * bundler escapes what is not ASCII in code, this does so in the comments (licences) it keeps.
+ * Makes a function of a CommonJS text, in ASCII: V8 keeps that at one byte a character, and boot.ts decodes it
+ * fastest. The bundler escapes what is not ASCII in code, this does so in the comments (licences) it keeps.
  */
 export function wrap(text: string): string {
   const ascii = text.replace(
