@@ -6,7 +6,7 @@
 import { runParserSync } from "@optique/core/facade";
 import { formatMessage, message } from "@optique/core/message";
 import { configureLog } from "../log.ts";
-import { describeError, VnetError } from "../error.ts";
+import { describeError, UsageError, VnetError } from "../error.ts";
 import { VERSION } from "../version.ts";
 import { findOwner, resolvePaths } from "../client/mod.ts";
 import { type Action, type Context, type Globals } from "./context.ts";
@@ -129,7 +129,7 @@ function reportError(thrown: unknown, parsed: Parsed, stderr: (text: string) => 
   }
   if (thrown.hint !== null) stderr(`hint: ${thrown.hint}\n`);
   if (parsed.debug && thrown.cause !== undefined) stderr(`cause: ${describeError(thrown.cause)}\n`);
-  return statusOfCode(thrown.code);
+  return thrown instanceof UsageError ? EXIT.usage : statusOfCode(thrown.code);
 }
 
 function writeAll(to: { writeSync(bytes: Uint8Array): number }, bytes: Uint8Array): void {

@@ -7,7 +7,7 @@
 import { compilePlan, type Detected, type DnsMode, type Plan } from "../config/mod.ts";
 import { describeError, VnetError } from "../error.ts";
 import { CarrierPool } from "../io/mod.ts";
-import type { Prefix } from "../ip/mod.ts";
+import { formatPrefix, type Prefix } from "../ip/mod.ts";
 import { getLogger } from "../log.ts";
 import { loadShim, type Shim } from "../os/mod.ts";
 import type { AppsV1, ResolveV1, StatusV1 } from "../status/mod.ts";
@@ -29,6 +29,8 @@ import { type ClusterView, Session } from "./session.ts";
 import { writeStartError } from "./start_error.ts";
 
 const log = getLogger("client");
+
+type Finding = StatusV1["findings"][number];
 
 const FIRST_REFRESH_MS = 8_000;
 
@@ -75,7 +77,7 @@ class Daemon {
   readonly #flowLog = new FlowLog();
   readonly #profiles: ProfileStore;
   readonly #carriers = new CarrierPool();
-  readonly #warnings = new Map<string, string>();
+  readonly #findings = new Map<string, Omit<Finding, "code">>();
   #sessions: readonly Session[] = [];
   #following = new AbortController();
   #state: StatusV1["state"] = "starting";
@@ -126,7 +128,7 @@ class Daemon {
   status(): StatusV1 {
     const nowMs = this.#options.nowMs();
     const machine = this.#machine;
-    const findings = [...this.#warnings].map(([code, message]) => ({ code, message }));
+    const findings: Finding[] = [...this.#findings].map(([code, rest]) => ({ code, ...rest }));
     for (const warning of this.#plan?.warnings ?? []) findings.push({ ...warning });
     return {
       schema: "vnet.status/1",
@@ -235,7 +237,7 @@ class Daemon {
       await this.#saveViews();
       await this.#applyPlan(before);
     }).catch((thrown) => {
-      this.#warnings.set("apply-failed", describeError(thrown));
+      this.#findings.set("apply-failed", { message: describeError(thrown) });
       log.error("Cannot apply a change", { error: describeError(thrown) });
     });
     return this.#applying;
@@ -251,8 +253,11 @@ class Daemon {
     const addresses = book.assign(plan, this.#options.nowMs());
     const full = [...addresses].filter(([, given]) => given === null).length;
     if (full > 0) {
-      this.#warnings.set("range-full", `${full} names have no address: the range is full`);
-    } else this.#warnings.delete("range-full");
+      this.#findings.set("range-full", {
+        message: `${full} names have no address: the range ${formatPrefix(range)} is full`,
+        hint: "Ask an administrator for a larger ipv4_cidr_range, or pass --cidr to `vnet up`",
+      });
+    } else this.#findings.delete("range-full");
     this.#names = compileNames({
       plan,
       addresses,
@@ -346,8 +351,8 @@ class Daemon {
     });
     machine.dns.setUpstreams(upstreams);
     machine.dns.setBackend(applied.backend, applied.why);
-    for (const [index, warning] of applied.warnings.entries()) {
-      this.#warnings.set(`dns-${index}`, warning);
+    for (const [index, message] of applied.warnings.entries()) {
+      this.#findings.set(`dns-${index + 1}`, { message });
     }
     for (const step of applied.steps) log.info("Applied", { step });
   }
@@ -371,16 +376,16 @@ class Daemon {
         log.info("The machine's resolvers changed");
         return;
       case "warning":
-        this.#warnings.set("dns-changed", event.message);
+        this.#findings.set("dns-changed", { message: event.message });
         log.warning("DNS settings", { message: event.message });
         return;
       case "lost":
         if (this.#state === "stopping") return;
         this.#state = "degraded";
-        this.#warnings.set(
-          "helper-lost",
-          "The privileged helper is gone: run `sudo vnet restart` to repair",
-        );
+        this.#findings.set("helper-lost", {
+          message: "The privileged helper is gone: nothing of the machine can be changed any more",
+          hint: "Run `sudo vnet restart`",
+        });
         log.error("Lost the helper");
         return;
       default:

@@ -9,7 +9,7 @@ import {
   encodeReply,
   frameMessage,
   FrameSplitter,
-  judge,
+  judgeQuery,
   keepQuery,
   type NameTable,
   type Query,
@@ -212,7 +212,7 @@ export class DnsServer implements AsyncDisposable {
 
   #judge(query: Query): Verdict | null {
     const table = this.#table();
-    return table === null ? null : judge(query.question, table);
+    return table === null ? null : judgeQuery(query, table);
   }
 
   async #forward(

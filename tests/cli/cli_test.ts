@@ -1,0 +1,123 @@
+import { deepEqual, equal, match } from "node:assert/strict";
+import { StatusV1Schema, VersionV1Schema } from "../../lib/status/mod.ts";
+
+const ROOT = new URL("../../", import.meta.url).pathname;
+
+interface Ran {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs `vnet` with a home of its own, as a program would. */
+async function vnet(home: string, ...args: string[]): Promise<Ran> {
+  const output = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", `${ROOT}main.ts`, ...args],
+    env: { VNET_HOME: home, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
+    stdin: "null",
+  }).output();
+  const decoder = new TextDecoder();
+  return {
+    code: output.code,
+    stdout: decoder.decode(output.stdout),
+    stderr: decoder.decode(output.stderr),
+  };
+}
+
+async function withHome(act: (home: string) => Promise<void>): Promise<void> {
+  const home = await Deno.makeTempDir();
+  try {
+    await act(home);
+  } finally {
+    await Deno.remove(home, { recursive: true });
+  }
+}
+
+Deno.test("vnet --help names every command and option", (t) =>
+  withHome(async (home) => {
+    const { code, stdout, stderr } = await vnet(home, "--help");
+    deepEqual([code, stderr], [0, ""]);
+    await t.assertSnapshot(stdout);
+  }));
+
+Deno.test("vnet help COMMAND explains one command", (t) =>
+  withHome(async (home) => {
+    for (const command of ["up", "login", "demo", "ctl"]) {
+      await t.step(command, async (t) => {
+        const { code, stdout } = await vnet(home, "help", command);
+        equal(code, 0);
+        await t.assertSnapshot(stdout);
+      });
+    }
+  }));
+
+Deno.test("vnet ends with the documented status and one line with a code and a hint", (t) =>
+  withHome(async (home) => {
+    const cases: [args: string[], code: number, stderr: RegExp][] = [
+      [["bogus"], 2, /^error: .*"bogus" \[usage\]\nhint: Run `vnet help`\n$/],
+      [["up", "--dtach"], 2, /^error: .* \[usage\]\nhint: Did you mean "--detach"\? .*\n$/],
+      [["login"], 2, /^error: Missing option "--proxy" \[usage\]\nhint: .*\n$/],
+      [["login", "--proxy", "a:b:c"], 2, /^error: Cannot read the proxy "a:b:c" \[usage\]\nhint: /],
+      [
+        ["login", "--proxy", "localhost:1", "--ca-pin", "x", "--password-stdin"],
+        2,
+        /^error: Cannot read the CA pin "x" \[usage\]\nhint: /,
+      ],
+      [["wait", "--timeout", "soon"], 2, /Not a duration/],
+      [["status"], 5, /^error: .* \[daemon-not-running\]\nhint: Run `sudo vnet up`\n$/],
+      [["wait", "--timeout", "1s"], 5, /\[daemon-not-running\]/],
+      [["apps", "ls"], 4, /^error: .* \[login-needed\]\nhint: Run `vnet login/],
+      [["resolve", "a..b"], 2, /^error: Cannot ask for "a\.\.b": it is no domain name \[usage\]\n/],
+      [["resolve", "a.test", "--type", "NOPE"], 2, /type "NOPE".* \[usage\]\nhint: /],
+      [["resolve", "a.test"], 1, /\[nothing-known\]\nhint: /],
+      [["logout", "elsewhere"], 2, /\[profile-unknown\]/],
+      [["logout", "one", "--all"], 2, /\[usage\]/],
+      [["ctl", "status"], 2, /^error: Cannot find the server.* \[usage\]\nhint: /],
+      [["server", "start"], 2, /^error: Cannot start: no file was named \[usage\]\nhint: /],
+      [["server", "start", "--config", "/nonexistent"], 2, /\[file-missing\]\n/],
+      [["demo", "--keep", "--shell"], 2, /\[usage\]/],
+    ];
+    for (const [args, code, stderr] of cases) {
+      await t.step(args.join(" "), async () => {
+        const ran = await vnet(home, ...args);
+        match(ran.stderr, stderr);
+        deepEqual([ran.code, ran.stdout], [code, ""]);
+      });
+    }
+  }));
+
+Deno.test("vnet version and schema print what their schemas say", () =>
+  withHome(async (home) => {
+    const version = await vnet(home, "version", "--format", "json");
+    equal(VersionV1Schema.parse(JSON.parse(version.stdout)).build, "source");
+    const schema = await vnet(home, "schema", "status");
+    const printed = JSON.parse(schema.stdout);
+    equal(printed.$schema, "https://json-schema.org/draft/2020-12/schema");
+    deepEqual(Object.keys(printed.properties), Object.keys(StatusV1Schema.shape));
+  }));
+
+Deno.test("vnet completions are scripts that the shells accept", (t) =>
+  withHome(async (home) => {
+    for (const shell of ["bash", "zsh", "fish"]) {
+      await t.step(shell, async () => {
+        const { code, stdout } = await vnet(home, "completions", shell);
+        equal(code, 0);
+        match(stdout, /vnet/);
+      });
+    }
+  }));
+
+Deno.test("vnet lists every mistake of a file at once, with file, key, found and expected", () =>
+  withHome(async (home) => {
+    const file = `${home}/server.yaml`;
+    await Deno.writeTextFile(
+      file,
+      "version: v2\ncluster_name: c.example.com\ndata_dir: relative\nproxy_service: { listen_addr: x }\n",
+    );
+    const { code, stderr } = await vnet(home, "server", "start", "--config", file);
+    equal(code, 1);
+    for (const key of ["version", "data_dir", "proxy_service.public_addr", "proxy_service.listen_addr"]) {
+      match(stderr, new RegExp(`${key.replaceAll(".", "\\.")}.*found .*, expected `));
+    }
+    match(stderr, new RegExp(`"${file}"`));
+  }));
