@@ -48,6 +48,8 @@ const RefusalSchema = z.object({
 export class HttpClient implements Disposable {
   readonly #options: HttpClientOptions;
   readonly #agent: VerifyingAgent;
+  #inFlight = 0;
+  #isRetired = false;
 
   constructor(options: HttpClientOptions) {
     this.#options = options;
@@ -64,6 +66,7 @@ export class HttpClient implements Disposable {
    */
   async request<T>(request: HttpRequest<T>, signal: AbortSignal): Promise<HttpAnswer<T>> {
     const act = `Cannot ask "${this.#options.server.host}"`;
+    this.#inFlight++;
     try {
       return await withDeadline(request.timeoutMs ?? TIMEOUT_MS, signal, async (signal) => {
         const reply = await this.#exchange(request, signal);
@@ -74,12 +77,21 @@ export class HttpClient implements Disposable {
       if (thrown instanceof VnetError) throw thrown;
       if (thrown instanceof DeadlinePassed) throw refusalError("proxy-timeout", act);
       throw refusalError("proxy-unreachable", act, { cause: thrown });
+    } finally {
+      this.#inFlight--;
+      if (this.#isRetired && this.#inFlight === 0) this.close();
     }
   }
 
   /** Ends its connections; requests under way fail. */
   close(): void {
     this.#agent.destroy();
+  }
+
+  /** Ends its connections when the last request under way is answered. */
+  closeWhenIdle(): void {
+    this.#isRetired = true;
+    if (this.#inFlight === 0) this.close();
   }
 
   [Symbol.dispose](): void {

@@ -1,0 +1,246 @@
+import { type AppConfig, LockTargetSchema } from "../../config/mod.ts";
+import { describeError } from "../../error.ts";
+import { renewalDueMs } from "../../identity/mod.ts";
+import {
+  appId,
+  type CarrierHost,
+  createTlsContext,
+  dialTcp,
+  pause,
+  serveCarrier,
+  startTlsServer,
+  type TlsContext,
+  type TlsSession,
+  TlsStream,
+  verifyAppClient,
+  withDeadline,
+} from "../../io/mod.ts";
+import { getLogger } from "../../log.ts";
+import { APP_PROTOCOL, encodePreface } from "../../tunnel/mod.ts";
+import { ControlChannel, type Dial } from "./control_channel.ts";
+import { FlowDesk } from "./flow_desk.ts";
+import { type CompiledPolicy, compilePolicy, withLock } from "./policy.ts";
+import { refuse } from "./refuse.ts";
+import { ReportBatch } from "./report_batch.ts";
+import type { AgentCredentials, Uplink } from "./uplink.ts";
+
+const log = getLogger("server", "agent");
+
+const RETRY_MIN_MS = 500;
+const RETRY_MAX_MS = 30_000;
+const RENEW_CHECK_MS = 60_000;
+const DATA_CHANNEL_MS = 10_000;
+const MAX_CARRIERS = 8192;
+
+export interface AgentOptions {
+  readonly uplink: Uplink;
+  readonly apps: readonly AppConfig[];
+  readonly nowMs: () => number;
+}
+
+/** Serves the apps of a private network to one cluster: dials out, listens nowhere. */
+export class Agent {
+  readonly #uplink: Uplink;
+  readonly #apps: readonly AppConfig[];
+  readonly #nowMs: () => number;
+  readonly #closing = new AbortController();
+  readonly #desk: FlowDesk;
+  readonly #carriers = new Set<Promise<void>>();
+  readonly #connected = Promise.withResolvers<void>();
+  readonly #reports: ReportBatch;
+  #credentials: AgentCredentials;
+  #context: TlsContext;
+  #appsById: ReadonlyMap<string, AppConfig>;
+  #policy: CompiledPolicy | null = null;
+  /** Fires when the control channel is to be opened anew, with other credentials. */
+  #reopen = new AbortController();
+  #working: Promise<unknown> = Promise.resolve();
+
+  private constructor(options: AgentOptions, credentials: AgentCredentials) {
+    this.#uplink = options.uplink;
+    this.#apps = options.apps;
+    this.#nowMs = options.nowMs;
+    this.#credentials = credentials;
+    this.#context = createTlsContext({ identity: credentials.identity, authorityPems: [] });
+    this.#appsById = new Map(
+      options.apps.map((app) => [appId(credentials.clusterName, app.name), app]),
+    );
+    this.#reports = new ReportBatch((events) => this.#uplink.report(this.#credentials, events));
+    this.#desk = new FlowDesk({
+      agentId: () => this.#credentials.agentId,
+      policy: () => this.#policy,
+      report: (events) => this.#reports.report(events),
+      nowMs: options.nowMs,
+    });
+  }
+
+  /**
+   * Gets a certificate, and begins to serve. A proxy that cannot be reached is tried again for as long as it takes.
+   *
+   * @throws {VnetError} when the cluster does not let the agent in.
+   */
+  static async open(options: AgentOptions, signal: AbortSignal): Promise<Agent> {
+    const agent = new Agent(options, await options.uplink.enrol(signal));
+    agent.#working = Promise.all([
+      agent.#followPolicy(),
+      agent.#keepConnected(),
+      agent.#keepCertified(),
+    ]);
+    return agent;
+  }
+
+  /** Resolves when a proxy has welcomed the agent for the first time. */
+  get connected(): Promise<void> {
+    return this.#connected.promise;
+  }
+
+  /** Ends its flows and its connections; what happened is recorded before. */
+  async close(): Promise<void> {
+    this.#closing.abort(new Error("The agent is shutting down"));
+    await this.#working;
+    await Promise.allSettled(this.#carriers);
+    await this.#desk.close();
+  }
+
+  async #followPolicy(): Promise<void> {
+    const { signal } = this.#closing;
+    let retryMs = RETRY_MIN_MS;
+    while (!signal.aborted) {
+      try {
+        const policy = await this.#uplink.nextPolicy(this.#credentials, signal);
+        retryMs = RETRY_MIN_MS;
+        if (policy === null) continue;
+        this.#policy = compilePolicy(policy);
+        this.#desk.review();
+      } catch (thrown) {
+        if (signal.aborted) return;
+        log.warning("Cannot learn the cluster's policy", { error: describeError(thrown), retryMs });
+        await pause(retryMs, signal);
+        retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
+      }
+    }
+  }
+
+  async #keepConnected(): Promise<void> {
+    const { signal } = this.#closing;
+    let retryMs = RETRY_MIN_MS;
+    let previous: ControlChannel | null = null;
+    while (!signal.aborted) {
+      const reopen = this.#reopen;
+      try {
+        const channel = await this.#connect();
+        previous?.close(); // only now: there was no moment without a channel
+        previous = channel;
+        retryMs = RETRY_MIN_MS;
+        this.#connected.resolve();
+        const until = AbortSignal.any([signal, reopen.signal]);
+        await Promise.race([channel.closed, aborted(until)]);
+        if (reopen.signal.aborted) continue;
+        if (!signal.aborted) log.warning("Lost the control channel", {});
+      } catch (thrown) {
+        if (signal.aborted) break;
+        log.warning("Cannot reach the proxy", { error: describeError(thrown), retryMs });
+      }
+      await pause(retryMs * (0.5 + Math.random() / 2), signal);
+      retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
+    }
+    previous?.send({ type: "drain" });
+    previous?.close();
+  }
+
+  #connect(): Promise<ControlChannel> {
+    const settings = this.#uplink.proxy(this.#credentials);
+    const channel: Promise<ControlChannel> = ControlChannel.open(settings, this.#apps, {
+      dial: (request) =>
+        void channel.then((channel) => this.#answerDial(request, channel), () => {}),
+      lock: (target) => this.#lock(target),
+    }, this.#closing.signal);
+    return channel;
+  }
+
+  async #keepCertified(): Promise<void> {
+    const { signal } = this.#closing;
+    while (!signal.aborted) {
+      const leftMs = renewalDueMs(this.#credentials) - this.#nowMs();
+      if (leftMs > 0) {
+        // A clock that jumps, or a machine that sleeps, is noticed within a minute.
+        await pause(Math.min(leftMs, RENEW_CHECK_MS), signal);
+        continue;
+      }
+      try {
+        this.#take(await this.#uplink.renew(this.#credentials, signal));
+      } catch (thrown) {
+        if (signal.aborted) return;
+        log.warning("Cannot renew the certificate", { error: describeError(thrown) });
+        await pause(RENEW_CHECK_MS, signal);
+      }
+    }
+  }
+
+  #take(credentials: AgentCredentials): void {
+    this.#credentials = credentials;
+    this.#context = createTlsContext({ identity: credentials.identity, authorityPems: [] });
+    const reopen = this.#reopen;
+    this.#reopen = new AbortController();
+    reopen.abort();
+  }
+
+  #lock(target: unknown): void {
+    const parsed = LockTargetSchema.safeParse(target);
+    if (!parsed.success || this.#policy === null) return;
+    this.#policy = withLock(this.#policy, parsed.data);
+    this.#desk.review();
+  }
+
+  #answerDial(request: Dial, channel: ControlChannel): void {
+    const fail = (code: string, message: string) =>
+      channel.send({ type: "dial_failed", ticket: request.ticket, code, message });
+    const app = this.#appsById.get(request.app_id);
+    if (app === undefined) return fail("app-unknown", "the agent does not serve this app");
+    if (this.#carriers.size >= MAX_CARRIERS) {
+      return fail("overloaded", "the agent has too much to do");
+    }
+    const carrying = this.#carry(request, app).catch((error) => {
+      log.debug("A carrier failed", { app: app.name, error: describeError(error) });
+    }).finally(() => this.#carriers.delete(carrying));
+    this.#carriers.add(carrying);
+  }
+
+  async #carry(request: Dial, app: AppConfig): Promise<void> {
+    const { signal } = this.#closing;
+    const { server, dial = dialTcp } = this.#uplink.proxy(this.#credentials);
+    const session = await withDeadline(DATA_CHANNEL_MS, signal, async (signal) => {
+      const socket = await dial(server, signal);
+      socket.write(encodePreface(request.ticket));
+      const protocols = [APP_PROTOCOL];
+      return await startTlsServer(socket, { context: this.#context, protocols }, signal);
+    });
+    if (session.socket.alpnProtocol !== APP_PROTOCOL) return void session.socket.destroy();
+    const host = this.#hostFor(session, app, request.peer);
+    await serveCarrier(new TlsStream(session.socket), host, signal);
+  }
+
+  /** A client that may not come in is told so when it asks: a handshake cannot say why. */
+  #hostFor(session: TlsSession, app: AppConfig, peer: string): CarrierHost {
+    const [own] = session.peerChain;
+    if (own === undefined) return refuseAll("certificate-missing", null);
+    const userCas = this.#policy?.userCas ?? [];
+    const client = verifyAppClient(own, { userCas, nowMs: this.#nowMs() });
+    if (client.kind === "bad") return refuseAll(client.code, client.message);
+    const { principal, claims, certificate } = client;
+    const certificateExpiresMs = certificate.validity.notAfterMs;
+    return this.#desk.hostFor({ principal, claims, certificateExpiresMs, peer }, app);
+  }
+}
+
+function refuseAll(code: string, message: string | null): CarrierHost {
+  log.info("Refused a client", { code });
+  return { open: () => Promise.reject(refuse(code, message === null ? {} : { state: message })) };
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) =>
+    signal.addEventListener("abort", () => resolve(), { once: true })
+  );
+}

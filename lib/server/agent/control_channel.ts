@@ -1,0 +1,158 @@
+import { WebSocket } from "ws";
+import type { AppConfig } from "../../config/mod.ts";
+import { toAgentApp } from "../../config/mod.ts";
+import { dialServer, type ServerSettings } from "../../io/mod.ts";
+import { getLogger } from "../../log.ts";
+import {
+  type AgentMessage,
+  CONTROL_MESSAGE_MAX_BYTES,
+  CONTROL_PING_MISSES,
+  CONTROL_PING_MS,
+  decodeControl,
+  type ProxyMessage,
+  ProxyMessageSchema,
+  refusalError,
+} from "../../tunnel/mod.ts";
+import { VERSION } from "../../version.ts";
+
+const log = getLogger("server", "agent");
+
+const HANDSHAKE_MS = 10_000;
+
+export type Dial = Extract<ProxyMessage, { readonly type: "dial" }>;
+
+/** What an agent does when its proxy speaks. */
+export interface ControlHandlers {
+  dial(request: Dial): void;
+  lock(target: unknown): void;
+}
+
+/** The agent's end of one control channel. */
+export class ControlChannel {
+  readonly #socket: WebSocket;
+  readonly #handlers: ControlHandlers;
+  readonly #welcomed = Promise.withResolvers<void>();
+  readonly #closed = Promise.withResolvers<void>();
+  readonly #timer: ReturnType<typeof setInterval>;
+  #missed = 0;
+
+  private constructor(socket: WebSocket, handlers: ControlHandlers) {
+    this.#socket = socket;
+    this.#handlers = handlers;
+    this.#welcomed.promise.catch(() => {}); // whoever waits hears it
+    this.#timer = setInterval(() => this.#ping(), CONTROL_PING_MS);
+    socket.on("message", (data, isBinary) => {
+      const message = isBinary ? null : decodeControl(ProxyMessageSchema, String(data));
+      if (message !== null) this.#take(message);
+    });
+    socket.on("close", () => this.#end());
+    socket.on("error", () => this.close());
+  }
+
+  /**
+   * Connects, says hello and waits to be welcome.
+   *
+   * @throws {VnetError} when the proxy cannot be reached, is not the right one, or does not want us.
+   */
+  static async open(
+    settings: ServerSettings,
+    apps: readonly AppConfig[],
+    handlers: ControlHandlers,
+    signal: AbortSignal,
+  ): Promise<ControlChannel> {
+    const socket = await connect(settings, signal);
+    const channel = new ControlChannel(socket, handlers);
+    channel.send({ type: "hello", version: VERSION, apps: apps.map(toAgentApp) });
+    const abort = () => channel.close();
+    const timer = setTimeout(abort, HANDSHAKE_MS);
+    signal.addEventListener("abort", abort, { once: true });
+    try {
+      await channel.#welcomed.promise;
+      return channel;
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", abort);
+    }
+  }
+
+  /** Resolves when it has ended. */
+  get closed(): Promise<void> {
+    return this.#closed.promise;
+  }
+
+  send(message: AgentMessage): void {
+    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
+  }
+
+  close(): void {
+    this.#socket.terminate();
+    this.#end();
+  }
+
+  #take(message: ProxyMessage): void {
+    switch (message.type) {
+      case "welcome":
+        for (const { app, reason } of message.refused) {
+          log.warning("The cluster does not want an app of this agent", { app, reason });
+        }
+        return this.#welcomed.resolve();
+      case "dial":
+        return this.#handlers.dial(message);
+      case "lock":
+        return this.#handlers.lock(message.target);
+      case "ping":
+        return this.send({ type: "pong" });
+      case "pong":
+        this.#missed = 0;
+        return;
+      case "drain":
+        return this.close();
+    }
+  }
+
+  #ping(): void {
+    if (this.#missed++ >= CONTROL_PING_MISSES) return this.close();
+    this.send({ type: "ping" });
+  }
+
+  #end(): void {
+    clearInterval(this.#timer);
+    this.#welcomed.reject(
+      refusalError("proxy-closed", "Cannot open the control channel"),
+    );
+    this.#closed.resolve();
+  }
+}
+
+async function connect(settings: ServerSettings, signal: AbortSignal): Promise<WebSocket> {
+  const secured = await dialServer(settings, ["http/1.1"], signal);
+  const { host, port } = settings.server;
+  // TLS is done already: the WebSocket speaks on what we give it.
+  const socket = new WebSocket(`ws://${host.includes(":") ? `[${host}]` : host}:${port}/v1/agent`, {
+    createConnection: (() => secured) as never,
+    handshakeTimeout: HANDSHAKE_MS,
+    maxPayload: CONTROL_MESSAGE_MAX_BYTES,
+    perMessageDeflate: false,
+  });
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const abort = () => reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  socket.once("open", resolve);
+  socket.once("error", reject);
+  socket.once("unexpected-response", (_request, response) => {
+    const state = `the proxy refuses this agent (HTTP status ${response.statusCode})`;
+    reject(refusalError("ticket-refused", "Cannot open the control channel", { state }));
+  });
+  try {
+    await promise;
+    socket.off("error", reject);
+    return socket;
+  } catch (thrown) {
+    socket.on("error", () => {});
+    socket.terminate();
+    secured.destroy();
+    throw thrown;
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}

@@ -1,0 +1,248 @@
+import type { AppConfig, FlowEvent } from "../../config/mod.ts";
+import {
+  type AppClaims,
+  decideFlow,
+  type FlowDecision,
+  type Principal,
+} from "../../identity/mod.ts";
+import {
+  type CarrierHost,
+  closeQuietly,
+  DeadlinePassed,
+  type FlowSummary,
+  type HostedFlow,
+  type LiveFlow,
+  randomHex,
+  withDeadline,
+} from "../../io/mod.ts";
+import { getLogger } from "../../log.ts";
+import type { Open } from "../../tunnel/mod.ts";
+import type { CompiledPolicy } from "./policy.ts";
+import { refuse } from "./refuse.ts";
+
+const log = getLogger("server", "agent");
+
+const DIAL_MS = 10_000;
+const WATCH_MS = 1_000;
+
+/** A client whose certificate was found good. */
+export interface Client {
+  readonly principal: Principal;
+  readonly claims: AppClaims;
+  readonly certificateExpiresMs: number;
+  /** Who the proxy says it is, as `address:port`. */
+  readonly peer: string;
+}
+
+type Allowed = Extract<FlowDecision, { readonly kind: "allowed" }>;
+
+/** A flow that runs, and what it was allowed by. */
+interface Running {
+  readonly client: Client;
+  readonly app: AppConfig;
+  readonly port: number;
+  readonly startedMs: number;
+  readonly connectionId: string;
+  allowed: Allowed;
+  live: LiveFlow | null;
+  /** When bytes last moved, and how many had by then. */
+  movedMs: number;
+  movedBytes: number;
+  /** Why it was cut; `null` if nobody did. */
+  cut: string | null;
+}
+
+/** Decides every flow, connects it to its app, has it recorded, and cuts it when it may not go on. */
+export class FlowDesk {
+  readonly #agentId: () => string;
+  readonly #policy: () => CompiledPolicy | null;
+  readonly #report: (events: readonly FlowEvent[]) => Promise<void>;
+  readonly #nowMs: () => number;
+  readonly #running = new Set<Running>();
+  readonly #reporting = new Set<Promise<void>>();
+  #watch: ReturnType<typeof setInterval> | null = null;
+
+  constructor(options: {
+    readonly agentId: () => string;
+    /** `null` while it is not known. */
+    readonly policy: () => CompiledPolicy | null;
+    readonly report: (events: readonly FlowEvent[]) => Promise<void>;
+    readonly nowMs: () => number;
+  }) {
+    this.#agentId = options.agentId;
+    this.#policy = options.policy;
+    this.#report = options.report;
+    this.#nowMs = options.nowMs;
+  }
+
+  get size(): number {
+    return this.#running.size;
+  }
+
+  /** Serves the carriers of one client to one app. */
+  hostFor(client: Client, app: AppConfig): CarrierHost {
+    return { open: (open, signal) => this.#open(client, app, open, signal) };
+  }
+
+  /** Holds every flow against the policy again: whoever may not go on is cut. */
+  review(): void {
+    for (const running of this.#running) {
+      const decision = this.#decide(running.client, running.app, running.port);
+      if (decision.kind === "allowed") running.allowed = decision;
+      else if (decision.code !== "certificate-expired") this.#cut(running, decision.code);
+    }
+  }
+
+  /** Waits until everything that was begun is recorded. */
+  async close(): Promise<void> {
+    for (const running of this.#running) this.#cut(running, "draining");
+    await Promise.allSettled(this.#reporting);
+    if (this.#watch !== null) clearInterval(this.#watch);
+    this.#watch = null;
+  }
+
+  async #open(
+    client: Client,
+    app: AppConfig,
+    open: Open,
+    signal: AbortSignal,
+  ): Promise<HostedFlow> {
+    const decision = this.#decide(client, app, open.port);
+    if (decision.kind === "refused") {
+      log.info("Refused a flow", { app: app.name, code: decision.code });
+      throw refuse(decision.code, { state: decision.message });
+    }
+    const conn = await dialTarget(app, open.port, signal);
+    const startedMs = this.#nowMs();
+    const running: Running = {
+      client,
+      app,
+      port: open.port,
+      startedMs,
+      connectionId: randomHex(8),
+      allowed: decision,
+      live: null,
+      movedMs: startedMs,
+      movedBytes: 0,
+      cut: null,
+    };
+    try {
+      await this.#report([{ ...this.#event(running), event: "app.session.start" }]);
+    } catch (cause) {
+      closeQuietly(conn);
+      log.error("Cannot record the start of a session", { error: String(cause) });
+      throw refuse("audit-failed", { cause });
+    }
+    this.#running.add(running);
+    this.#watch ??= setInterval(() => this.#watchAll(), WATCH_MS);
+    // The policy may have changed while the target and the audit log answered.
+    const still = this.#decide(client, app, open.port);
+    if (still.kind === "refused") this.#cut(running, still.code);
+    return {
+      conn,
+      started: (live) => {
+        running.live = live;
+        if (running.cut !== null) live.abort();
+      },
+      ended: (summary) => this.#end(running, summary),
+    };
+  }
+
+  #decide(client: Client, app: AppConfig, port: number): FlowDecision {
+    const policy = this.#policy();
+    if (policy === null) {
+      return { kind: "refused", code: "access-denied", message: "The agent has no policy yet" };
+    }
+    return decideFlow({ ...client, app: app.name, port }, {
+      ...policy,
+      agentId: this.#agentId(),
+      app: { name: app.name, labels: app.labels, tcpPorts: app.tcpPorts },
+    }, this.#nowMs());
+  }
+
+  #event(running: Running): Omit<FlowEvent, "event"> {
+    const { client, app } = running;
+    return {
+      session_id: client.claims.sessionId,
+      connection_id: running.connectionId,
+      user: client.principal.name,
+      app: app.name,
+      port: running.port,
+      peer: client.peer,
+    };
+  }
+
+  #end(running: Running, summary: FlowSummary): void {
+    this.#running.delete(running);
+    if (this.#running.size === 0 && this.#watch !== null) {
+      clearInterval(this.#watch);
+      this.#watch = null;
+    }
+    const reporting = this.#report([{
+      ...this.#event(running),
+      event: "app.session.end",
+      // as the client sees it
+      sent_bytes: summary.receivedBytes,
+      received_bytes: summary.sentBytes,
+      duration_ms: Math.max(0, this.#nowMs() - running.startedMs),
+      reason: running.cut ?? summary.reason,
+    }]).catch((error) => {
+      log.error("Cannot record the end of a session", { error: String(error) });
+    }).finally(() => this.#reporting.delete(reporting));
+    this.#reporting.add(reporting);
+  }
+
+  #watchAll(): void {
+    const nowMs = this.#nowMs();
+    for (const running of this.#running) {
+      const { allowed, client, live } = running;
+      if (allowed.disconnectExpired && nowMs >= client.certificateExpiresMs) {
+        this.#cut(running, "certificate-expired");
+        continue;
+      }
+      const movedBytes = live === null ? 0 : live.sentBytes + live.receivedBytes;
+      if (movedBytes !== running.movedBytes) {
+        running.movedBytes = movedBytes;
+        running.movedMs = nowMs;
+      } else if (allowed.clientIdleMs !== null && nowMs - running.movedMs >= allowed.clientIdleMs) {
+        this.#cut(running, "client-idle");
+      }
+    }
+  }
+
+  #cut(running: Running, reason: string): void {
+    if (running.cut !== null) return;
+    running.cut = reason;
+    log.info("Cut a flow", { app: running.app.name, reason });
+    running.live?.abort();
+  }
+}
+
+/** @throws {VnetError} `target-refused`, `target-timeout`, `target-unreachable`. */
+async function dialTarget(
+  app: AppConfig,
+  port: number,
+  signal: AbortSignal,
+): Promise<Deno.TcpConn> {
+  try {
+    const conn = await withDeadline(
+      DIAL_MS,
+      signal,
+      (signal) =>
+        Deno.connect({ hostname: app.target.host, port: app.target.port ?? port, signal }),
+    );
+    conn.setNoDelay(true);
+    conn.setKeepAlive(true);
+    return conn;
+  } catch (cause) {
+    if (signal.aborted) throw signal.reason;
+    if (cause instanceof Deno.errors.ConnectionRefused) {
+      throw refuse("target-refused", { cause });
+    }
+    if (cause instanceof DeadlinePassed || cause instanceof Deno.errors.TimedOut) {
+      throw refuse("target-timeout", { cause });
+    }
+    log.info("Cannot reach an app", { app: app.name, error: String(cause) });
+    throw refuse("target-unreachable", { cause });
+  }
+}

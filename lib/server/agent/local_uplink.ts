@@ -1,0 +1,85 @@
+import type { AgentPolicy, FlowEvent, HostPort } from "../../config/mod.ts";
+import { dialTcp, generateKeyPair, parseCertificate, type ServerSettings } from "../../io/mod.ts";
+import type { AgentIdentity, AuthService } from "../auth/mod.ts";
+import type { AgentCredentials, Uplink } from "./uplink.ts";
+
+/** The cluster in the same process; only the agent's connections go through the proxy's port. */
+export class LocalUplink implements Uplink {
+  readonly #auth: AuthService;
+  readonly #name: string;
+  readonly #apps: readonly string[];
+  readonly #publicHost: string;
+  readonly #proxyAddress: HostPort;
+  readonly #identities = new WeakMap<AgentCredentials, AgentIdentity>();
+  readonly #settings = new WeakMap<AgentCredentials, ServerSettings>();
+  readonly #trustPems: readonly string[];
+  #revision = -1;
+
+  constructor(options: {
+    readonly auth: AuthService;
+    readonly name: string;
+    readonly apps: readonly string[];
+    /** The name in the proxy's certificate. */
+    readonly publicHost: string;
+    /** Where the proxy listens. */
+    readonly proxyAddress: HostPort;
+    /** What vouches for the proxy's certificate. */
+    readonly trustPems: readonly string[];
+  }) {
+    this.#auth = options.auth;
+    this.#name = options.name;
+    this.#apps = options.apps;
+    this.#publicHost = options.publicHost;
+    this.#proxyAddress = options.proxyAddress;
+    this.#trustPems = options.trustPems;
+  }
+
+  async enrol(): Promise<AgentCredentials> {
+    const keys = await generateKeyPair();
+    const { certificatePem, agent } = await this.#auth.admitLocalAgent({
+      name: this.#name,
+      apps: this.#apps,
+      publicKeyPem: keys.publicKeyPem,
+    });
+    const certificate = parseCertificate(certificatePem);
+    if (certificate === null) throw new TypeError("Auth gave a certificate that cannot be read");
+    const held: AgentCredentials = {
+      clusterName: this.#auth.clusterName,
+      agentId: agent.agentId,
+      identity: { certificatePem, privateKeyPem: keys.privateKeyPem },
+      ...certificate.validity,
+    };
+    this.#identities.set(held, agent);
+    return held;
+  }
+
+  renew(): Promise<AgentCredentials> {
+    return this.enrol();
+  }
+
+  async nextPolicy(_held: AgentCredentials, signal: AbortSignal): Promise<AgentPolicy | null> {
+    await this.#auth.changed(this.#revision, signal);
+    if (signal.aborted) return null;
+    this.#revision = this.#auth.revision();
+    return await this.#auth.policy();
+  }
+
+  async report(held: AgentCredentials, events: readonly FlowEvent[]): Promise<void> {
+    const agent = this.#identities.get(held);
+    if (agent === undefined) throw new TypeError("These credentials are not from here");
+    await this.#auth.reportFlow(agent, events);
+  }
+
+  proxy(held: AgentCredentials): ServerSettings {
+    const known = this.#settings.get(held);
+    if (known !== undefined) return known;
+    const settings: ServerSettings = {
+      server: { host: this.#publicHost, port: this.#proxyAddress.port },
+      trust: { kind: "authorities", pems: this.#trustPems },
+      identity: held.identity,
+      dial: (_address, signal) => dialTcp(this.#proxyAddress, signal),
+    };
+    this.#settings.set(held, settings);
+    return settings;
+  }
+}

@@ -1,0 +1,9 @@
+/**
+ * The agent: serves apps of the network it is in, by dialling out.
+ *
+ * @module
+ */
+export { Agent, type AgentOptions } from "./agent.ts";
+export { LocalUplink } from "./local_uplink.ts";
+export { RemoteUplink } from "./remote_uplink.ts";
+export { type AgentCredentials, type Uplink } from "./uplink.ts";

@@ -1,0 +1,35 @@
+import { type AgentPolicy, compileRole, type LockTarget, type Role } from "../../config/mod.ts";
+import type { Lock } from "../../identity/mod.ts";
+import { type Certificate, parseCertificate } from "../../io/mod.ts";
+
+/** The cluster's policy, ready to decide with. */
+export interface CompiledPolicy {
+  readonly cluster: string;
+  readonly roles: ReadonlyMap<string, Role>;
+  readonly locks: readonly Lock[];
+  readonly userCas: readonly Certificate[];
+}
+
+/** Makes a policy ready to decide with. @throws {TypeError} if it holds an authority that cannot be read. */
+export function compilePolicy(policy: AgentPolicy): CompiledPolicy {
+  return {
+    cluster: policy.cluster_name,
+    roles: new Map(policy.roles.map(({ name, spec }) => [name, compileRole(name, spec)])),
+    locks: policy.locks.map(({ target, expires }) => ({
+      target,
+      expiresMs: expires === undefined ? null : Date.parse(expires),
+    })),
+    userCas: policy.user_cas.map((pem) => {
+      const certificate = parseCertificate(pem);
+      if (certificate === null) {
+        throw new TypeError("The policy holds an authority that cannot be read");
+      }
+      return certificate;
+    }),
+  };
+}
+
+/** Adds a lock that was told before the policy that holds it. */
+export function withLock(policy: CompiledPolicy, target: LockTarget): CompiledPolicy {
+  return { ...policy, locks: [...policy.locks, { target, expiresMs: null }] };
+}

@@ -1,0 +1,255 @@
+import { join } from "node:path";
+import { z } from "zod";
+import {
+  type AgentConfig,
+  type AgentPolicy,
+  AgentPolicySchema,
+  type FlowEvent,
+  type JoinResponse,
+  JoinResponseSchema,
+} from "../../config/mod.ts";
+import { AuthError } from "../../error.ts";
+import { agentDnsName } from "../../identity/mod.ts";
+import {
+  appId,
+  ensurePrivateDirectory,
+  generateKeyPair,
+  HttpClient,
+  parseCertificate,
+  readFileIfThere,
+  type ServerSettings,
+  type ServerTrust,
+  writeFileAtomic,
+} from "../../io/mod.ts";
+import { getLogger } from "../../log.ts";
+import type { AgentCredentials, Uplink } from "./uplink.ts";
+
+const log = getLogger("server", "agent");
+
+const STATE_FILE = "agent.json";
+const POLL_SECONDS = 30;
+const POLL_MARGIN_MS = 10_000;
+const REPORT_MS = 10_000;
+
+const StateSchema = z.object({
+  cluster_name: z.string(),
+  agent_id: z.string(),
+  certificate: z.string(),
+  private_key: z.string(),
+  host_cas: z.array(z.string()).min(1),
+});
+type State = z.infer<typeof StateSchema>;
+
+/** Credentials from the disk. */
+interface Kept {
+  readonly credentials: AgentCredentials;
+  /** Whether the certificate is for all of these apps. */
+  readonly serves: (apps: readonly string[]) => boolean;
+}
+
+/** A client for one set of credentials, and what it knows. */
+interface Session {
+  readonly settings: ServerSettings;
+  readonly http: HttpClient;
+  policyTag: string | null;
+}
+
+/** The cluster across the network. */
+export class RemoteUplink implements Uplink {
+  readonly #config: AgentConfig;
+  readonly #nowMs: () => number;
+  readonly #sessions = new Map<AgentCredentials, Session>();
+  #hostCaPems: readonly string[] = [];
+
+  constructor(config: AgentConfig, options: { readonly nowMs: () => number }) {
+    this.#config = config;
+    this.#nowMs = options.nowMs;
+  }
+
+  /**
+   * Takes the certificate that is kept, or joins with the token.
+   *
+   * @throws {AuthError} `join-token-missing`, or the cluster's refusal.
+   */
+  async enrol(signal: AbortSignal): Promise<AgentCredentials> {
+    await ensurePrivateDirectory(this.#config.dataDir);
+    const kept = await this.#load();
+    if (kept === null || kept.credentials.notAfterMs <= this.#nowMs()) {
+      return await this.#join(signal);
+    }
+    if (kept.serves(this.#appNames())) return kept.credentials;
+    return await this.renew(kept.credentials, signal); // the file names other apps than it did
+  }
+
+  async renew(held: AgentCredentials, signal: AbortSignal): Promise<AgentCredentials> {
+    const keys = await generateKeyPair();
+    const answer = await this.#sessionOf(held).http.request({
+      method: "POST",
+      path: "/v1/agent/renew",
+      schema: JoinResponseSchema,
+      body: { apps: this.#appNames(), public_key: keys.publicKeyPem },
+    }, signal);
+    if (answer.kind !== "value") throw new TypeError("A POST is never answered with 304");
+    const renewed = await this.#keep(answer.value, keys.privateKeyPem);
+    this.#retire(held);
+    log.info("Renewed the agent's certificate", {});
+    return renewed;
+  }
+
+  async nextPolicy(held: AgentCredentials, signal: AbortSignal): Promise<AgentPolicy | null> {
+    const session = this.#sessionOf(held);
+    const waitSeconds = session.policyTag === null ? 0 : POLL_SECONDS;
+    const answer = await session.http.request({
+      method: "GET",
+      path: waitSeconds === 0 ? "/v1/agent/policy" : `/v1/agent/policy?wait=${waitSeconds}`,
+      schema: AgentPolicySchema,
+      etag: session.policyTag,
+      timeoutMs: waitSeconds * 1000 + POLL_MARGIN_MS,
+    }, signal);
+    if (answer.kind === "not-modified") return null;
+    session.policyTag = answer.etag;
+    return answer.value;
+  }
+
+  async report(held: AgentCredentials, events: readonly FlowEvent[]): Promise<void> {
+    await this.#sessionOf(held).http.request({
+      method: "POST",
+      path: "/v1/agent/audit",
+      schema: z.null(),
+      body: { events },
+      timeoutMs: REPORT_MS,
+    }, new AbortController().signal);
+  }
+
+  proxy(held: AgentCredentials): ServerSettings {
+    return this.#sessionOf(held).settings;
+  }
+
+  /** Ends its connections. */
+  close(): void {
+    for (const { http } of this.#sessions.values()) http.close();
+    this.#sessions.clear();
+  }
+
+  async #join(signal: AbortSignal): Promise<AgentCredentials> {
+    const token = await this.#token();
+    const keys = await generateKeyPair();
+    using http = new HttpClient({
+      server: this.#config.proxy,
+      trust: this.#firstTrust(),
+      identity: null,
+      nowMs: this.#nowMs,
+    });
+    const answer = await http.request({
+      method: "POST",
+      path: "/v1/join",
+      schema: JoinResponseSchema,
+      body: {
+        token,
+        kind: "app",
+        name: this.#config.name,
+        apps: this.#appNames(),
+        public_key: keys.publicKeyPem,
+      },
+    }, signal);
+    if (answer.kind !== "value") throw new TypeError("A POST is never answered with 304");
+    log.info("Joined the cluster", { cluster: answer.value.cluster_name });
+    return await this.#keep(answer.value, keys.privateKeyPem);
+  }
+
+  async #token(): Promise<string> {
+    const { tokenFile } = this.#config;
+    const text = tokenFile === null ? null : await readFileIfThere(tokenFile);
+    const token = text?.split("\n")[0]?.trim() ?? "";
+    if (token !== "") return token;
+    const state = tokenFile === null
+      ? "the file names no join.token_file"
+      : `"${tokenFile}" holds none`;
+    throw new AuthError("join-token-missing", `Cannot join the cluster: ${state}`, {
+      hint: "Make a token with `vnet ctl tokens add` on the server and put it into the token file",
+    });
+  }
+
+  /** @returns `null` if nothing is kept that can be read. */
+  async #load(): Promise<Kept | null> {
+    const text = await readFileIfThere(join(this.#config.dataDir, STATE_FILE));
+    if (text === null) return null;
+    const parsed = StateSchema.safeParse(parseJson(text));
+    if (!parsed.success) {
+      log.warning("The kept certificate cannot be read", { file: STATE_FILE });
+      return null;
+    }
+    return this.#toKept(parsed.data);
+  }
+
+  async #keep(response: JoinResponse, privateKeyPem: string): Promise<AgentCredentials> {
+    const state: State = {
+      cluster_name: response.cluster_name,
+      agent_id: response.agent_id,
+      certificate: response.certificate,
+      private_key: privateKeyPem,
+      host_cas: response.trust.host_cas,
+    };
+    const kept = this.#toKept(state);
+    if (kept === null) throw new TypeError("The cluster gave a certificate that cannot be read");
+    await writeFileAtomic(join(this.#config.dataDir, STATE_FILE), JSON.stringify(state, null, 2));
+    return kept.credentials;
+  }
+
+  #toKept(state: State): Kept | null {
+    const certificate = parseCertificate(state.certificate);
+    if (certificate === null) return null;
+    this.#hostCaPems = state.host_cas;
+    const names = new Set(certificate.dnsNames);
+    return {
+      credentials: {
+        clusterName: state.cluster_name,
+        agentId: state.agent_id,
+        identity: { certificatePem: state.certificate, privateKeyPem: state.private_key },
+        ...certificate.validity,
+      },
+      serves: (apps) =>
+        apps.every((app) => names.has(agentDnsName(appId(state.cluster_name, app)))),
+    };
+  }
+
+  #sessionOf(held: AgentCredentials): Session {
+    let session = this.#sessions.get(held);
+    if (session === undefined) {
+      const { caPins, proxy } = this.#config;
+      const settings: ServerSettings = {
+        server: proxy,
+        trust: { kind: "authorities", pems: this.#hostCaPems, orPublic: caPins.length === 0 },
+        identity: held.identity,
+        nowMs: this.#nowMs,
+      };
+      session = { settings, http: new HttpClient(settings), policyTag: null };
+      this.#sessions.set(held, session);
+    }
+    return session;
+  }
+
+  /** Requests of the old credentials that are under way may end. */
+  #retire(held: AgentCredentials): void {
+    const session = this.#sessions.get(held);
+    this.#sessions.delete(held);
+    session?.http.closeWhenIdle();
+  }
+
+  #firstTrust(): ServerTrust {
+    const { caPins } = this.#config;
+    return caPins.length === 0 ? { kind: "public" } : { kind: "pins", pins: caPins };
+  }
+
+  #appNames(): string[] {
+    return this.#config.apps.map(({ name }) => name);
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,30 @@
+import type { AgentPolicy, FlowEvent } from "../../config/mod.ts";
+import type { ServerSettings, TlsIdentity } from "../../io/mod.ts";
+
+/** What an agent is in its cluster, and for how long. */
+export interface AgentCredentials {
+  readonly clusterName: string;
+  readonly agentId: string;
+  readonly identity: TlsIdentity;
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+}
+
+/** The cluster as an agent knows it: across the network, or in the same process. */
+export interface Uplink {
+  /** The agent's certificate: kept, renewed or joined for, as need be. */
+  enrol(signal: AbortSignal): Promise<AgentCredentials>;
+  /** A new certificate for a new key, in place of the one that is held. */
+  renew(held: AgentCredentials, signal: AbortSignal): Promise<AgentCredentials>;
+  /**
+   * What every flow is decided by. The first call answers at once, each later one when it has changed, or after a
+   * while.
+   *
+   * @returns `null` when nothing has changed.
+   */
+  nextPolicy(held: AgentCredentials, signal: AbortSignal): Promise<AgentPolicy | null>;
+  /** Has events written to the audit log. Rejects when they were not. */
+  report(held: AgentCredentials, events: readonly FlowEvent[]): Promise<void>;
+  /** How the proxy is reached with these credentials. */
+  proxy(held: AgentCredentials): ServerSettings;
+}

@@ -1,0 +1,48 @@
+/**
+ * `vnet agent`: the apps of a private network, for a cluster elsewhere.
+ *
+ * @module
+ */
+import type { AgentConfig } from "../config/mod.ts";
+import { getLogger } from "../log.ts";
+import { Agent, RemoteUplink } from "./agent/mod.ts";
+import type { Running } from "./server.ts";
+
+const log = getLogger("server", "agent");
+
+/** An agent of a cluster elsewhere. */
+export interface RunningAgent extends Running {
+  /** Resolves when a proxy has welcomed the agent for the first time. */
+  readonly connected: Promise<void>;
+}
+
+/**
+ * Joins a cluster, or comes back to it, and serves.
+ *
+ * @throws {AuthError} `join-token-missing`, `ca-pin-mismatch`, or the cluster's refusal.
+ * @throws {NetworkError} `proxy-unreachable` when a first join cannot be made.
+ */
+export async function serveAgent(
+  config: AgentConfig,
+  options: { readonly now: () => number; readonly signal?: AbortSignal },
+): Promise<RunningAgent> {
+  const uplink = new RemoteUplink(config, { nowMs: options.now });
+  try {
+    const agent = await Agent.open(
+      { uplink, apps: config.apps, nowMs: options.now },
+      options.signal ?? new AbortController().signal,
+    );
+    log.info("Serving", { agent: config.name, apps: config.apps.length });
+    return {
+      connected: agent.connected,
+      failed: Promise.withResolvers<never>().promise,
+      [Symbol.asyncDispose]: async () => {
+        await agent.close();
+        uplink.close();
+      },
+    };
+  } catch (thrown) {
+    uplink.close();
+    throw thrown;
+  }
+}
