@@ -452,12 +452,23 @@ async function create(fields: {
 function isSignedBy(certificate: Certificate, authority: Certificate): boolean {
   if (!authority.isAuthority) return false;
   try {
-    const issuer = new X509Certificate(authority.der);
+    const issuer = nodeCertificate(authority);
     const subject = new X509Certificate(certificate.der);
     return subject.checkIssued(issuer) && subject.verify(issuer.publicKey);
   } catch {
     return false;
   }
+}
+
+/** Authorities are asked again and again, so what Node made of them is kept with them. */
+const NODE_CERTIFICATES = new WeakMap<Certificate, X509Certificate>();
+
+function nodeCertificate(authority: Certificate): X509Certificate {
+  const known = NODE_CERTIFICATES.get(authority);
+  if (known !== undefined) return known;
+  const parsed = new X509Certificate(authority.der);
+  NODE_CERTIFICATES.set(authority, parsed);
+  return parsed;
 }
 
 function isParsed(encoded: Uint8Array | string | Certificate): encoded is Certificate {

@@ -26,6 +26,8 @@ export class StoreAudit implements AuditLog {
   #pending: Pending[] = [];
   #flushing: Promise<void> | null = null;
   #onWritten: () => void = () => {};
+  /** Whether the file may end in the middle of a line. */
+  #isTorn = false;
 
   constructor(options: {
     readonly store: Store;
@@ -85,9 +87,12 @@ export class StoreAudit implements AuditLog {
     );
     const first = await this.#store.events.append(bodies);
     const lines = bodies.map((body, i) => `${JSON.stringify(withSeq(first + i, body))}\n`).join("");
+    // An event whose line does not fit may be in the store all the same: it was asked for, and refused
     using file = await Deno.open(this.#path, { append: true, create: true, mode: 0o600 });
-    const bytes = new TextEncoder().encode(lines);
+    const bytes = new TextEncoder().encode(this.#isTorn ? `\n${lines}` : lines);
+    this.#isTorn = true;
     for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+    this.#isTorn = false;
   }
 }
 

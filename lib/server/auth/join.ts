@@ -11,6 +11,7 @@ import {
 import { getLogger } from "../../log.ts";
 import type { Store, StoredAgent, TokenScope } from "../store/mod.ts";
 import { toIdentity } from "./gate.ts";
+import { RateLimit, sourceOf } from "./rate.ts";
 import { refusal } from "./refusals.ts";
 import type { AgentIdentity, AuditLog, Peer } from "./types.ts";
 
@@ -34,17 +35,25 @@ interface Wish {
 
 const APP_NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 
+/** Tokens one source may try. */
+const ATTEMPTS = { burst: 30, perSecond: 0.5 };
+
 /** Lets agents in, and renews their certificates. */
 export class JoinDesk {
   readonly #options: JoinDeskOptions;
+  readonly #attempts = new RateLimit(ATTEMPTS);
 
   constructor(options: JoinDeskOptions) {
     this.#options = options;
   }
 
-  /** @throws {AuthError} `token-invalid`, `token-out-of-scope`, `public-key-unsupported`, `request-malformed`. */
+  /**
+   * @throws {AuthError} `token-invalid`, `token-out-of-scope`, `public-key-unsupported`, `request-malformed`,
+   * `rate-limited`.
+   */
   async join(request: JoinRequest, peer: Peer): Promise<JoinResponse> {
     const { store, audit, now } = this.#options;
+    this.#attempts.take(sourceOf(peer.address), now());
     const hash = hashToken(request.token);
     const token = await store.tokens.find(hash, now());
     if (token === null) return await this.#refuseToken(peer);

@@ -39,14 +39,9 @@ export class LoginDesk {
     this.#options = options;
   }
 
-  /** Counts a request without a certificate against its source. @throws {AuthError} `rate-limited`. */
-  countAttempt(peer: Peer): void {
-    this.#attempts.take(sourceOf(peer.address), this.#options.now());
-  }
-
   /** @throws {AuthError} `login-failed`, `login-locked`, `access-locked` and what the parts throw. */
   async finish(request: LoginFinishRequest, peer: Peer): Promise<LoginFinishResponse> {
-    this.countAttempt(peer);
+    this.#attempts.take(sourceOf(peer.address), this.#options.now());
     const publicKey = await importPublicKey(request.tls_public_key);
     if (publicKey === null) {
       throw refusal("public-key-unsupported", { message: "The TLS key is not a P-256 key" });

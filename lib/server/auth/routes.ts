@@ -71,7 +71,6 @@ function addPublic(app: Routes, to: RouteTargets): void {
   app.get("/webapi/ping", find);
   app.get("/webapi/find", find);
   app.post("/v1/login/begin", async (context) => {
-    to.logins.countAttempt(context.env.peer);
     await readJson(context.req.raw, LoginBeginRequestSchema);
     return secret({ second_factor: to.secondFactor });
   });
@@ -80,7 +79,6 @@ function addPublic(app: Routes, to: RouteTargets): void {
     return secret(await to.logins.finish(request, context.env.peer));
   });
   app.post("/v1/join", async (context) => {
-    to.logins.countAttempt(context.env.peer);
     const request = await readJson(context.req.raw, JoinRequestSchema);
     return secret(await to.joins.join(request, context.env.peer));
   });
