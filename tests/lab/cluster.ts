@@ -61,7 +61,7 @@ export class Cluster {
     const { token } = await this.#vnet.json<{ token: string }>(
       ["ctl", "--config", SERVER_FILE, "tokens", "add"],
     );
-    const text = (await Deno.readTextFile(file)).replace("CA_PIN", this.caPin);
+    const text = (await Deno.readTextFile(file)).replace(/ca_pin: CA_PIN/, `ca_pin: ${this.caPin}`);
     await host.run(["sh", "-c", `umask 077; cat >/run/vnet-agent.token`], { stdin: `${token}\n` });
     await host.run(["sh", "-c", `cat >${AGENT_FILE}`], { stdin: text });
     const before = await this.#agentsConnected();
