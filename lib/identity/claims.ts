@@ -31,6 +31,7 @@ const AppClaimsSchema = z.strictObject({
   port: z.int().min(0).max(65_535),
   roles: z.array(name).max(256),
   session_id: sessionId,
+  login_id: sessionId,
   mfa_time_ms: wholeMs.optional(),
 });
 
@@ -52,6 +53,8 @@ export interface AppClaims {
   readonly port: number;
   readonly roles: readonly string[];
   readonly sessionId: string;
+  /** The session of the login this was drawn from. */
+  readonly loginId: string;
   /** When the user last proved the second factor for this; `null` if it was not asked for. */
   readonly mfaTimeMs: number | null;
 }
@@ -71,6 +74,7 @@ export function encodeClaims(claims: Claims): Uint8Array<ArrayBuffer> {
         port: claims.port,
         roles: claims.roles,
         session_id: claims.sessionId,
+        login_id: claims.loginId,
         ...(claims.mfaTimeMs === null ? {} : { mfa_time_ms: claims.mfaTimeMs }),
       },
   ));
@@ -102,6 +106,7 @@ export function parseClaims(value: Uint8Array): Claims | null {
     port: app.data.port,
     roles: app.data.roles,
     sessionId: app.data.session_id,
+    loginId: app.data.login_id,
     mfaTimeMs: app.data.mfa_time_ms ?? null,
   };
 }

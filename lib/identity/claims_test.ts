@@ -18,6 +18,7 @@ const claims: fc.Arbitrary<Claims> = fc.oneof(
     port: fc.integer({ min: 0, max: 65_535 }),
     roles: fc.array(name, { maxLength: 4 }),
     sessionId,
+    loginId: sessionId,
     mfaTimeMs: fc.option(fc.nat(), { nil: null }),
   }),
 );

@@ -70,7 +70,13 @@ export function decideFlow(request: FlowRequest, policy: FlowPolicy, nowMs: numb
   if (!portAllowed(policy.app.tcpPorts, request.port)) {
     return refuse("port-not-allowed", `The app does not serve port ${request.port}`);
   }
-  if (isLocked(policy.locks, { user: principal.name, claims, agentId: policy.agentId }, nowMs)) {
+  const who = {
+    user: principal.name,
+    roles: claims.roles,
+    sessionIds: [claims.sessionId, claims.loginId],
+    agentId: policy.agentId,
+  };
+  if (isLocked(policy.locks, who, nowMs)) {
     return refuse("access-denied", "Access is locked");
   }
   // A role that is gone can neither allow nor deny: it might have denied, so the flow is refused
@@ -86,21 +92,23 @@ export function decideFlow(request: FlowRequest, policy: FlowPolicy, nowMs: numb
   return access;
 }
 
-/** Whether any lock in force keeps out a user with these claims at this agent. */
-export function isLocked(
-  locks: readonly Lock[],
-  who: {
-    readonly user: string;
-    readonly claims: { readonly roles: readonly string[]; readonly sessionId: string };
-    readonly agentId: string | null;
-  },
-  nowMs: number,
-): boolean {
+/** Whom and what a lock may keep out. */
+export interface Lockable {
+  readonly user: string;
+  readonly roles: readonly string[];
+  /** The app session and the login it was drawn from. */
+  readonly sessionIds: readonly string[];
+  /** The agent that is asked; `null` where none is. */
+  readonly agentId: string | null;
+}
+
+/** Whether any lock in force keeps out any of these. */
+export function isLocked(locks: readonly Lock[], who: Lockable, nowMs: number): boolean {
   return locks.some(({ target, expiresMs }) => {
     if (expiresMs !== null && nowMs >= expiresMs) return false;
     if ("user" in target) return target.user === who.user;
-    if ("role" in target) return who.claims.roles.includes(target.role);
-    if ("session" in target) return target.session === who.claims.sessionId;
+    if ("role" in target) return who.roles.includes(target.role);
+    if ("session" in target) return who.sessionIds.includes(target.session);
     return target.agent === who.agentId;
   });
 }

@@ -5,6 +5,7 @@ import { decideFlow, type FlowPolicy, type FlowRequest } from "./flow.ts";
 
 const NOW_MS = 1_800_000_000_000;
 const SESSION = "0".repeat(32);
+const LOGIN = "1".repeat(32);
 
 const claims: AppClaims = {
   kind: "app",
@@ -14,6 +15,7 @@ const claims: AppClaims = {
   port: 0,
   roles: ["dev"],
   sessionId: SESSION,
+  loginId: LOGIN,
   mfaTimeMs: null,
 };
 const request: FlowRequest = {
@@ -112,6 +114,8 @@ Deno.test("decideFlow() holds every flow against certificate, spec, roles and lo
     ["another user is locked", request, locked({ user: "bob" }), "allowed"],
     ["the role is locked", request, locked({ role: "dev" }), "access-denied"],
     ["the session is locked", request, locked({ session: SESSION }), "access-denied"],
+    ["the login is locked", request, locked({ session: LOGIN }), "access-denied"],
+    ["another login is locked", request, locked({ session: "2".repeat(32) }), "allowed"],
     ["this agent is locked", request, locked({ agent: "agent-1" }), "access-denied"],
     ["another agent is locked", request, locked({ agent: "agent-2" }), "allowed"],
     ["a lock that lasts", request, locked({ user: "alice" }, NOW_MS + 1), "access-denied"],

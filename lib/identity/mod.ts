@@ -37,6 +37,7 @@ export {
   type FlowRequest,
   isLocked,
   type Lock,
+  type Lockable,
 } from "./flow.ts";
 export {
   appValidity,

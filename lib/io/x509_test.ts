@@ -59,6 +59,7 @@ async function appOf(
       port: 5432,
       roles: ["dev"],
       sessionId: SESSION,
+      loginId: SESSION,
       mfaTimeMs: null,
     },
   }, { nowMs: NOW_MS, userNotAfterMs });

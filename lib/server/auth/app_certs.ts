@@ -62,6 +62,7 @@ export class AppCertDesk {
         port: request.port,
         roles: user.roles,
         sessionId,
+        loginId: user.sessionId,
         mfaTimeMs,
       },
       publicKey,

@@ -21,7 +21,7 @@ Deno.test("an app certificate says who, which app and port, and what roles", asy
   });
   ok(verdict.kind === "good");
   deepEqual(verdict.principal, { kind: "user", cluster: CLUSTER, name: "alice" });
-  const { sessionId, ...claims } = verdict.claims;
+  const { sessionId, loginId, ...claims } = verdict.claims;
   deepEqual(claims, {
     kind: "app",
     cluster: CLUSTER,
@@ -34,7 +34,9 @@ Deno.test("an app certificate says who, which app and port, and what roles", asy
   // A session of its own, not the login's
   const holder = await f.auth.verifyTicket(body.ticket);
   equal(holder?.sessionId, sessionId);
-  ok(sessionId !== (await f.auth.verifyUserCertificate(login) as { sessionId: string }).sessionId);
+  const verified = await f.auth.verifyUserCertificate(login) as { sessionId: string };
+  equal(loginId, verified.sessionId);
+  ok(sessionId !== loginId);
 });
 
 Deno.test("an app certificate ends with the login at the latest", async () => {

@@ -7,6 +7,7 @@ import {
   type LockTarget,
   type RoleResource,
 } from "../../config/mod.ts";
+import { MAX_APP_MS } from "../../identity/mod.ts";
 import {
   type Authority,
   type AuthorityKind,
@@ -228,7 +229,7 @@ export class Auth implements AuthService {
   async policy(): Promise<AgentPolicy> {
     const { directory, store, options } = this.#parts;
     const nowMs = options.now();
-    const ended = await store.sessions.ended(nowMs);
+    const ended = await store.sessions.endedLogins(nowMs - MAX_APP_MS);
     return {
       cluster_name: this.clusterName,
       roles: directory.roleResources.map(({ metadata, spec }) => ({ name: metadata.name, spec })),
@@ -237,10 +238,10 @@ export class Auth implements AuthService {
           target,
           ...(expiresMs === null ? {} : { expires: new Date(expiresMs).toISOString() }),
         })),
-        // Whoever logged out is kept out until the certificates they drew have expired
-        ...ended.map(({ id, expiresMs }) => ({
+        // Whoever logged out is kept out until what they drew can only have expired
+        ...ended.map(({ id, endedMs }) => ({
           target: { session: id },
-          expires: new Date(expiresMs).toISOString(),
+          expires: new Date(endedMs + MAX_APP_MS).toISOString(),
         })),
       ],
       user_cas: [...this.userCaPems()],

@@ -80,10 +80,7 @@ export class Directory {
   /** Whether a lock keeps out a user, one of the roles, or one of the sessions. */
   isUserLocked(user: string, sessionIds: readonly string[], nowMs: number): boolean {
     const roles = this.#snapshot.users.get(user) ?? [];
-    // Without a session there are still locks on the user and on roles
-    return (sessionIds.length === 0 ? [""] : sessionIds).some((sessionId) =>
-      isLocked(this.#snapshot.locks, { user, claims: { roles, sessionId }, agentId: null }, nowMs)
-    );
+    return isLocked(this.#snapshot.locks, { user, roles, sessionIds, agentId: null }, nowMs);
   }
 
   isAgentLocked(agentId: string, nowMs: number): boolean {

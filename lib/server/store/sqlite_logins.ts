@@ -150,11 +150,11 @@ export class SqliteSessions implements Sessions {
     return this.#end("user = ?1", user, nowMs);
   }
 
-  async ended(nowMs: number): Promise<Session[]> {
+  async endedLogins(sinceMs: number): Promise<{ id: string; endedMs: number }[]> {
     return this.#db.all(
-      "SELECT * FROM sessions WHERE app IS NOT NULL AND ended_ms IS NOT NULL AND expires_ms > ? ORDER BY id",
-      nowMs,
-    ).map(toSession);
+      "SELECT id, ended_ms FROM sessions WHERE parent IS NULL AND ended_ms > ? ORDER BY id",
+      sinceMs,
+    ).map((row) => ({ id: String(row["id"]), endedMs: Number(row["ended_ms"]) }));
   }
 
   async countLive(nowMs: number): Promise<number> {

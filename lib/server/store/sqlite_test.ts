@@ -145,8 +145,8 @@ Deno.test("Sessions end with the login they were drawn from", async () => {
     deepEqual(await sessions.end("login", 60), ["app1", "login"]);
     deepEqual(await sessions.end("login", 61), []);
     equal(await sessions.getLive("app1", 61), null);
-    deepEqual((await sessions.ended(61)).map(({ id }) => id), ["app1"]);
-    deepEqual(await sessions.ended(90), []);
+    deepEqual(await sessions.endedLogins(59), [{ id: "login", endedMs: 60 }]);
+    deepEqual(await sessions.endedLogins(60), []);
     deepEqual(await sessions.endUser("b", 61), ["other"]);
     equal(await sessions.countLive(61), 0);
   });

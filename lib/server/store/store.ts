@@ -112,8 +112,10 @@ export interface Sessions {
   /** Ends a login and what was drawn from it. @returns The ids that were live. */
   end(id: string, nowMs: number): Promise<readonly string[]>;
   endUser(user: string, nowMs: number): Promise<readonly string[]>;
-  /** App sessions that were ended before they expired, and still would be live. */
-  ended(nowMs: number): Promise<readonly Session[]>;
+  /** Logins that were ended after a time and are not forgotten yet; sorted by id. */
+  endedLogins(
+    sinceMs: number,
+  ): Promise<readonly { readonly id: string; readonly endedMs: number }[]>;
   countLive(nowMs: number): Promise<number>;
 }
 
