@@ -13,7 +13,7 @@ import {
 } from "../config/mod.ts";
 import { UsageError } from "../error.ts";
 import { readConfigFile } from "../io/mod.ts";
-import { AdminClient } from "../server/mod.ts";
+import { AdminClient, type AdminResponse } from "../server/mod.ts";
 import { readSecretFromStdin } from "./ask.ts";
 import { renderTable } from "./commands/table.ts";
 import { type Context, printJson, tell } from "./context.ts";
@@ -121,7 +121,10 @@ export async function addToken(
   if (options.format === "json") printJson(context, { schema: "vnet.ctl-token/1", ...made });
   else {
     context.stdout(`${made.token}\n`);
-    tell(context, `Good until ${made.expires}. Put it into the file that the agent's join.token_file`);
+    tell(
+      context,
+      `Good until ${made.expires}. Put it into the file that the agent's join.token_file`,
+    );
     tell(context, `names, and into the agent's file: ca_pin: ${made.ca_pin}`);
   }
   return EXIT.done;
@@ -231,7 +234,10 @@ export async function lock(
     ...(options.message === undefined ? {} : { message: options.message }),
     ...(options.ttl === undefined ? {} : { ttl_seconds: Math.round(options.ttl / 1000) }),
   });
-  tell(context, `Locked ${options.kind} ${options.name} out; undo: vnet ctl rm lock/${resource.metadata.name}`);
+  tell(
+    context,
+    `Locked ${options.kind} ${options.name} out; undo: vnet ctl rm lock/${resource.metadata.name}`,
+  );
   return EXIT.done;
 }
 
@@ -270,7 +276,7 @@ async function passwordFrom(stdin: boolean): Promise<{ readonly password?: strin
 
 function printSecrets(
   context: Context,
-  made: { readonly name: string; readonly password?: string; readonly totp_uri?: string },
+  made: AdminResponse<"users.add">,
 ): void {
   if (made.password !== undefined) {
     tell(context, `Password of ${made.name}, shown this once:`);
@@ -324,7 +330,9 @@ async function readStdin(): Promise<string> {
   for await (const chunk of Deno.stdin.readable) {
     chunks.push(chunk);
     size += chunk.length;
-    if (size > STDIN_MAX_BYTES) throw new UsageError("usage", "Cannot read that much from standard input");
+    if (size > STDIN_MAX_BYTES) {
+      throw new UsageError("usage", "Cannot read that much from standard input");
+    }
   }
   return await new Blob(chunks as BlobPart[]).text();
 }

@@ -5,7 +5,7 @@
  */
 import { ControlClient, type Paths, ProfileStore, readStartError } from "../client/mod.ts";
 import { describeError, VnetError } from "../error.ts";
-import { loadShim, repair, type Shim, spawn, waitProcess } from "../os/mod.ts";
+import { closeFd, loadShim, repair, type Shim, socketPair, spawn, waitProcess } from "../os/mod.ts";
 import type { StatusV1 } from "../status/mod.ts";
 import { isReady, requireRoot, type UpSettings } from "./commands/up.ts";
 import { type Context, tell } from "./context.ts";
@@ -42,8 +42,7 @@ export async function bringUp(
   }
   await prepareFolders(context);
   const shim = loadShim();
-  const helperEnd = startHelper(context, shim, how.detach);
-  const daemonEnd = startDaemon(context, shim, settings, how.detach);
+  const { helperEnd, daemonEnd } = startBoth(context, shim, settings, how.detach);
   const status = await waitReady(context, Promise.race([helperEnd, daemonEnd]));
   tell(context, summarize(status));
   return how.detach ? null : { helperEnd, daemonEnd };
@@ -118,15 +117,39 @@ async function prepareFolders(context: Context): Promise<void> {
   await Deno.remove(`${runtimeDir}/start-error.json`).catch(() => {});
 }
 
-function startHelper(context: Context, shim: Shim, detach: boolean): Promise<unknown> {
-  const { helperSocket } = context.paths;
+/** The descriptor that each gets one end of their socket pair as. */
+const PEER_DESCRIPTOR = 3;
+
+/** Starts both with a socket pair between them: when one dies, the other knows at once. */
+function startBoth(
+  context: Context,
+  shim: Shim,
+  settings: UpSettings,
+  detach: boolean,
+): Running {
+  const [helperFd, daemonFd] = socketPair(shim);
+  try {
+    return {
+      helperEnd: startHelper(context, shim, helperFd, detach),
+      daemonEnd: startDaemon(context, shim, settings, daemonFd, detach),
+    };
+  } finally {
+    closeFd(shim, helperFd);
+    closeFd(shim, daemonFd);
+  }
+}
+
+function startHelper(
+  context: Context,
+  shim: Shim,
+  descriptor: number,
+  detach: boolean,
+): Promise<unknown> {
   const self = selfCommand([
     "helper",
     ...logFlags(context),
-    "--socket",
-    helperSocket,
-    "--owner",
-    `${context.owner.uid}:${context.owner.gid}`,
+    "--client",
+    `${PEER_DESCRIPTOR}`,
     "--journal",
     journalDir(context),
   ]);
@@ -138,6 +161,7 @@ function startHelper(context: Context, shim: Shim, detach: boolean): Promise<unk
     stdin: "null",
     stdout: "null",
     stderr,
+    descriptors: [descriptor],
     newSession: true,
   });
   return waitProcess(shim, pid);
@@ -147,6 +171,7 @@ function startDaemon(
   context: Context,
   shim: Shim,
   settings: UpSettings,
+  descriptor: number,
   detach: boolean,
 ): Promise<unknown> {
   const { owner, paths, globals } = context;
@@ -155,6 +180,8 @@ function startDaemon(
     "daemon",
     ...logFlags(context),
     ...(home === undefined ? [] : ["--home", paths.configDir.replace(/\/config$/, "")]),
+    "--helper",
+    `${PEER_DESCRIPTOR}`,
     "--dns",
     settings.dns,
     "--link",
@@ -174,6 +201,7 @@ function startDaemon(
     stdin: "null",
     stdout: "null",
     stderr: detach ? { append: `${paths.stateDir}/daemon.log` } : "inherit",
+    descriptors: [descriptor],
     newSession: true,
     noNewPrivileges: true,
   });

@@ -37,6 +37,8 @@ const FIRST_REFRESH_MS = 8_000;
 export interface DaemonOptions {
   readonly paths: Paths;
   readonly ownerUid: number;
+  /** One end of a socket pair, inherited; the helper has the other. */
+  readonly helperDescriptor: number;
   readonly link: string;
   /** Replaces the clusters' ranges. */
   readonly range: Prefix | null;
@@ -289,9 +291,9 @@ class Daemon {
         { hint: "Check the network between you and the proxy, and that the login is still good" },
       );
     }
-    const helper = HelperLink.connect(
+    const helper = HelperLink.open(
       this.#shim,
-      this.#options.paths.helperSocket,
+      this.#options.helperDescriptor,
       (event) => this.#onHelperEvent(event),
     );
     await using undo = new AsyncDisposableStack();

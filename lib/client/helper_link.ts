@@ -67,13 +67,13 @@ export class HelperLink implements AsyncDisposable {
     this.#reading = this.#read();
   }
 
-  /** Connects to a helper. @throws OsError `helper-unreachable` */
-  static connect(
+  /** Takes over one end of a socket pair; the helper has the other. */
+  static open(
     shim: Shim,
-    path: string,
+    descriptor: number,
     onEvent: (event: HelperEvent) => void,
   ): HelperLink {
-    return new HelperLink(shim, SeqpacketSocket.connect(shim, path), onEvent);
+    return new HelperLink(shim, SeqpacketSocket.fromFd(shim, descriptor), onEvent);
   }
 
   async detect(mode: DnsMode): Promise<Detected> {

@@ -108,7 +108,9 @@ function choose(profiles: readonly Profile[], which: string | null): readonly Pr
   if (which === "") {
     if (profiles.length <= 1) return profiles;
     throw new UsageError("usage", "Cannot tell which login to forget: there are several", {
-      hint: `Name one of ${profiles.map((profile) => profileName(profile.proxy)).join(", ")}, or --all`,
+      hint: `Name one of ${
+        profiles.map((profile) => profileName(profile.proxy)).join(", ")
+      }, or --all`,
     });
   }
   const found = profiles.filter((profile) =>
@@ -162,9 +164,13 @@ function requireVersion(minClientVersion: string): void {
     const need = wanted?.[index] ?? 0;
     if (have > need) return;
     if (have < need) {
-      throw new VnetError("client-outdated", `The cluster wants vnet ${minClientVersion} or newer`, {
-        hint: `This is ${VERSION}; install a newer one`,
-      });
+      throw new VnetError(
+        "client-outdated",
+        `The cluster wants vnet ${minClientVersion} or newer`,
+        {
+          hint: `This is ${VERSION}; install a newer one`,
+        },
+      );
     }
   }
 }

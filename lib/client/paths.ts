@@ -20,7 +20,6 @@ export interface Paths {
   readonly stateDir: string;
   readonly runtimeDir: string;
   readonly controlSocket: string;
-  readonly helperSocket: string;
 }
 
 /** What decides the paths. */
@@ -58,7 +57,6 @@ function withSockets(configDir: string, stateDir: string, runtimeDir: string): P
     stateDir,
     runtimeDir,
     controlSocket: `${runtimeDir}/control.sock`,
-    helperSocket: `${runtimeDir}/helper.sock`,
   };
 }
 

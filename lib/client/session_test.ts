@@ -1,5 +1,11 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
-import type { App, AppCertRequest, AppCertResponse, AppTarget, ClusterConfig } from "../config/mod.ts";
+import type {
+  App,
+  AppCertRequest,
+  AppCertResponse,
+  AppTarget,
+  ClusterConfig,
+} from "../config/mod.ts";
 import { AuthError, NetworkError } from "../error.ts";
 import { parsePrefix } from "../ip/mod.ts";
 import type { ClusterApi, Tagged } from "./cluster_api.ts";

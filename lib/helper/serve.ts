@@ -2,66 +2,26 @@ import { type HelperReply, type HelperRequest, HelperRequestSchema } from "../co
 import { describeError, OsError, VnetError } from "../error.ts";
 import { formatIp } from "../ip/mod.ts";
 import { getLogger } from "../log.ts";
-import {
-  type Change,
-  closeFd,
-  loadShim,
-  SeqpacketListener,
-  type SeqpacketSocket,
-} from "../os/mod.ts";
+import { type Change, closeFd, loadShim, SeqpacketSocket } from "../os/mod.ts";
 import { Host, type HostReply } from "./host.ts";
 
 const log = getLogger("helper");
 
-const CLIENT_DEADLINE_MS = 30_000;
-
 export interface ServeHelperOptions {
-  readonly socketPath: string;
-  /** The one account that may use this helper, besides root. */
-  readonly ownerUid: number;
-  readonly ownerGid: number;
+  /** One end of a socket pair, inherited; whoever has the other end is the client. */
+  readonly descriptor: number;
   readonly journalDir: string;
   readonly signal: AbortSignal;
 }
 
-/**
- * Serves one client until it goes away, then takes everything back and returns.
- *
- * @throws VnetError `helper-unused` when no client came in time.
- */
+/** Serves its one client until that goes away, then takes everything back and returns. */
 export async function serveHelper(options: ServeHelperOptions): Promise<void> {
   const shim = loadShim();
+  await using client = SeqpacketSocket.fromFd(shim, options.descriptor);
   await using host = await Host.open(shim, options.journalDir);
   for (const line of host.repaired) log.warning("Repaired what a crash left", { step: line });
-  await using listener = SeqpacketListener.listen(shim, options.socketPath, {
-    mode: 0o600,
-    uid: options.ownerUid,
-    gid: options.ownerGid,
-  });
-  await using client = await acceptOwner(listener, options);
-  await listener.close();
-  log.info("Client connected", { uid: client.peer().uid });
   await serveClient(client, host, options.signal);
   for (const step of await host.revert()) log.info("Reverted", { step });
-}
-
-async function acceptOwner(
-  listener: SeqpacketListener,
-  options: ServeHelperOptions,
-): Promise<SeqpacketSocket> {
-  const deadline = AbortSignal.any([options.signal, AbortSignal.timeout(CLIENT_DEADLINE_MS)]);
-  while (!deadline.aborted) {
-    const client = await listener.accept(deadline).catch((thrown) => {
-      if (deadline.aborted) return null;
-      throw thrown;
-    });
-    if (client === null) break;
-    const { uid } = client.peer();
-    if (uid === options.ownerUid || uid === 0) return client;
-    log.warning("Refused a client of another user", { uid });
-    await client.close();
-  }
-  throw new VnetError("helper-unused", "No client came to the helper");
 }
 
 async function serveClient(

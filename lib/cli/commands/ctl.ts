@@ -56,15 +56,21 @@ const users = command(
     command(
       "reset",
       map(
-        object({ name: name("NAME", message`Whose password to replace.`), passwordStdin, withTotp }),
+        object({
+          name: name("NAME", message`Whose password to replace.`),
+          passwordStdin,
+          withTotp,
+        }),
         (o) => action((ctl, c) => ctl.resetUser(c, o)),
       ),
       { brief: message`Give a user another password and end the logins there are` },
     ),
     command(
       "rm",
-      map(object({ name: name("NAME", message`The user.`) }), (o) =>
-        action((ctl, c) => ctl.removeUser(c, o.name))),
+      map(
+        object({ name: name("NAME", message`The user.`) }),
+        (o) => action((ctl, c) => ctl.removeUser(c, o.name)),
+      ),
       { brief: message`Remove a user` },
     ),
   ),
@@ -84,10 +90,16 @@ const tokens = command(
           labels: multiple(option("--label", string({ metavar: "KEY=VALUE" }), {
             description: message`A label every app of the agent must have.`,
           })),
-          ttl: withDefault(option("--ttl", duration(), { description: message`How long it lasts.` }), 1_800_000),
-          uses: withDefault(option("--uses", integer({ min: 1, max: 10_000 }), {
-            description: message`How many agents may join with it.`,
-          }), 1),
+          ttl: withDefault(
+            option("--ttl", duration(), { description: message`How long it lasts.` }),
+            1_800_000,
+          ),
+          uses: withDefault(
+            option("--uses", integer({ min: 1, max: 10_000 }), {
+              description: message`How many agents may join with it.`,
+            }),
+            1,
+          ),
           format,
         }),
         (o) => action((ctl, c) => ctl.addToken(c, o)),
@@ -99,8 +111,10 @@ const tokens = command(
     }),
     command(
       "rm",
-      map(object({ id: name("ID", message`The token's id, as ls shows it.`) }), (o) =>
-        action((ctl, c) => ctl.removeToken(c, o.id))),
+      map(
+        object({ id: name("ID", message`The token's id, as ls shows it.`) }),
+        (o) => action((ctl, c) => ctl.removeToken(c, o.id)),
+      ),
       { brief: message`Remove a join token` },
     ),
   ),
@@ -115,8 +129,10 @@ const agents = command(
     }),
     command(
       "rm",
-      map(object({ id: name("ID", message`The agent's id.`) }), (o) =>
-        action((ctl, c) => ctl.removeAgent(c, o.id))),
+      map(
+        object({ id: name("ID", message`The agent's id.`) }),
+        (o) => action((ctl, c) => ctl.removeAgent(c, o.id)),
+      ),
       { brief: message`Remove an agent; it must join again` },
     ),
   ),
@@ -187,10 +203,16 @@ const audit = command(
   "audit",
   map(
     object({
-      follow: withDefault(flag("--follow", { description: message`Go on with what happens.` }), false),
-      limit: withDefault(option("--limit", integer({ min: 1, max: 1000 }), {
-        description: message`How many of the latest events.`,
-      }), 100),
+      follow: withDefault(
+        flag("--follow", { description: message`Go on with what happens.` }),
+        false,
+      ),
+      limit: withDefault(
+        option("--limit", integer({ min: 1, max: 1000 }), {
+          description: message`How many of the latest events.`,
+        }),
+        100,
+      ),
     }),
     (o) => action((ctl, c) => ctl.audit(c, o)),
   ),

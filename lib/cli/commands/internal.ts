@@ -3,7 +3,6 @@ import { object } from "@optique/core/constructs";
 import { map, optional, withDefault } from "@optique/core/modifiers";
 import { command, option } from "@optique/core/primitives";
 import { choice, integer, string } from "@optique/core/valueparser";
-import { UsageError } from "../../error.ts";
 import type { Action } from "../context.ts";
 import { EXIT } from "../exit.ts";
 
@@ -11,20 +10,13 @@ export const helper = command(
   "helper",
   map(
     object({
-      socket: option("--socket", string({ metavar: "PATH" })),
-      owner: option("--owner", string({ metavar: "UID:GID" })),
+      descriptor: option("--client", integer({ min: 3, metavar: "DESCRIPTOR" })),
       journal: option("--journal", string({ metavar: "DIR" })),
     }),
     (options): Action => async (context) => {
       const { serveHelper } = await import("../../helper/mod.ts");
-      const [, uid, gid] = /^([0-9]{1,10}):([0-9]{1,10})$/.exec(options.owner) ?? [];
-      if (uid === undefined || gid === undefined) {
-        throw new UsageError("usage", `Cannot read the owner "${options.owner}"`);
-      }
       await serveHelper({
-        socketPath: options.socket,
-        ownerUid: Number(uid),
-        ownerGid: Number(gid),
+        descriptor: options.descriptor,
         journalDir: options.journal,
         signal: context.signal,
       });
@@ -38,6 +30,7 @@ export const daemon = command(
   "daemon",
   map(
     object({
+      descriptor: option("--helper", integer({ min: 3, metavar: "DESCRIPTOR" })),
       dns: withDefault(
         option("--dns", choice(["auto", "resolved", "direct", "none"] as const)),
         "auto" as const,
@@ -50,6 +43,7 @@ export const daemon = command(
       await runDaemon({
         paths: context.paths,
         ownerUid: Deno.uid() ?? 0,
+        helperDescriptor: options.descriptor,
         link: options.link,
         range: parseRange(options.cidr),
         dnsMode: options.dns,

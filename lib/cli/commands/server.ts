@@ -61,7 +61,10 @@ function configFile(context: Context): string {
 
 async function useLog(
   context: Context,
-  config: { readonly level: "trace" | "debug" | "info" | "warning" | "error"; readonly format: "text" | "json" },
+  config: {
+    readonly level: "trace" | "debug" | "info" | "warning" | "error";
+    readonly format: "text" | "json";
+  },
 ): Promise<void> {
   const { debug, verbose } = context.globals;
   await configureLog({
