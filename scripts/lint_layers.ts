@@ -209,7 +209,19 @@ function placeOfContext(context: Deno.lint.RuleContext): Place | null {
   return placeOf(new URL(`file://${encodeURI(context.filename)}`));
 }
 
-/** The rules; ids are `vnet/layers`, `vnet/pure` and `vnet/no-dlopen`. */
+/** What is asked of a node on the way up; not every kind of node has a parent. */
+interface Ancestor {
+  readonly type: string;
+  readonly parent?: Ancestor | null;
+}
+
+/** Says whether code runs while its module loads, and not only when somebody calls it. */
+function runsOnLoad(node: Ancestor): boolean {
+  if (/Function(Declaration|Expression)$/.test(node.type)) return false;
+  return node.parent == null || runsOnLoad(node.parent);
+}
+
+/** The rules; ids are `vnet/layers`, `vnet/pure`, `vnet/no-dlopen` and `vnet/lazy-import-meta`. */
 const plugin: Deno.lint.Plugin = {
   name: "vnet",
   rules: {
@@ -247,6 +259,22 @@ const plugin: Deno.lint.Plugin = {
           MemberExpression(node) {
             const text = memberText(node);
             if (text !== null && EFFECTFUL_MEMBERS.includes(text)) report(node, text);
+          },
+        };
+      },
+    },
+    "lazy-import-meta": {
+      create(context) {
+        const from = placeOfContext(context);
+        if (from === null || !["lib", "ffi"].includes(from.top) || isTest(from)) return {};
+        return {
+          MetaProperty(node) {
+            if (!runsOnLoad(node)) return;
+            context.report({
+              node,
+              message: "import.meta is not there while a bundled module loads",
+              hint: "Read it in a function that is called only when running from source",
+            });
           },
         };
       },

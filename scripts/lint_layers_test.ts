@@ -143,6 +143,17 @@ Deno.test("no-dlopen reports every dlopen but in ffi/", (t) =>
     ["tests/a_test.ts", `Deno.dlopen("x", {});`, ["vnet/no-dlopen"]],
   ]));
 
+Deno.test("lazy-import-meta reports import.meta where a module of the program loads", (t) =>
+  check(t, [
+    ["lib/os/a.ts", `const x = new URL("a", import.meta.url);`, ["vnet/lazy-import-meta"]],
+    ["lib/os/a.ts", `class A { static x = import.meta.dirname; }`, ["vnet/lazy-import-meta"]],
+    ["lib/os/a.ts", `function f() { return import.meta.url; }`, []],
+    ["lib/os/a.ts", `const f = () => import.meta.url;`, []],
+    ["lib/os/a.ts", `class A { m() { return import.meta.url; } }`, []],
+    ["lib/os/a_test.ts", `const x = import.meta.url;`, []],
+    ["scripts/a.ts", `const x = import.meta.url;`, []],
+  ]));
+
 Deno.test("deno.json names the plugin and no package outside the npm registry", async () => {
   const config = JSON.parse(await Deno.readTextFile(`${root}deno.json`));
   ok(config.lint.plugins.includes("./scripts/lint_layers.ts"));
