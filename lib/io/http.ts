@@ -110,7 +110,6 @@ export class HttpClient implements Disposable {
       port: server.port,
       method: request.method,
       path: request.path,
-      signal,
       headers: {
         host: server.host.includes(":")
           ? `[${server.host}]:${server.port}`
@@ -123,8 +122,14 @@ export class HttpClient implements Disposable {
       },
     }, (answer) => collect(answer).then(resolve, reject));
     asked.on("error", reject);
+    const abort = () => {
+      reject(signal.reason);
+      asked.destroy(); // by hand: the option `signal` does nothing once the request has left
+    };
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort, { once: true });
     asked.end(body ?? undefined);
-    return promise;
+    return promise.finally(() => signal.removeEventListener("abort", abort));
   }
 }
 

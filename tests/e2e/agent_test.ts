@@ -1,0 +1,189 @@
+import { equal, ok, rejects } from "node:assert/strict";
+import type { CarrierFlow, CarrierPool, CarrierTarget, FlowSummary } from "../../lib/io/mod.ts";
+import { CarrierPool as Pool } from "../../lib/io/mod.ts";
+import { serveAgent } from "../../lib/server/mod.ts";
+import {
+  app,
+  connPair,
+  drain,
+  echoServer,
+  never,
+  readText,
+  TestCluster,
+  writeAll,
+} from "./cluster.ts";
+
+const HELLO = new TextEncoder().encode("hello");
+
+/** Opens a flow to an echo and holds it open: what a program holds, and how the flow will have ended. */
+async function hold(
+  pool: CarrierPool,
+  target: CarrierTarget,
+): Promise<{ outer: Deno.TcpConn; ended: Promise<FlowSummary> }> {
+  const flow: CarrierFlow = await pool.acquire(target, never());
+  const { outer, inner } = await connPair();
+  const ended = flow.splice(inner, never());
+  await writeAll(outer, HELLO);
+  equal(await readText(outer, HELLO.length), "hello");
+  return { outer, ended };
+}
+
+async function once(pool: CarrierPool, target: CarrierTarget): Promise<void> {
+  const { outer, ended } = await hold(pool, target);
+  await outer.closeWrite();
+  await drain(outer);
+  outer.close();
+  equal((await ended).reason, "done");
+}
+
+/** Waits for an audit record that says so. */
+async function audited(
+  cluster: TestCluster,
+  wanted: (record: Readonly<Record<string, unknown>>) => boolean,
+): Promise<Readonly<Record<string, unknown>>> {
+  let after = 0;
+  for (;;) {
+    const { events } = await cluster.server.auth.admin.readAudit(
+      { after, limit: 1000, wait_seconds: 10 },
+      never(),
+    );
+    const found = events.find((event) => wanted(event as unknown as Record<string, unknown>));
+    if (found !== undefined) return found as unknown as Record<string, unknown>;
+    if (events.length === 0) throw new Error("Nothing like it was recorded");
+    after = Math.max(...events.map(({ seq }) => seq));
+  }
+}
+
+Deno.test("an agent asks again for every flow, on carriers that are open already", async (t) => {
+  await using echo = echoServer();
+  await using cluster = await TestCluster.start([app("echo", echo.port)]);
+  const target = await cluster.target("echo");
+  const startMs = cluster.clock.nowMs;
+  // A client whose clock stands still keeps using what has expired.
+  const pool = new Pool({ nowMs: () => startMs });
+  try {
+    await t.step("a second flow takes the carrier of the first", async () => {
+      await once(pool, target);
+      const { dialled } = pool.stats();
+      await once(pool, target);
+      await once(pool, target);
+      ok(pool.stats().reused >= 2);
+      ok(pool.stats().dialled <= dialled + 1, "only the warm spare may be new");
+    });
+
+    await t.step("the role allows it no more: access-denied", async () => {
+      const { revision } = { revision: cluster.server.auth.revision() };
+      await cluster.putRole("dev", { env: "none" });
+      ok(cluster.server.auth.revision() > revision);
+      await rejects(pool.acquire(target, never()), { code: "access-denied" });
+      await cluster.putRole("dev", { env: "dev" });
+      await once(pool, target);
+    });
+
+    await t.step("deny wins: access-denied", async () => {
+      await cluster.putRole("dev", { env: "dev" }, { env: "d*" });
+      await rejects(pool.acquire(target, never()), { code: "access-denied" });
+      await cluster.putRole("dev", { env: "dev" });
+    });
+
+    await t.step("the certificate has expired: certificate-expired", async () => {
+      cluster.clock.nowMs += 3_700_000;
+      await rejects(pool.acquire(target, never()), { code: "certificate-expired" });
+      cluster.clock.nowMs = startMs;
+    });
+  } finally {
+    await pool.close();
+  }
+});
+
+Deno.test("starts and ends of sessions are recorded, with bytes as the client sees them", async () => {
+  await using echo = echoServer();
+  await using cluster = await TestCluster.start([app("echo", echo.port)]);
+  const pool = cluster.pool();
+  try {
+    const { outer, ended } = await hold(pool, await cluster.target("echo", { port: 7777 }));
+    const start = await audited(cluster, (record) => record.event === "app.session.start");
+    equal(start.user, "alice");
+    equal(start.app, "echo");
+    equal(start.port, 7777);
+    ok(/^127\.0\.0\.1:\d+$/.test(String(start.peer)));
+    await writeAll(outer, new Uint8Array(1000));
+    await outer.closeWrite();
+    await drain(outer);
+    outer.close();
+    await ended;
+    const end = await audited(cluster, (record) => record.event === "app.session.end");
+    equal(end.connection_id, start.connection_id);
+    equal(end.sent_bytes, 1005);
+    equal(end.received_bytes, 1005);
+    equal(end.reason, "done");
+  } finally {
+    await pool.close();
+  }
+});
+
+Deno.test("a lock cuts flows that run, and keeps new ones out", async () => {
+  await using echo = echoServer();
+  await using cluster = await TestCluster.start([app("echo", echo.port)]);
+  const target = await cluster.target("echo");
+  const pool = cluster.pool();
+  try {
+    const { outer, ended } = await hold(pool, target);
+    await cluster.server.auth.admin.lock({ target: { user: "alice" } });
+    equal((await ended).reason, "peer-reset");
+    equal((await drain(outer)).bytes, 0);
+    outer.close();
+    equal(
+      (await audited(cluster, ({ event }) => event === "app.session.end")).reason,
+      "access-denied",
+    );
+    await rejects(pool.acquire(target, never()), {
+      code: /^(access-denied|ticket-refused|locked)$/,
+    });
+  } finally {
+    await pool.close();
+  }
+});
+
+Deno.test("a joined agent serves, is missed when gone, and is found again when back", async (t) => {
+  await using echo = echoServer();
+  await using cluster = await TestCluster.start([]);
+  const agent = await cluster.joinAgent("edge", [app("echo", echo.port)]);
+  const target = await cluster.target("echo");
+  const pool = cluster.pool();
+  try {
+    await t.step("its app is reached", () => once(pool, target));
+
+    await t.step("gone: no-agent", async () => {
+      await agent[Symbol.asyncDispose]();
+      await rejects(pool.acquire(target, never()), { code: "no-agent" });
+    });
+
+    await t.step("back with its kept certificate: reached again", async () => {
+      await Deno.remove(agent.config.tokenFile ?? "");
+      await using back = await serveAgent(agent.config, { now: () => cluster.clock.nowMs });
+      await back.connected;
+      await once(pool, target);
+    });
+  } finally {
+    await pool.close();
+  }
+});
+
+Deno.test("an agent finds its way back to a proxy that was away", async () => {
+  await using echo = echoServer();
+  await using cluster = await TestCluster.start([]);
+  await using _agent = await cluster.joinAgent("edge", [app("echo", echo.port)]);
+  const target = await cluster.target("echo");
+  const pool = cluster.pool();
+  try {
+    const { outer, ended } = await hold(pool, target);
+    await cluster.restart();
+    equal((await ended).reason, "carrier-lost");
+    outer.close();
+    await cluster.served("echo");
+    await once(pool, target);
+  } finally {
+    await pool.close();
+  }
+});

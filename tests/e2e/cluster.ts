@@ -1,0 +1,394 @@
+/**
+ * A whole cluster in this process, on loopback: auth, proxy and a local agent from one configuration, a user with a
+ * role, and clients that log in as the real one does.
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import {
+  type AgentConfig,
+  type AppCertResponse,
+  AppCertResponseSchema,
+  type AppConfig,
+  type HostPort,
+  LoginFinishResponseSchema,
+  parseAgentFile,
+  parseServerFile,
+  type ServerConfig,
+} from "../../lib/config/mod.ts";
+import {
+  type AppCredentials,
+  appId,
+  CarrierPool,
+  type CarrierTarget,
+  dialTcp,
+  generateKeyPair,
+  HttpClient,
+  type ServerSettings,
+} from "../../lib/io/mod.ts";
+import {
+  type RunningAgent,
+  type RunningServer,
+  serveAgent,
+  serveCluster,
+} from "../../lib/server/mod.ts";
+
+export const CLUSTER = "test.example";
+export const PROXY_HOST = "proxy.test.example";
+const PASSWORD = "correct horse battery";
+
+/** A moment that tests move. */
+export interface Clock {
+  nowMs: number;
+}
+
+export interface Login {
+  readonly user: string;
+  readonly settings: ServerSettings;
+  readonly hostCaPems: readonly string[];
+}
+
+export class TestCluster implements AsyncDisposable {
+  readonly clock: Clock;
+  readonly dataDir: string;
+  server: RunningServer;
+  readonly #apps: readonly string[];
+
+  private constructor(
+    made: { clock: Clock; server: RunningServer; dataDir: string; apps: readonly string[] },
+  ) {
+    this.clock = made.clock;
+    this.server = made.server;
+    this.dataDir = made.dataDir;
+    this.#apps = made.apps;
+  }
+
+  /** Starts a cluster whose local agent serves `apps`, and adds the user "alice" with the role "dev". */
+  static async start(
+    apps: readonly string[],
+    options: { readonly limits?: NonNullable<Parameters<typeof serveCluster>[1]["limits"]> } = {},
+  ): Promise<TestCluster> {
+    const dataDir = await Deno.makeTempDir({ prefix: "vnet-e2e-" });
+    const clock = { nowMs: Date.now() };
+    const server = await serveCluster(serverConfig(dataDir, apps), {
+      now: () => clock.nowMs,
+      passwordCost: { logN: 4, r: 8, p: 1 },
+      ...options,
+    });
+    const cluster = new TestCluster({ clock, server, dataDir, apps });
+    await cluster.putRole("dev", { env: "dev" });
+    await cluster.addUser("alice", ["dev"]);
+    return cluster;
+  }
+
+  /** Stops the server and starts it again on the same port and data. */
+  async restart(): Promise<void> {
+    const { listenAddress } = this.server;
+    await this.server[Symbol.asyncDispose]();
+    this.server = await serveCluster(serverConfig(this.dataDir, this.#apps, listenAddress), {
+      now: () => this.clock.nowMs,
+    });
+  }
+
+  /** Waits until an agent that serves the app is connected. */
+  async served(app: string): Promise<void> {
+    const { auth } = this.server;
+    for (;;) {
+      const revision = auth.revision();
+      if (auth.agents.agentsFor(appId(CLUSTER, app)).length > 0) return;
+      await auth.changed(revision, never());
+    }
+  }
+
+  get address(): HostPort {
+    const [host = "", port = ""] = this.server.listenAddress.split(":");
+    return { host, port: Number(port) };
+  }
+
+  async putRole(
+    name: string,
+    allow: Record<string, string>,
+    deny: Record<string, string> = {},
+  ): Promise<void> {
+    await this.server.auth.admin.putResource({
+      kind: "role",
+      version: "v1",
+      metadata: { name },
+      spec: { allow: { app_labels: allow }, deny: { app_labels: deny }, options: {} },
+    }, { replace: true });
+  }
+
+  async addUser(name: string, roles: readonly string[]): Promise<void> {
+    await this.server.auth.admin.addUser({
+      name,
+      roles: [...roles],
+      password: PASSWORD,
+      second_factor: false,
+    });
+  }
+
+  /** How anybody reaches the web API, knowing the pin only. */
+  settings(overrides: Partial<ServerSettings> = {}): ServerSettings {
+    return {
+      server: { host: PROXY_HOST, port: this.address.port },
+      trust: { kind: "pins", pins: [this.server.caPin] },
+      identity: null,
+      dial: (_address, signal) => dialTcp(this.address, signal),
+      nowMs: () => this.clock.nowMs,
+      ...overrides,
+    };
+  }
+
+  /** Logs in as the client does. */
+  async login(user = "alice"): Promise<Login> {
+    const keys = await generateKeyPair();
+    using http = new HttpClient(this.settings());
+    const answer = await http.request({
+      method: "POST",
+      path: "/v1/login/finish",
+      schema: LoginFinishResponseSchema,
+      body: { user, password: PASSWORD, tls_public_key: keys.publicKeyPem },
+    }, never());
+    if (answer.kind !== "value") throw new Error("no login");
+    const hostCaPems = answer.value.trust.host_cas;
+    return {
+      user,
+      hostCaPems,
+      settings: this.settings({
+        trust: { kind: "authorities", pems: hostCaPems },
+        identity: { certificatePem: answer.value.certificate, privateKeyPem: keys.privateKeyPem },
+      }),
+    };
+  }
+
+  /** Gets an app certificate. */
+  async credentials(login: Login, app: string, port: number): Promise<AppCredentials> {
+    const keys = await generateKeyPair();
+    using http = new HttpClient(login.settings);
+    const answer = await http.request<AppCertResponse>({
+      method: "POST",
+      path: "/v1/certs/app",
+      schema: AppCertResponseSchema,
+      body: { app, cluster: CLUSTER, port, public_key: keys.publicKeyPem },
+    }, never());
+    if (answer.kind !== "value") throw new Error("no certificate");
+    return {
+      certificatePem: answer.value.certificate,
+      privateKeyPem: keys.privateKeyPem,
+      ticket: answer.value.ticket,
+      expiresMs: Date.parse(answer.value.expires),
+    };
+  }
+
+  /** All it takes to reach a port of an app. */
+  async target(
+    app: string,
+    options: { port?: number; certPort?: number; login?: Login } = {},
+  ): Promise<CarrierTarget> {
+    const login = options.login ?? await this.login();
+    return {
+      appId: appId(CLUSTER, app),
+      app,
+      port: options.port ?? 5432,
+      proxy: this.address,
+      credentials: await this.credentials(login, app, options.certPort ?? 0),
+      hostCaPems: login.hostCaPems,
+    };
+  }
+
+  pool(): CarrierPool {
+    return new CarrierPool({ nowMs: () => this.clock.nowMs });
+  }
+
+  /** Starts an agent that joins with a token; it serves before this returns. */
+  async joinAgent(
+    name: string,
+    apps: readonly string[],
+  ): Promise<RunningAgent & { readonly config: AgentConfig }> {
+    const dataDir = await Deno.makeTempDir({ prefix: "vnet-agent-", dir: this.dataDir });
+    const { token } = await this.server.auth.admin.addToken({
+      kind: "app",
+      labels: {},
+      ttl_seconds: 600,
+      uses: 1,
+    });
+    await Deno.writeTextFile(`${dataDir}/token`, `${token}\n`);
+    const config = parseAgentFile(
+      `version: v1
+name: ${name}
+data_dir: ${dataDir}/state
+proxy_server: 127.0.0.1:${this.address.port}
+ca_pin: ${this.server.caPin}
+join: { token_file: ${dataDir}/token }
+app_service:
+  apps: [${apps.join(", ")}]
+`,
+      "agent.yaml",
+    );
+    const agent = await serveAgent(config, { now: () => this.clock.nowMs });
+    await agent.connected;
+    return { ...agent, config, [Symbol.asyncDispose]: () => agent[Symbol.asyncDispose]() };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.server[Symbol.asyncDispose]();
+    await Deno.remove(this.dataDir, { recursive: true });
+  }
+}
+
+function serverConfig(
+  dataDir: string,
+  apps: readonly string[],
+  listen = "127.0.0.1:0",
+): ServerConfig {
+  return parseServerFile(
+    `version: v1
+cluster_name: ${CLUSTER}
+data_dir: ${dataDir}
+auth_service: { second_factor: "off" }
+proxy_service: { public_addr: ["${PROXY_HOST}:443", "127.0.0.1:443"], listen_addr: "${listen}" }
+app_service:
+  apps: [${apps.join(", ")}]
+`,
+    "server.yaml",
+  );
+}
+
+/** One app of a file, in flow style. */
+export function app(
+  name: string,
+  port: number,
+  options: { labels?: Record<string, string>; ports?: readonly AppConfig["tcpPorts"][] | string } =
+    {},
+): string {
+  const labels = JSON.stringify(options.labels ?? { env: "dev" });
+  return options.ports === undefined
+    ? `{ name: ${name}, uri: "tcp://127.0.0.1:${port}", labels: ${labels} }`
+    : `{ name: ${name}, uri: "tcp://127.0.0.1", labels: ${labels}, tcp_ports: ${options.ports} }`;
+}
+
+/** A TCP server on loopback that does one thing with each connection, and closes it after. */
+export class TestServer implements AsyncDisposable {
+  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  readonly #serving: Promise<void>;
+  readonly #conns = new Set<Deno.Conn>();
+  connections = 0;
+
+  constructor(handle: (conn: Deno.Conn) => Promise<void>) {
+    this.#serving = this.#run(handle);
+  }
+
+  get port(): number {
+    return this.#listener.addr.port;
+  }
+
+  async #run(handle: (conn: Deno.Conn) => Promise<void>): Promise<void> {
+    const handling: Promise<void>[] = [];
+    for await (const conn of this.#listener) {
+      this.connections++;
+      this.#conns.add(conn);
+      handling.push(
+        handle(conn).catch(() => {}).finally(() => {
+          this.#conns.delete(conn);
+          close(conn);
+        }),
+      );
+    }
+    await Promise.all(handling);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#listener.close();
+    for (const conn of this.#conns) close(conn);
+    await this.#serving;
+  }
+}
+
+/** Sends back what it gets, and half-closes after the peer did. */
+export function echoServer(): TestServer {
+  return new TestServer(async (conn) => {
+    const buffer = new Uint8Array(65_536);
+    for (;;) {
+      const count = await conn.read(buffer);
+      if (count === null) break;
+      await writeAll(conn, buffer.subarray(0, count));
+    }
+    await conn.closeWrite();
+  });
+}
+
+/** Reads to the end, and only then answers with the number of bytes and their SHA-256. */
+export function digestServer(): TestServer {
+  return new TestServer(async (conn) => {
+    const { bytes, digest } = await drain(conn);
+    await writeAll(conn, new TextEncoder().encode(`${bytes} ${digest}\n`));
+  });
+}
+
+/** A pair of connected loopback connections: what a program holds, and what the tunnel is given. */
+export async function connPair(): Promise<{ outer: Deno.TcpConn; inner: Deno.TcpConn }> {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const [outer, inner] = await Promise.all([
+    Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port }),
+    listener.accept(),
+  ]);
+  outer.setNoDelay(true);
+  return { outer, inner };
+}
+
+/** Reads to the end. */
+export async function drain(conn: Deno.Conn): Promise<{ bytes: number; digest: string }> {
+  const hash = createHash("sha256");
+  const buffer = new Uint8Array(65_536);
+  let bytes = 0;
+  for (;;) {
+    const count = await conn.read(buffer);
+    if (count === null) return { bytes, digest: hash.digest("hex") };
+    hash.update(buffer.subarray(0, count));
+    bytes += count;
+  }
+}
+
+/** Reads exactly so many bytes, as text. */
+export async function readText(conn: Deno.Conn, length: number): Promise<string> {
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  while (at < length) {
+    const count = await conn.read(bytes.subarray(at));
+    if (count === null) break;
+    at += count;
+  }
+  return new TextDecoder().decode(bytes.subarray(0, at));
+}
+
+export async function writeAll(conn: Deno.Conn, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await conn.write(bytes.subarray(at));
+}
+
+/** Bytes that repeat nowhere near, and are the same in every run. */
+export function pattern(length: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(length);
+  let state = 0x9e3779b9;
+  for (let i = 0; i < length; i++) {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    bytes[i] = state >>> 24;
+  }
+  return bytes;
+}
+
+export function sha256Hex(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+export function close(conn: { close(): void }): void {
+  try {
+    conn.close();
+  } catch {
+    // it was closed already
+  }
+}
+
+/** A signal that never fires. */
+export function never(): AbortSignal {
+  return new AbortController().signal;
+}
