@@ -37,7 +37,10 @@ export class Cluster {
       ["server", "start", "--config", SERVER_FILE],
       lab.log(`server-${host.name}`),
     );
-    await host.listening(443, 20_000);
+    await until(`${host.name} serves`, 20_000, () => {
+      if (server.ended) throw new Error("vnet server ended; its log says why");
+      return host.tcpListeners().some(({ port }) => port === 443);
+    });
     const vnet = new Vnet(host);
     const { ca_pin: caPin } = await vnet.json<{ ca_pin: string }>(
       ["ctl", "--config", SERVER_FILE, "status"],
@@ -69,7 +72,10 @@ export class Cluster {
       ["agent", "start", "--config", AGENT_FILE],
       this.#lab.log(`agent-${host.name}`),
     );
-    await until("the agent has joined", 20_000, async () => await this.#agentsConnected() > before);
+    await until("the agent has joined", 20_000, async () => {
+      if (agent.ended) throw new Error("vnet agent ended; its log says why");
+      return await this.#agentsConnected() > before;
+    });
     return agent;
   }
 

@@ -35,6 +35,11 @@ export class LabProcess {
     return childrenOf(this.#child.pid)[0] ?? this.#child.pid;
   }
 
+  /** Whether the program is over. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
   get status(): Promise<Deno.CommandStatus> {
     return this.#child.status;
   }

@@ -122,6 +122,7 @@ export async function openHosts(lab: Lab): Promise<Hosts> {
     ip link add lan0 type bridge
     ip link add net0 type bridge
     sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+    ! [ -e /proc/sys/net/bridge ] || sysctl -qw net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0
   `);
   await attach(lab, client, router, "lan0", "192.168.77.10/24", "2001:db8:77::10/64");
   await attach(lab, lan, router, "lan0", "192.168.77.20/24", "2001:db8:77::20/64");
