@@ -26,7 +26,8 @@ export interface Facts {
   readonly resolvConf: ResolvConfFacts;
   /** The `hosts` line of nsswitch.conf; `null` where there is none, as on musl. */
   readonly nssHosts: readonly HostsSource[] | null;
-  readonly libc: "glibc" | "musl" | "unknown";
+  /** `both`: musl beside glibc, as a package on a glibc host. */
+  readonly libc: "glibc" | "musl" | "both" | "unknown";
   readonly hasBus: boolean;
   readonly resolved: { readonly resolvConfMode: string } | null;
   readonly networkManager: { readonly dnsMode: string; readonly rcManager: string } | null;
@@ -135,8 +136,13 @@ function takeover(facts: Facts, why: readonly string[], warnings: readonly strin
   const lines: string[] = [...why];
   if (facts.resolvConf.isMountPoint) lines.push("resolv.conf is a mount point: rewritten in place");
   // musl asks every server at once: with the host's lines kept, 7 of 8 lookups went to the wrong one.
-  if (facts.libc !== "glibc") lines.push(`libc is ${facts.libc}: no other nameserver beside ours`);
-  return { ...choice("direct", lines, warnings), fallbackLines: facts.libc === "glibc" };
+  const fallbackLines = facts.libc === "glibc" || facts.libc === "both";
+  if (!fallbackLines) lines.push(`libc is ${facts.libc}: no other nameserver beside ours`);
+  const musl = "programs built with musl ask every nameserver at once: they may miss the zones";
+  return {
+    ...choice("direct", lines, facts.libc === "both" ? [...warnings, musl] : warnings),
+    fallbackLines,
+  };
 }
 
 /** The error of a resolv.conf that nobody may write. */

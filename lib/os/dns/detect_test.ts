@@ -204,6 +204,11 @@ const MORE_STATES: typeof STATES = [
     { backend: "none", why: /EPERM/ },
   ],
   [
+    "glibc host with musl installed",
+    host({ libc: "both" }),
+    { backend: "direct", fallback: true, warns: /musl ask every nameserver at once/ },
+  ],
+  [
     "no libc known",
     host({ libc: "unknown" }),
     { backend: "direct", fallback: false, why: /libc is unknown/ },

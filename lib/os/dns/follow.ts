@@ -22,6 +22,7 @@ export async function followPaths(
     const stop = () => watcher.close();
     signal.addEventListener("abort", stop);
     try {
+      if (signal.aborted) return;
       // A change between looking and watching has no event.
       poke();
       for await (const event of watcher) {

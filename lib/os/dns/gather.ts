@@ -116,12 +116,16 @@ async function probeWrite(
   isMount: boolean,
 ): Promise<string | null> {
   const { resolvConf } = place.paths;
+  let errno: string | null = null;
   try {
     if (kind === "file") (await Deno.open(resolvConf, { read: true, write: true })).close();
+    if (!isMount) errno = await place.disk.probe(resolvConf);
   } catch (error) {
-    return errnoOf(error);
+    errno = errnoOf(error);
   }
-  return isMount ? null : await place.disk.probe(resolvConf);
+  // A user may look; whoever writes is root.
+  const isForRoot = Deno.uid() !== 0 && (errno === "EACCES" || errno === "EPERM");
+  return isForRoot ? null : errno;
 }
 
 /** Says whether something is mounted right at a path. @see proc(5), mountinfo: field 5, octal escapes */
@@ -139,20 +143,20 @@ function unescapeOctal(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, code) => String.fromCharCode(Number.parseInt(code, 8)));
 }
 
-/** A musl loader decides, even beside glibc's: its programs ask every nameserver at once. */
+/** The libc of the host's programs, by its loader. */
 async function gatherLibc(directories: readonly string[]): Promise<Facts["libc"]> {
-  let libc: Facts["libc"] = "unknown";
+  const names: string[] = [];
   for (const directory of directories) {
     try {
-      for await (const { name } of Deno.readDir(directory)) {
-        if (name.startsWith("ld-musl-")) return "musl";
-        if (/^ld-linux|^ld64\.so|^ld\.so/.test(name)) libc = "glibc";
-      }
+      for await (const { name } of Deno.readDir(directory)) names.push(name);
     } catch {
       continue; // not every host has every directory
     }
   }
-  return libc;
+  const hasGlibc = names.some((name) => /^ld-linux|^ld64\.so/.test(name));
+  const hasMusl = names.some((name) => name.startsWith("ld-musl-"));
+  if (hasGlibc) return hasMusl ? "both" : "glibc";
+  return hasMusl ? "musl" : "unknown";
 }
 
 /** The program resolvconf, and whose it is. */

@@ -49,48 +49,34 @@ export type DirectEntry = Extract<Entry, { backend: "direct" }>;
 
 const JOURNAL_MODE = 0o600;
 
-/** The journal of one directory. */
+/** The journal of one directory; nothing is made there before {@link Journal.own}. */
 export class Journal implements Disposable {
   readonly path: string;
+  readonly #directory: string;
   readonly #disk: Disk;
-  readonly #lock: Deno.FsFile;
-  #isOwner = false;
+  #lock: Deno.FsFile | null = null;
 
-  /** Opens the journal, making its directory. @throws OsError `dns-journal-unwritable` */
-  static async open(directory: string, disk: Disk): Promise<Journal> {
-    try {
-      await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
-      const lock = await Deno.open(`${directory}/osdns.lock`, {
-        read: true,
-        write: true,
-        create: true,
-        mode: JOURNAL_MODE,
-      });
-      return new Journal(directory, disk, lock);
-    } catch (cause) {
-      throw new OsError("dns-journal-unwritable", `Cannot keep a journal in "${directory}"`, {
-        call: "open",
-        errno: errnoOf(cause),
-        hint: "Run as root, or choose a directory that can be written",
-        cause,
-      });
-    }
-  }
-
-  private constructor(directory: string, disk: Disk, lock: Deno.FsFile) {
+  constructor(directory: string, disk: Disk) {
     this.path = `${directory}/osdns.journal.json`;
+    this.#directory = directory;
     this.#disk = disk;
-    this.#lock = lock;
   }
 
   /**
-   * Becomes the owner, for the life of this object; the kernel ends it with the process.
+   * Becomes the owner, until released; the kernel ends it with the process. Makes the directory.
    *
    * @returns `false` when a living process is the owner.
+   * @throws OsError `dns-journal-unwritable`
    */
   async own(): Promise<boolean> {
-    if (!this.#isOwner) this.#isOwner = await this.#lock.tryLock(true);
-    return this.#isOwner;
+    if (this.#lock !== null) return true;
+    const lock = await this.#open();
+    if (await lock.tryLock(true)) {
+      this.#lock = lock;
+      return true;
+    }
+    lock.close();
+    return false;
   }
 
   /** Reads the entry. @returns `null` when there is none, `"unreadable"` when it is not ours to understand. */
@@ -129,14 +115,31 @@ export class Journal implements Disposable {
   }
 
   /** Gives ownership up; the lock file stays. */
-  async release(): Promise<void> {
-    if (!this.#isOwner) return;
-    await this.#lock.unlock();
-    this.#isOwner = false;
+  [Symbol.dispose](): void {
+    this.#lock?.close();
+    this.#lock = null;
   }
 
-  [Symbol.dispose](): void {
-    this.#lock.close();
-    this.#isOwner = false;
+  async #open(): Promise<Deno.FsFile> {
+    try {
+      await Deno.mkdir(this.#directory, { recursive: true, mode: 0o700 });
+      return await Deno.open(`${this.#directory}/osdns.lock`, {
+        read: true,
+        write: true,
+        create: true,
+        mode: JOURNAL_MODE,
+      });
+    } catch (cause) {
+      throw new OsError(
+        "dns-journal-unwritable",
+        `Cannot keep a journal in "${this.#directory}": ${errnoOf(cause)}`,
+        {
+          call: "open",
+          errno: errnoOf(cause),
+          hint: "Run as root, or choose a directory that can be written",
+          cause,
+        },
+      );
+    }
   }
 }

@@ -5,24 +5,20 @@
  */
 import { OsError } from "../../error.ts";
 import type { Backend, Place } from "./backend.ts";
+import { backendFor } from "./backends.ts";
 import { detect } from "./detect.ts";
 import { DirectBackend } from "./direct.ts";
 import { Disk, type StepHook } from "./disk.ts";
 import { gather } from "./gather.ts";
 import { Journal } from "./journal.ts";
-import { NmDnsmasqBackend } from "./nm_dnsmasq.ts";
-import { NoneBackend } from "./none_backend.ts";
 import { type Paths, SYSTEM_PATHS } from "./paths.ts";
 import { repairIn } from "./repair.ts";
-import { ResolvconfBackend } from "./resolvconf_backend.ts";
-import { ResolvedBackend } from "./resolved_backend.ts";
 import {
   type Applied,
   type Change,
   type Choice,
   type Mode,
   type OsDnsRequest,
-  serverNeedsPort53,
   type Upstreams,
 } from "./types.ts";
 import { watchBackend } from "./watch.ts";
@@ -62,7 +58,6 @@ export class OsDns implements AsyncDisposable {
   /** What `open` had to repair, line by line. */
   readonly repaired: readonly string[];
   readonly #place: Place;
-  readonly #journal: Journal;
   #active: Active | null = null;
   #queue: Promise<unknown> = Promise.resolve();
 
@@ -74,21 +69,14 @@ export class OsDns implements AsyncDisposable {
   static async open(options: OsDnsOptions): Promise<OsDns> {
     const paths = { ...SYSTEM_PATHS, ...options.paths };
     const disk = new Disk(options.onStep);
-    const journal = await Journal.open(options.journalDir, disk);
+    // Owned for the repair only: a back end that outlives us owns it again.
+    using journal = new Journal(options.journalDir, disk);
     const place = { paths, disk, journal };
-    try {
-      const repaired = await repairIn(place, "own-crash");
-      await journal.release();
-      return new OsDns(place, journal, repaired);
-    } catch (error) {
-      journal[Symbol.dispose]();
-      throw error;
-    }
+    return new OsDns(place, await repairIn(place, "own-crash"));
   }
 
-  private constructor(place: Place, journal: Journal, repaired: readonly string[]) {
+  private constructor(place: Place, repaired: readonly string[]) {
     this.#place = place;
-    this.#journal = journal;
     this.repaired = repaired;
   }
 
@@ -105,7 +93,7 @@ export class OsDns implements AsyncDisposable {
   plan(request: OsDnsRequest): Promise<string[]> {
     return this.#inTurn(async () => {
       const choice = await this.#detect(request.mode);
-      return await this.#backendFor(choice, request).plan(request);
+      return await backendFor(this.#place, choice, request).plan(request);
     });
   }
 
@@ -127,18 +115,21 @@ export class OsDns implements AsyncDisposable {
 
   /**
    * Follows what is in force: puts it back when someone undoes it, a bounded number of times, and tells of
-   * other upstreams. Settles when the signal aborts, or with `revert`.
+   * other upstreams. Settles when the signal aborts, or when nothing is in force any more.
    */
   async watch(onChange: (change: Change) => void, signal: AbortSignal): Promise<void> {
-    const active = this.#active;
-    if (active === null) throw new TypeError("watch() before apply()");
-    await watchBackend({
-      backend: active.backend,
-      request: () => active.request,
-      known: active.upstreams,
-      inTurn: (act) => this.#inTurn(act),
-      onChange,
-    }, AbortSignal.any([signal, active.ended.signal]));
+    while (this.#active !== null && !signal.aborted) {
+      const active = this.#active;
+      await watchBackend({
+        backend: active.backend,
+        request: () => active.request,
+        known: active.upstreams,
+        inTurn: (act) => this.#inTurn(act),
+        onChange,
+      }, AbortSignal.any([signal, active.ended.signal]));
+      // Ended by a change of mode: what comes next is in force when that turn is over.
+      await this.#inTurn(() => Promise.resolve());
+    }
   }
 
   /** Reverts, and gives the journal up. */
@@ -146,7 +137,7 @@ export class OsDns implements AsyncDisposable {
     try {
       await this.revert();
     } finally {
-      this.#journal[Symbol.dispose]();
+      this.#place.journal[Symbol.dispose]();
     }
   }
 
@@ -180,35 +171,10 @@ export class OsDns implements AsyncDisposable {
   async #activate(request: OsDnsRequest): Promise<Active> {
     const { mode } = request;
     const choice = await this.#detect(mode);
-    const backend = this.#backendFor(choice, request);
+    const backend = backendFor(this.#place, choice, request);
     const outlivesUs = choice.backend !== "resolved" && choice.backend !== "none";
-    if (outlivesUs && !await this.#journal.own()) throw inUse();
+    if (outlivesUs && !await this.#place.journal.own()) throw inUse();
     return { mode, choice, backend, request, upstreams: null, ended: new AbortController() };
-  }
-
-  #backendFor(choice: Choice, request: OsDnsRequest): Backend {
-    if (serverNeedsPort53(choice.backend) && request.server.port !== 53) {
-      throw new OsError(
-        "dns-server-port",
-        `Cannot use DNS back end "${choice.backend}": the DNS server listens on port ${request.server.port}, not 53`,
-        { call: "apply", errno: "EINVAL", hint: "The host changed meanwhile: run `vnet up` again" },
-      );
-    }
-    switch (choice.backend) {
-      case "resolved":
-        return new ResolvedBackend(this.#place);
-      case "nm-dnsmasq":
-        return new NmDnsmasqBackend(this.#place);
-      case "openresolv":
-      case "debian-resolvconf":
-        return new ResolvconfBackend(this.#place, choice.backend);
-      case "direct":
-        return new DirectBackend(this.#place, choice);
-      case "none":
-        return new NoneBackend(this.#place);
-      default:
-        return choice.backend satisfies never;
-    }
   }
 
   async #revert(): Promise<string[]> {
@@ -217,7 +183,7 @@ export class OsDns implements AsyncDisposable {
     active.ended.abort();
     const lines = await active.backend.revert(active.request);
     this.#active = null;
-    await this.#journal.release();
+    this.#place.journal[Symbol.dispose]();
     return lines;
   }
 
@@ -242,7 +208,7 @@ export async function repair(
   onStep?: StepHook,
 ): Promise<string[]> {
   const disk = new Disk(onStep);
-  using journal = await Journal.open(journalDir, disk);
+  using journal = new Journal(journalDir, disk);
   return await repairIn({ paths: { ...SYSTEM_PATHS, ...paths }, disk, journal }, "any-crash");
 }
 

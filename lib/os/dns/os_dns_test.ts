@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import { OsError } from "../../error.ts";
 import { formatEndpoint, parseEndpoint } from "../../ip/mod.ts";
-import { type Change, OsDns, type OsDnsRequest, type Paths } from "./mod.ts";
+import { type Change, OsDns, type OsDnsRequest, type Paths, previewOsDns } from "./mod.ts";
 import { makeDirectory } from "./testing/bus.ts";
 import { BASE_TEXT, makeHost, type OriginalKind, ORIGINALS, picture } from "./testing/host.ts";
 
@@ -61,7 +61,7 @@ Deno.test("OsDns.apply() takes resolv.conf over and revert() brings it back", as
 
 Deno.test("OsDns.apply() keeps no other nameserver beside ours on musl", () =>
   onHost("file", async (dns, paths, root) => {
-    await Deno.writeTextFile(`${root}/lib64/ld-musl-x86_64.so.1`, "");
+    await Deno.rename(`${root}/lib64/ld-linux-x86-64.so.2`, `${root}/lib64/ld-musl-x86_64.so.1`);
     const { why, upstreams } = await dns.apply(REQUEST);
     match(why.join(), /musl/);
     equal(
@@ -282,3 +282,34 @@ Deno.test("OsDns.watch() gives a fight up, says so once, and leaves the file to 
     }
     equal(await Deno.readTextFile(paths.resolvConf), "nameserver 10.99.1.10\n");
   }));
+
+Deno.test("OsDns.watch() goes on with what a change of mode brings", async () => {
+  await using directory = await makeDirectory();
+  const root = directory.path;
+  const paths = await makeHost(root, "file");
+  await using dns = await OsDns.open({ journalDir: `${root}/journal`, paths });
+  await dns.apply({ ...REQUEST, mode: "none" });
+  const listener = new Listener();
+  const watch = dns.watch(listener.tell, new AbortController().signal);
+  await dns.apply({ ...REQUEST, mode: "direct" });
+  await Deno.writeTextFile(paths.resolvConf, FOREIGN);
+  await listener.until((change) => change.kind === "reapplied");
+  equal(await effective(paths.resolvConf), OURS_OVER_FOREIGN);
+  await dns.revert();
+  await watch;
+});
+
+Deno.test("previewOsDns() says what apply() would do, and makes nothing", async () => {
+  await using directory = await makeDirectory();
+  const root = directory.path;
+  const paths = await makeHost(root, "relative symlink");
+  const before = await picture(root);
+  const options = { journalDir: `${root}/journal`, paths };
+  const { choice, steps } = await previewOsDns("auto", () => REQUEST, options);
+  equal(choice.backend, "direct");
+  equal(await picture(root), before);
+  await using dns = await OsDns.open(options);
+  deepEqual((await dns.apply(REQUEST)).steps, steps);
+  // And while it is in force, the same again.
+  deepEqual((await previewOsDns("auto", () => REQUEST, options)).choice, choice);
+});
