@@ -8,6 +8,7 @@
 import type { Packed } from "./pack.ts";
 import type { Part } from "./stub.ts";
 import { Script } from "node:vm";
+import { requireBuiltin } from "./require.ts";
 
 declare const packed: Packed;
 
@@ -32,7 +33,7 @@ function readPart(file: Deno.FsFile, part: Part): Uint8Array {
   return bytes;
 }
 
-/** Runs the bundle as CommonJS; the modules it requires are the runtime's own. */
+/** Runs the bundle as CommonJS. */
 function runBundle(): void {
   using file = Deno.openSync("/proc/self/exe");
   const source = new TextDecoder().decode(readPart(file, packed.bundle));
@@ -40,10 +41,7 @@ function runBundle(): void {
     filename: "vnet.js",
     cachedData: readPart(file, packed.cache),
   });
-  script.runInThisContext()(
-    (name: string) => process.getBuiltinModule(name),
-    { exports: {} },
-  );
+  script.runInThisContext()(requireBuiltin, { exports: {} });
 }
 
 const shim = new URL(import.meta.url).searchParams.get("shim");

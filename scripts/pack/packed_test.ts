@@ -75,7 +75,7 @@ Deno.test("a packed program carries everything it needs", (t) =>
       ["node:tls", got.tls, "object"],
       ["node:sqlite", got.sqlite, "42"],
       ["@peculiar/x509", got.x509, "true"],
-      ["ws", got.ws, "hello"],
+      ["ws", got.ws, "hello ".repeat(20)],
       ["hono", got.hono, "hono"],
       ["@logtape/logtape", got.log, ["vnet", "app"]],
       ["@optique/core", got.optique, 3],

@@ -5,6 +5,7 @@
  * @module
  */
 import { Script } from "node:vm";
+import { requireBuiltin } from "./require.ts";
 
 const RUN_LIMIT_MS = 20_000;
 
@@ -22,7 +23,7 @@ async function run(args: readonly string[]): Promise<void> {
     () => reject(new Error(`\`vnet ${args.join(" ")}\` did not end`)),
     RUN_LIMIT_MS,
   );
-  script.runInThisContext()((name: string) => process.getBuiltinModule(name), { exports: {} });
+  script.runInThisContext()(requireBuiltin, { exports: {} });
   await promise.finally(() => clearTimeout(timer));
 }
 

@@ -41,7 +41,8 @@ async function websocket(): Promise<string> {
   server.on("connection", (peer) => peer.on("message", (m: Uint8Array) => peer.send(m)));
   const client = new WebSocket(`ws://127.0.0.1:${(server.address() as { port: number }).port}`);
   await once(client, "open");
-  client.send("hello");
+  // Long enough for ws to look for its optional native helper.
+  client.send("hello ".repeat(20));
   const [message] = await once(client, "message");
   client.close();
   server.close();
