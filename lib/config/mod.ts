@@ -9,6 +9,16 @@ export * from "./helper_protocol.ts";
 export { type AppConfig, toAgentApp } from "./app_service.ts";
 export { formatDuration, parseDuration } from "./duration.ts";
 export { formatHostPort, type HostPort, parseHost, parseHostPort } from "./host_port.ts";
+export {
+  allowsPort,
+  type AppTarget,
+  compilePlan,
+  isPublicSuffix,
+  type Plan,
+  type PlanSource,
+  type PlanWarning,
+  renderPorts,
+} from "./plan.ts";
 export { compilePorts, portAllowed, type PortRange } from "./port.ts";
 export {
   checkResource,
