@@ -36,8 +36,8 @@ export interface Facts {
 
 const STUBS: readonly string[] = ["127.0.0.53", "127.0.0.54"];
 
-/** Says whether an address is systemd-resolved's own stub listener. */
-export function isResolvedStub(nameserver: string): boolean {
+/** Says whether a nameserver line leads to systemd-resolved's own stub listener. */
+function isResolvedStub(nameserver: string): boolean {
   return STUBS.includes(nameserver);
 }
 

@@ -16,6 +16,8 @@ import { NETWORK_MANAGER, RESOLVED } from "./names.ts";
 import type { DirectEntry } from "./journal.ts";
 
 const BUS_TIMEOUT_MS = 1_000;
+/** The bus may have to start resolved first. */
+const START_TIMEOUT_MS = 2_000;
 const VERSION_TIMEOUT_MS = 2_000;
 
 /** Gathers every fact; what cannot be learnt is `null`. */
@@ -55,7 +57,7 @@ async function gatherResolved(bus: Dbus): Promise<Facts["resolved"]> {
     (await bus.activatable()).includes(RESOLVED.destination);
   if (!isThere) return null;
   try {
-    const mode = await bus.property({ ...RESOLVED, property: "ResolvConfMode" });
+    const mode = await bus.property({ ...RESOLVED, property: "ResolvConfMode" }, START_TIMEOUT_MS);
     return { resolvConfMode: String(mode) };
   } catch (error) {
     // Before systemd 247 it has no such property. No answer at all: it cannot be started.

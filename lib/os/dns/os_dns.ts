@@ -6,6 +6,7 @@
 import { OsError } from "../../error.ts";
 import type { Backend, Place } from "./backend.ts";
 import { backendFor } from "./backends.ts";
+import { DbusError } from "./dbus_error.ts";
 import { detect } from "./detect.ts";
 import { DirectBackend } from "./direct.ts";
 import { Disk, type StepHook } from "./disk.ts";
@@ -102,7 +103,7 @@ export class OsDns implements AsyncDisposable {
    * end is undone first. When the first one fails, nothing of it stays; when a later one fails, `watch` goes
    * on trying.
    *
-   * @throws OsError `dns-in-use`, `dns-server-port`, and what the back end refuses with
+   * @throws OsError `dns-in-use`, `dns-server-port`, `dns-service-failed`, and what the back end refuses with
    */
   apply(request: OsDnsRequest): Promise<Applied> {
     return this.#inTurn(() => this.#apply(request));
@@ -212,7 +213,27 @@ export async function repair(
   return await repairIn({ paths: { ...SYSTEM_PATHS, ...paths }, disk, journal }, "any-crash");
 }
 
+/** @throws OsError `dns-service-failed` when a service on the bus lets us down half-way */
 async function applyActive(active: Active): Promise<Applied> {
+  try {
+    return await applyBackend(active);
+  } catch (cause) {
+    if (!(cause instanceof DbusError)) throw cause;
+    const { backend } = active.choice;
+    throw new OsError(
+      "dns-service-failed",
+      `Cannot use DNS back end "${backend}": ${cause.message}`,
+      {
+        call: cause.errorName,
+        errno: cause.isAbsent ? "ENOENT" : "EIO",
+        hint: "Try again, or use DNS mode direct",
+        cause,
+      },
+    );
+  }
+}
+
+async function applyBackend(active: Active): Promise<Applied> {
   const { backend, choice, request } = active;
   const steps = await backend.plan(request);
   await backend.apply(request);

@@ -163,3 +163,26 @@ onBus("resolved: what is undone comes back, and upstreams are told", {
   end.abort();
   await watch;
 });
+
+onBus(
+  "direct before a resolved that runs: its uplinks are upstream, its stub and ourselves are not",
+  {
+    servers: [UPLINK, [0, AF_INET, Uint8Array.of(127, 0, 53, 1), 0, ""]],
+  },
+  async (dns, _fake, _socket, root) => {
+    const server = parseEndpoint("127.0.53.1:53");
+    const { backend, upstreams } = await dns.apply({ ...REQUEST, server, mode: "direct" });
+    equal(backend, "direct");
+    deepEqual(upstreams.map(formatEndpoint), ["10.0.0.1:53"]);
+    match(await Deno.readTextFile(`${root}/etc/resolv.conf`), /^nameserver 127\.0\.53\.1$/m);
+  },
+);
+
+onBus("resolved that goes away half-way is an error with a code", {}, async (dns, fake) => {
+  await dns.apply(REQUEST);
+  await fake[Symbol.asyncDispose]();
+  await rejects(dns.apply(REQUEST), (error: OsError) => {
+    equal(error.code, "resolved-refused");
+    return error.hint !== null;
+  });
+});
