@@ -24,18 +24,9 @@ export {
 } from "./keys.ts";
 export {
   type AppClient,
-  type Authority,
-  type AuthorityKind,
-  type AuthorityPem,
   type Certificate,
   type CertificateRefusal,
   type CertificateVerdict,
-  issueAgentCertificate,
-  issueAppCertificate,
-  issueAuthority,
-  issueProxyCertificate,
-  issueUserCertificate,
-  loadAuthority,
   type LoginClient,
   namesHost,
   parseCertificate,
@@ -45,7 +36,18 @@ export {
   verifyLoginClient,
   verifyPinnedServer,
 } from "./x509.ts";
-export { askUpstreams, type UpstreamResult } from "./upstream.ts";
+export {
+  type Authority,
+  type AuthorityKind,
+  type AuthorityPem,
+  issueAgentCertificate,
+  issueAppCertificate,
+  issueAuthority,
+  issueProxyCertificate,
+  issueUserCertificate,
+  loadAuthority,
+} from "./x509_issue.ts";
+export { type AskOptions, type UpstreamResult, Upstreams } from "./upstream.ts";
 export { type FlowEnd, type FlowSummary, type LiveFlow } from "./carrier_flow.ts";
 export { type AppCredentials, type CarrierTarget } from "./carrier_client.ts";
 export { type CarrierFlow, CarrierPool, type CarrierStats } from "./carrier_pool.ts";

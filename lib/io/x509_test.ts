@@ -4,14 +4,7 @@ import { join } from "node:path";
 import { formatPrincipal } from "../identity/mod.ts";
 import { appId, generateKeyPair, importPublicKey } from "./keys.ts";
 import {
-  type Authority,
   type Certificate,
-  issueAgentCertificate,
-  issueAppCertificate,
-  issueAuthority,
-  issueProxyCertificate,
-  issueUserCertificate,
-  loadAuthority,
   namesHost,
   parseCertificate,
   splitPem,
@@ -20,6 +13,15 @@ import {
   verifyLoginClient,
   verifyPinnedServer,
 } from "./x509.ts";
+import {
+  type Authority,
+  issueAgentCertificate,
+  issueAppCertificate,
+  issueAuthority,
+  issueProxyCertificate,
+  issueUserCertificate,
+  loadAuthority,
+} from "./x509_issue.ts";
 
 const NOW_MS = Date.UTC(2026, 0, 1);
 const HOUR_MS = 3_600_000;

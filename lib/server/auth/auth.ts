@@ -1,37 +1,22 @@
-import { join } from "node:path";
 import {
   type AgentPolicy,
-  DEFAULT_VNET_CONFIG,
   type FlowEvent,
   formatHostPort,
   type LockTarget,
-  type RoleResource,
 } from "../../config/mod.ts";
 import { MAX_APP_MS } from "../../identity/mod.ts";
-import {
-  type Authority,
-  type AuthorityKind,
-  ensurePrivateDirectory,
-  importPublicKey,
-  issueAuthority,
-  issueProxyCertificate,
-  loadAuthority,
-  randomHex,
-} from "../../io/mod.ts";
-import { ConfigError } from "../../error.ts";
+import { importPublicKey, issueProxyCertificate } from "../../io/mod.ts";
 import { getLogger } from "../../log.ts";
 import { MIN_CLIENT_VERSION, VERSION } from "../../version.ts";
-import { openSqliteStore, type Store } from "../store/mod.ts";
 import { Admin } from "./admin.ts";
-import { Agents } from "./agents.ts";
+import type { Agents } from "./agents.ts";
 import { AppCertDesk } from "./app_certs.ts";
-import { StoreAudit } from "./audit.ts";
-import { Changes, delay } from "./changes.ts";
-import { Directory } from "./directory.ts";
+import type { StoreAudit } from "./audit.ts";
+import { delay } from "./changes.ts";
+import { openParts, type Parts } from "./foundation.ts";
 import { Gate } from "./gate.ts";
 import { JoinDesk } from "./join.ts";
 import { LoginDesk } from "./login.ts";
-import { PasswordHasher } from "./password.ts";
 import { refusalResponse } from "./refusals.ts";
 import { createRoutes } from "./routes.ts";
 import type {
@@ -47,29 +32,6 @@ import type {
 const log = getLogger("server", "auth");
 
 const PRUNE_EVERY_MS = 10 * 60_000;
-
-/** A role every cluster begins with; nobody has it until it is given. */
-const ACCESS_ROLE: RoleResource = {
-  kind: "role",
-  version: "v1",
-  metadata: { name: "access", description: "Every app" },
-  spec: { allow: { app_labels: { "*": "*" } }, deny: {}, options: {} },
-};
-
-/** Everything the parts share, made once. */
-interface Parts {
-  readonly options: AuthOptions;
-  readonly store: Store;
-  readonly audit: StoreAudit;
-  readonly directory: Directory;
-  readonly changes: Changes;
-  readonly events: Changes;
-  readonly agents: Agents;
-  readonly hasher: PasswordHasher;
-  readonly userCa: Authority;
-  readonly hostCa: Authority;
-  readonly ticketKey: Uint8Array;
-}
 
 /** The auth service of one cluster, on one data directory. */
 export class Auth implements AuthService {
@@ -141,35 +103,7 @@ export class Auth implements AuthService {
    * @throws {ConfigError} When the directory belongs to another cluster.
    */
   static async open(options: AuthOptions): Promise<Auth> {
-    const { dataDir, clusterName: cluster, now } = options;
-    await ensurePrivateDirectory(dataDir);
-    const store = await openSqliteStore(join(dataDir, "auth.db"));
-    try {
-      await checkCluster(store, cluster, dataDir);
-      await store.prune(now());
-      const changes = new Changes();
-      const events = new Changes();
-      const audit = new StoreAudit({ store, path: join(dataDir, "audit.jsonl"), cluster, now });
-      audit.onWritten = () => events.notify();
-      await addFirstResources(store);
-      const ticketKey = await store.settings.setOnce("ticket_key", randomHex(32));
-      return new Auth({
-        options,
-        store,
-        audit,
-        changes,
-        events,
-        directory: await Directory.load(store, changes),
-        agents: new Agents({ cluster, proxies: options.proxyPublicAddrs, changes }),
-        hasher: PasswordHasher.create(options.passwordCost),
-        userCa: await openAuthority(store, { cluster, kind: "user" }, now()),
-        hostCa: await openAuthority(store, { cluster, kind: "host" }, now()),
-        ticketKey: Uint8Array.fromHex(ticketKey),
-      });
-    } catch (error) {
-      await store[Symbol.asyncDispose]();
-      throw error;
-    }
+    return new Auth(await openParts(options));
   }
 
   async fetch(request: Request, peer: Peer): Promise<Response> {
@@ -324,39 +258,6 @@ export class Auth implements AuthService {
       log.error("Cannot prune the store", { error: String(error) });
     });
   }
-}
-
-/** A data directory belongs to the cluster that made it. */
-async function checkCluster(store: Store, cluster: string, dataDir: string): Promise<void> {
-  const held = await store.settings.setOnce("cluster_name", cluster);
-  if (held === cluster) return;
-  throw new ConfigError(dataDir, [{
-    path: "cluster_name",
-    found: `"${cluster}"`,
-    expected: `"${held}", the cluster this data_dir belongs to`,
-  }], { hint: "Name the cluster as before, or take an empty data_dir" });
-}
-
-async function addFirstResources(store: Store): Promise<void> {
-  if ((await store.resources.list(null)).length > 0) return;
-  for (const resource of [ACCESS_ROLE, DEFAULT_VNET_CONFIG]) {
-    const { kind, metadata: { name } } = resource;
-    await store.resources.put({ kind, name, body: JSON.stringify(resource) }, 0);
-  }
-}
-
-async function openAuthority(
-  store: Store,
-  fields: { readonly cluster: string; readonly kind: AuthorityKind },
-  nowMs: number,
-): Promise<Authority> {
-  let [kept] = await store.authorities.list(fields.kind);
-  if (kept === undefined) {
-    await store.authorities.addFirst({ kind: fields.kind, ...await issueAuthority(fields, nowMs) });
-    [kept] = await store.authorities.list(fields.kind);
-  }
-  if (kept === undefined) throw new TypeError("The store did not keep an authority");
-  return await loadAuthority(kept);
 }
 
 /** Leaves out fields that are there and undefined, which a record may not have. */

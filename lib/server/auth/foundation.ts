@@ -1,0 +1,117 @@
+/**
+ * What an auth service stands on: its directory, store, authorities and first resources.
+ *
+ * @module
+ */
+import { join } from "node:path";
+import { DEFAULT_VNET_CONFIG, type RoleResource } from "../../config/mod.ts";
+import { ConfigError } from "../../error.ts";
+import {
+  type Authority,
+  type AuthorityKind,
+  ensurePrivateDirectory,
+  issueAuthority,
+  loadAuthority,
+  randomHex,
+} from "../../io/mod.ts";
+import { openSqliteStore, type Store } from "../store/mod.ts";
+import { Agents } from "./agents.ts";
+import { StoreAudit } from "./audit.ts";
+import { Changes } from "./changes.ts";
+import { Directory } from "./directory.ts";
+import { PasswordHasher } from "./password.ts";
+import type { AuthOptions } from "./types.ts";
+
+/** A role every cluster begins with; nobody has it until it is given. */
+const ACCESS_ROLE: RoleResource = {
+  kind: "role",
+  version: "v1",
+  metadata: { name: "access", description: "Every app" },
+  spec: { allow: { app_labels: { "*": "*" } }, deny: {}, options: {} },
+};
+
+/** Everything the parts share, made once. */
+export interface Parts {
+  readonly options: AuthOptions;
+  readonly store: Store;
+  readonly audit: StoreAudit;
+  readonly directory: Directory;
+  readonly changes: Changes;
+  readonly events: Changes;
+  readonly agents: Agents;
+  readonly hasher: PasswordHasher;
+  readonly userCa: Authority;
+  readonly hostCa: Authority;
+  readonly ticketKey: Uint8Array;
+}
+
+/**
+ * Opens the data directory, creating authorities and first resources where there are none.
+ *
+ * @throws {OsError} `store-unusable`, `store-too-new`, `directory-unusable`.
+ * @throws {ConfigError} When the directory belongs to another cluster.
+ */
+export async function openParts(options: AuthOptions): Promise<Parts> {
+  const { dataDir, clusterName: cluster, now } = options;
+  await ensurePrivateDirectory(dataDir);
+  const store = await openSqliteStore(join(dataDir, "auth.db"));
+  try {
+    await checkCluster(store, cluster, dataDir);
+    await store.prune(now());
+    const changes = new Changes();
+    const events = new Changes();
+    const audit = new StoreAudit({ store, path: join(dataDir, "audit.jsonl"), cluster, now });
+    audit.onWritten = () => events.notify();
+    await addFirstResources(store);
+    const ticketKey = await store.settings.setOnce("ticket_key", randomHex(32));
+    return {
+      options,
+      store,
+      audit,
+      changes,
+      events,
+      directory: await Directory.load(store, changes),
+      agents: new Agents({ cluster, proxies: options.proxyPublicAddrs, changes }),
+      hasher: PasswordHasher.create(options.passwordCost),
+      userCa: await openAuthority(store, { cluster, kind: "user" }, now()),
+      hostCa: await openAuthority(store, { cluster, kind: "host" }, now()),
+      ticketKey: Uint8Array.fromHex(ticketKey),
+    };
+  } catch (error) {
+    await store[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** A data directory belongs to the cluster that made it. */
+async function checkCluster(store: Store, cluster: string, dataDir: string): Promise<void> {
+  const held = await store.settings.setOnce("cluster_name", cluster);
+  if (held === cluster) return;
+  throw new ConfigError(dataDir, [{
+    path: "cluster_name",
+    found: `"${cluster}"`,
+    expected: `"${held}", the cluster this data_dir belongs to`,
+  }], { hint: "Name the cluster as before, or take an empty data_dir" });
+}
+
+async function addFirstResources(store: Store): Promise<void> {
+  if ((await store.resources.list(null)).length > 0) return;
+  for (const resource of [ACCESS_ROLE, DEFAULT_VNET_CONFIG]) {
+    const { kind, metadata: { name } } = resource;
+    await store.resources.put({ kind, name, body: JSON.stringify(resource) }, 0);
+  }
+}
+
+async function openAuthority(
+  store: Store,
+  fields: { readonly cluster: string; readonly kind: AuthorityKind },
+  nowMs: number,
+): Promise<Authority> {
+  let [kept] = await store.authorities.list(fields.kind);
+  if (kept === undefined) {
+    await store.authorities.addFirst({ kind: fields.kind, ...await issueAuthority(fields, nowMs) });
+    [kept] = await store.authorities.list(fields.kind);
+  }
+  if (kept === undefined) throw new TypeError("The store did not keep an authority");
+  return await loadAuthority(kept);
+}
