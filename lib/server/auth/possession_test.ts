@@ -51,12 +51,14 @@ Deno.test("a certificate without its key opens no session", async (t) => {
   await Deno.writeTextFile(files.cert, certificate);
   await Deno.writeTextFile(files.own, sharedKey.privateKeyPem);
   await Deno.writeTextFile(files.mixed, await mixedKey(sharedKey.publicKeyPem));
+  let sessions = 0;
   const server = tls.createServer({
     cert: splitPem(chainPem)[0]!,
     key: proxy.privateKeyPem,
     requestCert: true,
     rejectUnauthorized: false,
   }, (socket) => {
+    sessions++;
     socket.on("error", () => {});
     socket.end("welcome\n");
   });
@@ -84,12 +86,15 @@ Deno.test("a certificate without its key opens no session", async (t) => {
   try {
     for (const version of ["-tls1_2", "-tls1_3"]) {
       await t.step(`${version}, its own key`, async () => {
+        sessions = 0;
         match(await connect(version, files.own), /^welcome$/m);
+        equal(sessions, 1);
       });
+      // Nothing but the key differs
       await t.step(`${version}, another key`, async () => {
-        const said = await connect(version, files.mixed);
-        equal(said.includes("welcome"), false);
-        match(said, /alert decrypt error/);
+        sessions = 0;
+        equal((await connect(version, files.mixed)).includes("welcome"), false);
+        equal(sessions, 0);
       });
     }
   } finally {
