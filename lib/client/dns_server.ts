@@ -5,36 +5,27 @@
  */
 import {
   decodeQuery,
-  EDE,
   encodeReply,
-  frameMessage,
-  FrameSplitter,
   judgeQuery,
-  keepQuery,
   type NameTable,
   type Query,
-  REPLY_MAX_BYTES,
-  restoreAnswer,
-  servfail,
-  type Verdict,
+  type Transport,
 } from "../dns/mod.ts";
 import { describeError, OsError } from "../error.ts";
-import { askUpstreams } from "../io/mod.ts";
-import { type Endpoint, formatEndpoint, parseIp } from "../ip/mod.ts";
+import { type Endpoint, equalEndpoint, formatEndpoint, parseIp } from "../ip/mod.ts";
 import { getLogger } from "../log.ts";
-import { DatagramBatch, type Shim, tcpListen, UdpSocket } from "../os/mod.ts";
+import { closeFd, localEndpoint, type Shim, tcpListen, UdpSocket } from "../os/mod.ts";
 import type { StatusV1 } from "../status/mod.ts";
+import { DnsForwarder } from "./dns_forwarder.ts";
+import { serveDnsStream } from "./dns_tcp.ts";
+import { type Answer, DnsUdp, type Reply } from "./dns_udp.ts";
 import type { HelperLink } from "./helper_link.ts";
-import { type TcpClient, TcpServer } from "./tcp_server.ts";
+import { TcpServer } from "./tcp_server.ts";
 
 const log = getLogger("client", "dns");
 
-const BATCH = 64;
-/** A query with every option that exists is far smaller. */
-const QUERY_MAX_BYTES = 4096;
-const MAX_IN_FLIGHT = 1024;
-const FORWARD_DEADLINE_MS = 5_000;
 const TCP_IDLE_MS = 10_000;
+const TCP_MESSAGE_MS = 5_000;
 const MAX_TCP_CLIENTS = 128;
 const OWN_ADDRESSES = 8;
 
@@ -45,50 +36,43 @@ export interface DnsServerOptions {
   readonly needsPort53: boolean;
   /** What questions are judged by at this moment. */
   readonly table: () => NameTable | null;
+  /** How many foreign answers to keep; none if not given, as when a resolver in front of us keeps them. */
+  readonly cacheEntries?: number;
 }
 
 /** A running DNS server. */
 export class DnsServer implements AsyncDisposable {
+  /** What the machine's resolver is told. */
   readonly endpoint: Endpoint;
-  readonly #udp: UdpSocket;
-  #tcp: TcpServer | null = null;
+  readonly #endpoints: Endpoint[] = [];
   readonly #table: () => NameTable | null;
-  readonly #stop = new AbortController();
-  readonly #reply = new Uint8Array(REPLY_MAX_BYTES);
-  readonly #one = new DatagramBatch(1, 65_535);
-  readonly #serving: Promise<void>;
-  #upstreams: readonly Endpoint[] = [];
+  readonly #forwarder: DnsForwarder;
+  readonly #listeners = new AsyncDisposableStack();
   #backend = "none";
   #why: readonly string[] = [];
-  #inFlight = 0;
   #total = 0;
-  #forwarded = 0;
   #malformed = 0;
 
-  private constructor(
-    endpoint: Endpoint,
-    udp: UdpSocket,
-    table: () => NameTable | null,
-  ) {
+  private constructor(endpoint: Endpoint, options: DnsServerOptions) {
     this.endpoint = endpoint;
-    this.#udp = udp;
-    this.#table = table;
-    this.#serving = this.#serveUdp();
+    this.#table = options.table;
+    this.#forwarder = new DnsForwarder({
+      ranges: () => options.table()?.ranges ?? [],
+      cacheEntries: options.cacheEntries ?? 0,
+    });
   }
 
-  /** Listens on a loopback address: on port 53 through the helper where it must be, else on a free port. */
+  /**
+   * Listens on a loopback address: on port 53 through the helper where it must be, else on a free port, and
+   * there over IPv6 too where the machine has it.
+   */
   static async open(options: DnsServerOptions): Promise<DnsServer> {
-    const { shim } = options;
-    const { endpoint, udp, tcpFd } = options.needsPort53
-      ? await openPort53(options)
-      : openAnyPort(shim);
-    const server = new DnsServer(endpoint, udp, options.table);
+    const first = options.needsPort53 ? await openPort53(options) : openAnyPort(options.shim);
+    const server = new DnsServer(first.endpoint, options);
     try {
-      server.#tcp = await TcpServer.listen(tcpFd, {
-        maxClients: MAX_TCP_CLIENTS,
-        idleMs: TCP_IDLE_MS,
-        serve: (client) => server.#serveTcp(client),
-      });
+      await server.#listen(first);
+      const second = options.needsPort53 ? null : openTwin(options.shim, first.endpoint.port);
+      if (second !== null) await server.#listen(second);
       return server;
     } catch (thrown) {
       await server[Symbol.asyncDispose]();
@@ -96,8 +80,16 @@ export class DnsServer implements AsyncDisposable {
     }
   }
 
+  /** Everywhere it listens, over UDP and TCP. */
+  get endpoints(): readonly Endpoint[] {
+    return this.#endpoints;
+  }
+
+  /** Says whom to ask about foreign names; never this server itself. */
   setUpstreams(upstreams: readonly Endpoint[]): void {
-    this.#upstreams = upstreams;
+    this.#forwarder.setUpstreams(
+      upstreams.filter((upstream) => !this.#endpoints.some((own) => equalEndpoint(own, upstream))),
+    );
   }
 
   setBackend(backend: string, why: readonly string[]): void {
@@ -112,136 +104,62 @@ export class DnsServer implements AsyncDisposable {
       why: [...this.#why],
       server: formatEndpoint(this.endpoint),
       zones: [...zones],
-      upstreams: this.#upstreams.map(formatEndpoint),
+      upstreams: this.#forwarder.upstreams.map(formatEndpoint),
       queries_total: this.#total,
-      queries_forwarded: this.#forwarded,
+      queries_forwarded: this.#forwarder.total,
       queries_malformed: this.#malformed,
     };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort();
-    await this.#udp.close();
-    await this.#tcp?.close();
-    await this.#serving;
+    // whoever still waits is told so before the sockets close
+    await this.#forwarder[Symbol.asyncDispose]();
+    await this.#listeners[Symbol.asyncDispose]();
   }
 
-  async #serveUdp(): Promise<void> {
-    const received = new DatagramBatch(BATCH, QUERY_MAX_BYTES);
-    const replies = new DatagramBatch(BATCH, REPLY_MAX_BYTES);
-    while (!this.#stop.signal.aborted) {
-      let count: number;
-      try {
-        count = await this.#udp.receive(received);
-      } catch (thrown) {
-        log.error("The DNS socket failed", { error: describeError(thrown) });
-        return;
+  async #listen(opened: Opened): Promise<void> {
+    this.#endpoints.push(opened.endpoint);
+    const udp = new DnsUdp(opened.udp, this.#answerer("udp"));
+    this.#listeners.defer(() => udp.close());
+    const answer = this.#answerer("tcp");
+    const tcp = await TcpServer.listen(opened.tcpFd, {
+      maxClients: MAX_TCP_CLIENTS,
+      idleMs: TCP_IDLE_MS,
+      messageMs: TCP_MESSAGE_MS,
+      serve: (client) => serveDnsStream(client, answer),
+    });
+    this.#listeners.defer(() => tcp.close());
+  }
+
+  #answerer(transport: Transport): Answer {
+    return (message, out, later) => {
+      this.#total++;
+      const decoded = decodeQuery(message);
+      switch (decoded.kind) {
+        case "query":
+          return this.#answer(decoded.query, transport, out, later);
+        case "error":
+          this.#malformed++;
+          out.set(decoded.reply);
+          return decoded.reply.length;
+        case "drop":
+          this.#malformed++;
+          return 0;
+        default:
+          return decoded satisfies never;
       }
-      if (count === 0) return;
-      let ready = 0;
-      for (let index = 0; index < count; index++) {
-        const written = this.#answerUdp(received, index, replies.slot(ready));
-        if (written === 0) continue;
-        replies.lengths[ready] = written;
-        received.copyEndpoint(index, replies, ready++);
-      }
-      this.#udp.trySend(replies, ready);
-    }
+    };
   }
 
-  /** Answers one datagram into `out`; 0 when there is nothing to send now. */
-  #answerUdp(received: DatagramBatch, index: number, out: Uint8Array): number {
-    this.#total++;
-    const decoded = decodeQuery(received.payload(index));
-    switch (decoded.kind) {
-      case "drop":
-        this.#malformed++;
-        return 0;
-      case "error":
-        this.#malformed++;
-        out.set(decoded.reply);
-        return decoded.reply.length;
-      case "query":
-        break;
-      default:
-        return decoded satisfies never;
-    }
-    const verdict = this.#judge(decoded.query);
-    if (verdict !== null && verdict.kind !== "forward") {
-      return encodeReply(decoded.query, verdict, "udp", out);
-    }
-    const query = keepQuery(decoded.query);
-    const client = received.endpoint(index);
-    void this.#forward(query, verdict, "udp").then((reply) => {
-      this.#one.put(0, reply, client);
-      this.#udp.trySend(this.#one, 1);
-    }).catch((thrown) => log.error("Forwarding failed", { error: describeError(thrown) }));
-    return 0;
-  }
-
-  async #serveTcp(client: TcpClient): Promise<void> {
-    const splitter = new FrameSplitter({ maxBytes: QUERY_MAX_BYTES });
-    const answering = new Set<Promise<void>>();
-    for (let chunk = await client.read(); chunk !== null; chunk = await client.read()) {
-      const messages = splitter.push(chunk);
-      if (messages === null) break;
-      for (const message of messages) {
-        const reply = this.#answerTcp(message);
-        if (reply === null) continue;
-        // Each answer leaves when it is ready, in whatever order (RFC 7766 section 6.2.1.1).
-        const sent = Promise.resolve(reply).then((bytes) => client.write(frameMessage(bytes)));
-        answering.add(sent.catch(() => {}).finally(() => answering.delete(sent)));
-      }
-    }
-    await Promise.all(answering);
-  }
-
-  #answerTcp(message: Uint8Array): Uint8Array | Promise<Uint8Array> | null {
-    this.#total++;
-    const decoded = decodeQuery(message);
-    if (decoded.kind !== "query") {
-      this.#malformed++;
-      return decoded.kind === "error" ? decoded.reply : null;
-    }
-    const verdict = this.#judge(decoded.query);
-    if (verdict === null || verdict.kind === "forward") {
-      return this.#forward(decoded.query, verdict, "tcp");
-    }
-    return this.#reply.slice(0, encodeReply(decoded.query, verdict, "tcp", this.#reply));
-  }
-
-  #judge(query: Query): Verdict | null {
+  #answer(query: Query, transport: Transport, out: Uint8Array, later: () => Reply): number {
     const table = this.#table();
-    return table === null ? null : judgeQuery(query, table);
-  }
-
-  async #forward(
-    query: Query,
-    verdict: Extract<Verdict, { kind: "forward" }> | null,
-    transport: "udp" | "tcp",
-  ): Promise<Uint8Array> {
-    if (this.#inFlight >= MAX_IN_FLIGHT) {
-      return servfail(query, { code: EDE.OTHER, text: "too many queries at once" });
+    const verdict = table === null ? null : judgeQuery(query, table);
+    if (verdict !== null && verdict.kind !== "forward") {
+      return encodeReply(query, verdict, transport, out);
     }
-    this.#inFlight++;
-    this.#forwarded++;
-    try {
-      const deadline = AbortSignal.any([
-        this.#stop.signal,
-        AbortSignal.timeout(FORWARD_DEADLINE_MS),
-      ]);
-      const result = await askUpstreams(query, this.#upstreams, transport, deadline);
-      if (result.kind === "failed") {
-        return servfail(query, {
-          code: EDE.NETWORK_ERROR,
-          text: `upstream failed: ${result.reason}`,
-        });
-      }
-      const emptyNonTerminal = verdict?.emptyNonTerminal ?? false;
-      return restoreAnswer(result.bytes, query, { transport, emptyNonTerminal });
-    } finally {
-      this.#inFlight--;
-    }
+    const emptyNonTerminal = verdict?.emptyNonTerminal ?? false;
+    this.#forwarder.forward({ query, transport, emptyNonTerminal }, later);
+    return 0;
   }
 }
 
@@ -268,14 +186,39 @@ async function openPort53(options: DnsServerOptions): Promise<Opened> {
   throw last;
 }
 
+/** Finds a port that is free for UDP and for TCP. */
 function openAnyPort(shim: Shim): Opened {
-  const address = parseIp("127.0.0.1");
-  const udp = UdpSocket.bind(shim, { address, port: 0 });
-  const endpoint = { address, port: udp.localEndpoint.port };
+  let last: unknown;
+  for (let tried = 0; tried < OWN_ADDRESSES; tried++) {
+    // TCP first: of its ports most are in use, as the near ends of connections
+    const tcpFd = tcpListen(shim, { address: parseIp("127.0.0.1"), port: 0 });
+    try {
+      const endpoint = localEndpoint(shim, tcpFd);
+      return { endpoint, udp: UdpSocket.bind(shim, endpoint), tcpFd };
+    } catch (thrown) {
+      closeFd(shim, tcpFd);
+      if (!(thrown instanceof OsError) || thrown.errno !== "EADDRINUSE") throw thrown;
+      last = thrown;
+    }
+  }
+  throw last;
+}
+
+/** The same port on ::1; `null` where there is no IPv6, or somebody else has it. */
+function openTwin(shim: Shim, port: number): Opened | null {
+  const endpoint = { address: parseIp("::1"), port };
+  let tcpFd: number;
   try {
-    return { endpoint, udp, tcpFd: tcpListen(shim, endpoint) };
+    tcpFd = tcpListen(shim, endpoint);
   } catch (thrown) {
-    void udp.close();
-    throw thrown;
+    log.debug("Not listening on IPv6", { error: describeError(thrown) });
+    return null;
+  }
+  try {
+    return { endpoint, udp: UdpSocket.bind(shim, endpoint), tcpFd };
+  } catch (thrown) {
+    closeFd(shim, tcpFd);
+    log.debug("Not listening on IPv6", { error: describeError(thrown) });
+    return null;
   }
 }

@@ -66,6 +66,7 @@ export const FLAG = {
 export const EDE = {
   OTHER: 0,
   NOT_READY: 14,
+  BLOCKED: 15,
   PROHIBITED: 18,
   NO_REACHABLE_AUTHORITY: 22,
   NETWORK_ERROR: 23,

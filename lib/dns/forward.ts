@@ -5,10 +5,10 @@
  * @see RFC 5452 section 9.1, draft-vixie-dnsext-dns0x20
  */
 
-import { contains, decodeIp, type Prefix } from "../ip/mod.ts";
+import { contains, decodeIp, type Prefix, unmapIp } from "../ip/mod.ts";
 import { FLAG, RCODE, RR_CLASS, RR_TYPE } from "./codes.ts";
-import { decodeMessage } from "./message.ts";
 import { HEADER_BYTES, type Query, read16, UDP_MAX_BYTES, write16, writeOpt } from "./query.ts";
+import { walkRecords } from "./records.ts";
 import { replyLimit, type Transport, truncatedReply } from "./reply.ts";
 import { equalFolded } from "./wire_name.ts";
 
@@ -134,13 +134,16 @@ export function restoreAnswer(
  * @returns Also `true` for an answer that cannot be read.
  */
 export function claimsAddressIn(answer: Uint8Array, ranges: readonly Prefix[]): boolean {
-  const message = decodeMessage(answer);
-  if (message === null) return true;
-  return message.answers.some(({ type, class: rrClass, rdata }) => {
-    if (rrClass !== RR_CLASS.IN || (type !== RR_TYPE.A && type !== RR_TYPE.AAAA)) return false;
+  let claims = false;
+  const readable = walkRecords(answer, (section, fixedAt) => {
+    const type = read16(answer, fixedAt);
+    if (section !== 1 || claims || (type !== RR_TYPE.A && type !== RR_TYPE.AAAA)) return;
+    if (read16(answer, fixedAt + 2) !== RR_CLASS.IN) return;
+    const rdata = answer.subarray(fixedAt + 10, fixedAt + 10 + read16(answer, fixedAt + 8));
     const address = decodeIp(rdata);
-    return address !== null && ranges.some((range) => contains(range, address));
+    claims = address !== null && ranges.some((range) => contains(range, unmapIp(address)));
   });
+  return claims || !readable;
 }
 
 function mixCase(message: Uint8Array, nameEnd: number, bits: Uint8Array): void {

@@ -4,6 +4,7 @@
  * @module
  */
 
+export { AnswerCache, answerKey } from "./answer_cache.ts";
 export {
   EDE,
   type ExtendedError,
@@ -86,5 +87,6 @@ export {
   type RuleId,
   type Verdict,
 } from "./verdict.ts";
+export { type Section, walkRecords } from "./records.ts";
 export { decodeName, encodeName } from "./wire_name.ts";
 export { objectionToZone, type Zone, ZoneTable } from "./zone.ts";

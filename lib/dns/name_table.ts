@@ -67,6 +67,8 @@ const NO_ADDRESS: Trouble = { kind: "no-address", text: "no free address for thi
 export class NameTable {
   readonly zones: ZoneTable;
   readonly reverse: ReverseTable;
+  /** The virtual ranges: no upstream has a say over their addresses. */
+  readonly ranges: readonly Prefix[];
   readonly canary: boolean;
   /** Verdicts given lately, so that the same question need not be thought about again. */
   readonly memo = new VerdictMemo();
@@ -76,6 +78,7 @@ export class NameTable {
   constructor(options: NameTableOptions) {
     const { zones, names, excluded = [], reverse = [], probe, canary = false } = options;
     this.zones = new ZoneTable(zones);
+    this.ranges = reverse;
     this.canary = canary;
     this.#probe = probe ?? null;
     const addresses: [IpAddress, DomainName][] = [];

@@ -1,172 +1,166 @@
 /**
- * Asks the resolvers the machine had before us, over UDP and, for what does not fit, TCP.
+ * The resolvers the machine had before us, and asking them.
+ *
+ * A question goes to the upstream that answered last. Who is silent for a moment, or answers with a failure, has
+ * the next one asked beside it; the first good answer wins. Every time a question is sent, it has a new id and a
+ * new letter case, so that an upstream that leads back to us gives itself away.
  *
  * @module
- * @see RFC 5452 section 9, RFC 7766
+ * @see RFC 5452 section 9, draft-vixie-dnsext-dns0x20
  */
-import {
-  type Acceptance,
-  acceptAnswer,
-  encodeForward,
-  frameMessage,
-  FrameSplitter,
-  type Query,
-  RCODE,
-} from "../dns/mod.ts";
-import { type Endpoint, equalEndpoint, formatEndpoint, formatIp, parseIp } from "../ip/mod.ts";
+import { EDE, type ExtendedError, type Query } from "../dns/mod.ts";
+import { type Endpoint, equalEndpoint } from "../ip/mod.ts";
+import { SentQuestions } from "./upstream_echo.ts";
+import { Asking, TICK_MS } from "./upstream_asking.ts";
+import { type PortTarget, portTarget, SourcePorts } from "./upstream_port.ts";
 
-const UDP_TRY_MS = 2_000;
-const TCP_TRY_MS = 3_000;
-const MAX_STRAYS = 16;
-const CASE_BYTES = 32;
+/** An upstream that leads back to us is left alone for so long. */
+const LOOP_PAUSE_MS = 60_000;
+/** By chance a question of so many letters comes back in our spelling once in 4096 times. */
+const LOOP_PROOF_LETTERS = 12;
+/** With fewer letters a client of ours may have hit on the same spelling: its question is treated as any other. */
+const ECHO_LETTERS = 8;
+/** What came back by chance is forgotten again at this pace. */
+const FORGET_LETTERS_PER_TICK = 0.05;
 
 /** What came of asking. */
 export type UpstreamResult =
-  | { readonly kind: "answer"; readonly bytes: Uint8Array; readonly truncated: boolean }
-  /** Nobody answered well; the text says how the last one failed. */
-  | { readonly kind: "failed"; readonly reason: string };
+  /** The bytes are the receiver's own. SERVFAIL and REFUSED too, when nobody had anything better to say. */
+  | { readonly kind: "answer"; readonly bytes: Uint8Array }
+  | { readonly kind: "failed"; readonly error: ExtendedError };
 
-/**
- * Asks the upstreams one after the other, until one answers well. SERVFAIL and REFUSED are not the last word while
- * another can be asked.
- *
- * @param transport How the client asked: what is truncated over UDP is asked again over TCP for a TCP client.
- */
-export async function askUpstreams(
-  query: Query,
-  upstreams: readonly Endpoint[],
-  transport: "udp" | "tcp",
-  signal: AbortSignal,
-): Promise<UpstreamResult> {
-  let fallback: UpstreamResult = { kind: "failed", reason: "no upstream resolver is known" };
-  for (const upstream of upstreams) {
-    if (signal.aborted) break;
-    const sent = encodeForward(query, {
-      id: crypto.getRandomValues(new Uint16Array(1))[0] ?? 0,
-      caseBits: crypto.getRandomValues(new Uint8Array(CASE_BYTES)),
-    });
-    const result = await askOne(query, sent, upstream, transport, signal);
-    if (result === null) {
-      if (fallback.kind === "failed") {
-        fallback = { kind: "failed", reason: `${formatEndpoint(upstream)} did not answer` };
-      }
-      continue;
+/** How to ask. */
+export interface AskOptions {
+  /** How the client asked: what is truncated over UDP is asked again over TCP for a TCP client. */
+  readonly transport: "udp" | "tcp";
+  /** Says why an answer is not to be believed, or `null`; then another upstream is asked. */
+  readonly objection?: (answer: Uint8Array) => ExtendedError | null;
+}
+
+/** One upstream and what is known of it. */
+export interface Upstream extends PortTarget {
+  /** It gives names back in lower case: mixing the case would make every answer look forged. */
+  folds: boolean;
+  /** Letters of our own spelling that came back to us lately. */
+  echoedLetters: number;
+  /** 0, or when it may be asked again. */
+  disabledUntilMs: number;
+}
+
+/** The upstreams, the questions that are with them, and the sockets in between. */
+export class Upstreams implements AsyncDisposable {
+  readonly #ports = new SourcePorts();
+  readonly #sent = new SentQuestions();
+  readonly #asking = new Set<Asking>();
+  readonly #ended = new Set<Promise<void>>();
+  #upstreams: readonly Upstream[] = [];
+  #lastGood: Upstream | null = null;
+  #ticker: ReturnType<typeof setInterval> | null = null;
+  #loopsFound = 0;
+  #closed = false;
+
+  /** Replaces the list. What is known of those that stay is kept. */
+  set(endpoints: readonly Endpoint[]): void {
+    this.#upstreams = endpoints.map((endpoint) =>
+      this.#upstreams.find((known) => equalEndpoint(known.endpoint, endpoint)) ??
+        { ...portTarget(endpoint), folds: false, echoedLetters: 0, disabledUntilMs: 0 }
+    );
+  }
+
+  /** The list, in the order given. */
+  get endpoints(): readonly Endpoint[] {
+    return this.#upstreams.map(({ endpoint }) => endpoint);
+  }
+
+  /** How often an upstream was found to lead back to us. */
+  get loopsFound(): number {
+    return this.#loopsFound;
+  }
+
+  /**
+   * Asks, and tells what came of it exactly once.
+   *
+   * @param query Must stay as it is until then.
+   */
+  ask(query: Query, options: AskOptions, done: (result: UpstreamResult) => void): void {
+    const upstreams = this.#inOrder(performance.now());
+    if (upstreams.length === 0 || this.#closed) {
+      done({ kind: "failed", error: this.#noneLeft() });
+      return;
     }
-    const { bytes, acceptance } = result;
-    const answer = { kind: "answer", bytes, truncated: acceptance.truncated } as const;
-    if (acceptance.rcode !== RCODE.SERVFAIL && acceptance.rcode !== RCODE.REFUSED) return answer;
-    fallback = answer;
-  }
-  return fallback;
-}
-
-interface Accepted {
-  readonly bytes: Uint8Array;
-  readonly acceptance: Acceptance;
-}
-
-async function askOne(
-  query: Query,
-  sent: Uint8Array,
-  upstream: Endpoint,
-  transport: "udp" | "tcp",
-  signal: AbortSignal,
-): Promise<Accepted | null> {
-  const overUdp = await askUdp(query, sent, upstream, signal);
-  if (overUdp === null || !overUdp.acceptance.truncated || transport === "udp") return overUdp;
-  return await askTcp(query, sent, upstream, signal) ?? overUdp;
-}
-
-/** A socket of its own for each question: the kernel chooses a random port (RFC 5452 section 9.2). */
-async function askUdp(
-  query: Query,
-  sent: Uint8Array,
-  upstream: Endpoint,
-  signal: AbortSignal,
-): Promise<Accepted | null> {
-  const family = upstream.address.family;
-  const socket = Deno.listenDatagram({
-    transport: "udp",
-    hostname: family === 4 ? "0.0.0.0" : "::",
-    port: 0,
-  });
-  const closing = closeAfter(socket, UDP_TRY_MS, signal);
-  try {
-    await socket.send(sent, {
-      transport: "udp",
-      hostname: formatIp(upstream.address),
-      port: upstream.port,
+    const asking = new Asking(query, options, upstreams, {
+      ports: this.#ports,
+      sent: this.#sent,
+      background: (work) => this.#keep(work),
+      done: (result, winner) => {
+        this.#asking.delete(asking);
+        if (winner !== null) this.#lastGood = winner;
+        done(result);
+      },
     });
-    for (let strays = 0; strays < MAX_STRAYS; strays++) {
-      const [bytes, from] = await socket.receive();
-      if (from.transport !== "udp") continue;
-      const source = { address: parseIp(from.hostname), port: from.port };
-      const acceptance = equalEndpoint(source, upstream) ? acceptAnswer(bytes, sent, query) : null;
-      if (acceptance !== null) return { bytes, acceptance };
-    }
-    return null;
-  } catch {
-    return null; // Closed by the deadline, or the network refused.
-  } finally {
-    closing();
+    this.#asking.add(asking);
+    this.#ticker ??= setInterval(() => this.#tick(), TICK_MS);
+    asking.start();
   }
-}
 
-async function askTcp(
-  query: Query,
-  sent: Uint8Array,
-  upstream: Endpoint,
-  signal: AbortSignal,
-): Promise<Accepted | null> {
-  const deadline = AbortSignal.any([signal, AbortSignal.timeout(TCP_TRY_MS)]);
-  let conn: Deno.TcpConn;
-  try {
-    conn = await Deno.connect({
-      hostname: formatIp(upstream.address),
-      port: upstream.port,
-      signal: deadline,
-    });
-  } catch {
-    return null;
+  /**
+   * Tells whether a client's question is one of ours that has come back in the very spelling we sent it in, and
+   * leaves the upstream it was sent to alone for a while once that cannot be chance.
+   *
+   * @returns Whether to answer it with a failure.
+   */
+  leadsBack(query: Query): boolean {
+    const found = this.#sent.find(query);
+    if (found === null) return false;
+    const { upstream, letters } = found;
+    upstream.echoedLetters += letters;
+    if (upstream.echoedLetters >= LOOP_PROOF_LETTERS) this.#disable(upstream);
+    return letters >= ECHO_LETTERS;
   }
-  const closing = closeAfter(conn, TCP_TRY_MS, signal);
-  try {
-    const framed = frameMessage(sent);
-    for (let at = 0; at < framed.length;) at += await conn.write(framed.subarray(at));
-    const splitter = new FrameSplitter();
-    const buffer = new Uint8Array(16_384);
-    for (let count = await conn.read(buffer); count !== null; count = await conn.read(buffer)) {
-      const messages = splitter.push(buffer.subarray(0, count));
-      if (messages === null) return null;
-      for (const bytes of messages) {
-        const acceptance = acceptAnswer(bytes, sent, query);
-        if (acceptance !== null) return { bytes, acceptance };
-      }
-    }
-    return null;
-  } catch {
-    return null;
-  } finally {
-    closing();
-  }
-}
 
-/** Closes a socket when its time is over or the signal aborts. Returns what closes it now, once. */
-function closeAfter(
-  socket: { close(): void },
-  afterMs: number,
-  signal: AbortSignal,
-): () => void {
-  let open = true;
-  const close = () => {
-    if (!open) return;
-    open = false;
-    clearTimeout(timer);
-    signal.removeEventListener("abort", close);
-    socket.close();
-  };
-  const timer = setTimeout(close, afterMs);
-  signal.addEventListener("abort", close);
-  if (signal.aborted) close();
-  return close;
+  /** Ends every question; each is told that it failed. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    if (this.#ticker !== null) clearInterval(this.#ticker);
+    const error = { code: EDE.NOT_READY, text: "this server is stopping" };
+    for (const asking of [...this.#asking]) asking.fail(error);
+    await this.#ports[Symbol.asyncDispose]();
+    await Promise.all(this.#ended);
+  }
+
+  #tick(): void {
+    for (const asking of [...this.#asking]) asking.tick();
+    for (const upstream of this.#upstreams) {
+      upstream.echoedLetters = Math.max(upstream.echoedLetters - FORGET_LETTERS_PER_TICK, 0);
+    }
+    if (this.#asking.size > 0 || this.#ticker === null) return;
+    clearInterval(this.#ticker);
+    this.#ticker = null;
+  }
+
+  #inOrder(nowMs: number): Upstream[] {
+    const usable = this.#upstreams.filter(({ disabledUntilMs }) => disabledUntilMs <= nowMs);
+    const first = this.#lastGood === null ? 0 : Math.max(usable.indexOf(this.#lastGood), 0);
+    return [...usable.slice(first), ...usable.slice(0, first)];
+  }
+
+  #disable(upstream: Upstream): void {
+    const nowMs = performance.now();
+    if (upstream.disabledUntilMs > nowMs) return;
+    upstream.disabledUntilMs = nowMs + LOOP_PAUSE_MS;
+    upstream.echoedLetters = 0;
+    this.#loopsFound++;
+    for (const asking of [...this.#asking]) asking.giveUp(upstream);
+  }
+
+  #noneLeft(): ExtendedError {
+    return this.#upstreams.length === 0
+      ? { code: EDE.NO_REACHABLE_AUTHORITY, text: "no upstream resolver is known" }
+      : { code: EDE.NO_REACHABLE_AUTHORITY, text: "every upstream leads back to this server" };
+  }
+
+  #keep(work: Promise<void>): void {
+    const ended = work.finally(() => this.#ended.delete(ended));
+    this.#ended.add(ended);
+  }
 }

@@ -48,6 +48,21 @@ export class DatagramBatch {
     return readEndpoint(this.#view, index * ENDPOINT_SIZE);
   }
 
+  /** Copies the other end of a slot's datagram, in the shim's form, to answer it later. */
+  takeEndpoint(index: number): Uint8Array<ArrayBuffer> {
+    return this.endpoints.slice(index * ENDPOINT_SIZE, (index + 1) * ENDPOINT_SIZE);
+  }
+
+  /** Fills a slot with a datagram to send to an endpoint of `takeEndpoint`. */
+  putRaw(index: number, payload: Uint8Array, to: Uint8Array): void {
+    if (payload.length > this.slotBytes) {
+      throw new RangeError(`Cannot put ${payload.length} bytes into ${this.slotBytes}`);
+    }
+    this.data.set(payload, index * this.slotBytes);
+    this.lengths[index] = payload.length;
+    this.endpoints.set(to, index * ENDPOINT_SIZE);
+  }
+
   /** Fills a slot with a datagram to send. */
   put(index: number, payload: Uint8Array, to: Endpoint): void {
     if (payload.length > this.slotBytes) {
