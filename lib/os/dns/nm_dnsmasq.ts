@@ -12,6 +12,7 @@ import { Dbus } from "./dbus.ts";
 import type { DbusValue, Variant } from "./dbus_value.ts";
 import type { Entry } from "./journal.ts";
 import { NETWORK_MANAGER } from "./names.ts";
+import { newFile } from "./takeover.ts";
 import type { OsDnsRequest, Upstreams } from "./types.ts";
 import { nameserver, upstreamsOf } from "./upstreams.ts";
 
@@ -20,7 +21,6 @@ type NmDnsmasqEntry = Extract<Entry, { backend: "nm-dnsmasq" }>;
 const DROP_IN = "zz-vnet.conf";
 /** NM_MANAGER_RELOAD_FLAG_DNS_FULL: dnsmasq is started again and reads its drop-ins. */
 const RELOAD_DNS_FULL = 4;
-const DROP_IN_OWNER = { mode: 0o644, uid: 0, gid: 0 };
 
 export class NmDnsmasqBackend implements Backend {
   readonly kind = "nm-dnsmasq";
@@ -48,7 +48,7 @@ export class NmDnsmasqBackend implements Backend {
   async apply(request: OsDnsRequest): Promise<void> {
     const { journal, disk } = this.#place;
     await journal.write(this.#entry);
-    await disk.replace(this.#entry.path, new TextEncoder().encode(dropIn(request)), DROP_IN_OWNER);
+    await disk.replace(this.#entry.path, new TextEncoder().encode(dropIn(request)), newFile());
     await reload(this.#place);
   }
 

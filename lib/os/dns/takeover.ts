@@ -8,7 +8,7 @@ import { dirname, resolve } from "node:path/posix";
 import { RESOLV_CONF_MAGIC } from "../../dns/mod.ts";
 import { readOnlyError } from "./detect.ts";
 import { errnoOf } from "./errno.ts";
-import type { Disk } from "./disk.ts";
+import type { Disk, Owner } from "./disk.ts";
 import type { DirectEntry, Original } from "./journal.ts";
 
 /** What lies at a path. */
@@ -110,8 +110,13 @@ export async function putOurs(entry: DirectEntry, disk: Disk): Promise<void> {
   if (entry.original.kind === "file" && entry.original.inPlace) {
     await disk.rewrite(entry.path, bytes);
   } else {
-    await disk.replace(entry.path, bytes, { mode: NEW_FILE_MODE, uid: 0, gid: 0 });
+    await disk.replace(entry.path, bytes, newFile());
   }
+}
+
+/** Everyone may read it; it belongs to who makes it, which is root but in tests. */
+export function newFile(): Owner {
+  return { mode: NEW_FILE_MODE, uid: Deno.uid() ?? 0, gid: Deno.gid() ?? 0 };
 }
 
 /** What became of an undo. */
