@@ -1,4 +1,4 @@
-import { deepStrictEqual as deepEqual, equal, ok, rejects } from "node:assert/strict";
+import { deepEqual, equal, ok } from "node:assert/strict";
 import {
   app,
   connPair,
