@@ -62,6 +62,7 @@ export {
   type Choice,
   OsDns,
   type OsDnsRequest,
+  previewOsDns,
   repair,
   serverNeedsPort53,
 } from "./dns/mod.ts";
