@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "vnet_shim.h"
@@ -19,6 +20,7 @@
 #define RECORD_SIZE 32
 /* A dump answers in datagrams of at most 32 KiB when asked with a buffer of that size. */
 #define DUMP_BUFFER_SIZE 32768
+#define DELIVERY_LIMIT_MS 500
 
 /* A request under construction; big enough for every message built here. */
 struct request {
@@ -295,11 +297,63 @@ static int32_t change_address(uint32_t type, uint32_t flags, uint32_t ifindex,
 	return transact(&request);
 }
 
+/* Tells whether the kernel delivers an IPv6 address to this host: 1, 0, or -errno. */
+static int32_t is_delivered(const uint8_t *address)
+{
+	_Alignas(struct nlmsghdr) uint8_t buffer[4096];
+	const struct nlmsghdr *answer = (const struct nlmsghdr *)buffer;
+	struct request request;
+	int32_t fd, ret;
+
+	start_request(&request, RTM_GETROUTE, 0, sizeof(request.body.route));
+	request.body.route.rtm_family = AF_INET6;
+	request.body.route.rtm_dst_len = 128;
+	put(&request, RTA_DST, address, 16);
+	fd = open_netlink();
+	if (fd < 0)
+		return fd;
+	ret = send_request(fd, &request);
+	if (ret == 0)
+		ret = receive_messages(fd, buffer, sizeof(buffer));
+	close(fd);
+	if (ret < 0)
+		return ret;
+	return NLMSG_OK(answer, (uint32_t)ret) && answer->nlmsg_type == RTM_NEWROUTE &&
+	       ((const struct rtmsg *)NLMSG_DATA(answer))->rtm_type == RTN_LOCAL;
+}
+
+static int32_t is_up(uint32_t ifindex)
+{
+	struct ifreq ifr = { 0 };
+
+	if (vnet_link_name(ifindex, ifr.ifr_name, IFNAMSIZ) < 0)
+		return 0;
+	return link_ioctl(SIOCGIFFLAGS, &ifr) == 0 && ifr.ifr_flags & IFF_UP;
+}
+
+/*
+ * The kernel makes the local route of an IPv6 address in a work queue, even without duplicate detection
+ * (net/ipv6/addrconf.c, addrconf_dad_work); until then packets to it are lost.
+ */
+static void wait_until_delivered(uint32_t ifindex, const uint8_t *address)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+
+	if (!is_up(ifindex))
+		return;
+	for (uint32_t i = 0; i < DELIVERY_LIMIT_MS && is_delivered(address) == 0; i++)
+		nanosleep(&pause, NULL);
+}
+
 int32_t vnet_address_add(uint32_t ifindex, const uint8_t *address, uint32_t address_len,
 			 uint32_t prefix_length)
 {
-	return change_address(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, ifindex, address, address_len,
-			      prefix_length);
+	int32_t ret = change_address(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, ifindex, address,
+				     address_len, prefix_length);
+
+	if (ret == 0 && address_len == 16)
+		wait_until_delivered(ifindex, address);
+	return ret;
 }
 
 int32_t vnet_address_remove(uint32_t ifindex, const uint8_t *address, uint32_t address_len,
