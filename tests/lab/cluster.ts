@@ -46,7 +46,7 @@ export class Cluster {
       ["ctl", "--config", SERVER_FILE, "status"],
     );
     const cluster = new Cluster(lab, vnet, server, caPin);
-    await cluster.ctl(["create", "-f", here("fixtures/cluster.yaml")]);
+    await cluster.ctl(["create", "--force", "-f", here("fixtures/cluster.yaml")]);
     return cluster;
   }
 

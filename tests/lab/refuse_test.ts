@@ -73,9 +73,9 @@ story("refuse: what cannot work says why and what helps", async (step, lab) => {
       const outcome = await vnet.run([part, "start", "--config", "/run/bad.yaml"], {
         expect: "any",
       });
-      refused(outcome, "config-invalid", 1);
-      match(outcome.stderr, /\/run\/bad\.yaml/);
-      match(outcome.stderr, /found .*expected /);
+      match(outcome.stderr, /^error: .*\/run\/bad\.yaml/);
+      match(outcome.stderr, /found [^]*expected [^]*\[config-invalid\]/);
+      equal(outcome.code, 1);
     }
     const outcome = await vnet.run(["server", "start", "--config", "/run/bad.yaml"], {
       expect: "any",
@@ -87,7 +87,8 @@ story("refuse: what cannot work says why and what helps", async (step, lab) => {
 
   await step("a configuration file that is not there", async () => {
     const args = ["server", "start", "--config", "/run/absent.yaml"];
-    refused(await vnet.run(args, { expect: "any" }), "file-missing", 2);
+    const outcome = await vnet.run(args, { expect: [1] });
+    match(outcome.stderr, /"\/run\/absent\.yaml".* found no such file/);
   });
 
   await step("a command that does not exist", async () => {
@@ -168,23 +169,16 @@ function tinyRange(): string {
 
 /** An agent's file with more apps than the tiny range has addresses. */
 function manyApps(directory: string): string {
-  const apps = Array.from({ length: 40 }, (_, i) => ({
-    name: `zz-many-${i}`,
-    uri: "tcp://127.0.0.1:9",
-    labels: { env: "dev" },
-  }));
+  const apps = Array.from(
+    { length: 40 },
+    (_, i) => `    - { name: zz-many-${i}, uri: "tcp://127.0.0.1:9", labels: { env: dev } }\n`,
+  );
   const file = `${directory}/many.yaml`;
   Deno.writeTextFileSync(
     file,
-    JSON.stringify({
-      version: "v1",
-      name: "agent2",
-      data_dir: "/var/lib/vnet-agent",
-      proxy_server: "vnet.example.com:443",
-      ca_pin: "CA_PIN",
-      join: { token_file: "/run/vnet-agent.token" },
-      app_service: { apps },
-    }),
+    "version: v1\nname: agent2\ndata_dir: /var/lib/vnet-agent\n" +
+      "proxy_server: vnet.example.com:443\nca_pin: CA_PIN\n" +
+      "join: { token_file: /run/vnet-agent.token }\napp_service:\n  apps:\n" + apps.join(""),
   );
   return file;
 }
