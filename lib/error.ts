@@ -48,7 +48,10 @@ export class ConfigError extends VnetError {
     const lines = mistakes.map((m) =>
       `${m.path === "" ? "(document)" : m.path}: found ${m.found}, expected ${m.expected}`
     );
-    super("config-invalid", `Cannot use "${file}": ${lines.join("; ")}`, detail);
+    super("config-invalid", `Cannot use "${file}": ${lines.join("; ")}`, {
+      hint: "Correct the file; docs/cluster.md shows every key",
+      ...detail,
+    });
     this.file = file;
     this.mistakes = mistakes;
   }

@@ -41,8 +41,6 @@ async function ask(
     });
   }
   const answer = await prompt();
-  if (isCancel(answer) || answer === undefined || typeof answer === "symbol") {
-    throw new VnetError("cancelled", "Cancelled");
-  }
-  return answer;
+  if (isCancel(answer) || typeof answer === "symbol") throw new VnetError("cancelled", "Cancelled");
+  return answer ?? "";
 }

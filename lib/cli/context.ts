@@ -1,4 +1,5 @@
 import type { Owner, Paths } from "../client/mod.ts";
+import { UsageError } from "../error.ts";
 
 /** What a command may touch of the process it runs in; a test passes its own. */
 export interface Context {
@@ -30,6 +31,29 @@ export interface Globals {
 
 /** A parsed command, ready to run. */
 export type Action = (context: Context) => Promise<number>;
+
+/**
+ * Finds the file that `--config` or VNET_CONFIG names.
+ *
+ * @throws UsageError `usage` when neither does, `file-missing` when it is not there.
+ */
+export function requireConfigFile(context: Context, act: string): string {
+  const file = context.globals.config ?? context.env("VNET_CONFIG");
+  if (file === undefined) {
+    throw new UsageError("usage", `${act}: no file was named`, {
+      hint: "Pass --config FILE or set VNET_CONFIG; docs/cluster.md shows such files",
+    });
+  }
+  try {
+    Deno.statSync(file);
+    return file;
+  } catch (thrown) {
+    if (!(thrown instanceof Deno.errors.NotFound)) return file; // Reading it will say more.
+    throw new UsageError("file-missing", `${act}: there is no file "${file}"`, {
+      hint: "Check the path; docs/cluster.md shows such files",
+    });
+  }
+}
 
 /** Tells the person at the terminal, unless `--quiet`. */
 export function tell(context: Context, text: string): void {

@@ -16,7 +16,7 @@ import { readConfigFile } from "../io/mod.ts";
 import { AdminClient, type AdminResponse } from "../server/mod.ts";
 import { readSecretFromStdin } from "./ask.ts";
 import { renderTable } from "./commands/table.ts";
-import { type Context, printJson, tell } from "./context.ts";
+import { type Context, printJson, requireConfigFile, tell } from "./context.ts";
 import { EXIT } from "./exit.ts";
 
 type Form = "text" | "json";
@@ -258,12 +258,7 @@ export async function audit(
 
 /** Finds the admin socket by the server's file. */
 async function openAdmin(context: Context): Promise<AdminClient> {
-  const file = context.globals.config ?? context.env("VNET_CONFIG");
-  if (file === undefined) {
-    throw new UsageError("usage", "Cannot find the server: its file is not named", {
-      hint: "Pass --config FILE, the file `vnet server start` was given, or set VNET_CONFIG",
-    });
-  }
+  const file = requireConfigFile(context, "Cannot find the server");
   const { dataDir } = parseServerFile(await readConfigFile(file), file);
   return new AdminClient(`${dataDir}/admin.sock`);
 }

@@ -17,7 +17,6 @@ const STATUS_OF_CODE: Readonly<Record<string, ExitStatus>> = {
   "daemon-not-running": EXIT.notRunning,
   "not-permitted": EXIT.notRunning,
   "tun-open-denied": EXIT.notRunning,
-  "file-missing": EXIT.usage,
 };
 
 /** Returns the status a command ends with when it fails with this code. */

@@ -6,7 +6,7 @@
 import { runParserSync } from "@optique/core/facade";
 import { formatMessage, message } from "@optique/core/message";
 import { configureLog } from "../log.ts";
-import { describeError, UsageError, VnetError } from "../error.ts";
+import { ConfigError, describeError, UsageError, VnetError } from "../error.ts";
 import { VERSION } from "../version.ts";
 import { findOwner, resolvePaths } from "../client/mod.ts";
 import { type Action, type Context, type Globals } from "./context.ts";
@@ -122,7 +122,12 @@ function openContext(
 }
 
 function reportError(thrown: unknown, parsed: Parsed, stderr: (text: string) => void): number {
-  stderr(`error: ${describeError(thrown)}\n`);
+  if (thrown instanceof ConfigError) {
+    stderr(`error: Cannot use "${thrown.file}" [${thrown.code}]\n`);
+    for (const { path, found, expected } of thrown.mistakes) {
+      stderr(`  ${path === "" ? "(document)" : path}: found ${found}, expected ${expected}\n`);
+    }
+  } else stderr(`error: ${describeError(thrown)}\n`);
   if (!(thrown instanceof VnetError)) {
     if (parsed.debug && thrown instanceof Error) stderr(`${thrown.stack ?? ""}\n`);
     return EXIT.failed;

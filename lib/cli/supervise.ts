@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ControlClient, type Paths, ProfileStore, readStartError } from "../client/mod.ts";
+import { ControlClient, type Paths, readStartError } from "../client/mod.ts";
 import { describeError, VnetError } from "../error.ts";
 import { closeFd, loadShim, repair, type Shim, socketPair, spawn, waitProcess } from "../os/mod.ts";
 import type { StatusV1 } from "../status/mod.ts";
@@ -15,11 +15,15 @@ import { selfCommand, selfEnvironment } from "./self.ts";
 /** Root's own folder for what must be undone, whoever brought vnet up. */
 const JOURNAL_DIR = "/var/lib/vnet";
 
+/** Where the sockets of owners without a folder of logind's are. */
+const ROOT_RUNTIME_DIR = "/run/vnet";
+
 const READY_DEADLINE_MS = 40_000;
 const END_DEADLINE_MS = 10_000;
 
 /** The two processes while they run. */
 export interface Running {
+  readonly daemonPid: number;
   readonly helperEnd: Promise<unknown>;
   readonly daemonEnd: Promise<unknown>;
 }
@@ -35,17 +39,16 @@ export async function bringUp(
   how: { readonly detach: boolean },
 ): Promise<Running | null> {
   requireRoot("bring vnet up");
-  await requireLogin(context);
   if (await findStatus(context.paths) !== null) {
     tell(context, "vnet is up already");
     return null;
   }
   await prepareFolders(context);
   const shim = loadShim();
-  const { helperEnd, daemonEnd } = startBoth(context, shim, settings, how.detach);
-  const status = await waitReady(context, Promise.race([helperEnd, daemonEnd]));
+  const running = startBoth(context, shim, settings, how.detach);
+  const status = await waitReady(context, running);
   tell(context, summarize(status));
-  return how.detach ? null : { helperEnd, daemonEnd };
+  return how.detach ? null : running;
 }
 
 /** Stays in the foreground until a signal or the daemon's end. */
@@ -77,8 +80,6 @@ export async function bringDown(context: Context): Promise<void> {
 
 /** Prints what `up` would do, as the lines `-v` echoes while doing it. */
 export async function printPlan(context: Context, settings: UpSettings): Promise<number> {
-  requireRoot("look at what would be done");
-  await requireLogin(context);
   const { planLines } = await import("../client/mod.ts");
   const lines = await planLines(context.paths, settings, journalDir(context));
   for (const line of lines) context.stdout(`${line}\n`);
@@ -93,28 +94,22 @@ function journalDir(context: Context): string {
     : JOURNAL_DIR;
 }
 
-async function requireLogin(context: Context): Promise<void> {
-  const profiles = await new ProfileStore(context.paths.configDir).list();
-  if (profiles.length === 0) {
-    throw new VnetError("login-needed", "Cannot bring vnet up: you are logged in nowhere", {
-      hint: "Run `vnet login --proxy HOST` first",
-    });
-  }
-  if (profiles.every((profile) => profile.expiresMs <= context.nowMs())) {
-    throw new VnetError("login-expired", "Cannot bring vnet up: every login has expired", {
-      hint: "Run `vnet login` again",
-    });
-  }
+/**
+ * Makes what root has to make. What lies in the owner's own folders the daemon makes itself: root follows no path
+ * that somebody else can bend.
+ */
+async function prepareFolders(context: Context): Promise<void> {
+  const { owner, paths } = context;
+  await Deno.mkdir(journalDir(context), { recursive: true, mode: 0o711 });
+  if (!paths.runtimeDir.startsWith(`${ROOT_RUNTIME_DIR}/`)) return;
+  await Deno.mkdir(ROOT_RUNTIME_DIR, { recursive: true, mode: 0o755 });
+  await Deno.mkdir(paths.runtimeDir, { recursive: true, mode: 0o700 });
+  await Deno.chown(paths.runtimeDir, owner.uid, owner.gid);
 }
 
-async function prepareFolders(context: Context): Promise<void> {
-  const { stateDir, runtimeDir } = context.paths;
-  for (const dir of [stateDir, runtimeDir]) {
-    await Deno.mkdir(dir, { recursive: true, mode: 0o700 });
-    await Deno.chown(dir, context.owner.uid, context.owner.gid);
-  }
-  await Deno.chmod(runtimeDir, 0o700);
-  await Deno.remove(`${runtimeDir}/start-error.json`).catch(() => {});
+/** Where root keeps what the two processes of an owner write to stderr in the background. */
+function logFile(context: Context, name: "helper" | "daemon"): string {
+  return `${journalDir(context)}/${name}-${context.owner.uid}.log`;
 }
 
 /** The descriptor that each gets one end of their socket pair as. */
@@ -129,9 +124,12 @@ function startBoth(
 ): Running {
   const [helperFd, daemonFd] = socketPair(shim);
   try {
+    const helperPid = startHelper(context, shim, helperFd, detach);
+    const daemonPid = startDaemon(context, shim, settings, daemonFd, detach);
     return {
-      helperEnd: startHelper(context, shim, helperFd, detach),
-      daemonEnd: startDaemon(context, shim, settings, daemonFd, detach),
+      daemonPid,
+      helperEnd: waitProcess(shim, helperPid),
+      daemonEnd: waitProcess(shim, daemonPid),
     };
   } finally {
     closeFd(shim, helperFd);
@@ -144,7 +142,7 @@ function startHelper(
   shim: Shim,
   descriptor: number,
   detach: boolean,
-): Promise<unknown> {
+): number {
   const self = selfCommand([
     "helper",
     ...logFlags(context),
@@ -153,9 +151,8 @@ function startHelper(
     "--journal",
     journalDir(context),
   ]);
-  const stderr = detach ? { append: `${journalDir(context)}/helper.log` } : "inherit";
-  Deno.mkdirSync(journalDir(context), { recursive: true, mode: 0o700 });
-  const pid = spawn(shim, {
+  const stderr = detach ? { append: logFile(context, "helper") } : "inherit";
+  return spawn(shim, {
     ...self,
     env: { ...selfEnvironment(context.env), HOME: "/root" },
     stdin: "null",
@@ -164,7 +161,6 @@ function startHelper(
     descriptors: [descriptor],
     newSession: true,
   });
-  return waitProcess(shim, pid);
 }
 
 function startDaemon(
@@ -173,7 +169,7 @@ function startDaemon(
   settings: UpSettings,
   descriptor: number,
   detach: boolean,
-): Promise<unknown> {
+): number {
   const { owner, paths, globals } = context;
   const home = globals.home ?? context.env("VNET_HOME");
   const self = selfCommand([
@@ -188,7 +184,7 @@ function startDaemon(
     settings.link,
     ...(settings.cidr === undefined ? [] : ["--cidr", settings.cidr]),
   ]);
-  const pid = spawn(shim, {
+  return spawn(shim, {
     ...self,
     env: {
       ...selfEnvironment(context.env),
@@ -200,12 +196,11 @@ function startDaemon(
     gid: owner.gid,
     stdin: "null",
     stdout: "null",
-    stderr: detach ? { append: `${paths.stateDir}/daemon.log` } : "inherit",
+    stderr: detach ? { append: logFile(context, "daemon") } : "inherit",
     descriptors: [descriptor],
     newSession: true,
     noNewPrivileges: true,
   });
-  return waitProcess(shim, pid);
 }
 
 /** The variables that say how to reach the outside world; the daemon dials the proxy through them. */
@@ -223,28 +218,28 @@ function logFlags(context: Context): readonly string[] {
   return context.globals.verbose ? ["--verbose"] : [];
 }
 
-async function waitReady(context: Context, firstEnd: Promise<unknown>): Promise<StatusV1> {
+async function waitReady(context: Context, running: Running): Promise<StatusV1> {
   using control = new ControlClient(context.paths.controlSocket);
   const deadline = Date.now() + READY_DEADLINE_MS;
   let ended = false;
-  void firstEnd.then(() => ended = true);
+  void running.daemonEnd.then(() => ended = true);
   while (Date.now() < deadline && !context.signal.aborted) {
     const status = await control.waitReady(2_000, context.signal).catch((thrown) => thrown);
     if (!(status instanceof Error) && isReady(status as StatusV1)) return status as StatusV1;
-    if (ended) throw await startError(context);
+    if (ended) throw await startError(context, running.daemonPid);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   await askDown(context.paths);
   if (context.signal.aborted) throw new VnetError("cancelled", "Cancelled");
   throw new VnetError("start-timeout", "vnet did not get ready in time", {
-    hint: `See ${context.paths.stateDir}/daemon.log and ${journalDir(context)}/helper.log`,
+    hint: `See ${logFile(context, "daemon")} and ${logFile(context, "helper")}`,
   });
 }
 
-async function startError(context: Context): Promise<VnetError> {
-  return await readStartError(context.paths) ??
+async function startError(context: Context, pid: number): Promise<VnetError> {
+  return await readStartError(context.paths, pid) ??
     new VnetError("start-failed", "vnet ended while starting", {
-      hint: `See ${context.paths.stateDir}/daemon.log and ${journalDir(context)}/helper.log`,
+      hint: `See ${logFile(context, "daemon")} and ${logFile(context, "helper")}`,
     });
 }
 

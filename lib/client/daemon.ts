@@ -6,7 +6,7 @@
  */
 import { compilePlan, type Detected, type DnsMode, type Plan } from "../config/mod.ts";
 import { describeError, VnetError } from "../error.ts";
-import { CarrierPool } from "../io/mod.ts";
+import { CarrierPool, ensurePrivateDirectory } from "../io/mod.ts";
 import { formatPrefix, type Prefix } from "../ip/mod.ts";
 import { getLogger } from "../log.ts";
 import { loadShim, type Shim } from "../os/mod.ts";
@@ -22,7 +22,7 @@ import { type HelperEvent, HelperLink } from "./helper_link.ts";
 import { compileNames, destinationOf, type Names } from "./names.ts";
 import { Network } from "./network.ts";
 import type { Paths } from "./paths.ts";
-import { ProfileStore } from "./profile.ts";
+import { type Profile, ProfileStore } from "./profile.ts";
 import { explainName } from "./resolve.ts";
 import { loadViews, saveViews } from "./saved_views.ts";
 import { type ClusterView, Session } from "./session.ts";
@@ -49,6 +49,9 @@ export interface DaemonOptions {
 
 /** Runs the daemon until its signal aborts or somebody asks it to end. */
 export async function runDaemon(options: DaemonOptions): Promise<void> {
+  for (const dir of [options.paths.stateDir, options.paths.runtimeDir]) {
+    await ensurePrivateDirectory(dir);
+  }
   const daemon = new Daemon(options);
   const control = await serveControl(options.paths.controlSocket, daemon);
   try {
@@ -85,6 +88,8 @@ class Daemon {
   #state: StatusV1["state"] = "starting";
   #book: AddressBook | null = null;
   #plan: Plan | null = null;
+  /** What the link was made with; it stays for the daemon's life. */
+  #range: Prefix | null = null;
   #names: Names | null = null;
   #machine: Machine | null = null;
   #applying: Promise<void> = Promise.resolve();
@@ -105,6 +110,7 @@ class Daemon {
         this.#options.paths.stateDir,
         crypto.getRandomValues(new Uint8Array(21)),
       );
+      requireLogin(await this.#profiles.list(), this.#options.nowMs());
       await this.#openSessions();
       this.#compile();
       this.#machine = await this.#openMachine();
@@ -249,9 +255,10 @@ class Daemon {
     const book = this.#requireBook();
     const sources = this.#sessions.flatMap((session) => session.source ?? []);
     const plan = compilePlan(sources, { range: this.#options.range });
-    const [range] = plan.ranges;
     this.#plan = plan;
-    if (range === undefined) return;
+    this.#range ??= plan.ranges[0] ?? null;
+    const range = this.#range;
+    if (range === null) return;
     const addresses = book.assign(plan, this.#options.nowMs());
     const full = [...addresses].filter(([, given]) => given === null).length;
     if (full > 0) {
@@ -281,9 +288,8 @@ class Daemon {
 
   async #openMachine(): Promise<Machine> {
     const book = this.#requireBook();
-    const plan = this.#plan;
-    const [range] = plan?.ranges ?? [];
-    if (plan === null || range === undefined) {
+    const range = this.#range;
+    if (range === null) {
       const [first] = this.#sessions;
       throw new VnetError(
         "cluster-unreachable",
@@ -422,5 +428,18 @@ class Daemon {
   #requireBook(): AddressBook {
     if (this.#book === null) throw new TypeError("The address book is not open");
     return this.#book;
+  }
+}
+
+function requireLogin(profiles: readonly Profile[], nowMs: number): void {
+  if (profiles.length === 0) {
+    throw new VnetError("login-needed", "Cannot bring vnet up: you are logged in nowhere", {
+      hint: "Run `vnet login --proxy HOST` first",
+    });
+  }
+  if (profiles.every((profile) => profile.expiresMs <= nowMs)) {
+    throw new VnetError("login-expired", "Cannot bring vnet up: every login has expired", {
+      hint: "Run `vnet login` again",
+    });
   }
 }

@@ -30,7 +30,8 @@ export interface LoginOptions {
   readonly configDir: string;
   readonly signal: AbortSignal;
   readonly askPassword: () => Promise<string>;
-  readonly askTotp: () => Promise<string>;
+  /** `optional`: an empty answer means there is none. */
+  readonly askTotp: (optional: boolean) => Promise<string>;
 }
 
 /** Reads `HOST[:PORT]`. @throws UsageError */
@@ -59,7 +60,9 @@ export async function login(options: LoginOptions): Promise<Profile> {
   requireVersion(found.min_client_version);
   const begun = await ask("/v1/login/begin", LoginBeginResponseSchema, { user: options.user });
   const password = await options.askPassword();
-  const code = begun.second_factor === "off" ? "" : await options.askTotp();
+  const code = begun.second_factor === "off"
+    ? ""
+    : await options.askTotp(begun.second_factor === "optional");
   const keys = await generateKeyPair();
   const finished = await ask("/v1/login/finish", LoginFinishResponseSchema, {
     user: options.user,

@@ -6,7 +6,7 @@
 import { compilePlan, type DnsMode } from "../config/mod.ts";
 import { UsageError } from "../error.ts";
 import { formatIp, formatPrefix, parseIp, parseIpv4Prefix, type Prefix } from "../ip/mod.ts";
-import { OsDns, serverNeedsPort53 } from "../os/mod.ts";
+import { previewOsDns, serverNeedsPort53 } from "../os/mod.ts";
 import { AddressBook } from "./address_book.ts";
 import { HttpClusterApi } from "./cluster_api.ts";
 import type { Paths } from "./paths.ts";
@@ -77,11 +77,14 @@ async function dnsLines(
   zones: readonly string[],
   journalDir: string,
 ): Promise<readonly string[]> {
-  await using dns = await OsDns.open({ journalDir });
-  const choice = await dns.detect(settings.dns);
-  const server = serverNeedsPort53(choice.backend)
-    ? { address: parseIp("127.0.53.1"), port: 53 }
-    : { address: parseIp("127.0.0.1"), port: 5300 };
-  const request = { link: settings.link, ifindex: 0, server, zones, mode: settings.dns };
-  return await dns.plan(request);
+  const { steps } = await previewOsDns(settings.dns, (choice) => ({
+    link: settings.link,
+    ifindex: 0,
+    server: serverNeedsPort53(choice.backend)
+      ? { address: parseIp("127.0.53.1"), port: 53 }
+      : { address: parseIp("127.0.0.1"), port: 5300 },
+    zones,
+    mode: settings.dns,
+  }), { journalDir });
+  return steps;
 }

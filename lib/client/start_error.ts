@@ -9,6 +9,7 @@ import { readFileIfThere, writeFileAtomic } from "../io/mod.ts";
 import type { Paths } from "./paths.ts";
 
 const Schema = z.object({
+  pid: z.int(),
   code: z.string(),
   message: z.string(),
   hint: z.string().nullable(),
@@ -17,17 +18,17 @@ const Schema = z.object({
 /** Leaves the error for whoever started this daemon. */
 export async function writeStartError(paths: Paths, thrown: unknown): Promise<void> {
   const error = thrown instanceof VnetError
-    ? { code: thrown.code, message: thrown.message, hint: thrown.hint }
-    : { code: "internal", message: String(thrown), hint: null };
+    ? { pid: Deno.pid, code: thrown.code, message: thrown.message, hint: thrown.hint }
+    : { pid: Deno.pid, code: "internal", message: String(thrown), hint: null };
   await writeFileAtomic(pathOf(paths), JSON.stringify(error));
 }
 
-/** Reads what a daemon that ended left, or `null`. */
-export async function readStartError(paths: Paths): Promise<VnetError | null> {
+/** Reads what the daemon of this process id left when it ended, or `null`. */
+export async function readStartError(paths: Paths, pid: number): Promise<VnetError | null> {
   const text = await readFileIfThere(pathOf(paths));
   if (text === null) return null;
   const parsed = Schema.safeParse(JSON.parse(text));
-  if (!parsed.success) return null;
+  if (!parsed.success || parsed.data.pid !== pid) return null;
   const { code, message, hint } = parsed.data;
   return new VnetError(code, message, hint === null ? {} : { hint });
 }

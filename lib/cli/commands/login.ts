@@ -77,10 +77,11 @@ async function runLogin(context: Context, options: LoginOptions): Promise<number
       lines === null
         ? askSecret(context, `Password of ${user} at ${options.proxy}`)
         : Promise.resolve(lines[0] ?? ""),
-    askTotp: () =>
-      lines === null
-        ? askText(context, "Code of your authenticator")
-        : Promise.resolve(lines[1] ?? ""),
+    askTotp: (optional) => {
+      if (lines !== null) return Promise.resolve(lines[1] ?? "");
+      const none = optional ? " (empty if you have none)" : "";
+      return askText(context, `Code of your authenticator${none}`);
+    },
   });
   tell(
     context,

@@ -2,9 +2,8 @@ import { object } from "@optique/core/constructs";
 import { message } from "@optique/core/message";
 import { map } from "@optique/core/modifiers";
 import { command } from "@optique/core/primitives";
-import { UsageError } from "../../error.ts";
 import { configureLog } from "../../log.ts";
-import { type Action, type Context, tell } from "../context.ts";
+import { type Action, type Context, requireConfigFile, tell } from "../context.ts";
 import { EXIT } from "../exit.ts";
 
 export const server = command(
@@ -29,7 +28,7 @@ async function startServer(context: Context): Promise<number> {
   const { parseServerFile } = await import("../../config/mod.ts");
   const { readConfigFile } = await import("../../io/mod.ts");
   const { serveCluster } = await import("../../server/mod.ts");
-  const file = configFile(context);
+  const file = requireConfigFile(context, "Cannot start");
   const config = parseServerFile(await readConfigFile(file), file);
   await useLog(context, config.log);
   await using running = await serveCluster(config, { now: context.nowMs });
@@ -42,21 +41,13 @@ async function startAgent(context: Context): Promise<number> {
   const { parseAgentFile } = await import("../../config/mod.ts");
   const { readConfigFile } = await import("../../io/mod.ts");
   const { serveAgent } = await import("../../server/mod.ts");
-  const file = configFile(context);
+  const file = requireConfigFile(context, "Cannot start");
   const config = parseAgentFile(await readConfigFile(file), file);
   await useLog(context, config.log);
   await using running = await serveAgent(config, { now: context.nowMs });
   tell(context, `Serving ${config.apps.length} apps as ${config.name}`);
   await untilStopped(context, running.failed);
   return EXIT.done;
-}
-
-function configFile(context: Context): string {
-  const file = context.globals.config ?? context.env("VNET_CONFIG");
-  if (file !== undefined) return file;
-  throw new UsageError("usage", "Cannot start: no file was named", {
-    hint: "Pass --config FILE; docs/cluster.md shows one",
-  });
 }
 
 async function useLog(

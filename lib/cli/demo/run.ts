@@ -243,7 +243,7 @@ function conclude(
 }
 
 async function printLogs(context: Context, home: string): Promise<void> {
-  for (const name of ["server.log", "agent.log", "state/daemon.log", "journal/helper.log"]) {
+  for (const name of ["server.log", "agent.log", "journal/daemon-0.log", "journal/helper-0.log"]) {
     const text = await Deno.readTextFile(`${home}/${name}`).catch(() => "");
     if (text !== "") context.stderr(`--- ${name}\n${text}`);
   }
