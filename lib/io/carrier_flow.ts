@@ -4,7 +4,7 @@ import { closeQuietly, writeAll } from "./stream.ts";
 
 /** How a flow ended. */
 export type FlowEnd =
-  /** Both sides said `fin`; the carrier can be used again. */
+  /** Both sides said `fin`. */
   | "done"
   /** The program at this end broke its connection. */
   | "local-reset"
@@ -35,20 +35,29 @@ const SMALL_BUFFER_BYTES = 4096;
 /** One TLS write of at most this is encrypted without a copy of its tail (rustls buffers 64 KiB). */
 const LARGE_BUFFER_BYTES = 65_536;
 
+/** The peer ends its way within this time after a reset, or the carrier is given up. */
+const DRAIN_MS = 10_000;
+
 /**
- * One flow on a carrier, from `ok` to both `fin`s. Bytes that come before {@link splice} wait in the TCP connection
- * below, as does everything that the local connection does not take.
+ * One flow on a carrier, from `ok` until each side has ended its way by `fin` or `reset`. Bytes that come before
+ * {@link splice} wait in the TCP connection below, as does everything that the local connection does not take.
+ *
+ * A `reset` ends both ways: whoever gets one answers with one, unless it had ended its way already. So the carrier
+ * is clean after a broken flow as well, and can be used again.
  */
 export class Flow implements FrameReceiver, LiveFlow {
   readonly #link: CarrierLink;
   readonly #conn = Promise.withResolvers<Deno.Conn>();
-  readonly #ended = Promise.withResolvers<FlowEnd>();
+  readonly #over = Promise.withResolvers<FlowEnd>();
   readonly #onDone: () => void;
+  #attached: Deno.Conn | null = null;
   #sentBytes = 0;
   #receivedBytes = 0;
-  #finSent = false;
-  #finReceived = false;
+  #isOutEnded = false;
+  #isInEnded = false;
+  #isSettled = false;
   #end: FlowEnd | null = null;
+  #drainTimer: ReturnType<typeof setTimeout> | undefined;
 
   /** @param onDone Takes the carrier back before its next frame is looked at; not called if it was lost. */
   constructor(link: CarrierLink, onDone: () => void) {
@@ -71,12 +80,14 @@ export class Flow implements FrameReceiver, LiveFlow {
    * Never rejects: how it went is in the summary.
    */
   async splice(conn: Deno.Conn, signal: AbortSignal): Promise<FlowSummary> {
+    this.#attached = conn;
+    if (this.#end !== null) closeQuietly(conn);
     const abort = () => this.abort();
     if (signal.aborted) abort();
     signal.addEventListener("abort", abort, { once: true });
     this.#conn.resolve(conn);
     const sending = this.#sendAll(conn);
-    const reason = await this.#ended.promise;
+    const reason = await this.#over.promise;
     signal.removeEventListener("abort", abort);
     closeQuietly(conn);
     await sending;
@@ -88,23 +99,24 @@ export class Flow implements FrameReceiver, LiveFlow {
   }
 
   async receive(frame: Frame): Promise<void> {
-    if (this.#end !== null || (this.#finReceived && frame.type !== "reset")) {
+    if (this.#isInEnded) {
       return this.#link.close(violation(`"${frame.type}" after the end of a flow`));
     }
     switch (frame.type) {
       case "data":
         return await this.#deliver(frame.payload);
       case "fin":
-        return await this.#endReceiving();
+        return await this.#endIn();
       case "reset":
-        this.#finish("peer-reset");
-        return this.#link.close();
+        this.#isInEnded = true;
+        return this.#break("peer-reset");
       default:
         return this.#link.close(violation(`"${frame.type}" within a flow`));
     }
   }
 
   lost(): void {
+    clearTimeout(this.#drainTimer);
     this.#finish("carrier-lost");
   }
 
@@ -117,27 +129,26 @@ export class Flow implements FrameReceiver, LiveFlow {
       for (;;) {
         const count = await conn.read(filling.subarray(FRAME_HEADER_BYTES));
         if (leaving !== null) await leaving;
-        if (this.#end !== null) return;
+        if (this.#isOutEnded) return;
         if (count === null) break;
         leaving = this.#link.sendData(filling, count);
         leaving.catch(() => {}); // awaited after the next read; until then it is nobody's
         this.#sentBytes += count;
-        const grow = count === filling.length - FRAME_HEADER_BYTES;
+        const isFull = count === filling.length - FRAME_HEADER_BYTES;
         const next: Uint8Array<ArrayBuffer> = other ?? new Uint8Array(SMALL_BUFFER_BYTES);
         other = filling;
-        filling = grow && next.length < LARGE_BUFFER_BYTES
+        filling = isFull && next.length < LARGE_BUFFER_BYTES
           ? new Uint8Array(LARGE_BUFFER_BYTES)
           : next;
       }
-      this.#finSent = true;
-      await this.#link.send(encodeFrame("fin"));
-      if (this.#finReceived) this.#finish("done");
+      this.#endOut("fin");
     } catch {
-      this.#break(this.#link.isOpen ? "local-reset" : "carrier-lost");
+      this.#break("local-reset");
     }
   }
 
   async #deliver(payload: Uint8Array): Promise<void> {
+    if (this.#end !== null) return; // on its way when the flow broke
     try {
       await writeAll(await this.#conn.promise, payload);
       this.#receivedBytes += payload.length;
@@ -146,29 +157,51 @@ export class Flow implements FrameReceiver, LiveFlow {
     }
   }
 
-  async #endReceiving(): Promise<void> {
+  async #endIn(): Promise<void> {
     try {
       const conn = await this.#conn.promise;
-      this.#finReceived = true;
       await conn.closeWrite();
     } catch {
       // the program has closed already, and will be read to its end
     }
-    if (this.#finSent && this.#finReceived) this.#finish("done");
+    this.#isInEnded = true;
+    this.#settle();
+  }
+
+  #endOut(type: "fin" | "reset"): void {
+    if (this.#isOutEnded) return;
+    this.#isOutEnded = true;
+    this.#link.post(type);
+    this.#settle();
   }
 
   #break(reason: FlowEnd): void {
-    if (this.#end !== null) return;
-    this.#finish(reason);
-    if (!this.#link.isOpen) return;
-    this.#link.send(encodeFrame("reset")).catch(() => {}).finally(() => this.#link.close());
+    if (this.#end === null) {
+      this.#finish(reason);
+      if (this.#isOutEnded && !this.#isInEnded) {
+        // Our `fin` has left: a reset now might reach the flow after this one.
+        return this.#link.close();
+      }
+      if (!this.#isInEnded) this.#drainTimer = setTimeout(() => this.#link.close(), DRAIN_MS);
+    }
+    this.#endOut("reset");
+    this.#settle();
+  }
+
+  /** With both ways ended, the carrier is idle again. */
+  #settle(): void {
+    if (!this.#isOutEnded || !this.#isInEnded || this.#isSettled || !this.#link.isOpen) return;
+    this.#isSettled = true;
+    clearTimeout(this.#drainTimer);
+    this.#onDone();
+    this.#finish("done");
   }
 
   #finish(reason: FlowEnd): void {
     if (this.#end !== null) return;
     this.#end = reason;
-    if (reason === "done") this.#onDone();
-    else this.#conn.reject(new Error("The flow is over"));
-    this.#ended.resolve(reason);
+    this.#conn.reject(new Error("The flow is over"));
+    if (reason !== "done" && this.#attached !== null) closeQuietly(this.#attached);
+    this.#over.resolve(reason);
   }
 }
