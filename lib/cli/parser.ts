@@ -58,6 +58,7 @@ const other = or(
   version.version,
   version.schema,
   internal.helper,
+  internal.repair,
   internal.daemon,
   internal.demoInside,
 );

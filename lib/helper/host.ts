@@ -35,6 +35,7 @@ import {
   tcpListen,
   udpBind,
 } from "../os/mod.ts";
+import { Guard, type GuardCommand } from "./guard.ts";
 
 const log = getLogger("helper");
 
@@ -63,19 +64,22 @@ interface OpenLink {
 export class Host implements AsyncDisposable {
   readonly #shim: Shim;
   readonly #dns: OsDns;
+  readonly #guard: Guard | null;
   #link: OpenLink | null = null;
   #routes: readonly Prefix[] = [];
   #watch: AbortController | null = null;
   #watching: Promise<void> = Promise.resolve();
 
-  private constructor(shim: Shim, dns: OsDns) {
+  private constructor(shim: Shim, dns: OsDns, guard: Guard | null) {
     this.#shim = shim;
     this.#dns = dns;
+    this.#guard = guard;
   }
 
-  /** Opens the journal, which first undoes what a crash left. */
-  static async open(shim: Shim, journalDir: string): Promise<Host> {
-    return new Host(shim, await OsDns.open({ journalDir }));
+  /** Opens the journal, which first undoes what a crash left, and posts a guard. */
+  static async open(shim: Shim, journalDir: string, repair: GuardCommand): Promise<Host> {
+    const dns = await OsDns.open({ journalDir });
+    return new Host(shim, dns, Guard.start(shim, repair));
   }
 
   /** What the journal's repair did, line by line. */
@@ -175,6 +179,7 @@ export class Host implements AsyncDisposable {
       server: { address: parseIp(request.dns.server.address), port: request.dns.server.port },
       zones: request.dns.zones,
       mode: request.dns.mode,
+      guarded: this.#guard !== null,
     });
     this.#followDns(onChange);
     const value = {
@@ -211,6 +216,7 @@ export class Host implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.revert();
     await this.#dns.close();
+    await this.#guard?.[Symbol.asyncDispose]();
   }
 
   #requireLink(): OpenLink {

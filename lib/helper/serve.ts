@@ -3,6 +3,7 @@ import { describeError, OsError, VnetError } from "../error.ts";
 import { formatIp } from "../ip/mod.ts";
 import { getLogger } from "../log.ts";
 import { type Change, closeFd, loadShim, SeqpacketSocket } from "../os/mod.ts";
+import type { GuardCommand } from "./guard.ts";
 import { Host, type HostReply } from "./host.ts";
 
 const log = getLogger("helper");
@@ -11,6 +12,8 @@ export interface ServeHelperOptions {
   /** One end of a socket pair, inherited; whoever has the other end is the client. */
   readonly descriptor: number;
   readonly journalDir: string;
+  /** What repairs the machine should this process be killed. */
+  readonly repair: GuardCommand;
   readonly signal: AbortSignal;
 }
 
@@ -18,7 +21,7 @@ export interface ServeHelperOptions {
 export async function serveHelper(options: ServeHelperOptions): Promise<void> {
   const shim = loadShim();
   await using client = SeqpacketSocket.fromFd(shim, options.descriptor);
-  await using host = await Host.open(shim, options.journalDir);
+  await using host = await Host.open(shim, options.journalDir, options.repair);
   for (const line of host.repaired) log.warning("Repaired what a crash left", { step: line });
   await serveClient(client, host, options.signal);
   for (const step of await host.revert()) log.info("Reverted", { step });

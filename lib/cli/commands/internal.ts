@@ -3,8 +3,9 @@ import { object } from "@optique/core/constructs";
 import { map, optional, withDefault } from "@optique/core/modifiers";
 import { command, option } from "@optique/core/primitives";
 import { choice, integer, string } from "@optique/core/valueparser";
-import type { Action } from "../context.ts";
+import { type Action, tell } from "../context.ts";
 import { EXIT } from "../exit.ts";
+import { selfCommand, selfEnvironment } from "../self.ts";
 
 export const helper = command(
   "helper",
@@ -18,8 +19,25 @@ export const helper = command(
       await serveHelper({
         descriptor: options.descriptor,
         journalDir: options.journal,
+        repair: {
+          ...selfCommand(["repair", "--journal", options.journal]),
+          env: selfEnvironment(context.env),
+        },
         signal: context.signal,
       });
+      return EXIT.done;
+    },
+  ),
+  { hidden: true },
+);
+
+export const repair = command(
+  "repair",
+  map(
+    object({ journal: option("--journal", string({ metavar: "DIR" })) }),
+    (options): Action => async (context) => {
+      const { repair } = await import("../../os/mod.ts");
+      for (const line of await repair(options.journal)) tell(context, `Repaired: ${line}`);
       return EXIT.done;
     },
   ),

@@ -154,7 +154,7 @@ export class DirectBackend implements Backend {
     return renderResolvConf({
       base: await this.#base(entry),
       server: request.server.address,
-      keepFallback: this.#choice.fallbackLines,
+      keepFallback: this.#choice.fallbackLines && request.guarded !== true,
     });
   }
 

@@ -26,6 +26,11 @@ export interface OsDnsRequest {
   /** Zones we answer for, lower case, without dots at either end. */
   readonly zones: readonly string[];
   readonly mode: Mode;
+  /**
+   * Whether somebody puts the host's own settings back at once should this process be killed. Then no other
+   * nameserver is kept beside ours: programs that ask all of them in parallel would take the others' word.
+   */
+  readonly guarded?: boolean;
 }
 
 /** Which back end fits the host, and the reasoning behind it. */
