@@ -1,5 +1,5 @@
 /** `sudo vnet up` by an ordinary user: the daemon is the user's, the keys never leave it, strangers stay out. */
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { equal, match, ok } from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import type { Host } from "./host.ts";
 import { remembers } from "./memory.ts";
@@ -88,8 +88,9 @@ story("user: the daemon is the user's, the helper is root's", async (step, lab) 
 
   await step("vnet down leaves nothing that runs", async () => {
     await sudo.run(["down"]);
-    deepEqual(vnetProcesses(client, "helper"), []);
-    deepEqual(vnetProcesses(client, "daemon"), []);
+    await until("both processes are gone", 2_000, () => {
+      return vnetProcesses(client, "helper").concat(vnetProcesses(client, "daemon")).length === 0;
+    });
   });
 });
 
@@ -97,13 +98,14 @@ function vnetProcesses(client: Host, part: "daemon" | "helper") {
   return client.processes().filter(({ command }) => command.includes(part));
 }
 
-/** A private key as a program may hold it: a line of its PEM text, and its last bytes in DER. */
+/** A private key as a program may hold it: a line of its PEM text, and its secret bytes. */
 async function keyBytes(client: Host, file: string): Promise<Uint8Array[]> {
-  const lines = (await client.output(["cat", file], { quiet: true })).split("\n");
-  const begin = lines.findIndex((line) => line.includes("PRIVATE KEY"));
-  const end = lines.findIndex((line, index) => index > begin && line.includes("PRIVATE KEY"));
-  const body = lines.slice(begin + 1, end);
+  // A profile is JSON: its PEM has \n where a PEM file has ends of line.
+  const text = (await client.output(["cat", file], { quiet: true })).replaceAll("\\n", "\n");
+  const pem = /-----BEGIN PRIVATE KEY-----\n([^-]+)-----END/.exec(text);
+  ok(pem !== null, `No PKCS #8 key in ${file}`);
+  const lines = pem[1]!.trim().split("\n");
   // PKCS #8 of a P-256 key: 36 bytes that every such key begins with, then the 32 secret ones.
-  const der = Buffer.from(body.join(""), "base64");
-  return [Buffer.from(body[1]!), der.subarray(36, 36 + 32)];
+  const der = Buffer.from(lines.join(""), "base64");
+  return [Buffer.from(lines[1]!), der.subarray(36, 36 + 32)];
 }
