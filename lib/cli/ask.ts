@@ -3,20 +3,21 @@
  *
  * @module
  */
-import { isCancel, password, text } from "@clack/prompts";
 import { UsageError, VnetError } from "../error.ts";
 import type { Context } from "./context.ts";
 
 const MAX_STDIN_BYTES = 8192;
 
+type Prompts = typeof import("@clack/prompts");
+
 /** Asks for a secret; it is shown as dots. */
 export function askSecret(context: Context, question: string): Promise<string> {
-  return ask(context, () => password({ message: question, signal: context.signal }));
+  return ask(context, ({ password }) => password({ message: question, signal: context.signal }));
 }
 
 /** Asks for a line of text. */
 export function askText(context: Context, question: string): Promise<string> {
-  return ask(context, () => text({ message: question, signal: context.signal }));
+  return ask(context, ({ text }) => text({ message: question, signal: context.signal }));
 }
 
 /** Reads up to this many lines from standard input, without their ends. */
@@ -33,14 +34,15 @@ export async function readSecretFromStdin(lines: number): Promise<readonly strin
 
 async function ask(
   context: Context,
-  prompt: () => Promise<string | symbol | undefined>,
+  prompt: (prompts: Prompts) => Promise<string | symbol | undefined>,
 ): Promise<string> {
   if (!context.stdinIsTerminal) {
     throw new UsageError("no-terminal", "Cannot ask for a secret: standard input is no terminal", {
       hint: "Pipe the password and pass --password-stdin",
     });
   }
-  const answer = await prompt();
-  if (isCancel(answer) || typeof answer === "symbol") throw new VnetError("cancelled", "Cancelled");
+  const prompts = await import("@clack/prompts");
+  const answer = await prompt(prompts);
+  if (typeof answer === "symbol") throw new VnetError("cancelled", "Cancelled");
   return answer ?? "";
 }

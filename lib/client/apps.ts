@@ -10,7 +10,7 @@ import type { AppsV1 } from "../status/mod.ts";
 import { type NameAddresses, renderAddresses } from "./address_book.ts";
 import { HttpClusterApi } from "./cluster_api.ts";
 import { ControlClient } from "./control_client.ts";
-import type { Paths } from "./paths.ts";
+import type { Paths } from "./paths/mod.ts";
 import { profileName, ProfileStore } from "./profile.ts";
 
 /** The apps of one login. */

@@ -21,7 +21,7 @@ import { FlowLog } from "./flow_log.ts";
 import { type HelperEvent, HelperLink } from "./helper_link.ts";
 import { compileNames, destinationOf, type Names } from "./names.ts";
 import { Network } from "./network.ts";
-import type { Paths } from "./paths.ts";
+import type { Paths } from "./paths/mod.ts";
 import { type Profile, ProfileStore } from "./profile.ts";
 import { explainName } from "./resolve.ts";
 import { loadViews, saveViews } from "./saved_views.ts";

@@ -70,7 +70,7 @@ async function askTcp(
     const count = await conn.read(buffer.subarray(used));
     if (count === null) break;
     used += count;
-    for (let at = 0; at + 2 <= used;) {
+    for (const at = 0; at + 2 <= used;) {
       const length = new DataView(buffer.buffer).getUint16(at);
       if (at + 2 + length > used) break;
       answers.push(dnsPacket.decode(toBuffer(buffer.subarray(at + 2, at + 2 + length))));

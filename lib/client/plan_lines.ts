@@ -9,7 +9,7 @@ import { formatIp, formatPrefix, parseIp, parseIpv4Prefix, type Prefix } from ".
 import { previewOsDns, serverNeedsPort53 } from "../os/mod.ts";
 import { AddressBook } from "./address_book.ts";
 import { HttpClusterApi } from "./cluster_api.ts";
-import type { Paths } from "./paths.ts";
+import type { Paths } from "./paths/mod.ts";
 import { ProfileStore } from "./profile.ts";
 import { loadViews } from "./saved_views.ts";
 import { Session } from "./session.ts";

@@ -24,7 +24,7 @@ import type { ResolveV1 } from "../status/mod.ts";
 import { AddressBook } from "./address_book.ts";
 import { ControlClient } from "./control_client.ts";
 import { compileNames } from "./names.ts";
-import type { Paths } from "./paths.ts";
+import type { Paths } from "./paths/mod.ts";
 import { ProfileStore } from "./profile.ts";
 import { loadViews } from "./saved_views.ts";
 

@@ -6,7 +6,7 @@
 import { z } from "zod";
 import { VnetError } from "../error.ts";
 import { readFileIfThere, writeFileAtomic } from "../io/mod.ts";
-import type { Paths } from "./paths.ts";
+import type { Paths } from "./paths/mod.ts";
 
 const Schema = z.object({
   pid: z.int(),

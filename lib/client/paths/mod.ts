@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { VnetError } from "../error.ts";
+import { VnetError } from "../../error.ts";
 
 /** The account a daemon runs for. */
 export interface Owner {

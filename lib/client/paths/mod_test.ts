@@ -1,6 +1,6 @@
 import { deepEqual, throws } from "node:assert/strict";
-import { VnetError } from "../error.ts";
-import { findOwner, type Owner, resolvePaths } from "./paths.ts";
+import { VnetError } from "../../error.ts";
+import { findOwner, type Owner, resolvePaths } from "./mod.ts";
 
 const PASSWD = `root:x:0:0:root:/root:/bin/bash
 alice:x:1000:1001:Alice,,,:/home/alice:/bin/zsh
