@@ -382,6 +382,9 @@ int32_t vnet_spawn(const char *path, const uint8_t *arguments, uint32_t argument
 	*step = STEP_NONE;
 	if (descriptors_count < 3 || descriptors_count > DESCRIPTORS_LIMIT)
 		return -EINVAL;
+	/* in a user namespace of one user there is no other to become */
+	if (flags & VNET_SPAWN_USER_NAMESPACE && (uid != KEEP || gid != KEEP))
+		return -EINVAL;
 	plan.arguments = split_strings(arguments, arguments_len);
 	plan.environment = split_strings(environment, environment_len);
 	if (!plan.arguments || !plan.environment || !plan.arguments[0]) {

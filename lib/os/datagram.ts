@@ -93,6 +93,7 @@ export class UdpSocket implements AsyncDisposable {
   /** The descriptor, to pass on to another process; it stays this socket's. */
   readonly fd: number;
   readonly localEndpoint: Endpoint;
+  #emptyErrno = 0;
 
   private constructor(shim: Shim, fd: number) {
     this.#shim = shim;
@@ -133,8 +134,8 @@ export class UdpSocket implements AsyncDisposable {
         count,
       );
       if (result >= 0) return result;
+      if (this.#isEmpty(-result)) return 0;
       const name = errnoName(this.#shim, -result);
-      if (name === "EAGAIN") return 0;
       if (skipped >= count || !SOFT_ERRORS.has(name)) {
         throw osError(this.#shim, -result, {
           act: "receive datagrams",
@@ -183,6 +184,14 @@ export class UdpSocket implements AsyncDisposable {
     const sent = this.trySend(batch, count);
     if (sent > 0 || count === 0 || !await this.#waiter.wait(WRITABLE)) return sent;
     return this.trySend(batch, count);
+  }
+
+  /** Whether an errno is EAGAIN, whose number is looked up once: a busy socket says it all the time. */
+  #isEmpty(errno: number): boolean {
+    if (errno === this.#emptyErrno) return true;
+    if (errnoName(this.#shim, errno) !== "EAGAIN") return false;
+    this.#emptyErrno = errno;
+    return true;
   }
 
   #sendFrom(batch: DatagramBatch, start: number, end: number): number {

@@ -1,5 +1,5 @@
 /**
- * Runs the files of netns/ inside network namespaces that the shim itself makes, and shows their tests as steps.
+ * Runs the files of netns/ inside network and mount namespaces that the shim itself makes, and shows their tests as steps.
  *
  * @module
  */
@@ -40,7 +40,7 @@ function parseTap(report: string): Outcome[] {
 
 const reason = obstacle();
 
-for (const file of ["datapath.ts", "host.ts", "netlink.ts"]) {
+for (const file of ["datapath.ts", "host.ts", "mounts.ts", "netlink.ts"]) {
   Deno.test({
     name: `netns/${file}${reason === null ? "" : ` — skipped: ${reason}`}`,
     ignore: reason !== null,
@@ -51,7 +51,7 @@ for (const file of ["datapath.ts", "host.ts", "netlink.ts"]) {
         command: Deno.execPath(),
         args: ["test", "-A", "--quiet", "--no-check", "--reporter=tap", path],
         env: { ...Deno.env.toObject(), NO_COLOR: "1" },
-        namespaces: { net: true },
+        namespaces: { net: true, mount: true },
         stdout: { append: report },
         stderr: { append: report },
         dieWithParent: true,

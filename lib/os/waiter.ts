@@ -20,6 +20,9 @@ export class Waiter {
   readonly #shim: Shim;
   readonly #fd: number;
   readonly #wakes = new Map<number, Promise<number>>();
+  /** Those woken by a signal: an eventfd stays awake. */
+  readonly #woken = new Set<number>();
+  #spare: number | null = null;
   #closed = false;
 
   constructor(shim: Shim, fd: number) {
@@ -43,9 +46,12 @@ export class Waiter {
     signal?.throwIfAborted();
     if (this.#closed) return false;
     const shim = this.#shim;
-    const wake = ensure(shim, shim.symbols.vnet_wake_open(), ACT);
+    const wake = this.#takeWake();
     const ready = shim.symbols.vnet_wait(this.#fd, events, wake, -1);
-    const onAbort = () => shim.symbols.vnet_wake(wake);
+    const onAbort = () => {
+      this.#woken.add(wake);
+      shim.symbols.vnet_wake(wake);
+    };
     this.#wakes.set(wake, ready);
     signal?.addEventListener("abort", onAbort, { once: true });
     let result: number;
@@ -54,7 +60,7 @@ export class Waiter {
     } finally {
       signal?.removeEventListener("abort", onAbort);
       this.#wakes.delete(wake);
-      closeFd(shim, wake);
+      this.#putWake(wake);
     }
     signal?.throwIfAborted();
     if (this.#closed || result === -ECANCELED) return false;
@@ -68,5 +74,19 @@ export class Waiter {
     const pending = [...this.#wakes];
     for (const [wake] of pending) this.#shim.symbols.vnet_wake(wake);
     await Promise.allSettled(pending.map(([, ready]) => ready));
+    if (this.#spare !== null) closeFd(this.#shim, this.#spare);
+    this.#spare = null;
+  }
+
+  #takeWake(): number {
+    const spare = this.#spare;
+    this.#spare = null;
+    return spare ?? ensure(this.#shim, this.#shim.symbols.vnet_wake_open(), ACT);
+  }
+
+  /** Keeps one that nobody has woken for the next wait: a busy socket waits thousands of times a second. */
+  #putWake(wake: number): void {
+    if (!this.#woken.delete(wake) && !this.#closed && this.#spare === null) this.#spare = wake;
+    else closeFd(this.#shim, wake);
   }
 }

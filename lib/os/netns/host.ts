@@ -5,6 +5,7 @@
  * @module
  */
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { formatIp, type IpAddress } from "../../ip/mod.ts";
 import { closeFd, SeqpacketSocket, socketPair, spawn, waitProcess } from "../mod.ts";
 import { APP4, APP6, APPS, receiveAll, SELF4, SELF6, sendBulk, shim, World } from "./world.ts";
@@ -159,7 +160,9 @@ Deno.test("the event says which user connects", async () => {
 });
 
 /** A host beside this one: tries what it is told on descriptor 3, and says what became of it. */
-const NEIGHBOUR = new URL("neighbour.ts", import.meta.url).pathname;
+function neighbour(): string {
+  return fileURLToPath(new URL("neighbour.ts", import.meta.url));
+}
 
 Deno.test({
   name: "a neighbour that routes the range to this host gets nothing",
@@ -168,7 +171,7 @@ Deno.test({
     const [ours, theirs] = socketPair(shim);
     const pid = spawn(shim, {
       command: Deno.execPath(),
-      args: ["run", "-A", "--quiet", NEIGHBOUR],
+      args: ["run", "-A", "--quiet", neighbour()],
       descriptors: [theirs],
       namespaces: { net: true },
       stdout: "inherit",

@@ -1,0 +1,82 @@
+/**
+ * Compiles the C tests of the flow table with ASan and UBSan, runs them, and shows their TAP lines as steps.
+ *
+ * @module
+ */
+import { equal, match, ok } from "node:assert/strict";
+
+const FFI = new URL("../", import.meta.url);
+
+async function run(
+  command: string,
+  args: readonly string[],
+): Promise<{ success: boolean; text: string }> {
+  const { success, stdout, stderr } = await new Deno.Command(command, {
+    args: [...args],
+    cwd: FFI,
+  }).output();
+  const decoder = new TextDecoder();
+  return { success, text: decoder.decode(stdout) + decoder.decode(stderr) };
+}
+
+/** The first compiler that can build a program with sanitizers, or `null`. */
+async function findCompiler(): Promise<string | null> {
+  for (const name of ["gcc", "clang"]) {
+    const probe = await run("sh", [
+      "-c",
+      `echo 'int main(void) { return 0; }' | ${name} ${SANITIZERS.join(" ")} -x c -o /dev/null -`,
+    ]);
+    if (probe.success) return name;
+  }
+  return null;
+}
+
+const SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+const FLAGS = ["-std=c11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", ...SANITIZERS];
+const compiler = await findCompiler();
+const reason = compiler === null ? " — skipped: no compiler with sanitizers (apt install gcc)" : "";
+
+/** Builds a program in a folder that is removed afterwards. */
+async function withProgram(
+  sources: readonly string[],
+  test: (program: string) => Promise<void>,
+): Promise<void> {
+  const folder = await Deno.makeTempDir({ prefix: "vnet-shim-" });
+  try {
+    const program = `${folder}/program`;
+    const built = await run(compiler ?? "", [...FLAGS, "-o", program, ...sources]);
+    ok(built.success, built.text);
+    await test(program);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test({
+  name: `the flow table under ASan and UBSan${reason}`,
+  ignore: compiler === null,
+  fn: (t) =>
+    withProgram(["tests/nat_test.c", "nat.c", "packet.c"], async (program) => {
+      const { success, text } = await run(program, []);
+      const lines = [...text.matchAll(/^(not )?ok \d+ - (.*)$/gm)];
+      for (const [, not, name] of lines) {
+        await t.step(name ?? "", () => ok(not === undefined, text));
+      }
+      match(text, new RegExp(`^1\\.\\.${lines.length}$`, "m"));
+      equal(success, true, text);
+    }),
+});
+
+Deno.test({
+  name: `the flow table under random packets${reason}`,
+  ignore: compiler === null,
+  fn: (t) =>
+    withProgram(["fuzz/nat_fuzz.c", "fuzz/fuzz_main.c", "nat.c", "packet.c"], async (program) => {
+      for (const seed of ["1", "2", "3"]) {
+        await t.step(`seed ${seed}`, async () => {
+          const { success, text } = await run(program, [seed, "300"]);
+          ok(success, text);
+        });
+      }
+    }),
+});
