@@ -216,8 +216,8 @@ async function linger(context: Context, shim: Shim, options: RunDemoOptions): Pr
 }
 
 function printStep(context: Context, step: DemoV1["steps"][number]): void {
-  const mark = step.held ? "ok  " : "FAIL";
-  context.stdout(`${mark}  ${step.title}\n        ${step.evidence}\n`);
+  const mark = step.held ? "ok" : "FAILED";
+  context.stdout(`${mark}  ${step.title}: ${step.evidence}\n`);
 }
 
 function conclude(
@@ -235,8 +235,8 @@ function conclude(
     const seconds = (durationMs / 1000).toFixed(1);
     context.stdout(
       held
-        ? `\nAll ${steps.length} claims held, in ${seconds} s\n`
-        : `\n${failed} of ${steps.length} claims did not hold; try --debug\n`,
+        ? `All ${steps.length} claims held, in ${seconds} s\n`
+        : `${failed} of ${steps.length} claims did not hold; try --debug\n`,
     );
   }
   return held ? EXIT.done : EXIT.failed;
