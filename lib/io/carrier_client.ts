@@ -16,6 +16,7 @@ import { Flow } from "./carrier_flow.ts";
 import { CarrierLink, type FrameReceiver, violation } from "./carrier_link.ts";
 import { DeadlinePassed, orAborted, withDeadline } from "./deadline.ts";
 import type { HostPort } from "./host_port.ts";
+import { sha256 } from "./keys.ts";
 import { TlsStream } from "./stream.ts";
 import type { Dialer } from "./tcp.ts";
 import { startTlsClient, type TlsContext, type TlsSession } from "./tls.ts";
@@ -52,6 +53,8 @@ export async function dialCarrier(
     readonly dial: Dialer;
     readonly context: TlsContext;
     readonly authorities: readonly Certificate[];
+    /** Agents' certificates that were found good under `authorities`, by their digest. */
+    readonly known: Map<string, Certificate>;
     readonly nowMs: () => number;
   },
   signal: AbortSignal,
@@ -84,10 +87,16 @@ export async function dialCarrier(
   }
 }
 
+interface AgentTrust {
+  readonly authorities: readonly Certificate[];
+  readonly known: Map<string, Certificate>;
+  readonly nowMs: () => number;
+}
+
 function judgeAgent(
   session: TlsSession,
   serverName: string,
-  against: { readonly authorities: readonly Certificate[]; readonly nowMs: () => number },
+  trust: AgentTrust,
 ): { readonly code: "agent-untrusted" | "protocol-violated"; readonly state: string } | null {
   if (session.socket.alpnProtocol !== APP_PROTOCOL) {
     return {
@@ -99,22 +108,31 @@ function judgeAgent(
   if (own === undefined) {
     return { code: "agent-untrusted", state: "the agent shows no certificate" };
   }
-  const verdict = verifyCertificate(own, {
-    authorities: against.authorities,
-    purpose: "server",
-    nowMs: against.nowMs(),
-  });
-  if (verdict.kind === "bad") {
-    return {
-      code: "agent-untrusted",
-      state: `the agent's certificate is refused: ${verdict.message}`,
-    };
+  const certificate = verifyAgent(own, trust);
+  if (typeof certificate === "string") {
+    return { code: "agent-untrusted", state: `the agent's certificate is refused: ${certificate}` };
   }
-  if (!namesHost(verdict.certificate, serverName)) {
+  if (!namesHost(certificate, serverName)) {
     return { code: "agent-untrusted", state: "the agent's certificate is for other apps" };
   }
   if (session.trusted) return null;
   return { code: "agent-untrusted", state: `the agent is not trusted: ${session.distrust}` };
+}
+
+/** @returns What is wrong with it, if anything. The signature is looked at once, the dates every time. */
+function verifyAgent(der: Uint8Array, trust: AgentTrust): Certificate | string {
+  const nowMs = trust.nowMs();
+  const digest = sha256(der).toHex();
+  const known = trust.known.get(digest);
+  if (
+    known !== undefined && known.validity.notBeforeMs <= nowMs && nowMs < known.validity.notAfterMs
+  ) {
+    return known;
+  }
+  const verdict = verifyCertificate(der, { ...trust, purpose: "server", nowMs });
+  if (verdict.kind === "bad") return verdict.message;
+  trust.known.set(digest, verdict.certificate);
+  return verdict.certificate;
 }
 
 /** The client's end of a carrier. One flow at a time. */

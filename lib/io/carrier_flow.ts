@@ -1,4 +1,4 @@
-import { encodeFrame, type Frame, FRAME_HEADER_BYTES } from "../tunnel/mod.ts";
+import { type Frame, FRAME_HEADER_BYTES } from "../tunnel/mod.ts";
 import { type CarrierLink, type FrameReceiver, violation } from "./carrier_link.ts";
 import { closeQuietly, writeAll } from "./stream.ts";
 

@@ -59,6 +59,8 @@ interface Lane {
 interface Prepared {
   readonly context: TlsContext;
   readonly authorities: readonly Certificate[];
+  /** Agents seen with it; they are few, and it lasts an hour. */
+  readonly known: Map<string, Certificate>;
 }
 
 /**
@@ -221,6 +223,7 @@ export class CarrierPool {
     const prepared = {
       context: createTlsContext({ identity: credentials, authorityPems: hostCaPems }),
       authorities,
+      known: new Map<string, Certificate>(),
     };
     if (this.#prepared.size >= MAX_CONTEXTS) this.#prepared.clear();
     this.#prepared.set(credentials.ticket, prepared);

@@ -15,6 +15,7 @@ export const CONTROL_PING_MS = 20_000;
 export const CONTROL_PING_MISSES = 3;
 
 const name = z.string().min(1).max(253);
+const id = z.int().min(0);
 const ticket = z.string().regex(/^[a-z2-7]{8,63}$/);
 const appId = z.string().regex(/^[0-9a-f]{16}$/);
 const code = z.string().regex(/^[a-z][a-z0-9-]{0,63}$/);
@@ -28,6 +29,8 @@ export const AgentMessageSchema = z.discriminatedUnion("type", [
     apps: z.array(z.unknown()).max(1024),
   }),
   z.object({ type: z.literal("dial_failed"), ticket, code, message: text }),
+  /** For the audit log: each of `events` is a `FlowEvent` of config/. */
+  z.object({ type: z.literal("report"), id, events: z.array(z.unknown()).min(1).max(256) }),
   z.object({ type: z.literal("ping") }),
   z.object({ type: z.literal("pong") }),
   z.object({ type: z.literal("drain") }),
@@ -42,6 +45,10 @@ export const ProxyMessageSchema = z.discriminatedUnion("type", [
     refused: z.array(z.object({ app: name, reason: text })).max(1024),
   }),
   z.object({ type: z.literal("dial"), ticket, app_id: appId, peer: z.string().max(64) }),
+  /** The events of that report are written. */
+  z.object({ type: z.literal("reported"), id }),
+  /** They are not: what they are about must not happen. */
+  z.object({ type: z.literal("report_failed"), id, code, message: text }),
   /** Somebody was locked out: their flows end at once. In `target`, a `LockTarget` of config/. */
   z.object({ type: z.literal("lock"), target: z.unknown() }),
   z.object({ type: z.literal("ping") }),

@@ -26,8 +26,8 @@ export const FRAME_MAX_PAYLOAD_BYTES = 65_535;
 export const CONTROL_MAX_PAYLOAD_BYTES = 4096;
 
 /**
- * What a decoder found. A `data` frame comes in pieces as they arrive, each a view into the bytes that were fed;
- * every other frame comes whole.
+ * What a decoder found. Data comes as it arrives, in pieces that may be parts of a frame or several frames joined,
+ * each a view into the bytes that were fed; every other frame comes whole.
  */
 export type Frame =
   | { readonly type: "data"; readonly payload: Uint8Array }
@@ -70,7 +70,8 @@ export function encodeFrame(
 
 /**
  * Decodes a stream of frames fed in pieces of any size. Feed a piece, then call {@link next} until it gives `null`;
- * the payloads of `data` are views into that piece and must be used before the next is fed.
+ * the payloads of `data` are views into that piece, which is overwritten to join them, and must be used before the
+ * next is asked for.
  */
 export class FrameDecoder {
   #piece: Uint8Array = NOTHING;
@@ -126,14 +127,34 @@ export class FrameDecoder {
     return true;
   }
 
-  #nextData(): Frame | null | "broken" {
-    const taken = Math.min(this.#left, this.#piece.length - this.#at);
-    if (taken === 0) return null;
-    const payload = this.#piece.subarray(this.#at, this.#at + taken);
-    this.#at += taken;
-    this.#left -= taken;
-    if (this.#left === 0) this.#inPayload = false;
-    return { type: "data", payload };
+  #nextData(): Frame | null {
+    const start = this.#at;
+    let end = start + Math.min(this.#left, this.#piece.length - start);
+    if (end === start) return null;
+    this.#left -= end - start;
+    this.#at = end;
+    // A write costs more than a move: what follows in frames of its own is moved up to it.
+    while (this.#left === 0 && this.#takeDataHeader()) {
+      const taken = Math.min(this.#left, this.#piece.length - this.#at);
+      this.#piece.copyWithin(end, this.#at, this.#at + taken);
+      this.#at += taken;
+      this.#left -= taken;
+      end += taken;
+    }
+    this.#inPayload = this.#left > 0;
+    return { type: "data", payload: this.#piece.subarray(start, end) };
+  }
+
+  /** Steps over the header of another `data` frame, if one lies whole in what is left of the piece. */
+  #takeDataHeader(): boolean {
+    const at = this.#at;
+    const [number, high, middle = 0, low = 0] = this.#piece.subarray(at, at + FRAME_HEADER_BYTES);
+    const length = (middle << 8) | low;
+    const isWhole = this.#piece.length - at > FRAME_HEADER_BYTES;
+    if (!isWhole || number !== FRAME_TYPES.data || high !== 0 || length === 0) return false;
+    this.#at += FRAME_HEADER_BYTES;
+    this.#left = length;
+    return true;
   }
 
   #nextControl(type: Exclude<FrameType, "data">): Frame | null {

@@ -21,7 +21,7 @@ function decodeAll(pieces: readonly Uint8Array[]): { frames: Whole[]; broken: bo
   const decoder = new FrameDecoder();
   const frames: { type: FrameType; payload: string }[] = [];
   for (const piece of pieces) {
-    decoder.feed(piece);
+    decoder.feed(piece.slice()); // the decoder may write into what it is fed
     for (;;) {
       const frame = decoder.next();
       if (frame === null) break;

@@ -12,14 +12,13 @@ import {
   type TlsContext,
   type TlsSession,
   TlsStream,
-  verifyAppClient,
   withDeadline,
 } from "../../io/mod.ts";
 import { getLogger } from "../../log.ts";
 import { APP_PROTOCOL, encodePreface } from "../../tunnel/mod.ts";
 import { ControlChannel, type Dial } from "./control_channel.ts";
 import { FlowDesk } from "./flow_desk.ts";
-import { type CompiledPolicy, compilePolicy, withLock } from "./policy.ts";
+import { type CompiledPolicy, compilePolicy, judgeClient, withLock } from "./policy.ts";
 import { refuse } from "./refuse.ts";
 import { ReportBatch } from "./report_batch.ts";
 import type { AgentCredentials, Uplink } from "./uplink.ts";
@@ -52,6 +51,7 @@ export class Agent {
   #context: TlsContext;
   #appsById: ReadonlyMap<string, AppConfig>;
   #policy: CompiledPolicy | null = null;
+  #channel: ControlChannel | null = null;
   /** Fires when the control channel is to be opened anew, with other credentials. */
   #reopen = new AbortController();
   #working: Promise<unknown> = Promise.resolve();
@@ -65,7 +65,9 @@ export class Agent {
     this.#appsById = new Map(
       options.apps.map((app) => [appId(credentials.clusterName, app.name), app]),
     );
-    this.#reports = new ReportBatch((events) => this.#uplink.report(this.#credentials, events));
+    this.#reports = new ReportBatch((events) =>
+      this.#uplink.report(this.#credentials, events, this.#channel?.isOpen ? this.#channel : null)
+    );
     this.#desk = new FlowDesk({
       agentId: () => this.#credentials.agentId,
       policy: () => this.#policy,
@@ -100,6 +102,7 @@ export class Agent {
     await this.#working;
     await Promise.allSettled(this.#carriers);
     await this.#desk.close();
+    this.#channel?.close();
   }
 
   async #followPolicy(): Promise<void> {
@@ -124,13 +127,12 @@ export class Agent {
   async #keepConnected(): Promise<void> {
     const { signal } = this.#closing;
     let retryMs = RETRY_MIN_MS;
-    let previous: ControlChannel | null = null;
     while (!signal.aborted) {
       const reopen = this.#reopen;
       try {
         const channel = await this.#connect();
-        previous?.close(); // only now: there was no moment without a channel
-        previous = channel;
+        this.#channel?.close(); // only now: there was no moment without a channel
+        this.#channel = channel;
         retryMs = RETRY_MIN_MS;
         this.#connected.resolve();
         const until = AbortSignal.any([signal, reopen.signal]);
@@ -144,8 +146,7 @@ export class Agent {
       await pause(retryMs * (0.5 + Math.random() / 2), signal);
       retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
     }
-    previous?.send({ type: "drain" });
-    previous?.close();
+    this.#channel?.send({ type: "drain" });
   }
 
   #connect(): Promise<ControlChannel> {
@@ -224,8 +225,9 @@ export class Agent {
   #hostFor(session: TlsSession, app: AppConfig, peer: string): CarrierHost {
     const [own] = session.peerChain;
     if (own === undefined) return refuseAll("certificate-missing", null);
-    const userCas = this.#policy?.userCas ?? [];
-    const client = verifyAppClient(own, { userCas, nowMs: this.#nowMs() });
+    const client = this.#policy === null
+      ? { kind: "bad" as const, code: "access-denied", message: "the agent has no policy yet" }
+      : judgeClient(own, this.#policy, this.#nowMs());
     if (client.kind === "bad") return refuseAll(client.code, client.message);
     const { principal, claims, certificate } = client;
     const certificateExpiresMs = certificate.validity.notAfterMs;

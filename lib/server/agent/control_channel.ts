@@ -1,7 +1,6 @@
 import { WebSocket } from "ws";
-import type { AppConfig } from "../../config/mod.ts";
-import { toAgentApp } from "../../config/mod.ts";
-import { dialServer, type ServerSettings } from "../../io/mod.ts";
+import { type AppConfig, type FlowEvent, toAgentApp } from "../../config/mod.ts";
+import { dialServer, orAborted, type ServerSettings, withDeadline } from "../../io/mod.ts";
 import { getLogger } from "../../log.ts";
 import {
   type AgentMessage,
@@ -18,6 +17,7 @@ import { VERSION } from "../../version.ts";
 const log = getLogger("server", "agent");
 
 const HANDSHAKE_MS = 10_000;
+const REPORT_MS = 10_000;
 
 export type Dial = Extract<ProxyMessage, { readonly type: "dial" }>;
 
@@ -34,6 +34,8 @@ export class ControlChannel {
   readonly #welcomed = Promise.withResolvers<void>();
   readonly #closed = Promise.withResolvers<void>();
   readonly #timer: ReturnType<typeof setInterval>;
+  readonly #reports = new Map<number, PromiseWithResolvers<void>>();
+  #nextReport = 0;
   #missed = 0;
 
   private constructor(socket: WebSocket, handlers: ControlHandlers) {
@@ -81,7 +83,25 @@ export class ControlChannel {
   }
 
   send(message: AgentMessage): void {
-    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
+    if (this.isOpen) this.#socket.send(JSON.stringify(message));
+  }
+
+  get isOpen(): boolean {
+    return this.#socket.readyState === WebSocket.OPEN;
+  }
+
+  /** Has events written to the audit log. Rejects when they were not, or nobody knows. */
+  async report(events: readonly FlowEvent[]): Promise<void> {
+    const id = this.#nextReport++;
+    const done = Promise.withResolvers<void>();
+    done.promise.catch(() => {});
+    this.#reports.set(id, done);
+    try {
+      this.send({ type: "report", id, events: [...events] });
+      await withDeadline(REPORT_MS, null, (signal) => orAborted(done.promise, signal));
+    } finally {
+      this.#reports.delete(id);
+    }
   }
 
   close(): void {
@@ -98,6 +118,12 @@ export class ControlChannel {
         return this.#welcomed.resolve();
       case "dial":
         return this.#handlers.dial(message);
+      case "reported":
+        return this.#reports.get(message.id)?.resolve();
+      case "report_failed":
+        return this.#reports.get(message.id)?.reject(
+          refusalError("audit-failed", "Cannot report", { state: message.message }),
+        );
       case "lock":
         return this.#handlers.lock(message.target);
       case "ping":
@@ -120,6 +146,9 @@ export class ControlChannel {
     this.#welcomed.reject(
       refusalError("proxy-closed", "Cannot open the control channel"),
     );
+    for (const report of this.#reports.values()) {
+      report.reject(refusalError("proxy-closed", "Cannot report"));
+    }
     this.#closed.resolve();
   }
 }

@@ -22,6 +22,7 @@ import {
   writeFileAtomic,
 } from "../../io/mod.ts";
 import { getLogger } from "../../log.ts";
+import type { ControlChannel } from "./control_channel.ts";
 import type { AgentCredentials, Uplink } from "./uplink.ts";
 
 const log = getLogger("server", "agent");
@@ -111,7 +112,12 @@ export class RemoteUplink implements Uplink {
     return answer.value;
   }
 
-  async report(held: AgentCredentials, events: readonly FlowEvent[]): Promise<void> {
+  async report(
+    held: AgentCredentials,
+    events: readonly FlowEvent[],
+    channel: Pick<ControlChannel, "report"> | null,
+  ): Promise<void> {
+    if (channel !== null) return await channel.report(events);
     await this.#sessionOf(held).http.request({
       method: "POST",
       path: "/v1/agent/audit",

@@ -1,5 +1,6 @@
 import type { AgentPolicy, FlowEvent } from "../../config/mod.ts";
 import type { ServerSettings, TlsIdentity } from "../../io/mod.ts";
+import type { ControlChannel } from "./control_channel.ts";
 
 /** What an agent is in its cluster, and for how long. */
 export interface AgentCredentials {
@@ -23,8 +24,16 @@ export interface Uplink {
    * @returns `null` when nothing has changed.
    */
   nextPolicy(held: AgentCredentials, signal: AbortSignal): Promise<AgentPolicy | null>;
-  /** Has events written to the audit log. Rejects when they were not. */
-  report(held: AgentCredentials, events: readonly FlowEvent[]): Promise<void>;
+  /**
+   * Has events written to the audit log. Rejects when they were not.
+   *
+   * @param channel The open control channel, which is the shorter way; `null` if there is none.
+   */
+  report(
+    held: AgentCredentials,
+    events: readonly FlowEvent[],
+    channel: Pick<ControlChannel, "report"> | null,
+  ): Promise<void>;
   /** How the proxy is reached with these credentials. */
   proxy(held: AgentCredentials): ServerSettings;
 }

@@ -1,6 +1,6 @@
 import type { WebSocket } from "ws";
-import { AgentAppSchema, type LockTarget } from "../../config/mod.ts";
-import { refusalError } from "../../tunnel/mod.ts";
+import { z } from "zod";
+import { AgentAppSchema, FlowEventSchema, type LockTarget } from "../../config/mod.ts";
 import {
   type AgentMessage,
   AgentMessageSchema,
@@ -9,7 +9,9 @@ import {
   decodeControl,
   isRefusalCode,
   type ProxyMessage,
+  refusalError,
 } from "../../tunnel/mod.ts";
+import { VnetError } from "../../error.ts";
 import { getLogger } from "../../log.ts";
 import type { AgentIdentity, AuthService } from "../auth/mod.ts";
 import type { Rendezvous } from "./rendezvous.ts";
@@ -26,7 +28,7 @@ export class AgentChannel {
   readonly instance = Symbol("agent");
   readonly #socket: WebSocket;
   readonly #agent: AgentIdentity;
-  readonly #auth: Pick<AuthService, "agents">;
+  readonly #auth: Pick<AuthService, "agents" | "reportFlow">;
   readonly #rendezvous: Rendezvous;
   readonly #onEnd: () => void;
   readonly #timer: ReturnType<typeof setInterval>;
@@ -40,7 +42,7 @@ export class AgentChannel {
     socket: WebSocket,
     of: {
       readonly agent: AgentIdentity;
-      readonly auth: Pick<AuthService, "agents">;
+      readonly auth: Pick<AuthService, "agents" | "reportFlow">;
       readonly rendezvous: Rendezvous;
       readonly nowMs: () => number;
       readonly onEnd: () => void;
@@ -100,6 +102,8 @@ export class AgentChannel {
         const error = refusalError(code, "Cannot reach an agent", { state: message.message });
         return this.#rendezvous.refuse(message.ticket, error);
       }
+      case "report":
+        return void this.#report(message.id, message.events);
       case "ping":
         return this.#send({ type: "pong" });
       case "pong":
@@ -125,6 +129,22 @@ export class AgentChannel {
       apps: apps.length - refused.length,
     });
     this.#send({ type: "welcome", refused: [...refused] });
+  }
+
+  async #report(id: number, said: readonly unknown[]): Promise<void> {
+    const parsed = z.array(FlowEventSchema).safeParse(said);
+    if (!parsed.success) {
+      const message = "the events are not understood";
+      return this.#send({ type: "report_failed", id, code: "protocol-violated", message });
+    }
+    try {
+      await this.#auth.reportFlow(this.#agent, parsed.data);
+      this.#send({ type: "reported", id });
+    } catch (thrown) {
+      const code = thrown instanceof VnetError ? thrown.code : "internal";
+      log.error("Cannot record what an agent reports", { agent: this.#agent.name, code });
+      this.#send({ type: "report_failed", id, code, message: "the audit log cannot be written" });
+    }
   }
 
   #ping(): void {
