@@ -43,6 +43,9 @@ export function selfCommand(args: readonly string[]): SelfCommand {
 /** Variables that a child running from source needs to find its modules again. */
 export function selfEnvironment(env: (name: string) => string | undefined): Record<string, string> {
   const passed: Record<string, string> = { DENO_NO_UPDATE_CHECK: "1" };
+  const home = env("HOME");
+  // The child may have another home, but its modules are where this process found them.
+  if (buildForm() === "source" && home !== undefined) passed["DENO_DIR"] = `${home}/.cache/deno`;
   for (const name of ["DENO_DIR", "NPM_CONFIG_REGISTRY", "PATH", "LANG", "TERM", "NO_COLOR"]) {
     const value = env(name);
     if (value !== undefined) passed[name] = value;
