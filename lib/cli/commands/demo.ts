@@ -3,7 +3,7 @@ import { message } from "@optique/core/message";
 import { map, withDefault } from "@optique/core/modifiers";
 import { command, flag, option } from "@optique/core/primitives";
 import { integer } from "@optique/core/valueparser";
-import { UsageError, VnetError } from "../../error.ts";
+import { OsError, UsageError, VnetError } from "../../error.ts";
 import { type Action, type Context, tell } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import { selfCommand, selfEnvironment } from "../self.ts";
@@ -70,42 +70,64 @@ async function runDemo(context: Context, options: DemoOptions): Promise<number> 
   const home = await Deno.makeTempDir({ prefix: "vnet-demo-" });
   try {
     const shim = loadShim();
-    const pid = spawn(shim, {
-      ...selfCommand([
-        "demo-inside",
-        "--home",
-        home,
-        "--format",
-        options.format,
-        "--apps",
-        `${options.apps}`,
-        "--after",
-        options.shell ? "shell" : options.keep ? "keep" : "end",
-        "--where",
-        options.host ? "host" : "inside",
-        ...(context.globals.quiet ? ["--quiet"] : []),
-        ...(context.globals.debug ? ["--debug"] : []),
-        ...(context.globals.verbose ? ["--verbose"] : []),
-      ]),
-      env: {
-        ...selfEnvironment(context.env),
-        HOME: context.env("HOME") ?? "/",
-        SHELL: context.env("SHELL") ?? "/bin/sh",
-      },
-      stdin: "inherit",
-      stdout: "inherit",
-      stderr: "inherit",
-      ...(options.host ? {} : {
-        namespaces: {
-          net: true,
-          mount: true,
-          ...(Deno.uid() === 0 ? {} : { user: "root" as const }),
+    const pid = start(() =>
+      spawn(shim, {
+        ...selfCommand([
+          "demo-inside",
+          "--home",
+          home,
+          "--format",
+          options.format,
+          "--apps",
+          `${options.apps}`,
+          "--after",
+          options.shell ? "shell" : options.keep ? "keep" : "end",
+          "--where",
+          options.host ? "host" : "inside",
+          ...(context.globals.quiet ? ["--quiet"] : []),
+          ...(context.globals.debug ? ["--debug"] : []),
+          ...(context.globals.verbose ? ["--verbose"] : []),
+        ]),
+        env: {
+          ...selfEnvironment(context.env),
+          HOME: context.env("HOME") ?? "/",
+          SHELL: context.env("SHELL") ?? "/bin/sh",
         },
-      }),
-    });
+        stdin: "inherit",
+        stdout: "inherit",
+        stderr: "inherit",
+        ...(options.host ? {} : {
+          namespaces: {
+            net: true,
+            mount: true,
+            ...(Deno.uid() === 0 ? {} : { user: "root" as const }),
+          },
+        }),
+      })
+    );
     return await follow(context, options, pid, waitProcess(shim, pid));
   } finally {
     await Deno.remove(home, { recursive: true }).catch(() => {});
+  }
+}
+
+/** Starts the demo, and says what helps where namespaces are not to be had. */
+function start(spawn: () => number): number {
+  try {
+    return spawn();
+  } catch (thrown) {
+    if (!(thrown instanceof OsError) || !["EPERM", "ENOSPC", "EUSERS"].includes(thrown.errno)) {
+      throw thrown;
+    }
+    throw new VnetError(
+      "namespaces-denied",
+      `Cannot make namespaces for the demo: ${thrown.errno}`,
+      {
+        hint:
+          "Run it with sudo, or allow user namespaces (sysctl kernel.unprivileged_userns_clone=1)",
+        cause: thrown,
+      },
+    );
   }
 }
 

@@ -60,7 +60,7 @@ export async function runDemo(context: Context, options: RunDemoOptions): Promis
     const beganMs = Date.now();
     const result = await act().then(
       (evidence) => ({ held: true, evidence }),
-      (thrown) => ({ held: false, evidence: describeError(thrown) }),
+      (thrown) => ({ held: false, evidence: describeWithHint(thrown) }),
     );
     const step = { id, title, ...result, duration_ms: Date.now() - beganMs };
     steps.push(step);
@@ -85,6 +85,11 @@ export async function runDemo(context: Context, options: RunDemoOptions): Promis
   if (!steps.every((step) => step.held) && context.globals.debug) await printLogs(context, home);
   await world.disposeAsync();
   return conclude(context, options, steps, Date.now() - startedMs);
+}
+
+function describeWithHint(thrown: unknown): string {
+  const hint = thrown instanceof VnetError ? thrown.hint : null;
+  return hint === null ? describeError(thrown) : `${describeError(thrown)}; ${hint}`;
 }
 
 function homeOf(context: Context): string {
