@@ -22,6 +22,7 @@ const LOOP_PROOF_LETTERS = 12;
 const ECHO_LETTERS = 8;
 /** What came back by chance is forgotten again at this pace. */
 const FORGET_LETTERS_PER_TICK = 0.05;
+const STOPPING: ExtendedError = { code: EDE.NOT_READY, text: "this server is stopping" };
 
 /** What came of asking. */
 export type UpstreamResult =
@@ -47,6 +48,11 @@ export interface Upstream extends PortTarget {
   disabledUntilMs: number;
 }
 
+export interface UpstreamsOptions {
+  /** The clock's step, 50 ms if not given: every wait is a number of steps. */
+  readonly tickMs?: number;
+}
+
 /** The upstreams, the questions that are with them, and the sockets in between. */
 export class Upstreams implements AsyncDisposable {
   readonly #ports = new SourcePorts();
@@ -56,8 +62,13 @@ export class Upstreams implements AsyncDisposable {
   #upstreams: readonly Upstream[] = [];
   #lastGood: Upstream | null = null;
   #ticker: ReturnType<typeof setInterval> | null = null;
+  readonly #tickMs: number;
   #loopsFound = 0;
   #closed = false;
+
+  constructor(options: UpstreamsOptions = {}) {
+    this.#tickMs = options.tickMs ?? TICK_MS;
+  }
 
   /** Replaces the list. What is known of those that stay is kept. */
   set(endpoints: readonly Endpoint[]): void {
@@ -99,7 +110,7 @@ export class Upstreams implements AsyncDisposable {
       },
     });
     this.#asking.add(asking);
-    this.#ticker ??= setInterval(() => this.#tick(), TICK_MS);
+    this.#ticker ??= setInterval(() => this.#tick(), this.#tickMs);
     asking.start();
   }
 
@@ -122,8 +133,7 @@ export class Upstreams implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     if (this.#ticker !== null) clearInterval(this.#ticker);
-    const error = { code: EDE.NOT_READY, text: "this server is stopping" };
-    for (const asking of [...this.#asking]) asking.fail(error);
+    for (const asking of [...this.#asking]) asking.fail(STOPPING);
     await this.#ports[Symbol.asyncDispose]();
     await Promise.all(this.#ended);
   }
@@ -154,6 +164,7 @@ export class Upstreams implements AsyncDisposable {
   }
 
   #noneLeft(): ExtendedError {
+    if (this.#closed) return STOPPING;
     return this.#upstreams.length === 0
       ? { code: EDE.NO_REACHABLE_AUTHORITY, text: "no upstream resolver is known" }
       : { code: EDE.NO_REACHABLE_AUTHORITY, text: "every upstream leads back to this server" };
