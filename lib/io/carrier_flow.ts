@@ -35,6 +35,9 @@ const SMALL_BUFFER_BYTES = 4096;
 /** One TLS write of at most this is encrypted without a copy of its tail (rustls buffers 64 KiB). */
 const LARGE_BUFFER_BYTES = 65_536;
 
+/** What a write learns that waited for a connection that never came. */
+const OVER = new Error("The flow is over");
+
 /** The peer ends its way within this time after a reset, or the carrier is given up. */
 const DRAIN_MS = 10_000;
 
@@ -200,7 +203,7 @@ export class Flow implements FrameReceiver, LiveFlow {
   #finish(reason: FlowEnd): void {
     if (this.#end !== null) return;
     this.#end = reason;
-    this.#conn.reject(new Error("The flow is over"));
+    if (this.#attached === null) this.#conn.reject(OVER);
     if (reason !== "done" && this.#attached !== null) closeQuietly(this.#attached);
     this.#over.resolve(reason);
   }

@@ -14,15 +14,18 @@ export async function withDeadline<T>(
   act: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const own = new AbortController();
-  const passed = new DeadlinePassed(`Not done within ${ms} ms`);
+  let passed: DeadlinePassed | null = null;
   const cancel = () => own.abort(signal?.reason);
-  const timer = setTimeout(() => own.abort(passed), ms);
+  const timer = setTimeout(() => {
+    passed = new DeadlinePassed(`Not done within ${ms} ms`);
+    own.abort(passed);
+  }, ms);
   if (signal?.aborted) cancel();
   signal?.addEventListener("abort", cancel, { once: true });
   try {
     return await act(own.signal);
   } catch (thrown) {
-    if (own.signal.reason === passed) throw passed;
+    if (passed !== null) throw passed;
     throw thrown;
   } finally {
     clearTimeout(timer);
