@@ -2,6 +2,9 @@ import { type Frame, FRAME_HEADER_BYTES } from "../tunnel/mod.ts";
 import { type CarrierLink, type FrameReceiver, violation } from "./carrier_link.ts";
 import { closeQuietly, writeAll } from "./stream.ts";
 
+/** What a flow needs of the connection that it carries. */
+export type FlowConn = Pick<Deno.Conn, "read" | "write" | "closeWrite" | "close">;
+
 /** How a flow ended. */
 export type FlowEnd =
   /** Both sides said `fin`. */
@@ -50,10 +53,10 @@ const DRAIN_MS = 10_000;
  */
 export class Flow implements FrameReceiver, LiveFlow {
   readonly #link: CarrierLink;
-  readonly #conn = Promise.withResolvers<Deno.Conn>();
+  readonly #conn = Promise.withResolvers<FlowConn>();
   readonly #over = Promise.withResolvers<FlowEnd>();
   readonly #onDone: () => void;
-  #attached: Deno.Conn | null = null;
+  #attached: FlowConn | null = null;
   #sentBytes = 0;
   #receivedBytes = 0;
   #isOutEnded = false;
@@ -82,7 +85,7 @@ export class Flow implements FrameReceiver, LiveFlow {
    * Carries bytes both ways until both are at their end, keeping half-closes, and closes the connection.
    * Never rejects: how it went is in the summary.
    */
-  async splice(conn: Deno.Conn, signal: AbortSignal): Promise<FlowSummary> {
+  async splice(conn: FlowConn, signal: AbortSignal): Promise<FlowSummary> {
     this.#attached = conn;
     if (this.#end !== null) closeQuietly(conn);
     const abort = () => this.abort();
@@ -123,7 +126,7 @@ export class Flow implements FrameReceiver, LiveFlow {
     this.#finish("carrier-lost");
   }
 
-  async #sendAll(conn: Deno.Conn): Promise<void> {
+  async #sendAll(conn: FlowConn): Promise<void> {
     // Two buffers: one is filled while the other leaves.
     let filling = new Uint8Array(SMALL_BUFFER_BYTES);
     let other: Uint8Array<ArrayBuffer> | null = null;

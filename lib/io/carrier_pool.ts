@@ -1,6 +1,6 @@
 import { NetworkError } from "../error.ts";
 import { refusalError } from "../tunnel/mod.ts";
-import type { Flow, FlowSummary } from "./carrier_flow.ts";
+import type { Flow, FlowConn, FlowSummary } from "./carrier_flow.ts";
 import {
   CarrierLost,
   type CarrierTarget,
@@ -24,7 +24,7 @@ const MAX_CONTEXTS = 1024;
 /** An open way to an app; the agent has connected to it. */
 export interface CarrierFlow {
   /** Carries bytes both ways until both are at their end, then closes the connection. Never rejects. */
-  splice(conn: Deno.Conn, signal: AbortSignal): Promise<FlowSummary>;
+  splice(conn: FlowConn, signal: AbortSignal): Promise<FlowSummary>;
   /** Gives the flow up unused. */
   abort(): void;
 }

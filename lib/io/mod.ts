@@ -48,7 +48,7 @@ export {
   loadAuthority,
 } from "./x509_issue.ts";
 export { type AskOptions, type UpstreamResult, Upstreams } from "./upstream.ts";
-export { type FlowEnd, type FlowSummary, type LiveFlow } from "./carrier_flow.ts";
+export { type FlowConn, type FlowEnd, type FlowSummary, type LiveFlow } from "./carrier_flow.ts";
 export { type AppCredentials, type CarrierTarget } from "./carrier_client.ts";
 export { type CarrierFlow, CarrierPool, type CarrierStats } from "./carrier_pool.ts";
 export { type CarrierHost, type HostedFlow, serveCarrier } from "./carrier_server.ts";

@@ -138,7 +138,10 @@ function nativeHandle(socket: TLSSocket): NativeHandle | null {
 }
 
 /** Writes all of the bytes. */
-export async function writeAll(conn: Deno.Conn, bytes: Uint8Array): Promise<void> {
+export async function writeAll(
+  conn: Pick<Deno.Conn, "write">,
+  bytes: Uint8Array,
+): Promise<void> {
   let written = await conn.write(bytes);
   while (written < bytes.length) written += await conn.write(bytes.subarray(written));
 }
