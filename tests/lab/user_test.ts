@@ -1,11 +1,12 @@
 /** `sudo vnet up` by an ordinary user: the daemon is the user's, the keys never leave it, strangers stay out. */
-import { equal, match, ok } from "node:assert/strict";
+import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import type { Host } from "./host.ts";
 import { remembers } from "./memory.ts";
 import { story } from "./needs.ts";
 import { installPacked } from "./packed.ts";
-import { Vnet } from "./vnet.ts";
+import { connectAll } from "./tools.ts";
+import { type Status, Vnet } from "./vnet.ts";
 import { until } from "./wait.ts";
 import { World } from "./world.ts";
 
@@ -65,6 +66,20 @@ story("user: the daemon is the user's, the helper is root's", async (step, lab) 
     equal((await client.run(curl, { user: "bob", expect: [7] })).code, 7);
     const foreign = new Vnet(client, { command, user: "bob", env: { HOME: "/home/bob" } });
     equal((await foreign.run(["status"], { expect: [5] })).code, 5);
+  });
+
+  await step("the LAN reaches no listener of the user's daemon", async () => {
+    const link = (await alice.json<Status>(["status"])).link!;
+    const [self4, self6] = [link.ipv4, link.ipv6].map((text) => text?.split("/")[0] ?? "");
+    await world.lan.script(`
+      ip route add ${self4} via 192.168.77.10
+      ip -6 route add ${self6} via 2001:db8:77::10
+    `);
+    const ports = [...new Set(client.tcpListeners().map(({ port }) => port))];
+    ok(ports.length > 0);
+    const targets = ports.flatMap((port) => [[self4!, port] as const, [self6!, port] as const]);
+    const attempts = await connectAll(world.lan, targets, 1_000);
+    deepEqual(targets.filter((_, i) => attempts[i]?.result === "connected").map(String), []);
   });
 
   await step("keys are the user's files, and in no process of root", async () => {
