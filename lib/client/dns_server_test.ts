@@ -1,10 +1,22 @@
-import { deepEqual, equal } from "node:assert/strict";
-import { Buffer } from "node:buffer";
-import dnsPacket from "dns-packet";
-import { NameTable, parseDomainName } from "../dns/mod.ts";
-import { type Endpoint, parseIp, parseIpv4, parseIpv6 } from "../ip/mod.ts";
-import { DatagramBatch, loadShim, UdpSocket } from "../os/mod.ts";
-import { DnsServer } from "./dns_server.ts";
+import { deepEqual, equal, match, notEqual } from "node:assert/strict";
+import { askTcp, askUdp, TcpClient, UdpClient } from "../../tests/doubles/dns_client.ts";
+import { always, answerTo, DnsUpstream, silent } from "../../tests/doubles/dns_upstream.ts";
+import {
+  decodeMessage,
+  EDE,
+  encodeQuestion,
+  FLAG,
+  frameMessage,
+  type Message,
+  NameTable,
+  parseDomainName,
+  questionOf,
+  RCODE,
+  RR_TYPE,
+} from "../dns/mod.ts";
+import { formatEndpoint, parseIpv4, parseIpv6, parsePrefix } from "../ip/mod.ts";
+import { loadShim } from "../os/mod.ts";
+import { DnsServer, type DnsServerOptions } from "./dns_server.ts";
 import type { HelperLink } from "./helper_link.ts";
 
 // Loaded once for the process, outside of any test.
@@ -16,159 +28,237 @@ const TABLE = new NameTable({
     parseDomainName("db.example.test"),
     { ipv4: parseIpv4("100.64.0.9"), ipv6: parseIpv6("fd00::6440:9") },
   ]]),
+  reverse: [parsePrefix("100.64.0.0/24")],
+  probe: { ipv4: parseIpv4("100.64.0.1"), ipv6: null },
 });
+const FOREIGN = "www.a-foreign-name.test";
 
 /** Not asked for anything: these servers listen on a free port of their own. */
 const NO_HELPER = {} as HelperLink;
 
-function open(): Promise<DnsServer> {
+function open(options: Partial<DnsServerOptions> = {}): Promise<DnsServer> {
   return DnsServer.open({
     shim: loadShim(),
     helper: NO_HELPER,
     needsPort53: false,
     table: () => TABLE,
+    ...options,
   });
 }
 
-function question(name: string, type: string, id = 4711): Uint8Array<ArrayBuffer> {
-  const encoded = dnsPacket.encode({
-    type: "query",
-    id,
-    flags: dnsPacket.RECURSION_DESIRED,
-    questions: [{ name, type: type as dnsPacket.RecordType }],
+function question(name: string, type: number = RR_TYPE.A, id = 4711): Uint8Array {
+  return encodeQuestion(questionOf(name, type), { id, udpSizeBytes: 1232 });
+}
+
+function read(answer: Uint8Array | null): Message {
+  const message = answer && decodeMessage(answer);
+  if (!message) throw new Error("Not a message");
+  return message;
+}
+
+function firstAddress(answer: Uint8Array | null): string | undefined {
+  return read(answer).answers[0]?.rdata.join(".");
+}
+
+Deno.test("DnsServer answers its own names over UDP and TCP, IPv4 and IPv6", async (t) => {
+  await using server = await open();
+  equal(server.endpoints.length, 2);
+  for (const endpoint of server.endpoints) {
+    await t.step(formatEndpoint(endpoint), async () => {
+      const asked = question("DB.example.test");
+      const overUdp = await askUdp(endpoint, asked);
+      const overTcp = await askTcp(endpoint, asked);
+      deepEqual(overUdp, overTcp);
+      equal(firstAddress(overUdp), "100.64.0.9");
+      equal(read(overUdp).id, 4711);
+      deepEqual(overUdp.subarray(12, 33), asked.subarray(12, 33)); // the spelling comes back
+    });
+  }
+});
+
+Deno.test("DnsServer answers for probes and for what it was not asked to publish", async () => {
+  await using server = await open();
+  const ask = (name: string, type?: number) => askUdp(server.endpoint, question(name, type));
+  equal(firstAddress(await ask("vnet-diag-0123abcd.example.test")), "100.64.0.1");
+  const https = read(await ask("db.example.test", RR_TYPE.HTTPS));
+  deepEqual([https.rcode, https.answers.length, https.authorities[0]?.type], [0, 0, RR_TYPE.SOA]);
+  equal(server.render([]).queries_forwarded, 0);
+});
+
+Deno.test("DnsServer forwards what is not its own, and hands back what it gets", async () => {
+  await using server = await open();
+  await using upstream = new DnsUpstream(always(192, 0, 2, 7));
+  server.setUpstreams([upstream.endpoint]);
+  const found = await askUdp(server.endpoint, question("WWW.a-foreign-name.TEST"));
+  equal(firstAddress(found), "192.0.2.7");
+  deepEqual(found.subarray(12, 37), question("WWW.a-foreign-name.TEST").subarray(12, 37));
+  equal(read(found).id, 4711);
+  const { queries_total, queries_forwarded } = server.render([]);
+  deepEqual([queries_total, queries_forwarded], [1, 1]);
+  deepEqual(server.render([]).upstreams, [formatEndpoint(upstream.endpoint)]);
+});
+
+Deno.test("DnsServer forwards an unknown name of a zone, and never to itself", async () => {
+  await using server = await open();
+  await using upstream = new DnsUpstream(always(192, 0, 2, 7));
+  server.setUpstreams([...server.endpoints, upstream.endpoint]);
+  deepEqual(server.render([]).upstreams, [formatEndpoint(upstream.endpoint)]);
+  equal(firstAddress(await askUdp(server.endpoint, question("x.example.test"))), "192.0.2.7");
+});
+
+Deno.test("DnsServer says why it has no answer", async (t) => {
+  await using server = await open();
+  const reason = async () => read(await askUdp(server.endpoint, question(FOREIGN)));
+  await t.step("no upstream", async () => {
+    const { rcode, edns } = await reason();
+    equal(rcode, RCODE.SERVFAIL);
+    deepEqual(edns?.error, {
+      code: EDE.NO_REACHABLE_AUTHORITY,
+      text: "no upstream resolver is known",
+    });
   });
-  return Uint8Array.from(encoded);
-}
-
-async function askUdp(server: Endpoint, message: Uint8Array): Promise<dnsPacket.DecodedPacket> {
-  const socket = UdpSocket.bind(loadShim(), { address: parseIp("127.0.0.1"), port: 0 });
-  try {
-    const batch = new DatagramBatch(1, 4096);
-    batch.put(0, message, server);
-    socket.trySend(batch);
-    await socket.receive(batch, AbortSignal.timeout(5_000));
-    return dnsPacket.decode(toBuffer(batch.payload(0)));
-  } finally {
-    await socket.close();
-  }
-}
-
-async function askTcp(
-  server: Endpoint,
-  messages: readonly Uint8Array[],
-): Promise<dnsPacket.DecodedPacket[]> {
-  using conn = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
-  for (const message of messages) {
-    const framed = new Uint8Array(message.length + 2);
-    new DataView(framed.buffer).setUint16(0, message.length);
-    framed.set(message, 2);
-    await conn.write(framed);
-  }
-  const answers: dnsPacket.DecodedPacket[] = [];
-  const buffer = new Uint8Array(65_536);
-  for (let used = 0; answers.length < messages.length;) {
-    const count = await conn.read(buffer.subarray(used));
-    if (count === null) break;
-    used += count;
-    for (const at = 0; at + 2 <= used;) {
-      const length = new DataView(buffer.buffer).getUint16(at);
-      if (at + 2 + length > used) break;
-      answers.push(dnsPacket.decode(toBuffer(buffer.subarray(at + 2, at + 2 + length))));
-      buffer.copyWithin(0, at + 2 + length, used);
-      used -= at + 2 + length;
-    }
-  }
-  return answers;
-}
-
-function toBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes);
-}
-
-/** An upstream that answers every A question with one address, or with an rcode. */
-function upstream(answer: string | "SERVFAIL"): { endpoint: Endpoint; close(): Promise<void> } {
-  const socket = UdpSocket.bind(loadShim(), { address: parseIp("127.0.0.1"), port: 0 });
-  const serving = (async () => {
-    const batch = new DatagramBatch(1, 4096);
-    while (await socket.receive(batch) > 0) {
-      const asked = dnsPacket.decode(toBuffer(batch.payload(0)));
-      const [first] = asked.questions ?? [];
-      const reply = dnsPacket.encode({
-        type: "response",
-        id: asked.id ?? 0,
-        flags: answer === "SERVFAIL" ? 2 : 0,
-        questions: asked.questions ?? [],
-        answers: answer === "SERVFAIL" || first === undefined
-          ? []
-          : [{ name: first.name, type: "A", ttl: 60, data: answer }],
-      });
-      // dns-packet writes names as it read them, so the letter case survives.
-      batch.put(0, Uint8Array.from(reply), batch.endpoint(0));
-      socket.trySend(batch);
-    }
-  })();
-  return {
-    endpoint: socket.localEndpoint,
-    close: async () => {
-      await socket.close();
-      await serving;
-    },
-  };
-}
-
-Deno.test("DnsServer answers its own names over UDP and TCP", async () => {
-  await using server = await open();
-  const overUdp = await askUdp(server.endpoint, question("DB.example.test", "A"));
-  deepEqual(overUdp.answers?.map((answer) => "data" in answer && answer.data), ["100.64.0.9"]);
-  equal(overUdp.id, 4711);
-  equal(overUdp.questions?.[0]?.name, "DB.example.test");
-  const [a, aaaa, https] = (await askTcp(server.endpoint, [
-    question("db.example.test", "A", 1),
-    question("db.example.test", "AAAA", 2),
-    question("db.example.test", "HTTPS", 3),
-  ])).toSorted((one, other) => (one.id ?? 0) - (other.id ?? 0));
-  deepEqual([a?.answers?.length, aaaa?.answers?.length, https?.answers?.length], [1, 1, 0]);
-  equal(https?.authorities?.[0]?.type, "SOA");
+  await t.step("a virtual address from elsewhere", async () => {
+    await using liar = new DnsUpstream(always(100, 64, 0, 200));
+    server.setUpstreams([liar.endpoint]);
+    const { rcode, answers, edns } = await reason();
+    deepEqual([rcode, answers.length, edns?.error?.code], [RCODE.SERVFAIL, 0, EDE.BLOCKED]);
+  });
+  await t.step("an upstream that leads back", async () => {
+    using relay = new UdpClient(server.endpoint);
+    await using circle = new DnsUpstream((asked) => {
+      void relay.send(asked); // a forwarder keeps the spelling, and takes an id of its own
+      return [];
+    });
+    server.setUpstreams([circle.endpoint]);
+    const { rcode, edns } = await reason();
+    equal(rcode, RCODE.SERVFAIL);
+    match(edns?.error?.text ?? "", /leads back to this server$/);
+    match(read(await relay.receive()).edns?.error?.text ?? "", /^this question of ours came back/);
+  });
 });
 
-Deno.test("DnsServer forwards what is not its own", async () => {
+Deno.test("DnsServer asks once what many ask at once", async () => {
   await using server = await open();
-  const public1 = upstream("192.0.2.7");
-  try {
-    server.setUpstreams([public1.endpoint]);
-    const found = await askUdp(server.endpoint, question("www.other.test", "A"));
-    deepEqual(found.answers?.map((answer) => "data" in answer && answer.data), ["192.0.2.7"]);
-    equal(server.render([]).queries_forwarded, 1);
-  } finally {
-    await public1.close();
-  }
+  await using upstream = new DnsUpstream(silent);
+  server.setUpstreams([upstream.endpoint]);
+  using one = new UdpClient(server.endpoint);
+  using two = new UdpClient(server.endpoint);
+  await one.send(question("www.a-foreign-name.test", RR_TYPE.A, 1));
+  await upstream.askedTimes(1);
+  // the owned name's answer tells that the equal question before it was taken in
+  await two.send(question("WWW.A-foreign-name.test", RR_TYPE.A, 2));
+  equal(read(await two.ask(question("db.example.test", RR_TYPE.A, 3))).id, 3);
+  upstream.script = always(192, 0, 2, 7); // for the repeated question
+  const [first, second] = [await one.receive(), await two.receive()];
+  deepEqual([read(first).id, read(second).id], [1, 2]);
+  deepEqual([firstAddress(first), firstAddress(second)], ["192.0.2.7", "192.0.2.7"]);
+  notEqual(first.subarray(12, 20).toHex(), second.subarray(12, 20).toHex());
+  equal(upstream.asked.length, 2);
 });
 
-Deno.test("DnsServer asks the next upstream when one fails", async () => {
+Deno.test("DnsServer says NODATA above its own names, whatever the upstream says", async () => {
   await using server = await open();
-  const broken = upstream("SERVFAIL");
-  const good = upstream("192.0.2.8");
-  try {
-    server.setUpstreams([broken.endpoint, good.endpoint]);
-    const found = await askUdp(server.endpoint, question("www.other.test", "A"));
-    deepEqual(found.answers?.map((answer) => "data" in answer && answer.data), ["192.0.2.8"]);
-  } finally {
-    await broken.close();
-    await good.close();
-  }
+  await using upstream = new DnsUpstream((asked) => [answerTo(asked, [], { rcode: 3 })]);
+  server.setUpstreams([upstream.endpoint]);
+  equal(read(await askUdp(server.endpoint, question("example.test"))).rcode, RCODE.NOERROR);
+  equal(read(await askUdp(server.endpoint, question("x.example.test"))).rcode, RCODE.NXDOMAIN);
 });
 
-Deno.test("DnsServer answers SERVFAIL when no upstream is known", async () => {
+Deno.test("DnsServer keeps foreign answers when it is told to", async () => {
+  await using server = await open({ cacheEntries: 10 });
+  await using upstream = new DnsUpstream(always(192, 0, 2, 7));
+  server.setUpstreams([upstream.endpoint]);
+  for (const id of [1, 2, 3]) {
+    const found = await askUdp(server.endpoint, question(FOREIGN, RR_TYPE.A, id));
+    deepEqual([read(found).id, firstAddress(found)], [id, "192.0.2.7"]);
+  }
+  equal(upstream.asked.length, 1);
+  server.setUpstreams([upstream.endpoint]); // other upstreams may know otherwise
+  await askUdp(server.endpoint, question(FOREIGN));
+  equal(upstream.asked.length, 2);
+});
+
+Deno.test("DnsServer asks over TCP for a TCP client whose answer is too large for UDP", async () => {
   await using server = await open();
-  const found = await askUdp(server.endpoint, question("www.other.test", "A"));
-  equal((found as { rcode?: string }).rcode, "SERVFAIL");
+  const text = [255, ...Array<number>(255).fill(65)];
+  const large = Array.from({ length: 12 }, () => [RR_TYPE.TXT, text] as const);
+  await using upstream = new DnsUpstream((asked, transport) => [
+    answerTo(
+      asked,
+      transport === "udp" ? [] : large,
+      transport === "udp" ? { flags: FLAG.TC } : {},
+    ),
+  ]);
+  server.setUpstreams([upstream.endpoint]);
+  const cut = read(await askUdp(server.endpoint, question(FOREIGN, RR_TYPE.TXT)));
+  deepEqual([cut.flags & FLAG.TC, cut.answers.length], [FLAG.TC, 0]);
+  const whole = read(await askTcp(server.endpoint, question(FOREIGN, RR_TYPE.TXT)));
+  deepEqual([whole.flags & FLAG.TC, whole.answers.length], [0, 12]);
+});
+
+Deno.test("DnsServer answers TCP questions in the order the answers are ready", async () => {
+  await using server = await open();
+  await using upstream = new DnsUpstream(silent);
+  server.setUpstreams([upstream.endpoint]);
+  using client = await TcpClient.connect(server.endpoint);
+  await client.send(question(FOREIGN, RR_TYPE.A, 1), question("db.example.test", RR_TYPE.A, 2));
+  equal(read(await client.receive()).id, 2);
+  upstream.script = always(192, 0, 2, 7);
+  await client.closeWrite(); // what was asked before is still answered
+  equal(read(await client.receive()).id, 1);
+  equal(await client.receive(), null);
+});
+
+Deno.test("DnsServer takes TCP messages as they come in, and only whole ones", async (t) => {
+  await using server = await open();
+  const framed = frameMessage(question("db.example.test"));
+  await t.step("byte by byte", async () => {
+    using client = await TcpClient.connect(server.endpoint);
+    for (const byte of framed) await client.write(Uint8Array.of(byte));
+    equal(firstAddress(await client.receive()), "100.64.0.9");
+  });
+  await t.step("two hundred at once", async () => {
+    using client = await TcpClient.connect(server.endpoint);
+    const ids = Array.from({ length: 200 }, (_, id) => id);
+    await client.send(...ids.map((id) => question("db.example.test", RR_TYPE.A, id)));
+    const got: number[] = [];
+    for (const _ of ids) got.push(read(await client.receive()).id);
+    deepEqual(got.toSorted((a, b) => a - b), ids);
+  });
+  const closed: [name: string, bytes: number[]][] = [
+    ["shorter than a header", [0, 4, 1, 2, 3, 4]],
+    ["longer than any query", [255, 255, 1, 2, 3, 4]],
+  ];
+  for (const [name, bytes] of closed) {
+    await t.step(name, async () => {
+      using client = await TcpClient.connect(server.endpoint);
+      await client.write(Uint8Array.from(bytes));
+      equal(await client.receive(), null);
+    });
+  }
 });
 
 Deno.test("DnsServer counts and survives what is no question", async () => {
   await using server = await open();
-  const malformed = await askUdp(server.endpoint, new Uint8Array(12));
-  equal((malformed as { rcode?: string }).rcode, "FORMERR");
+  equal(read(await askUdp(server.endpoint, new Uint8Array(12))).rcode, RCODE.FORMERR);
   equal(server.render([]).queries_malformed, 1);
-  const after = await askUdp(server.endpoint, question("db.example.test", "A"));
-  equal(after.answers?.length, 1);
+  equal(firstAddress(await askUdp(server.endpoint, question("db.example.test"))), "100.64.0.9");
+});
+
+Deno.test("DnsServer forwards everything while there is no table", async () => {
+  await using server = await open({ table: () => null });
+  await using upstream = new DnsUpstream(always(192, 0, 2, 7));
+  server.setUpstreams([upstream.endpoint]);
+  equal(firstAddress(await askUdp(server.endpoint, question("db.example.test"))), "192.0.2.7");
+});
+
+Deno.test("DnsServer tells those who wait that it is stopping", async () => {
+  const server = await open();
+  await using upstream = new DnsUpstream(silent);
+  server.setUpstreams([upstream.endpoint]);
+  using client = new UdpClient(server.endpoint);
+  await client.send(question(FOREIGN));
+  await upstream.askedTimes(1);
+  await server[Symbol.asyncDispose]();
+  equal(read(await client.receive()).edns?.error?.code, EDE.NOT_READY);
 });

@@ -73,7 +73,8 @@ class Connection implements TcpClient {
     this.#socket = socket;
     this.#clients = clients;
     this.#messageMs = options.messageMs;
-    this.#chunks = socket[Symbol.asyncIterator]();
+    // a client that has said everything still gets its answers
+    this.#chunks = socket.iterator({ destroyOnReturn: false });
     clients.add(this);
     socket.once("close", () => {
       clients.delete(this);
