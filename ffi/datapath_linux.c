@@ -383,12 +383,11 @@ static void read_config(struct nat_config *config, const uint8_t *addresses,
 {
 	memcpy(config->self[0], addresses, 4);
 	memcpy(config->peer[0], addresses + 4, 4);
-	memcpy(config->network[0], addresses + 8, 4);
-	if (addresses_len < 60)
+	if (addresses_len < 56)
 		return;
-	memcpy(config->self[1], addresses + 12, 16);
-	memcpy(config->peer[1], addresses + 28, 16);
-	memcpy(config->network[1], addresses + 44, 16);
+	memcpy(config->self[1], addresses + 8, 16);
+	memcpy(config->peer[1], addresses + 24, 16);
+	memcpy(config->network6, addresses + 40, 16);
 	config->has_ipv6 = 1;
 }
 
@@ -457,15 +456,14 @@ static int32_t start(struct datapath *datapath)
 
 int64_t vnet_datapath_start(int32_t tun_fd, uint32_t vnet_header, int32_t raw4_fd,
 			    int32_t raw6_fd, uint32_t ifindex, const uint8_t *addresses,
-			    uint32_t addresses_len, uint32_t range_length, uint32_t listen_port4,
-			    uint32_t listen_port6, uint32_t max_held, uint32_t held_timeout_ms,
-			    uint32_t flags)
+			    uint32_t addresses_len, uint32_t listen_port4, uint32_t listen_port6,
+			    uint32_t max_held, uint32_t held_timeout_ms, uint32_t flags)
 {
 	struct datapath *datapath;
 	int32_t ret;
 
-	if ((addresses_len != 12 && addresses_len != 60) || listen_port4 > 65535 ||
-	    listen_port6 > 65535 || (addresses_len == 60 && raw6_fd < 0))
+	if ((addresses_len != 8 && addresses_len != 56) || listen_port4 > 65535 ||
+	    listen_port6 > 65535 || (addresses_len == 56 && raw6_fd < 0))
 		return -EINVAL;
 	datapath = calloc(1, sizeof(*datapath));
 	if (!datapath)
@@ -478,7 +476,6 @@ int64_t vnet_datapath_start(int32_t tun_fd, uint32_t vnet_header, int32_t raw4_f
 	datapath->ifindex = ifindex;
 	datapath->flags = flags;
 	read_config(&datapath->config, addresses, addresses_len);
-	datapath->config.range_length = range_length;
 	datapath->config.listen_port[0] = (uint16_t)listen_port4;
 	datapath->config.listen_port[1] = (uint16_t)listen_port6;
 	datapath->config.max_held = max_held;
@@ -496,19 +493,29 @@ int64_t vnet_datapath_start(int32_t tun_fd, uint32_t vnet_header, int32_t raw4_f
 	return (int64_t)(uintptr_t)datapath;
 }
 
+int32_t vnet_datapath_networks(int64_t handle, const uint8_t *networks, uint32_t networks_len)
+{
+	struct datapath *datapath = from_handle(handle);
+	int32_t ret;
+
+	if (networks_len % VNET_NETWORK_RECORD_SIZE)
+		return -EINVAL;
+	pthread_mutex_lock(&datapath->lock);
+	ret = nat_set_networks(datapath->nat, networks, networks_len / VNET_NETWORK_RECORD_SIZE);
+	pthread_mutex_unlock(&datapath->lock);
+	return ret;
+}
+
 int32_t vnet_datapath_leases(int64_t handle, const uint8_t *addresses, uint32_t addresses_len,
 			     uint32_t add)
 {
 	struct datapath *datapath = from_handle(handle);
-	int32_t ret = addresses_len % 4 ? -EINVAL : 0;
+	int32_t ret;
 
+	if (addresses_len % 4)
+		return -EINVAL;
 	pthread_mutex_lock(&datapath->lock);
-	for (uint32_t at = 0; ret == 0 && at < addresses_len; at += 4) {
-		if (!nat_may_lease(datapath->nat, addresses + at))
-			ret = -EINVAL;
-	}
-	for (uint32_t at = 0; ret == 0 && at < addresses_len; at += 4)
-		ret = nat_lease(datapath->nat, addresses + at, add);
+	ret = nat_lease(datapath->nat, addresses, addresses_len / 4, add);
 	pthread_mutex_unlock(&datapath->lock);
 	return ret;
 }

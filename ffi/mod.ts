@@ -9,7 +9,7 @@
  */
 
 /** The version this table was written for. */
-export const ABI_VERSION = 1;
+export const ABI_VERSION = 2;
 
 /** The header's functions, in its order. What blocks in C is `nonblocking` here and returns a promise. */
 export const symbols = {
@@ -36,6 +36,8 @@ export const symbols = {
   vnet_route_remove: { parameters: ["u32", "buffer", "u32", "u32"], result: "i32" },
   vnet_route_dump: { parameters: ["u32", "buffer", "u32"], result: "i32" },
   vnet_address_dump: { parameters: ["u32", "buffer", "u32"], result: "i32" },
+  vnet_network_watch: { parameters: [], result: "i32" },
+  vnet_network_changes: { parameters: ["i32"], result: "i32" },
 
   vnet_unix_listen: { parameters: ["buffer", "u32", "u32", "u32"], result: "i32" },
   vnet_unix_accept: { parameters: ["i32"], result: "i32" },
@@ -106,10 +108,10 @@ export const symbols = {
       "u32",
       "u32",
       "u32",
-      "u32",
     ],
     result: "i64",
   },
+  vnet_datapath_networks: { parameters: ["i64", "buffer", "u32"], result: "i32" },
   vnet_datapath_leases: { parameters: ["i64", "buffer", "u32", "u32"], result: "i32" },
   vnet_datapath_events: {
     parameters: ["i64", "buffer", "u32", "i32"],
@@ -147,6 +149,13 @@ export const ANSWER = {
 
 /** `vnet_datapath_start`: packets of sockets without a local owner are refused. */
 export const OWNER_REQUIRED = 1;
+
+/** Size of one record of `vnet_datapath_networks`, and how many there may be. */
+export const NETWORK_RECORD_SIZE = 5;
+export const NETWORKS_LIMIT = 16;
+
+/** How many addresses may be leased at a time. */
+export const LEASES_LIMIT = 65_536;
 
 /** Size of one record of `vnet_datapath_events` and `vnet_datapath_flow`. */
 export const FLOW_RECORD_SIZE = 64;

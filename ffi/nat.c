@@ -16,6 +16,8 @@
 #define BUCKETS 65536u
 #define BUCKET_MASK (BUCKETS - 1)
 #define NONE 0xffffffffu
+#define LEASE_SLOTS (2 * VNET_LEASES_LIMIT)
+#define LEASE_MASK (LEASE_SLOTS - 1)
 
 /* Seconds without a packet after which a flow is forgotten (RFC 5382 REQ-5 for an open one). */
 #define SYN_SECONDS 60u
@@ -80,12 +82,19 @@ struct held {
 	uint8_t syn[PACKET_HEADERS_LIMIT];
 };
 
+/* An IPv4 network, host order. */
+struct network {
+	uint32_t first;
+	uint32_t mask;
+};
+
 struct nat {
 	struct nat_config config;
 	struct table tables[2];
-	uint64_t *leased; /* one bit per address of the IPv4 network */
-	uint32_t network4; /* host order */
-	uint32_t size4;
+	struct network networks[VNET_NETWORKS_LIMIT];
+	uint32_t networks_count;
+	uint32_t *leased; /* IPv4 addresses in host order, 0 where free; at most half full */
+	uint32_t leased_count;
 	struct held *held;
 	uint32_t held_first;
 	uint32_t held_last;
@@ -115,8 +124,7 @@ static uint32_t host32(const uint8_t *address)
 
 static int config_valid(const struct nat_config *config)
 {
-	return config->range_length >= 8 && config->range_length <= 27 && config->max_held >= 1 &&
-	       config->max_held <= PORTS && config->held_timeout_ms >= 1 &&
+	return config->max_held >= 1 && config->max_held <= PORTS && config->held_timeout_ms >= 1 &&
 	       config->listen_port[0] != 0 && (!config->has_ipv6 || config->listen_port[1] != 0);
 }
 
@@ -149,10 +157,8 @@ struct nat *nat_create(const struct nat_config *config)
 	if (!nat)
 		return NULL;
 	nat->config = *config;
-	nat->size4 = 1u << (32 - config->range_length);
-	nat->network4 = host32(config->network[0]) & ~(nat->size4 - 1);
 	nat->icmp_tokens = ICMP_BURST;
-	nat->leased = calloc(nat->size4 / 64 + 1, sizeof(*nat->leased));
+	nat->leased = calloc(LEASE_SLOTS, sizeof(*nat->leased));
 	nat->held = calloc(config->max_held, sizeof(*nat->held));
 	if (!nat->leased || !nat->held || !make_table(&nat->tables[0]) ||
 	    !make_table(&nat->tables[1])) {
@@ -176,54 +182,6 @@ void nat_destroy(struct nat *nat)
 
 /* ---- leases ------------------------------------------------------------------- */
 
-/* The place of an address in the IPv4 network; an IPv6 address has that of its twin. NONE: outside. */
-static uint32_t place_of(const struct nat *nat, uint8_t v6, const uint8_t *address)
-{
-	static const uint8_t zero[4] = { 0 };
-	uint32_t low = host32(v6 ? address + 12 : address);
-
-	if (v6 && (memcmp(address, nat->config.network[1], 8) != 0 ||
-		   memcmp(address + 8, zero, 4) != 0))
-		return NONE;
-	return low - nat->network4 < nat->size4 ? low - nat->network4 : NONE;
-}
-
-static int in_range(const struct nat *nat, uint8_t v6, const uint8_t *address)
-{
-	if (v6)
-		return memcmp(address, nat->config.network[1], 8) == 0;
-	return place_of(nat, 0, address) != NONE;
-}
-
-static int is_leased(const struct nat *nat, uint8_t v6, const uint8_t *address)
-{
-	uint32_t place = place_of(nat, v6, address);
-
-	return place != NONE && nat->leased[place / 64] >> place % 64 & 1;
-}
-
-int32_t nat_may_lease(const struct nat *nat, const uint8_t *address)
-{
-	return place_of(nat, 0, address) != NONE &&
-	       memcmp(address, nat->config.self[0], 4) != 0 &&
-	       memcmp(address, nat->config.peer[0], 4) != 0;
-}
-
-int32_t nat_lease(struct nat *nat, const uint8_t *address, uint32_t add)
-{
-	uint32_t place = place_of(nat, 0, address);
-
-	if (!nat_may_lease(nat, address))
-		return -EINVAL;
-	if (add)
-		nat->leased[place / 64] |= 1ull << place % 64;
-	else
-		nat->leased[place / 64] &= ~(1ull << place % 64);
-	return 0;
-}
-
-/* ---- flows -------------------------------------------------------------------- */
-
 static uint64_t mix(uint64_t hash)
 {
 	hash ^= hash >> 32;
@@ -231,6 +189,154 @@ static uint64_t mix(uint64_t hash)
 	hash ^= hash >> 29;
 	return hash;
 }
+
+static int in_networks(const struct nat *nat, uint32_t address)
+{
+	for (uint32_t i = 0; i < nat->networks_count; i++) {
+		if ((address & nat->networks[i].mask) == nat->networks[i].first)
+			return 1;
+	}
+	return 0;
+}
+
+/* The IPv4 address that an address stands for, host order; 0 for one that is no twin. */
+static uint32_t plain(const struct nat *nat, uint8_t v6, const uint8_t *address)
+{
+	static const uint8_t zero[4] = { 0 };
+
+	if (!v6)
+		return host32(address);
+	if (memcmp(address, nat->config.network6, 8) != 0 || memcmp(address + 8, zero, 4) != 0)
+		return 0;
+	return host32(address + 12);
+}
+
+static int in_range(const struct nat *nat, uint8_t v6, const uint8_t *address)
+{
+	if (v6)
+		return memcmp(address, nat->config.network6, 8) == 0;
+	return in_networks(nat, host32(address));
+}
+
+static uint32_t home_slot(const struct nat *nat, uint32_t address)
+{
+	return (uint32_t)mix(nat->config.seed ^ address) & LEASE_MASK;
+}
+
+/* The slot an address is in, or the free one where it would go. */
+static uint32_t slot_of(const struct nat *nat, uint32_t address)
+{
+	uint32_t slot = home_slot(nat, address);
+
+	while (nat->leased[slot] && nat->leased[slot] != address)
+		slot = (slot + 1) & LEASE_MASK;
+	return slot;
+}
+
+static int is_leased(const struct nat *nat, uint8_t v6, const uint8_t *address)
+{
+	uint32_t value = plain(nat, v6, address);
+
+	return value && nat->leased[slot_of(nat, value)] == value;
+}
+
+static void insert_lease(struct nat *nat, uint32_t address)
+{
+	uint32_t slot = slot_of(nat, address);
+
+	nat->leased_count += !nat->leased[slot];
+	nat->leased[slot] = address;
+}
+
+/* Frees a slot and moves up those that had to go past it (Knuth, TAOCP 6.4, algorithm R). */
+static void remove_lease(struct nat *nat, uint32_t address)
+{
+	uint32_t hole = slot_of(nat, address), slot = hole;
+
+	if (!nat->leased[hole])
+		return;
+	for (;;) {
+		slot = (slot + 1) & LEASE_MASK;
+		if (!nat->leased[slot])
+			break;
+		if (((slot - home_slot(nat, nat->leased[slot])) & LEASE_MASK) <
+		    ((slot - hole) & LEASE_MASK))
+			continue;
+		nat->leased[hole] = nat->leased[slot];
+		hole = slot;
+	}
+	nat->leased[hole] = 0;
+	nat->leased_count--;
+}
+
+static int read_network(const uint8_t *record, struct network *network)
+{
+	if (record[4] < 8 || record[4] > 32)
+		return 0;
+	network->first = host32(record);
+	network->mask = NONE << (32 - record[4]);
+	return (network->first & ~network->mask) == 0 && network->first != 0;
+}
+
+static void end_leases_outside(struct nat *nat)
+{
+	uint32_t slot = 0;
+
+	while (slot < LEASE_SLOTS) {
+		uint32_t address = nat->leased[slot];
+
+		/* another may move up into the slot: it is looked at again */
+		if (address && !in_networks(nat, address))
+			remove_lease(nat, address);
+		else
+			slot++;
+	}
+}
+
+int32_t nat_set_networks(struct nat *nat, const uint8_t *records, uint32_t count)
+{
+	struct network networks[VNET_NETWORKS_LIMIT];
+
+	if (count > VNET_NETWORKS_LIMIT)
+		return -EINVAL;
+	for (uint32_t i = 0; i < count; i++) {
+		if (!read_network(records + (size_t)i * VNET_NETWORK_RECORD_SIZE, &networks[i]))
+			return -EINVAL;
+	}
+	memcpy(nat->networks, networks, count * sizeof(networks[0]));
+	nat->networks_count = count;
+	end_leases_outside(nat);
+	return 0;
+}
+
+/* The link's own addresses answer for nobody. */
+static int may_lease(const struct nat *nat, const uint8_t *address)
+{
+	return in_networks(nat, host32(address)) && memcmp(address, nat->config.self[0], 4) != 0 &&
+	       memcmp(address, nat->config.peer[0], 4) != 0;
+}
+
+int32_t nat_lease(struct nat *nat, const uint8_t *addresses, uint32_t count, uint32_t add)
+{
+	for (uint32_t i = 0; add && i < count; i++) {
+		if (!may_lease(nat, addresses + (size_t)i * 4))
+			return -EINVAL;
+	}
+	/* those that are leased already count twice: a caller that sends only what differs never notices */
+	if (add && count > VNET_LEASES_LIMIT - nat->leased_count)
+		return -ENOSPC;
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t address = host32(addresses + (size_t)i * 4);
+
+		if (add)
+			insert_lease(nat, address);
+		else
+			remove_lease(nat, address);
+	}
+	return 0;
+}
+
+/* ---- flows -------------------------------------------------------------------- */
 
 static uint32_t bucket_of(const struct nat *nat, uint32_t address_len, const struct tuple *tuple)
 {

@@ -56,8 +56,7 @@ enum nat_verdict {
 struct nat_config {
 	uint8_t self[2][16];
 	uint8_t peer[2][16];
-	uint8_t network[2][16];
-	uint32_t range_length; /* of the IPv4 network, 8 to 27; IPv6 is a /64 */
+	uint8_t network6[16]; /* a /64 whose low 32 bits are an IPv4 address */
 	uint16_t listen_port[2];
 	uint8_t has_ipv6;
 	uint32_t max_held;
@@ -79,11 +78,17 @@ struct nat;
 struct nat *nat_create(const struct nat_config *config);
 void nat_destroy(struct nat *nat);
 
-/* Leases an IPv4 address (4 bytes) and its twin, or takes it back. Returns 0, or -EINVAL. */
-int32_t nat_lease(struct nat *nat, const uint8_t *address, uint32_t add);
+/*
+ * Sets the IPv4 networks to just these, records of VNET_NETWORK_RECORD_SIZE; none to begin with. Leases
+ * outside them end. Returns 0, or -EINVAL with nothing changed.
+ */
+int32_t nat_set_networks(struct nat *nat, const uint8_t *records, uint32_t count);
 
-/* Tells whether nat_lease() would accept an address. */
-int32_t nat_may_lease(const struct nat *nat, const uint8_t *address);
+/*
+ * Leases IPv4 addresses (4 bytes each) and their twins, or takes them back; all or none. Returns 0, -EINVAL
+ * for one outside the networks, or -ENOSPC beyond VNET_LEASES_LIMIT.
+ */
+int32_t nat_lease(struct nat *nat, const uint8_t *addresses, uint32_t count, uint32_t add);
 
 /* Takes one packet of the device. */
 enum nat_verdict nat_packet(struct nat *nat, struct packet *packet, uint64_t now_ms);

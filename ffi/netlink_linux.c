@@ -509,3 +509,45 @@ int32_t vnet_address_dump(uint32_t family, uint8_t *out, uint32_t out_len)
 {
 	return dump_request(RTM_GETADDR, family, address_record, out, out_len);
 }
+
+/* ---- changes -------------------------------------------------------------------- */
+
+int32_t vnet_network_watch(void)
+{
+	struct sockaddr_nl groups = {
+		.nl_family = AF_NETLINK,
+		.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
+			     RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE,
+	};
+	int32_t fd, ret;
+
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&groups, sizeof(groups)) < 0) {
+		ret = -errno;
+		close(fd);
+		return ret;
+	}
+	return fd;
+}
+
+int32_t vnet_network_changes(int32_t fd)
+{
+	uint8_t rest[1];
+	int32_t count = 0;
+
+	/* what changed is looked up afresh: the messages themselves may be cut */
+	while (count < INT32_MAX) {
+		if (recv(fd, rest, sizeof(rest), MSG_TRUNC) < 0) {
+			if (errno == EAGAIN)
+				break;
+			if (errno == EINTR)
+				continue;
+			if (errno != ENOBUFS)
+				return -errno;
+		}
+		count++;
+	}
+	return count;
+}

@@ -16,7 +16,7 @@
 
 #include <stdint.h>
 
-#define VNET_ABI_VERSION 1
+#define VNET_ABI_VERSION 2
 
 /* The library is built with hidden symbols; these are the ones it shows. */
 #pragma GCC visibility push(default)
@@ -135,6 +135,18 @@ int32_t vnet_route_dump(uint32_t family, uint8_t *out, uint32_t out_len);
  * address 16 bytes. Returns as vnet_route_dump().
  */
 int32_t vnet_address_dump(uint32_t family, uint8_t *out, uint32_t out_len);
+
+/*
+ * Opens a socket that becomes readable when a link, an address or a route of
+ * this network namespace changes. Nonblocking. Returns the descriptor, or -errno.
+ */
+int32_t vnet_network_watch(void);
+
+/*
+ * Takes what a socket of vnet_network_watch() has. Returns how many changes
+ * there were, 0 for none; those the kernel had no room for count as one.
+ */
+int32_t vnet_network_changes(int32_t fd);
 
 /* ---- socket_linux.c ------------------------------------------------------ */
 
@@ -332,14 +344,28 @@ int32_t vnet_mount_private(void);
  */
 int64_t vnet_datapath_start(int32_t tun_fd, uint32_t vnet_header, int32_t raw4_fd,
 			    int32_t raw6_fd, uint32_t ifindex, const uint8_t *addresses,
-			    uint32_t addresses_len, uint32_t range_length,
-			    uint32_t listen_port4, uint32_t listen_port6, uint32_t max_held,
+			    uint32_t addresses_len, uint32_t listen_port4,
+			    uint32_t listen_port6, uint32_t max_held,
 			    uint32_t held_timeout_ms, uint32_t flags);
+
+/* Size of one record of vnet_datapath_networks(), and how many there may be. */
+#define VNET_NETWORK_RECORD_SIZE 5
+#define VNET_NETWORKS_LIMIT 16
+
+/*
+ * Sets the IPv4 networks to just these, none to begin with: records of 5 bytes,
+ * address 4 bytes | prefix length u8, 8 to 32, host bits zero. Leases outside
+ * them end; connections that exist stay. Returns 0, or -EINVAL with nothing changed.
+ */
+int32_t vnet_datapath_networks(int64_t handle, const uint8_t *networks, uint32_t networks_len);
+
+/* How many addresses may be leased at a time. */
+#define VNET_LEASES_LIMIT 65536
 
 /*
  * Adds (1) or removes (0) leased IPv4 addresses, 4 bytes each; the IPv6 twins
- * follow. Connections that exist stay. Returns 0, or -EINVAL if one of them
- * lies outside the network (nothing is changed then).
+ * follow. Connections that exist stay. Returns 0, or with nothing changed
+ * -EINVAL if one to add lies outside the networks, -ENOSPC if they are too many.
  */
 int32_t vnet_datapath_leases(int64_t handle, const uint8_t *addresses, uint32_t addresses_len,
 			     uint32_t add);

@@ -26,6 +26,9 @@ static const uint8_t addresses6[6][16] = {
 	{ 0xfd, 1, [15] = 1 }, { 0xff, 2, [15] = 2 },
 };
 
+static const uint8_t network4[VNET_NETWORK_RECORD_SIZE] = { 100, 64, 0, 0, 10 };
+static const uint8_t network6[16] = { 0xfd, 0x7a };
+
 /* The input, read from the front; zero when it is used up. */
 struct input {
 	const uint8_t *data;
@@ -51,7 +54,6 @@ static uint8_t next(struct input *input)
 static struct nat *make(void)
 {
 	struct nat_config config = {
-		.range_length = 10,
 		.listen_port = { 1025, 1026 },
 		.has_ipv6 = 1,
 		.max_held = MAX_HELD,
@@ -62,13 +64,13 @@ static struct nat *make(void)
 
 	memcpy(config.self[0], addresses4[0], 4);
 	memcpy(config.peer[0], addresses4[1], 4);
-	memcpy(config.network[0], addresses4[0], 4);
 	memcpy(config.self[1], addresses6[0], 16);
 	memcpy(config.peer[1], addresses6[1], 16);
-	memcpy(config.network[1], addresses6[0], 16);
+	memcpy(config.network6, network6, sizeof(network6));
 	nat = nat_create(&config);
 	REQUIRE(nat != NULL);
-	REQUIRE(nat_lease(nat, addresses4[2], 1) == 0);
+	REQUIRE(nat_set_networks(nat, network4, 1) == 0);
+	REQUIRE(nat_lease(nat, addresses4[2], 1, 1) == 0);
 	return nat;
 }
 

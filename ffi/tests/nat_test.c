@@ -3,6 +3,7 @@
  * The flow table without a machine: packets in, packets out, time as a number. Reports in TAP; nat_test.ts
  * compiles it with ASan and UBSan and shows its lines as steps.
  */
+#include <errno.h>
 #include <stdio.h>
 
 #include "../nat.h"
@@ -15,7 +16,8 @@
 
 static const uint8_t self[2][16] = { { 100, 64, 0, 1 }, { 0xfd, 0x7a, [15] = 1 } };
 static const uint8_t peer[2][16] = { { 100, 64, 0, 2 }, { 0xfd, 0x7a, [15] = 2 } };
-static const uint8_t network[2][16] = { { 100, 64, 0, 0 }, { 0xfd, 0x7a } };
+static const uint8_t network4[VNET_NETWORK_RECORD_SIZE] = { 100, 64, 0, 0, 10 };
+static const uint8_t network6[16] = { 0xfd, 0x7a };
 static const uint8_t app[2][16] = { { 100, 70, 7, 9 }, { 0xfd, 0x7a, [12] = 100, 70, 7, 9 } };
 static const uint8_t nobody[2][16] = { { 100, 70, 7, 10 }, { 0xfd, 0x7a, [12] = 100, 70, 7, 10 } };
 static const struct nat_owner owner = { 1000, 4711 };
@@ -34,7 +36,6 @@ static int tests;
 static struct nat *make(uint32_t max_held)
 {
 	struct nat_config config = {
-		.range_length = 10,
 		.listen_port = { 40000, 40006 },
 		.has_ipv6 = 1,
 		.max_held = max_held,
@@ -45,10 +46,11 @@ static struct nat *make(uint32_t max_held)
 
 	memcpy(config.self, self, sizeof(self));
 	memcpy(config.peer, peer, sizeof(peer));
-	memcpy(config.network, network, sizeof(network));
+	memcpy(config.network6, network6, sizeof(network6));
 	nat = nat_create(&config);
 	CHECK(nat != NULL);
-	CHECK(nat_lease(nat, app[0], 1) == 0);
+	CHECK(nat_set_networks(nat, network4, 1) == 0);
+	CHECK(nat_lease(nat, app[0], 1, 1) == 0);
 	return nat;
 }
 
@@ -651,17 +653,17 @@ static void test_leases(void)
 	struct nat *nat = make(8);
 	struct segment syn = from_client(1, 5555, SYN);
 
-	CHECK(nat_lease(nat, outside, 1) < 0);
-	CHECK(nat_lease(nat, self[0], 1) < 0);
-	CHECK(nat_lease(nat, peer[0], 1) < 0);
-	CHECK(nat_lease(nat, last, 1) == 0);
+	CHECK(nat_lease(nat, outside, 1, 1) == -EINVAL);
+	CHECK(nat_lease(nat, self[0], 1, 1) == -EINVAL);
+	CHECK(nat_lease(nat, peer[0], 1, 1) == -EINVAL);
+	CHECK(nat_lease(nat, last, 1, 1) == 0);
 	memcpy(not_twin, app[1], 16);
 	not_twin[10] = 1;
 	syn.destination = not_twin;
 	CHECK(pass(nat, &syn, 0) == NAT_ANSWER);
 	syn.destination = app[1];
 	CHECK(pass(nat, &syn, 0) == NAT_DROP);
-	CHECK(nat_lease(nat, app[0], 0) == 0);
+	CHECK(nat_lease(nat, app[0], 1, 0) == 0);
 	syn.source_port = 1;
 	CHECK(pass(nat, &syn, 0) == NAT_ANSWER);
 	CHECK(counter(nat, NAT_REFUSED_UNLEASED) == 2);
@@ -670,17 +672,97 @@ static void test_leases(void)
 	nat_destroy(nat);
 }
 
+static enum nat_verdict syn_to(struct nat *nat, const uint8_t *address, uint16_t port)
+{
+	struct segment syn = from_client(0, port, SYN);
+
+	syn.destination = address;
+	return pass(nat, &syn, 0);
+}
+
+static void test_networks(void)
+{
+	static const uint8_t two[] = { 10, 9, 0, 0, 16, 192, 168, 7, 32, 27 };
+	static const uint8_t ten[4] = { 10, 9, 255, 255 }, small[4] = { 192, 168, 7, 63 };
+	static const uint8_t past[4] = { 192, 168, 7, 64 };
+	static const uint8_t wrong[][5] = {
+		{ 10, 9, 0, 1, 16 }, { 10, 0, 0, 0, 7 }, { 10, 0, 0, 0, 33 }, { 0, 0, 0, 0, 8 },
+	};
+	uint8_t many[(VNET_NETWORKS_LIMIT + 1) * VNET_NETWORK_RECORD_SIZE];
+	struct nat *nat = make(8);
+
+	for (uint32_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		CHECK(nat_set_networks(nat, wrong[i], 1) == -EINVAL);
+	for (uint32_t i = 0; i <= VNET_NETWORKS_LIMIT; i++)
+		memcpy(many + i * VNET_NETWORK_RECORD_SIZE, network4, sizeof(network4));
+	CHECK(nat_set_networks(nat, many, VNET_NETWORKS_LIMIT + 1) == -EINVAL);
+	CHECK(syn_to(nat, app[0], 1) == NAT_DROP);
+	CHECK(counter(nat, NAT_SYNS_HELD) == 1);
+
+	CHECK(nat_set_networks(nat, two, 2) == 0);
+	CHECK(nat_lease(nat, ten, 1, 1) == 0);
+	CHECK(nat_lease(nat, small, 1, 1) == 0);
+	CHECK(nat_lease(nat, past, 1, 1) == -EINVAL);
+	CHECK(nat_lease(nat, app[0], 1, 1) == -EINVAL);
+	CHECK(syn_to(nat, ten, 2) == NAT_DROP);
+	CHECK(syn_to(nat, small, 3) == NAT_DROP);
+	CHECK(counter(nat, NAT_SYNS_HELD) == 3);
+	/* the lease of the network that is gone ended, and comes back with neither */
+	CHECK(syn_to(nat, app[0], 4) == NAT_DROP);
+	CHECK(counter(nat, NAT_DROPPED_OUTSIDE) == 1);
+	CHECK(nat_set_networks(nat, network4, 1) == 0);
+	CHECK(syn_to(nat, app[0], 5) == NAT_ANSWER);
+	CHECK(nat_set_networks(nat, two, 2) == 0);
+	CHECK(syn_to(nat, ten, 6) == NAT_ANSWER);
+	nat_destroy(nat);
+}
+
+/* The set of leases against an array that has a place for each of 2^17 addresses. */
+static void test_many_leases(void)
+{
+	static const uint8_t wide[VNET_NETWORK_RECORD_SIZE] = { 10, 0, 0, 0, 8 };
+	static uint8_t model[1u << 17];
+	uint32_t random = 1, held = 0, refused = 0;
+	struct nat *nat = make(1);
+
+	memset(model, 0, sizeof(model));
+	CHECK(nat_set_networks(nat, wide, 1) == 0);
+	for (uint32_t i = 0; i < 400000; i++) {
+		uint32_t place, add;
+		int32_t ret;
+
+		random = random * 1664525 + 1013904223;
+		place = random >> 15;
+		add = i < 200000 || random % 3 == 0;
+		ret = nat_lease(nat, (uint8_t[]){ 10, 0x7f & (uint8_t)(place >> 16), (uint8_t)(place >> 8),
+						  (uint8_t)place }, 1, add);
+		if (add && held == VNET_LEASES_LIMIT) {
+			CHECK(ret == -ENOSPC);
+			refused++;
+			continue;
+		}
+		CHECK(ret == 0);
+		held += add - model[place];
+		model[place] = (uint8_t)add;
+	}
+	CHECK(refused > 0);
+	for (uint32_t place = 0; place < 1u << 17; place++) {
+		uint64_t before = counter(nat, NAT_REFUSED_UNLEASED);
+		uint8_t address[4] = { 10, (uint8_t)(place >> 16), (uint8_t)(place >> 8), (uint8_t)place };
+
+		if (place % 16 == 0) {
+			syn_to(nat, address, 7);
+			CHECK((counter(nat, NAT_REFUSED_UNLEASED) == before) == model[place]);
+		}
+	}
+	nat_destroy(nat);
+}
+
 static void test_limits_that_make_no_sense(void)
 {
-	struct nat_config config = { .range_length = 10, .listen_port = { 1, 1 }, .max_held = 1,
-				     .held_timeout_ms = 1 };
+	struct nat_config config = { .listen_port = { 1, 1 }, .max_held = 1, .held_timeout_ms = 1 };
 	struct nat_config bad = config;
 
-	bad.range_length = 7;
-	CHECK(nat_create(&bad) == NULL);
-	bad.range_length = 28;
-	CHECK(nat_create(&bad) == NULL);
-	bad = config;
 	bad.max_held = 0;
 	CHECK(nat_create(&bad) == NULL);
 	bad = config;
@@ -876,6 +958,40 @@ static void test_bytes_behind_the_packet_are_cut(void)
 	nat_destroy(nat);
 }
 
+/* What may go to this host through lo: single SYNs and ICMP unreachable errors, whole and nothing behind. */
+static void test_only_our_packets_are_injected(void)
+{
+	for (int v6 = 0; v6 < 2; v6++) {
+		for (uint32_t flags = 0; flags < 32; flags++) {
+			struct segment segment = from_client(v6, 5555, (uint8_t)flags);
+			struct built built = build_tcp(&segment);
+			struct packet packet = wrap(&built, 0);
+
+			/* PSH, 8, does not matter */
+			CHECK(packet_is_ours(&packet) == ((flags & ~8u) == SYN));
+			packet = wrap(&built, 0);
+			packet.len++;
+			CHECK(!packet_is_ours(&packet));
+			packet = wrap(&built, 0);
+			packet.len--;
+			CHECK(!packet_is_ours(&packet));
+			free(built.data);
+		}
+		for (uint32_t type = 0; type < 256; type++) {
+			struct built built = build_icmp(v6, app[v6], (uint8_t)type);
+			struct packet packet = wrap(&built, 0);
+
+			CHECK(packet_is_ours(&packet) == (type == (v6 ? 1 : 3)));
+			free(built.data);
+		}
+		struct built built = build_udp(v6, app[v6], 30);
+		struct packet packet = wrap(&built, 0);
+
+		CHECK(!packet_is_ours(&packet));
+		free(built.data);
+	}
+}
+
 static void run(const char *name, void (*test)(void))
 {
 	int before = failures;
@@ -905,12 +1021,15 @@ int main(void)
 	run("ports are used up round robin", test_ports_are_used_up_round_robin);
 	run("ids never come again", test_ids_never_come_again);
 	run("leases and their twins", test_leases);
+	run("networks come and go with their leases", test_networks);
+	run("many leases", test_many_leases);
 	run("limits that make no sense", test_limits_that_make_no_sense);
 	run("UDP is unreachable", test_udp_is_unreachable);
 	run("ICMP: echo, errors, multicast, limit", test_icmp);
 	run("bad packets are counted", test_bad_packets_are_counted);
 	run("a partial checksum elsewhere", test_partial_checksum_elsewhere);
 	run("bytes behind the packet are cut", test_bytes_behind_the_packet_are_cut);
+	run("only our packets are injected", test_only_our_packets_are_injected);
 	printf("1..%d\n", tests);
 	return failures != 0;
 }

@@ -100,7 +100,7 @@ export class Network implements AsyncDisposable {
         ifindex: opened.ifindex,
         self4: addresses.self4,
         peer4: addresses.peer4,
-        range4: range,
+        ranges4: [range],
         self6: hasIpv6 ? addresses.self6 : null,
         peer6: hasIpv6 ? addresses.peer6 : null,
         prefix6: hasIpv6 ? addresses.prefix6 : null,

@@ -7,8 +7,23 @@
  * @module
  * @see ffi/README.md
  */
-import { ANSWER, FLOW_RECORD_SIZE, OWNER_REQUIRED, STATS, STATS_COUNT } from "deno_tun";
-import { decodeIp, encodeIp, type Endpoint, type Ipv4, type Ipv6, type Prefix } from "../ip/mod.ts";
+import {
+  ANSWER,
+  FLOW_RECORD_SIZE,
+  NETWORK_RECORD_SIZE,
+  OWNER_REQUIRED,
+  STATS,
+  STATS_COUNT,
+} from "deno_tun";
+import {
+  decodeIp,
+  encodeIp,
+  type Endpoint,
+  type IpAddress,
+  type Ipv4,
+  type Ipv6,
+  type Prefix,
+} from "../ip/mod.ts";
 import { type Act, closeFd, ensure, errnoName, osError, type Shim, UNSET } from "./shim.ts";
 
 /** What a datapath is made of. */
@@ -24,7 +39,8 @@ export interface DatapathOptions {
   readonly self4: Ipv4;
   /** The address connections seem to come from at the listener. */
   readonly peer4: Ipv4;
-  readonly range4: Prefix;
+  /** Where leases may lie; at most 16. */
+  readonly ranges4: readonly Prefix[];
   readonly self6: Ipv6 | null;
   readonly peer6: Ipv6 | null;
   /** A /64 whose low 32 bits are the IPv4 address. */
@@ -89,7 +105,6 @@ export class Datapath implements AsyncDisposable {
       options.ifindex,
       addresses,
       addresses.length,
-      options.range4.length,
       options.listenPort,
       options.listenPort6 ?? options.listenPort,
       options.maxHeld ?? 4096,
@@ -98,7 +113,28 @@ export class Datapath implements AsyncDisposable {
     );
     if (handle < 0n) throw osError(shim, Number(-handle), actOf("start the packet thread"));
     const fds = [options.tunFd, options.raw4Fd, options.raw6Fd ?? -1].filter((fd) => fd >= 0);
-    return new Datapath(shim, handle, fds);
+    const datapath = new Datapath(shim, handle, fds);
+    datapath.setRanges(options.ranges4);
+    return datapath;
+  }
+
+  /**
+   * Sets the IPv4 ranges to just these; leases outside them end, existing connections stay.
+   *
+   * @throws {RangeError} For more than 16, or one shorter than /8.
+   */
+  setRanges(ranges: readonly Prefix[]): void {
+    this.#open();
+    const records = new Uint8Array(ranges.length * NETWORK_RECORD_SIZE);
+    for (const [index, { address, length }] of ranges.entries()) {
+      records.set([...encodeIp(address), length], index * NETWORK_RECORD_SIZE);
+    }
+    const result = this.#shim.symbols.vnet_datapath_networks(
+      this.#handle,
+      records,
+      records.length,
+    );
+    if (result < 0) throw new RangeError("Cannot route these ranges: too many, or too wide");
   }
 
   /** Says which addresses answer. The IPv6 twins follow; existing connections stay. */
@@ -115,7 +151,7 @@ export class Datapath implements AsyncDisposable {
         bytes.length,
         add,
       );
-      if (result < 0) throw new RangeError("Cannot lease an address outside the range");
+      if (result < 0) throw new RangeError("Cannot lease an address outside the ranges");
     }
   }
 
@@ -242,8 +278,8 @@ function actOf(act: string): Act {
 }
 
 function addressesOf(options: DatapathOptions): Uint8Array<ArrayBuffer> {
-  const { self4, peer4, range4, self6, peer6, prefix6, raw6Fd } = options;
-  const list = [self4, peer4, range4.address];
+  const { self4, peer4, self6, peer6, prefix6, raw6Fd } = options;
+  const list: IpAddress[] = [self4, peer4];
   if (self6 !== null && peer6 !== null && prefix6 !== null && raw6Fd !== null) {
     list.push(self6, peer6, prefix6.address);
   }

@@ -11,6 +11,7 @@ export { openTun, type Tun } from "./tun.ts";
 export {
   addAddress,
   addRoute,
+  confineLink,
   type InterfaceAddress,
   linkDelete,
   linkDown,
@@ -19,6 +20,7 @@ export {
   linkUp,
   listAddresses,
   listRoutes,
+  NetworkWatch,
   removeAddress,
   removeRoute,
   type Route,

@@ -14,7 +14,17 @@ import {
   type Prefix,
 } from "../ip/mod.ts";
 import { prefixOf } from "../ip/mod.ts";
-import { type Act, cString, ensure, errnoName, osError, type Shim, textOf } from "./shim.ts";
+import {
+  type Act,
+  closeFd,
+  cString,
+  ensure,
+  errnoName,
+  osError,
+  type Shim,
+  textOf,
+} from "./shim.ts";
+import { READABLE, Waiter } from "./waiter.ts";
 
 /** One route of any table. */
 export interface Route {
@@ -83,6 +93,36 @@ export function linkDown(shim: Shim, ifindex: number): void {
 /** Deletes a link. */
 export function linkDelete(shim: Shim, ifindex: number): void {
   ensure(shim, shim.symbols.vnet_link_delete(ifindex), linkAct("delete", ifindex));
+}
+
+/**
+ * Keeps what comes out of a link on this host: it is never forwarded, and IPv4 must come from an address that is
+ * routed into the link. Whoever holds a TUN device could else send to the network in anybody's name.
+ *
+ * @returns What could not be set, as paths below /proc/sys; empty if all could.
+ */
+export function confineLink(name: string): string[] {
+  const wanted = [
+    [`net/ipv4/conf/${name}/forwarding`, "0"],
+    [`net/ipv4/conf/${name}/rp_filter`, "1"],
+    [`net/ipv4/conf/${name}/accept_local`, "0"],
+    [`net/ipv6/conf/${name}/forwarding`, "0"],
+    [`net/ipv6/conf/${name}/accept_ra`, "0"],
+  ] as const;
+  return wanted.filter(([path, value]) => !setSysctl(path, value)).map(([path]) => path);
+}
+
+/** A kernel without IPv6 has nothing to set; a container may have /proc/sys read-only. */
+function setSysctl(path: string, value: string): boolean {
+  try {
+    if (Deno.readTextFileSync(`/proc/sys/${path}`).trim() === value) return true;
+    Deno.writeTextFileSync(`/proc/sys/${path}`, value);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return path.startsWith("net/ipv6/");
+    if (error instanceof Error) return false;
+    throw error;
+  }
 }
 
 /**
@@ -189,6 +229,47 @@ export function listAddresses(shim: Shim): InterfaceAddress[] {
   }
   return addresses;
 }
+
+/** Changes of links, addresses and routes, by anybody. */
+export class NetworkWatch implements AsyncDisposable {
+  readonly #shim: Shim;
+  readonly #fd: number;
+  readonly #waiter: Waiter;
+
+  private constructor(shim: Shim, fd: number) {
+    this.#shim = shim;
+    this.#fd = fd;
+    this.#waiter = new Waiter(shim, fd);
+  }
+
+  /** Begins to listen. @throws {OsError} `netlink-failed`. */
+  static open(shim: Shim): NetworkWatch {
+    return new NetworkWatch(shim, ensure(shim, shim.symbols.vnet_network_watch(), WATCH));
+  }
+
+  /**
+   * Waits until something has changed since the last time.
+   *
+   * @returns False once closed.
+   * @throws The signal's reason when it is aborted; {OsError} `netlink-failed`.
+   */
+  async next(signal?: AbortSignal): Promise<boolean> {
+    while (await this.#waiter.wait(READABLE, signal)) {
+      if (ensure(this.#shim, this.#shim.symbols.vnet_network_changes(this.#fd), WATCH) > 0) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#waiter.closed) return;
+    await this.#waiter.close();
+    closeFd(this.#shim, this.#fd);
+  }
+}
+
+const WATCH = { act: "follow the network", call: "RTMGRP", code: "netlink-failed" } as const;
 
 /** The shim writes records in host order. */
 const LITTLE = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;

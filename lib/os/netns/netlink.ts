@@ -3,12 +3,13 @@
  *
  * @module
  */
-import { deepEqual, equal, match, ok, throws } from "node:assert/strict";
+import { deepEqual, equal, match, ok, rejects, throws } from "node:assert/strict";
 import { formatIp, formatPrefix, parseIp, parsePrefix } from "../../ip/mod.ts";
 import {
   addAddress,
   addRoute,
   closeFd,
+  confineLink,
   linkDelete,
   linkDown,
   linkIndex,
@@ -17,6 +18,7 @@ import {
   listAddresses,
   listRoutes,
   loadShim,
+  NetworkWatch,
   openRaw,
   openTun,
   removeAddress,
@@ -73,6 +75,22 @@ Deno.test(
     deepEqual(addressesOf(tun.ifindex), []);
     equal(Deno.readTextFileSync("/proc/net/dev").includes("vnet7"), true);
     linkDown(shim, tun.ifindex);
+  }),
+);
+
+Deno.test(
+  "confineLink() sets what it says, and says what it cannot set",
+  withTun((tun) => {
+    Deno.writeTextFileSync("/proc/sys/net/ipv4/ip_forward", "1");
+    Deno.writeTextFileSync("/proc/sys/net/ipv6/conf/all/forwarding", "1");
+    deepEqual(confineLink(tun.name), []);
+    for (const family of ["ipv4", "ipv6"]) {
+      const path = `/proc/sys/net/${family}/conf/${tun.name}/forwarding`;
+      equal(Deno.readTextFileSync(path).trim(), "0");
+    }
+    equal(confineLink("absent0").length, 3);
+    Deno.writeTextFileSync("/proc/sys/net/ipv4/ip_forward", "0");
+    Deno.writeTextFileSync("/proc/sys/net/ipv6/conf/all/forwarding", "0");
   }),
 );
 
@@ -165,6 +183,37 @@ Deno.test("a listing longer than the first buffer is complete", async () => {
   await writer.close();
   ok((await child.status).success);
   equal(new Set(routesOf(lo, 77)).size, count);
+});
+
+Deno.test("NetworkWatch tells of addresses, routes and links, once each", async () => {
+  await using watch = NetworkWatch.open(shim);
+  const tun = openTun(shim, { name: "vnet9" });
+  equal(await watch.next(), true);
+  for (
+    const act of [
+      () => linkUp(shim, tun.ifindex, 1500),
+      () => addAddress(shim, tun.ifindex, parseIp("100.64.0.1"), 32),
+      () => addAddress(shim, tun.ifindex, parseIp("fd7a::1"), 128),
+      () => addRoute(shim, tun.ifindex, parsePrefix("100.64.0.0/10")),
+      () => addRoute(shim, tun.ifindex, parsePrefix("fd7a::/64")),
+      () => removeRoute(shim, tun.ifindex, parsePrefix("100.64.0.0/10")),
+      () => closeFd(shim, tun.fd),
+    ]
+  ) {
+    act();
+    equal(await watch.next(), true);
+  }
+});
+
+Deno.test("NetworkWatch ends its wait when it is closed or aborted", async () => {
+  const watch = NetworkWatch.open(shim);
+  const stop = new AbortController();
+  const aborted = rejects(watch.next(stop.signal), { name: "AbortError" });
+  stop.abort();
+  await aborted;
+  const waiting = watch.next();
+  await watch[Symbol.asyncDispose]();
+  equal(await waiting, false);
 });
 
 Deno.test("openRaw() needs a link that exists", () => {

@@ -15,6 +15,7 @@ import {
 import {
   addAddress,
   addRoute,
+  confineLink,
   Datapath,
   type DatapathOptions,
   findListener,
@@ -73,6 +74,8 @@ export class World implements AsyncDisposable {
     this.tun = openTun(shim, { name: "vnet0", vnetHeader: options.offloads ?? true });
     const { ifindex } = this.tun;
     linkUp(shim, ifindex, 65535);
+    const unset = confineLink(this.tun.name);
+    if (unset.length > 0) throw new TypeError(`cannot set ${unset.join(", ")}`);
     addAddress(shim, ifindex, SELF4, 32);
     addAddress(shim, ifindex, SELF6, 128);
     this.#listeners = [SELF4, SELF6].map((address) =>
@@ -87,7 +90,7 @@ export class World implements AsyncDisposable {
       ifindex,
       self4: SELF4,
       peer4: PEER4,
-      range4: RANGE4,
+      ranges4: [RANGE4],
       self6: SELF6,
       peer6: PEER6,
       prefix6: PREFIX6,
