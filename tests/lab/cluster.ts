@@ -8,7 +8,7 @@ import type { Lab } from "./lab.ts";
 import { here } from "./paths.ts";
 import type { LabProcess } from "./process.ts";
 import { until } from "./wait.ts";
-import { Vnet } from "./vnet.ts";
+import { Vnet, vnetCommand } from "./vnet.ts";
 
 const SERVER_FILE = "/etc/vnet-server.yaml";
 const AGENT_FILE = "/etc/vnet-agent.yaml";
@@ -29,11 +29,11 @@ export class Cluster {
   /**
    * Starts `vnet server` on a host, with the roles and zones of `fixtures/cluster.yaml`.
    *
-   * @param env Adds to the server's environment, for a story that wants a clock that is wrong.
+   * @param prefix Goes before the server's command, for a story that wants a clock that is wrong.
    */
-  static async open(lab: Lab, host: Host, env: Record<string, string> = {}): Promise<Cluster> {
+  static async open(lab: Lab, host: Host, prefix: readonly string[] = []): Promise<Cluster> {
     await host.run(["cp", here("fixtures/server.yaml"), SERVER_FILE]);
-    const server = new Vnet(host, { env }).start(
+    const server = new Vnet(host, { command: [...prefix, ...vnetCommand()] }).start(
       ["server", "start", "--config", SERVER_FILE],
       lab.log(`server-${host.name}`),
     );
