@@ -7,6 +7,7 @@
 import type { Buffer } from "node:buffer";
 import net from "node:net";
 import tls from "node:tls";
+import { equalSecret } from "./keys.ts";
 
 /** A certificate of ours and its key. */
 export interface TlsIdentity {
@@ -33,7 +34,7 @@ export function createTlsContext(
 /** A finished handshake. */
 export interface TlsSession {
   readonly socket: tls.TLSSocket;
-  /** DER, the peer's own first; empty if it showed none. */
+  /** DER: the peer's own, then its issuers as far as it sent them or they are known; empty if it showed none. */
   readonly peerChain: readonly Uint8Array[];
   /** Whether the chain ends in what the context trusts, and names the server. */
   readonly trusted: boolean;
@@ -120,7 +121,7 @@ async function finishHandshake(
 
 const MAX_CHAIN = 8;
 
-/** What `getPeerCertificate(true)` gives: each certificate with its issuer, the last with itself. */
+/** What `getPeerCertificate(true)` gives: each certificate with its issuer. */
 interface LinkedCertificate {
   readonly raw?: Buffer;
   readonly issuerCertificate?: LinkedCertificate;
@@ -130,8 +131,10 @@ function peerChain(session: tls.TLSSocket): Uint8Array[] {
   const chain: Uint8Array[] = [];
   let link: LinkedCertificate | undefined = session.getPeerCertificate(true);
   while (link?.raw !== undefined && chain.length < MAX_CHAIN) {
-    chain.push(new Uint8Array(link.raw));
-    if (link.issuerCertificate === link) break;
+    const raw = new Uint8Array(link.raw);
+    const last = chain.at(-1);
+    if (last !== undefined && equalSecret(last, raw)) break; // Deno gives the last one a copy of itself
+    chain.push(raw);
     link = link.issuerCertificate;
   }
   return chain;

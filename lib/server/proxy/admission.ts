@@ -1,16 +1,19 @@
-/** How many connections a proxy takes at a time. */
+/** How many connections a proxy takes at a time, and how patient it is. */
 export interface AdmissionLimits {
   readonly total: number;
   /** From one address, until it is known what they are. */
   readonly unknownPerSource: number;
   /** From one address, known or not; data channels, which agents open because we asked them to, do not count. */
   readonly perSource: number;
+  /** How long a connection may take to say what it is. */
+  readonly firstBytesMs: number;
 }
 
 export const DEFAULT_LIMITS: AdmissionLimits = {
   total: 8192,
   unknownPerSource: 512,
   perSource: 4096,
+  firstBytesMs: 10_000,
 };
 
 interface Counts {

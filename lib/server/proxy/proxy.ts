@@ -25,7 +25,6 @@ import { WebServer } from "./web.ts";
 
 const log = getLogger("server", "proxy");
 
-const FIRST_BYTES_MS = 10_000;
 const RENDEZVOUS_MS = 10_000;
 /** Agents that are tried for one connection. */
 const MAX_AGENTS_TRIED = 2;
@@ -52,6 +51,7 @@ export class Proxy {
   readonly #options: ProxyOptions;
   readonly #listener: Deno.TcpListener;
   readonly #web: WebServer;
+  readonly #limits: AdmissionLimits;
   readonly #admission: Admission;
   readonly #rendezvous = new Rendezvous();
   readonly #channels = new Map<symbol, AgentChannel>();
@@ -66,7 +66,8 @@ export class Proxy {
     this.#options = options;
     this.#listener = made.listener;
     this.#web = made.web;
-    this.#admission = new Admission(options.limits ?? DEFAULT_LIMITS);
+    this.#limits = options.limits ?? DEFAULT_LIMITS;
+    this.#admission = new Admission(this.#limits);
     this.#lockWatch = options.auth.onLock((target) => {
       for (const channel of this.#channels.values()) channel.lock(target);
     });
@@ -173,7 +174,7 @@ export class Proxy {
   async #classify(conn: Deno.TcpConn, classifier: Classifier): Promise<ConnectionKind> {
     const piece = new Uint8Array(PIECE_BYTES);
     try {
-      return await withDeadline(FIRST_BYTES_MS, this.#closing.signal, async (signal) => {
+      return await withDeadline(this.#limits.firstBytesMs, this.#closing.signal, async (signal) => {
         // A read cannot be called off: closing the connection ends it.
         signal.addEventListener("abort", () => closeQuietly(conn), { once: true });
         for (;;) {
