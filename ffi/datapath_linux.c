@@ -111,14 +111,11 @@ static int32_t write_packet(struct datapath *datapath, const struct packet *pack
 /* Sends a packet to an address of ours through lo, where every firewall lets it in. */
 static int32_t inject_packet(struct datapath *datapath, const struct packet *packet)
 {
-	union endpoint to;
-	/* port 0: for IPv6 raw sockets it would be a protocol number, raw(7) */
-	socklen_t to_len = endpoint_set(&to, packet->destination, packet->address_len, 0);
 	ssize_t sent;
 
 	do {
-		sent = sendto(datapath->raw_fds[packet->v6], packet->data, packet->len,
-			      MSG_DONTWAIT | MSG_NOSIGNAL, &to.any, to_len);
+		sent = send(datapath->raw_fds[packet->v6], packet->data, packet->len,
+			    MSG_DONTWAIT | MSG_NOSIGNAL);
 	} while (sent < 0 && errno == EINTR);
 	count(datapath, sent < 0 ? IO_INJECT_ERRORS : IO_INJECTED, 1);
 	return sent < 0 ? -errno : 0;

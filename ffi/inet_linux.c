@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* UDP in batches, TCP listeners and their guard, raw sockets. Source: udp(7), tcp(7), raw(7), socket(7) */
+/* UDP in batches, TCP listeners and their guard. Source: udp(7), tcp(7), socket(7) */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
 #include <linux/filter.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -231,26 +230,4 @@ int32_t vnet_socket_congestion(int32_t fd, const char *name)
 	socklen_t len = (socklen_t)strlen(name);
 
 	return setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, len) < 0 ? -errno : 0;
-}
-
-int32_t vnet_raw_open(uint32_t family, uint32_t ifindex)
-{
-	char name[IFNAMSIZ];
-	int32_t fd, ret;
-
-	if (family != 4 && family != 6)
-		return -EINVAL;
-	if (!if_indextoname(ifindex, name))
-		return -ENODEV;
-	/* IPPROTO_RAW: the caller writes the IP header, and nothing is ever received */
-	fd = socket(family == 4 ? AF_INET : AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
-		    IPPROTO_RAW);
-	if (fd < 0)
-		return -errno;
-	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, (socklen_t)strlen(name)) < 0) {
-		ret = -errno;
-		close(fd);
-		return ret;
-	}
-	return fd;
 }

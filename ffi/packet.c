@@ -410,6 +410,19 @@ int packet_unreachable(struct packet *packet, enum unreachable what)
 	return 1;
 }
 
+int packet_is_ours(struct packet *packet)
+{
+	uint32_t len = packet->len;
+
+	if (packet_read(packet) != PACKET_GOOD || packet->len != len || packet->partial)
+		return 0;
+	if (packet->protocol == PROTOCOL_TCP)
+		return packet_tcp_valid(packet) && packet_tcp_flags(packet) == TCP_SYN;
+	return packet->protocol == (packet->v6 ? PROTOCOL_ICMPV6 : PROTOCOL_ICMP) &&
+	       packet->len - packet->header_len >= ICMP_HEADER_LEN &&
+	       packet->transport[0] == (packet->v6 ? 1 : 3);
+}
+
 int packet_is_echo(const struct packet *packet)
 {
 	uint8_t protocol = packet->v6 ? PROTOCOL_ICMPV6 : PROTOCOL_ICMP;

@@ -103,6 +103,9 @@ enum unreachable {
 /* Turns a packet into the ICMP error about it. Returns 0 if there is no room. */
 int packet_unreachable(struct packet *packet, enum unreachable what);
 
+/* Tells whether a packet is one that vnet sends to its own host: a SYN, or an ICMP unreachable error. */
+int packet_is_ours(struct packet *packet);
+
 /* Tells whether a good packet is an ICMP echo request. */
 int packet_is_echo(const struct packet *packet);
 

@@ -238,9 +238,14 @@ int32_t vnet_listener_guard(int32_t fd, const uint32_t *ifindexes, uint32_t ifin
 int32_t vnet_socket_congestion(int32_t fd, const char *name);
 
 /*
- * Opens a raw socket that sends whole IP packets, bound to one link: it can
- * reach that link's own addresses (through lo) and what lies behind the link,
- * nothing else, and its receiver cannot undo that without CAP_NET_RAW.
+ * Opens a way to send packets to this host's own addresses on one link, so
+ * that they arrive on lo: a connected unix socket, each message one packet.
+ * What it may carry are single SYNs and ICMP unreachable errors; all else is
+ * dropped. A thread of this process passes them on until every copy of the
+ * descriptor is closed, so that its holder needs no privilege and gains none:
+ * a raw socket in its hands could send anything anywhere, since IP_PKTINFO
+ * overrides SO_BINDTODEVICE (measured on 6.18).
+ *
  * Returns the descriptor, or -errno; expect -EPERM, -ENODEV. See raw(7).
  */
 int32_t vnet_raw_open(uint32_t family, uint32_t ifindex);
@@ -330,12 +335,13 @@ int32_t vnet_mount_private(void);
  * Starts the thread that owns a TUN device's packets. The descriptors stay the
  * caller's, open until vnet_datapath_stop() has returned.
  *
- *   raw4_fd, raw6_fd  of vnet_raw_open(); raw6_fd may be -1 without IPv6
+ *   raw4_fd, raw6_fd  of vnet_raw_open(), here or in another process; raw6_fd may be -1
+ *                     without IPv6
  *   ifindex           of the TUN device
- *   addresses         self, peer and network of IPv4 (4 bytes each), then of
- *                     IPv6 (16 bytes each): 12 bytes without IPv6, 60 with
- *   range_length      prefix length of the IPv4 network, 8 to 27; IPv6 is a /64
- *                     whose low 32 bits are the IPv4 address
+ *   addresses         self and peer of IPv4 (4 bytes each), then self, peer and
+ *                     network of IPv6 (16 bytes each): 8 bytes without IPv6, 56
+ *                     with. The network is a /64 whose low 32 bits are an IPv4
+ *                     address; IPv4 networks come by vnet_datapath_networks()
  *   listen_port4, 6   where the listener of self listens
  *   max_held          how many SYNs may wait for an answer, 1 to 65536
  *   held_timeout_ms   how long one may

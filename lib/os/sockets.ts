@@ -104,8 +104,9 @@ export function destroySockets(shim: Shim, prefix: Prefix): number {
 }
 
 /**
- * Opens the raw socket through which released SYNs reach `lo`. It is bound to the TUN device, so that whoever
- * holds it can reach only that device's own addresses and what lies behind it.
+ * Opens the way on which released SYNs reach `lo`: a socket that takes whole packets and carries only SYNs and
+ * ICMP errors to this host's own addresses on the TUN device. It may be passed to another process, which gains
+ * nothing else by it; this process must live on and serves it until every copy is closed.
  *
  * @throws {OsError} `raw-denied` without CAP_NET_RAW, `raw-failed` else.
  */

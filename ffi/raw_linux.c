@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Sending packets to this host's own addresses, for a process without privilege. The raw socket stays here, bound
+ * to one link: the link's own addresses are reached through lo, and everything else leads into the link. Source:
+ * raw(7), kernel net/ipv4/route.c (ip_route_output_key_hash_rcu), net/ipv6/route.c
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "address.h"
+#include "packet.h"
+#include "vnet_shim.h"
+
+/* How much may wait for the thread: some thousands of SYNs. */
+#define QUEUE_BYTES (4 << 20)
+
+/* What the thread owns; it frees all of it at its end. */
+struct sender {
+	int32_t raw_fd;
+	int32_t fd; /* its end of the pair; blocking */
+	uint8_t v6;
+};
+
+static void send_raw(const struct sender *sender, const struct packet *packet)
+{
+	union endpoint to;
+	/* port 0: for IPv6 raw sockets it would be a protocol number, raw(7) */
+	socklen_t to_len = endpoint_set(&to, packet->destination, packet->address_len, 0);
+	ssize_t sent;
+
+	do {
+		sent = sendto(sender->raw_fd, packet->data, packet->len, MSG_NOSIGNAL, &to.any, to_len);
+	} while (sent < 0 && errno == EINTR);
+	/* a packet the kernel does not take is a lost packet: a SYN comes again */
+}
+
+static void *thread_main(void *argument)
+{
+	struct sender *sender = argument;
+	uint8_t buffer[PACKET_ERROR_LIMIT];
+	ssize_t len;
+
+	for (;;) {
+		struct packet packet = { .data = buffer, .capacity = sizeof(buffer) };
+
+		len = recv(sender->fd, buffer, sizeof(buffer), MSG_TRUNC);
+		if (len < 0 && errno == EINTR)
+			continue;
+		if (len <= 0)
+			break;
+		packet.len = (uint32_t)len;
+		if (packet.len <= sizeof(buffer) && packet_is_ours(&packet) &&
+		    packet.v6 == sender->v6)
+			send_raw(sender, &packet);
+	}
+	close(sender->raw_fd);
+	close(sender->fd);
+	free(sender);
+	return NULL;
+}
+
+/* Opens the raw socket. Returns it, or -errno. */
+static int32_t open_raw(uint32_t family, uint32_t ifindex)
+{
+	char name[IFNAMSIZ];
+	int32_t fd, ret;
+
+	if (!if_indextoname(ifindex, name))
+		return -ENODEV;
+	/* IPPROTO_RAW: the caller writes the IP header, and nothing is ever received */
+	fd = socket(family == 4 ? AF_INET : AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, (socklen_t)strlen(name)) < 0) {
+		ret = -errno;
+		close(fd);
+		return ret;
+	}
+	return fd;
+}
+
+/* Makes the pair: pair[0] for the thread, pair[1] nonblocking for the caller. Returns 0, or -errno. */
+static int32_t open_pair(int pair[2])
+{
+	const int size = QUEUE_BYTES;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	/* beyond the limit for everybody where we may; else what everybody may have */
+	if (setsockopt(pair[1], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
+		setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	if (fcntl(pair[1], F_SETFL, O_NONBLOCK) < 0 || shutdown(pair[0], SHUT_WR) < 0) {
+		int32_t ret = -errno;
+
+		close(pair[0]);
+		close(pair[1]);
+		return ret;
+	}
+	return 0;
+}
+
+/* Starts the thread, which takes over the sender. Returns 0, or -errno. */
+static int32_t start_sender(struct sender *sender)
+{
+	pthread_attr_t attributes;
+	sigset_t all, before;
+	pthread_t thread;
+	int ret;
+
+	ret = pthread_attr_init(&attributes);
+	if (ret)
+		return -ret;
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	/* signals are for the runtime's threads */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	ret = pthread_create(&thread, &attributes, thread_main, sender);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attributes);
+	return -ret;
+}
+
+int32_t vnet_raw_open(uint32_t family, uint32_t ifindex)
+{
+	struct sender *sender = NULL;
+	int32_t raw_fd = -1, ret;
+	int pair[2] = { -1, -1 };
+
+	if (family != 4 && family != 6)
+		return -EINVAL;
+	ret = raw_fd = open_raw(family, ifindex);
+	if (ret < 0)
+		return ret;
+	ret = open_pair(pair);
+	if (ret < 0)
+		goto fail;
+	ret = -ENOMEM;
+	sender = malloc(sizeof(*sender));
+	if (!sender)
+		goto fail;
+	*sender = (struct sender){ .raw_fd = raw_fd, .fd = pair[0], .v6 = family == 6 };
+	ret = start_sender(sender);
+	if (ret < 0)
+		goto fail;
+	return pair[1];
+
+fail:
+	free(sender);
+	if (pair[0] >= 0) {
+		close(pair[0]);
+		close(pair[1]);
+	}
+	close(raw_fd);
+	return ret;
+}
