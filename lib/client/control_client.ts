@@ -84,7 +84,7 @@ export class ControlClient implements Disposable {
     const deadline = AbortSignal.timeout(timeoutMs);
     let response: Response;
     try {
-      response = await fetch(`http://vnet.localhost${path}`, {
+      response = await fetch(`http://127.0.0.1${path}`, {
         method,
         client: this.#http,
         signal: signal === undefined ? deadline : AbortSignal.any([deadline, signal]),

@@ -81,7 +81,7 @@ export class AdminClient implements Disposable {
 
   async #post(operation: string, request: unknown, signal: AbortSignal): Promise<Response> {
     try {
-      return await fetch(`http://vnet/admin/${operation}`, {
+      return await fetch(`http://127.0.0.1/admin/${operation}`, {
         method: "POST",
         body: JSON.stringify(request),
         headers: { "content-type": "application/json" },
