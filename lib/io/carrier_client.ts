@@ -17,7 +17,7 @@ import { CarrierLink, type FrameReceiver, violation } from "./carrier_link.ts";
 import { DeadlinePassed, orAborted, withDeadline } from "./deadline.ts";
 import type { HostPort } from "./host_port.ts";
 import { sha256 } from "./keys.ts";
-import { TlsStream } from "./stream.ts";
+import { type ByteStream, TlsStream } from "./stream.ts";
 import type { Dialer } from "./tcp.ts";
 import { startTlsClient, type TlsContext, type TlsSession } from "./tls.ts";
 import { type Certificate, namesHost, verifyCertificate } from "./x509.ts";
@@ -74,7 +74,10 @@ export async function dialCarrier(
         protocols: [APP_PROTOCOL],
       }, signal);
       const distrust = judgeAgent(session, serverName, means);
-      if (distrust === null) return new ClientCarrier(session, target);
+      if (distrust === null) {
+        const { expiresMs } = target.credentials;
+        return new ClientCarrier(new TlsStream(session.socket), { app: target.app, expiresMs });
+      }
       session.socket.destroy();
       throw refusalError(distrust.code, act, { state: distrust.state });
     });
@@ -145,10 +148,10 @@ export class ClientCarrier implements FrameReceiver {
   #onIdle: () => void = () => {};
   #onLost: () => void = () => {};
 
-  constructor(session: TlsSession, target: CarrierTarget) {
-    this.expiresMs = target.credentials.expiresMs;
-    this.#act = `Cannot connect to app "${target.app}"`;
-    this.#link = new CarrierLink(new TlsStream(session.socket), this);
+  constructor(stream: ByteStream, of: { readonly app: string; readonly expiresMs: number }) {
+    this.expiresMs = of.expiresMs;
+    this.#act = `Cannot connect to app "${of.app}"`;
+    this.#link = new CarrierLink(stream, this);
     void this.#link.pump();
   }
 

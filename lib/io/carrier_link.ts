@@ -22,15 +22,17 @@ export interface FrameReceiver {
 export class CarrierLink {
   readonly #stream: ByteStream;
   readonly #decoder = new FrameDecoder();
+  readonly #owner: FrameReceiver;
   #receiver: FrameReceiver;
   #isOpen = true;
   /** Pings sent since the last pong. */
   unanswered = 0;
 
-  /** @param receiver Who gets frames until another is set. */
-  constructor(stream: ByteStream, receiver: FrameReceiver) {
+  /** @param owner Who gets frames while nobody else does, and hears of the end in any case. */
+  constructor(stream: ByteStream, owner: FrameReceiver) {
     this.#stream = stream;
-    this.#receiver = receiver;
+    this.#owner = owner;
+    this.#receiver = owner;
   }
 
   /** Takes frames until the carrier has ended. Called once. */
@@ -86,7 +88,8 @@ export class CarrierLink {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#stream.close();
-    this.#receiver.lost(error);
+    if (this.#receiver !== this.#owner) this.#receiver.lost(error);
+    this.#owner.lost(error);
   }
 
   async #deliver(): Promise<VnetError | null> {

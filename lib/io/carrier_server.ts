@@ -2,7 +2,7 @@ import { VnetError } from "../error.ts";
 import { decodeJson, encodeJsonFrame, type Frame, type Open, OpenSchema } from "../tunnel/mod.ts";
 import { Flow, type FlowSummary, type LiveFlow } from "./carrier_flow.ts";
 import { CarrierLink, type FrameReceiver, violation } from "./carrier_link.ts";
-import { closeQuietly, type TlsStream } from "./stream.ts";
+import { type ByteStream, closeQuietly } from "./stream.ts";
 
 /** A client keeps an idle carrier for a minute and pings it meanwhile. */
 const IDLE_MS = 90_000;
@@ -33,7 +33,7 @@ export interface HostedFlow {
  * @param signal Ends the carrier, and a flow on it.
  */
 export async function serveCarrier(
-  stream: TlsStream,
+  stream: ByteStream,
   host: CarrierHost,
   signal: AbortSignal,
 ): Promise<void> {
@@ -56,7 +56,7 @@ class ServerCarrier implements FrameReceiver {
   #work: Promise<void> = Promise.resolve();
   #idleTimer: ReturnType<typeof setTimeout>;
 
-  constructor(stream: TlsStream, host: CarrierHost) {
+  constructor(stream: ByteStream, host: CarrierHost) {
     this.#host = host;
     this.#link = new CarrierLink(stream, this);
     this.#idleTimer = this.#startIdle();
