@@ -19,6 +19,13 @@ export {
   type PlanWarning,
   renderPorts,
 } from "./plan.ts";
+export {
+  foreignPrefixes,
+  type NetworkFacts,
+  type PlaceOptions,
+  placeRanges,
+  type RangeMove,
+} from "./place.ts";
 export { compilePorts, portAllowed, type PortRange } from "./port.ts";
 export {
   checkResource,

@@ -23,6 +23,8 @@ export interface PlanSource {
 export interface PlanWishes {
   /** Replaces every cluster's range. */
   readonly range: Prefix | null;
+  /** Where ranges lie instead, by the text of the one the plan would have. */
+  readonly places?: ReadonlyMap<string, Prefix>;
 }
 
 /** One app by one of its names: where a connection to it goes. */
@@ -44,7 +46,8 @@ export interface PlanWarning {
     | "name-outside-zones"
     | "name-taken"
     | "range-invalid"
-    | "range-overlap";
+    | "range-overlap"
+    | "range-limit";
   readonly message: string;
 }
 
@@ -72,6 +75,9 @@ const RESERVED_ZONES: readonly string[] = [
 
 const DEFAULT_RANGE = "100.64.0.0/10";
 
+/** How many ranges one machine routes; clusters beyond that share the first. */
+export const MAX_RANGES = 16;
+
 /** Compiles what the clusters publish. The first source, by profile name, wins where two say the same name. */
 export function compilePlan(sources: readonly PlanSource[], wishes: PlanWishes): Plan {
   const warnings: PlanWarning[] = [];
@@ -80,16 +86,18 @@ export function compilePlan(sources: readonly PlanSource[], wishes: PlanWishes):
   const excluded = new Set<DomainName>();
   const ranges: Prefix[] = [];
   const targets = new Map<DomainName, AppTarget>();
+  const place = (range: Prefix) => wishes.places?.get(formatPrefix(range)) ?? range;
   for (const source of ordered) {
     collectZones(source, zones, excluded, warnings);
     const rangeOf = collectRanges(source, wishes, ranges, warnings);
-    collectTargets(source, zones, excluded, rangeOf, targets, warnings);
+    const placeOf = (cluster: string) => place(rangeOf(cluster));
+    collectTargets(source, zones, excluded, placeOf, targets, warnings);
   }
   return {
     zones: [...zones].sort(),
     excluded: [...excluded].sort(),
     targets: new Map([...targets].sort(([a], [b]) => compareText(a, b))),
-    ranges,
+    ranges: ranges.map(place),
     warnings,
   };
 }
@@ -172,6 +180,16 @@ function collectRanges(
 /** Overlapping ranges share the one that was taken first, so that no address can mean two names. */
 function mergeRange(wanted: Prefix, ranges: Prefix[], warnings: PlanWarning[]): Prefix {
   const found = ranges.find((range) => overlaps(range, wanted));
+  const [first] = ranges;
+  if (found === undefined && first !== undefined && ranges.length === MAX_RANGES) {
+    warnings.push({
+      code: "range-limit",
+      message: `Range ${formatPrefix(wanted)} is one too many: addresses come from ${
+        formatPrefix(first)
+      }`,
+    });
+    return first;
+  }
   if (found === undefined) {
     ranges.push(wanted);
     return wanted;
@@ -213,7 +231,7 @@ function collectTargets(
   source: PlanSource,
   zones: ReadonlySet<DomainName>,
   excluded: ReadonlySet<DomainName>,
-  rangeOf: (cluster: string) => Prefix,
+  placeOf: (cluster: string) => Prefix,
   targets: Map<DomainName, AppTarget>,
   warnings: PlanWarning[],
 ): void {
@@ -224,7 +242,7 @@ function collectTargets(
       app: app.name,
       appId: app.app_id,
       ports: compilePorts(app.tcp_ports),
-      range: rangeOf(app.cluster),
+      range: placeOf(app.cluster),
     };
     for (const address of app.public_addrs) {
       const name = tryParseName(address);

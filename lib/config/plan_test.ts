@@ -35,6 +35,46 @@ function source(rest: Partial<PlanSource> = {}): PlanSource {
   };
 }
 
+Deno.test("compilePlan() puts ranges where they were placed, once merged", () => {
+  const places = new Map([["100.64.0.0/10", parsePrefix("172.16.0.0/16")]]);
+  const second = cluster("second.example.com", {
+    vnet_config: { ipv4_cidr_range: "100.100.0.0/16", custom_dns_zones: [] },
+  });
+  const third = cluster("third.example.com", {
+    vnet_config: { ipv4_cidr_range: "10.7.0.0/16", custom_dns_zones: [] },
+  });
+  const plan = compilePlan([
+    source({ apps: [app("db", ["db.prod.example.com"])] }),
+    source({
+      profile: "second.example.com",
+      proxyHost: "second.example.com",
+      config: second,
+      apps: [app("web", ["web.second.example.com"], { cluster: "second.example.com" })],
+    }),
+    source({ profile: "third.example.com", proxyHost: "third.example.com", config: third }),
+  ], { range: null, places });
+  deepEqual(plan.ranges.map(formatPrefix), ["172.16.0.0/16", "10.7.0.0/16"]);
+  for (const { range } of plan.targets.values()) equal(range, plan.ranges[0]);
+  equal(plan.targets.size, 2);
+});
+
+Deno.test("compilePlan() lets clusters beyond the sixteenth range share the first", () => {
+  const sources = Array.from({ length: 18 }, (_, n) => {
+    const name = `c${String(n).padStart(2, "0")}.example.com`;
+    const range = { ipv4_cidr_range: `10.${n}.0.0/16`, custom_dns_zones: [] };
+    return source({
+      profile: name,
+      proxyHost: name,
+      config: cluster(name, { vnet_config: range }),
+      apps: [app("db", [`db.${name}`], { cluster: name })],
+    });
+  });
+  const plan = compilePlan(sources, { range: null });
+  equal(plan.ranges.length, 16);
+  equal(plan.warnings.filter(({ code }) => code === "range-limit").length, 2);
+  equal([...plan.targets.values()].filter(({ range }) => range === plan.ranges[0]).length, 3);
+});
+
 Deno.test("compilePlan() takes names inside zones and says why it refuses the others", async (t) => {
   const withZone = cluster("prod.example.com", {
     vnet_config: {

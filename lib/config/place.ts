@@ -1,0 +1,106 @@
+/**
+ * Where the ranges of a plan can lie on this machine: what somebody else routes is never taken away; another slice
+ * is used instead, and stays in use. Pure.
+ *
+ * @module
+ */
+import { freeSlice } from "../cidr/mod.ts";
+import { formatPrefix, type IpAddress, overlaps, parsePrefix, type Prefix } from "../ip/mod.ts";
+
+/** What the machine has of routes and addresses, in all tables. */
+export interface NetworkFacts {
+  readonly routes: readonly {
+    readonly prefix: Prefix;
+    readonly type: number;
+    readonly ifindex: number;
+  }[];
+  readonly addresses: readonly { readonly address: IpAddress; readonly ifindex: number }[];
+}
+
+/** A range that cannot lie where it was meant to. */
+export interface RangeMove {
+  readonly wanted: Prefix;
+  readonly placed: Prefix;
+  /** What is in the way; `null` if nothing is any more, and the move is of an earlier day. */
+  readonly obstacle: Prefix | null;
+}
+
+export interface PlaceOptions {
+  /** None overlaps another. */
+  readonly wanted: readonly Prefix[];
+  /** Where ranges lie already, by the wanted one's text: those never move. */
+  readonly inUse: ReadonlyMap<string, Prefix>;
+  /** Where they lay an earlier day: the first choice, so that addresses stay what they were. */
+  readonly remembered: ReadonlyMap<string, Prefix>;
+  /** What somebody else has. */
+  readonly foreign: readonly Prefix[];
+}
+
+// RTN_BROADCAST, RTN_MULTICAST and RTN_THROW lead nowhere that anybody could miss.
+const BENIGN_ROUTE_TYPES: ReadonlySet<number> = new Set([3, 5, 9]);
+
+/** Wider than any private network: a route like this is a part of a default route that was split. */
+const DEFAULT_ROUTE_BITS = 7;
+
+/** Where to look for a free slice, and how large one may be at most there. */
+const SPACES: readonly (readonly [within: Prefix, length: number])[] = [
+  [parsePrefix("100.64.0.0/10"), 10],
+  [parsePrefix("172.16.0.0/12"), 16],
+  [parsePrefix("10.0.0.0/8"), 16],
+  [parsePrefix("192.168.0.0/16"), 20],
+];
+
+/** First slices of a comfortable size in any space, then whatever holds names at all. */
+const LONGEST: readonly number[] = [20, 27];
+
+/** Lists what others have routes to or addresses in; default routes and our own link's do not count. */
+export function foreignPrefixes(facts: NetworkFacts, ownIfindex: number | null): Prefix[] {
+  const routed = facts.routes
+    .filter(({ prefix, type }) =>
+      prefix.length > DEFAULT_ROUTE_BITS && !BENIGN_ROUTE_TYPES.has(type)
+    );
+  const owned = facts.addresses.map(({ address, ifindex }) => ({
+    prefix: { address, length: address.family === 4 ? 32 : 128 },
+    ifindex,
+  }));
+  return [...routed, ...owned].filter(({ ifindex }) => ifindex !== ownIfindex)
+    .map(({ prefix }) => prefix);
+}
+
+/**
+ * Finds a place for every range that cannot lie where it was meant to.
+ *
+ * @returns The moves, in the order of the wanted ranges. A range with nowhere to go stays where it is: whoever
+ * sets it up will say that it is taken.
+ */
+export function placeRanges(options: PlaceOptions): RangeMove[] {
+  const { wanted, inUse, remembered, foreign } = options;
+  const used: Prefix[] = [...inUse.values()];
+  const moves: RangeMove[] = [];
+  for (const range of wanted) {
+    const text = formatPrefix(range);
+    const standing = inUse.get(text);
+    const obstacle = foreign.find((prefix) => overlaps(prefix, range)) ?? null;
+    const taken = [...foreign, ...used];
+    const others = wanted.filter((other) => other !== range);
+    const fits = (prefix: Prefix) => !taken.some((other) => overlaps(other, prefix));
+    const earlier = remembered.get(text);
+    const placed = standing ?? (earlier !== undefined && fits(earlier) ? earlier : null) ??
+      (fits(range) ? range : findSlice([...taken, ...others], range.length) ?? range);
+    used.push(placed);
+    if (formatPrefix(placed) !== text) moves.push({ wanted: range, placed, obstacle });
+  }
+  return moves;
+}
+
+function findSlice(taken: readonly Prefix[], length: number): Prefix | null {
+  for (const longest of LONGEST) {
+    for (const [within, shortest] of SPACES) {
+      for (let bits = Math.max(length, shortest); bits <= Math.max(longest, length); bits++) {
+        const slice = freeSlice(within, taken, bits);
+        if (slice !== null) return slice;
+      }
+    }
+  }
+  return null;
+}
