@@ -12,3 +12,4 @@ export * from "./client_hello.ts";
 export * from "./codes.ts";
 export * from "./control.ts";
 export * from "./frame.ts";
+export { HELD_MAX_BYTES, HostGuard, type HostNames, type HostVerdict } from "./host_guard.ts";
