@@ -69,7 +69,13 @@ export class HttpClient implements Disposable {
     this.#inFlight++;
     try {
       return await withDeadline(request.timeoutMs ?? TIMEOUT_MS, signal, async (signal) => {
-        const reply = await this.#exchange(request, signal);
+        const reply = await this.#exchange(request, signal).catch((thrown) => {
+          // A kept connection may have been closed at the moment it was used; asking twice harms nobody.
+          const again = request.method === "GET" && !(thrown instanceof VnetError) &&
+            !signal.aborted;
+          if (again) return this.#exchange(request, signal);
+          throw thrown;
+        });
         return readReply(reply, request.schema, act);
       });
     } catch (thrown) {

@@ -187,3 +187,49 @@ Deno.test("an agent finds its way back to a proxy that was away", async () => {
     await pool.close();
   }
 });
+
+Deno.test("an agent renews its certificate at half its life, and goes on serving", async () => {
+  await using echo = echoServer();
+  await using cluster = await TestCluster.start([]);
+  const first = await cluster.joinAgent("edge", [app("echo", echo.port)]);
+  await first[Symbol.asyncDispose]();
+  cluster.clock.nowMs += 13 * 3_600_000;
+  await using again = await serveAgent(first.config, { now: () => cluster.clock.nowMs });
+  await again.connected;
+  const renewed = await audited(cluster, ({ event }) => event === "agent.renewed");
+  equal(renewed.agent, "edge");
+  const pool = cluster.pool();
+  try {
+    await cluster.served("echo");
+    await once(pool, await cluster.target("echo"));
+  } finally {
+    await pool.close();
+  }
+});
+
+Deno.test("a token lets one agent in, and no second", async () => {
+  await using cluster = await TestCluster.start([]);
+  await using first = await cluster.joinAgent("edge", [app("echo", 1)]);
+  const config = { ...first.config, dataDir: `${first.config.dataDir}-2` };
+  await rejects(serveAgent(config, { now: () => cluster.clock.nowMs }), { code: "token-invalid" });
+  await Deno.remove(config.tokenFile ?? "");
+  await rejects(serveAgent(config, { now: () => cluster.clock.nowMs }), {
+    code: "join-token-missing",
+  });
+});
+
+Deno.test("an audit log that cannot be written lets no session begin", async () => {
+  await using echo = echoServer();
+  await using cluster = await TestCluster.start([app("echo", echo.port)]);
+  const target = await cluster.target("echo");
+  const pool = cluster.pool();
+  try {
+    await Deno.remove(`${cluster.dataDir}/audit.jsonl`);
+    await Deno.mkdir(`${cluster.dataDir}/audit.jsonl`); // root may write anywhere, but not into a directory
+    await rejects(pool.acquire(target, never()), { code: "audit-failed" });
+    await Deno.remove(`${cluster.dataDir}/audit.jsonl`);
+    await once(pool, target);
+  } finally {
+    await pool.close();
+  }
+});
