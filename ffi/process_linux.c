@@ -207,6 +207,9 @@ static int32_t place_descriptors(const struct plan *plan)
 	for (uint32_t i = 0; i < count; i++) {
 		if (dup2(parked[i], (int32_t)i) < 0)
 			return -errno;
+		/* standard input and output block, as every program expects of them */
+		if (i < 3 && fcntl((int32_t)i, F_SETFL, fcntl((int32_t)i, F_GETFL) & ~O_NONBLOCK) < 0)
+			return -errno;
 	}
 	/* all of ours are closed on exec already; this is for what libraries forgot, on kernels that can */
 	if (syscall(SYS_close_range, count, ~0u, CLOSE_RANGE_CLOEXEC) < 0 && errno != ENOSYS &&

@@ -18,7 +18,14 @@ import {
   OpenedSchema,
 } from "../config/mod.ts";
 import { NetworkError, OsError, ProtocolError, VnetError } from "../error.ts";
-import { type Endpoint, formatIp, formatPrefix, parseIp, type Prefix } from "../ip/mod.ts";
+import {
+  type Endpoint,
+  formatIp,
+  formatPrefix,
+  type IpAddress,
+  parseIp,
+  type Prefix,
+} from "../ip/mod.ts";
 import { closeFd, SeqpacketSocket, type Shim } from "../os/mod.ts";
 
 const DEADLINE_MS = 15_000;
@@ -111,6 +118,11 @@ export class HelperLink implements AsyncDisposable {
     return { udpFd, tcpFd };
   }
 
+  /** Has a listener see only what comes from one address through the link; the descriptor stays the caller's. */
+  async guard(listenerFd: number, source: IpAddress): Promise<void> {
+    await this.#ask({ op: "guard", source: formatIp(source) }, null, [listenerFd]);
+  }
+
   /** Sets routes and DNS to just this. */
   async apply(
     routes: readonly Prefix[],
@@ -139,7 +151,11 @@ export class HelperLink implements AsyncDisposable {
     await this.#socket.close();
   }
 
-  #ask(request: Unnumbered, schema: null): Promise<{ value: null; fds: readonly number[] }>;
+  #ask(
+    request: Unnumbered,
+    schema: null,
+    fds?: readonly number[],
+  ): Promise<{ value: null; fds: readonly number[] }>;
   #ask<T>(
     request: Unnumbered,
     schema: z.ZodType<T>,
@@ -147,6 +163,7 @@ export class HelperLink implements AsyncDisposable {
   async #ask<T>(
     request: Unnumbered,
     schema: z.ZodType<T> | null,
+    fds: readonly number[] = [],
   ): Promise<{ value: T | null; fds: readonly number[] }> {
     if (this.#lost) throw lostError();
     const id = this.#nextId++;
@@ -161,7 +178,7 @@ export class HelperLink implements AsyncDisposable {
     }, DEADLINE_MS);
     try {
       const message = JSON.stringify({ v: HELPER_PROTOCOL, id, ...request });
-      await this.#socket.send(new TextEncoder().encode(message), []);
+      await this.#socket.send(new TextEncoder().encode(message), fds);
       const answer = await pending.promise;
       if (schema === null) return { value: null, fds: answer.fds };
       const parsed = schema.safeParse(answer.value);

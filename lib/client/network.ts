@@ -8,14 +8,13 @@ import type { AppTarget } from "../config/mod.ts";
 import { NetworkError } from "../error.ts";
 import type { CarrierFlow } from "../io/mod.ts";
 import { formatIp, formatPrefix, type IpAddress, type Ipv4, type Prefix } from "../ip/mod.ts";
-import { closeFd, Datapath, findListener, guardListener, type Shim } from "../os/mod.ts";
+import { closeFd, Datapath, findListener, type Shim } from "../os/mod.ts";
 import type { StatusV1 } from "../status/mod.ts";
 import type { LinkAddresses } from "./address_book.ts";
 import type { FlowLog } from "./flow_log.ts";
 import { type Destination, Flows } from "./flows.ts";
 import type { HelperLink } from "./helper_link.ts";
 
-const LOOPBACK_IFINDEX = 1;
 const BACKLOG = 4096;
 const MAX_HELD = 4096;
 const HELD_TIMEOUT_MS = 35_000;
@@ -89,8 +88,8 @@ export class Network implements AsyncDisposable {
     const hasIpv6 = opened.has_ipv6 && raw6Fd !== null;
     const listeners: Deno.TcpListener[] = [];
     try {
-      listeners.push(listen(shim, addresses.self4, addresses.peer4, opened.ifindex));
-      if (hasIpv6) listeners.push(listen(shim, addresses.self6, addresses.peer6, opened.ifindex));
+      listeners.push(await listen(options, addresses.self4, addresses.peer4));
+      if (hasIpv6) listeners.push(await listen(options, addresses.self6, addresses.peer6));
       const [port = 0, port6 = port] = listeners.map(portOf);
       const datapath = Datapath.start(shim, {
         tunFd,
@@ -163,17 +162,16 @@ export class Network implements AsyncDisposable {
   }
 }
 
-function listen(
-  shim: Shim,
+async function listen(
+  options: NetworkOptions,
   self: IpAddress,
   peer: IpAddress,
-  ifindex: number,
-): Deno.TcpListener {
-  const options = { hostname: formatIp(self), port: 0, tcpBacklog: BACKLOG };
-  const listener = Deno.listen(options);
+): Promise<Deno.TcpListener> {
+  const where = { hostname: formatIp(self), port: 0, tcpBacklog: BACKLOG };
+  const listener = Deno.listen(where);
   try {
-    const fd = findListener(shim, { address: self, port: portOf(listener) });
-    guardListener(shim, fd, [LOOPBACK_IFINDEX, ifindex], { source: peer });
+    const fd = findListener(options.shim, { address: self, port: portOf(listener) });
+    await options.helper.guard(fd, peer);
     return listener;
   } catch (thrown) {
     listener.close();

@@ -51,6 +51,13 @@ export const HelperRequestSchema = z.discriminatedUnion("op", [
     routes: z.array(z.union([z.cidrv4(), z.cidrv6()])).max(32),
     dns: DnsSchema.nullable(),
   }),
+  z.object({
+    v: z.literal(HELPER_PROTOCOL),
+    id,
+    op: z.literal("guard"),
+    /** Where connections may come from. The listener's descriptor comes with the message. */
+    source: z.union([ipv4, ipv6]),
+  }),
   z.object({ v: z.literal(HELPER_PROTOCOL), id, op: z.literal("revert") }),
 ]);
 export type HelperRequest = z.infer<typeof HelperRequestSchema>;

@@ -23,6 +23,7 @@ import {
   type Change,
   closeFd,
   destroySockets,
+  guardListener,
   linkUp,
   listAddresses,
   listRoutes,
@@ -41,6 +42,8 @@ const log = getLogger("helper");
 
 /** The biggest a TUN may be; with offloads the kernel hands over 64 KiB at a time. */
 const LINK_MTU = 65_535;
+
+const LOOPBACK_IFINDEX = 1;
 
 /** "default" and "local" tables hold what everybody has; only these overlaps are conflicts. */
 const BENIGN_ROUTE_TYPES: ReadonlySet<number> = new Set([3, 5]); // RTN_BROADCAST, RTN_MULTICAST
@@ -154,6 +157,18 @@ export class Host implements AsyncDisposable {
       closeFd(this.#shim, udpFd);
       throw thrown;
     }
+  }
+
+  /**
+   * Lets a listener of the client's see only what arrived on the loopback or the link, from one address. Some
+   * kernels let nobody without privilege attach such a filter.
+   */
+  guard(request: Request<"guard">, fds: readonly number[]): HostReply<Record<string, never>> {
+    const [listener] = fds;
+    if (listener === undefined) throw new VnetError("helper-order", "No listener came along");
+    const links = [LOOPBACK_IFINDEX, this.#requireLink().ifindex];
+    guardListener(this.#shim, listener, links, { source: parseIp(request.source) });
+    return { value: {}, fds: [] };
   }
 
   /** Sets routes and the operating system's DNS to just this; an empty request takes all of it back. */

@@ -39,20 +39,26 @@ async function serveClient(
       return null;
     });
     if (message === null) return;
-    for (const fd of message.fds) closeFd(loadShim(), fd);
-    const request = HelperRequestSchema.safeParse(parseJson(message.bytes));
-    if (!request.success) {
-      log.warning("Dropped the client: its request cannot be understood");
-      return;
+    try {
+      const request = HelperRequestSchema.safeParse(parseJson(message.bytes));
+      if (!request.success) {
+        log.warning("Dropped the client: its request cannot be understood");
+        return;
+      }
+      await answer(client, host, { ...request.data, fds: message.fds }, onChange);
+    } finally {
+      for (const fd of message.fds) closeFd(loadShim(), fd);
     }
-    await answer(client, host, request.data, onChange);
   }
 }
+
+/** A request with the descriptors that came with it; they are closed once it is answered. */
+type Received = HelperRequest & { readonly fds: readonly number[] };
 
 async function answer(
   client: SeqpacketSocket,
   host: Host,
-  request: HelperRequest,
+  request: Received,
   onChange: (change: Change) => void,
 ): Promise<void> {
   const { id } = request;
@@ -81,7 +87,7 @@ async function answer(
 
 async function perform(
   host: Host,
-  request: HelperRequest,
+  request: Received,
   onChange: (change: Change) => void,
 ): Promise<HostReply<unknown>> {
   switch (request.op) {
@@ -93,6 +99,8 @@ async function perform(
       return host.dnsSockets(request);
     case "apply":
       return await host.apply(request, onChange);
+    case "guard":
+      return host.guard(request, request.fds);
     case "revert":
       return { value: { steps: await host.revert() }, fds: [] };
     default:
