@@ -70,8 +70,9 @@ export async function stayUp(context: Context, running: Running): Promise<number
 
 /** Ends the daemon, waits until the machine is as it was, and repairs what a crash left (root). */
 export async function bringDown(context: Context): Promise<void> {
+  const status = await findStatus(context.paths);
   const wasUp = await askDown(context.paths);
-  if (wasUp) await waitGone(context);
+  if (wasUp) await waitGone(context, status?.pid ?? null);
   if (Deno.uid() === 0) {
     for (const line of await repair(journalDir(context))) tell(context, `Repaired: ${line}`);
   }
@@ -261,16 +262,22 @@ async function askDown(paths: Paths): Promise<boolean> {
   }
 }
 
-/** The control socket goes away last, after the helper has taken everything back. */
-async function waitGone(context: Context): Promise<void> {
+/** Waits until the daemon has taken everything back and is no process any more. */
+async function waitGone(context: Context, pid: number | null): Promise<void> {
   const deadline = Date.now() + END_DEADLINE_MS;
   while (Date.now() < deadline) {
-    if (await findStatus(context.paths) === null) return;
+    const gone = await findStatus(context.paths) === null;
+    if (gone && (pid === null || !await isProcess(pid))) return;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   throw new VnetError("daemon-stuck", "The daemon did not end in time", {
     hint: "End it with `sudo kill` and its pid from `vnet status`",
   });
+}
+
+async function isProcess(pid: number): Promise<boolean> {
+  const stat = await Deno.readTextFile(`/proc/${pid}/stat`).catch(() => null);
+  return stat !== null && !/\) Z /.test(stat); // A zombie waits for its parent, not for us.
 }
 
 function summarize(status: StatusV1): string {

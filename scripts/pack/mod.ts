@@ -66,6 +66,7 @@ export function makeCompiled(program: Program): Promise<Uint8Array> {
         "compile",
         "--allow-all",
         "--unstable-net",
+        "--unstable-no-legacy-abort",
         "--no-prompt",
         ...sealed,
         ...included,

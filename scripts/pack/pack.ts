@@ -46,6 +46,7 @@ const ARGS: readonly string[] = [
   "run",
   "--allow-all",
   "--unstable-net",
+  "--unstable-no-legacy-abort",
   "--no-prompt",
   "--no-check",
   "--no-config",
