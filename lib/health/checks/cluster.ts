@@ -1,0 +1,181 @@
+/** The logins, and the proxies they are good for. */
+import { contains, formatIp } from "../../ip/mod.ts";
+import { formatMs } from "../duration.ts";
+import type { Facts, Outcome, ProfileFacts, ProxyFacts } from "../facts.ts";
+import {
+  advice,
+  type Check,
+  command,
+  fail,
+  judged,
+  type Judgement,
+  ok,
+  seen,
+  warn,
+} from "../finding.ts";
+
+const HOUR_MS = 3_600_000;
+/** Certificates are judged by this clock; the cluster allows itself a minute. */
+const CLOCK_LIMIT_MS = 60_000;
+
+const profileFiles: Check = {
+  id: "auth.files",
+  title: "Files of the logins",
+  severity: "error",
+  dependsOn: [],
+  judge: ({ profileFiles, program }) =>
+    judged(profileFiles, (files) => {
+      const bad = files.filter(({ mode, uid }) =>
+        (mode & 0o077) !== 0 || uid !== program.owner.uid
+      );
+      if (bad.length === 0) return files.length === 0 ? [] : ok("only their owner can read them");
+      return fail("others can read a private key", {
+        evidence: bad.map(({ path, mode, uid }) =>
+          seen("file", `${path}: mode ${mode.toString(8).padStart(4, "0")}, uid ${uid}`)
+        ),
+        fix: command(
+          `chmod 600 ${bad.map(({ path }) => `'${path}'`).join(" ")}`,
+        ),
+        blocks: false,
+      });
+    }),
+};
+
+const profile: Check = {
+  id: "auth.profile",
+  title: "Login",
+  severity: "error",
+  dependsOn: [],
+  isFamily: true,
+  judge: ({ profiles, nowMs }) =>
+    judged(profiles, (all) =>
+      all.length === 0
+        ? fail("you are logged in nowhere", {
+          fix: command("vnet login --proxy HOST --user NAME"),
+        })
+        : all.flatMap((one) => judgeProfile(one, nowMs, all))),
+};
+
+function judgeProfile(
+  { name, cluster, user, expiresMs }: ProfileFacts,
+  nowMs: number,
+  all: readonly ProfileFacts[],
+): readonly Judgement[] {
+  const leftMs = expiresMs - nowMs;
+  const fix = command(`vnet login --proxy ${name} --user ${user}`);
+  const detail = { of: name, evidence: [seen("login", `${user} in cluster ${cluster}`)], fix };
+  if (leftMs <= 0) {
+    // The names of the other logins work all the same.
+    const blocks = all.every((other) => other.expiresMs <= nowMs);
+    return fail(`the login ended ${formatMs(-leftMs)} ago`, { ...detail, blocks });
+  }
+  if (leftMs < HOUR_MS) return warn(`the login ends in ${formatMs(leftMs)}`, detail);
+  return ok(`good for ${formatMs(leftMs)}`, { of: name, evidence: detail.evidence });
+}
+
+const proxy: Check = {
+  id: "net.proxy",
+  title: "Proxy",
+  severity: "error",
+  dependsOn: [],
+  isFamily: true,
+  judge: (facts) =>
+    facts.proxies.kind === "measured"
+      ? facts.proxies.value.flatMap((one) => judgeProxy(one, facts))
+      : judged(facts.proxies, () => []),
+};
+
+function judgeProxy(proxy: ProxyFacts, facts: Facts): readonly Judgement[] {
+  const { profile, addresses, reached } = proxy;
+  const evidence = [seen("addresses", describeAddresses(addresses))];
+  const session = facts.daemon.kind === "measured" && facts.daemon.value.kind === "running"
+    ? facts.daemon.value.status.sessions.find((session) => session.profile === profile)
+    : undefined;
+  if (session?.error != null) evidence.push(seen("daemon says", session.error));
+  if (isVirtual(addresses, facts)) {
+    return fail("its own name leads into the virtual range", {
+      of: profile,
+      evidence,
+      cause: "the proxy's name must keep its public address, or nothing can reach it",
+      fix: advice("Ask the cluster's administrator to list this name under proxy public_addr"),
+      blocks: false,
+    });
+  }
+  if (reached.kind === "failed") {
+    return fail(reached.message, {
+      of: profile,
+      evidence: [seen("code", reached.code), ...evidence],
+      cause: causeOf(reached.code, addresses),
+      fix: command(`curl -v https://${profile}/webapi/ping`),
+      blocks: false,
+    });
+  }
+  return ok(`answers in ${reached.elapsedMs} ms`, { of: profile, evidence });
+}
+
+function isVirtual(addresses: Outcome, { wanted }: Facts): boolean {
+  if (addresses.kind !== "addresses" || wanted.kind !== "measured") return false;
+  return addresses.addresses.some((address) =>
+    wanted.value.ranges.some((range) => contains(range, address))
+  );
+}
+
+function causeOf(code: string, addresses: Outcome): string {
+  if (addresses.kind !== "addresses") return "its name does not resolve";
+  switch (code) {
+    case "proxy-untrusted":
+    case "ca-pin-mismatch":
+      return "somebody else answers there, or the cluster has another certificate authority";
+    case "proxy-timeout":
+      return "nothing answers: the proxy is down, or a firewall drops the packets";
+    default:
+      return "nobody listens there, or the way to it is cut";
+  }
+}
+
+function describeAddresses(outcome: Outcome): string {
+  switch (outcome.kind) {
+    case "addresses":
+      return outcome.addresses.map(formatIp).join(" ");
+    case "negative":
+      return `none: ${outcome.code}`;
+    case "silent":
+      return `none: no answer within ${outcome.afterMs} ms`;
+    case "unreachable":
+      return `none: ${outcome.reason}`;
+    default:
+      return outcome satisfies never;
+  }
+}
+
+const clock: Check = {
+  id: "sys.clock",
+  title: "Clock",
+  severity: "error",
+  dependsOn: ["net.proxy"],
+  judge: ({ proxies }) =>
+    judged(proxies, (all) => {
+      const skews = all.flatMap(({ profile, reached }) =>
+        reached.kind === "reached" && reached.clockAheadMs !== null
+          ? [{ profile, ms: reached.clockAheadMs }]
+          : []
+      );
+      if (skews.length === 0) return [];
+      const evidence = skews.map(({ profile, ms }) => seen(profile, describeSkew(ms)));
+      const worst = Math.max(...skews.map(({ ms }) => Math.abs(ms)));
+      if (worst <= CLOCK_LIMIT_MS) return ok("agrees with the proxy's", { evidence });
+      return fail(`is ${formatMs(worst)} away from the proxy's`, {
+        evidence,
+        cause: "certificates seem expired or not valid yet",
+        fix: command("sudo timedatectl set-ntp true"),
+      });
+    }),
+};
+
+function describeSkew(ms: number): string {
+  if (Math.abs(ms) < 1_000) return "the same second";
+  return `this clock is ${formatMs(Math.abs(ms))} ${ms > 0 ? "ahead" : "behind"}`;
+}
+
+/** Logins, proxies and the clock. */
+export const CLUSTER_CHECKS: readonly Check[] = [proxy, clock, profileFiles, profile];

@@ -1,0 +1,188 @@
+/** The device, its addresses, and who else uses the range. */
+import { contains, equalIp, formatIp, formatPrefix, type Prefix } from "../../ip/mod.ts";
+import type { Facts, LinkStatus, NetworkFacts } from "../facts.ts";
+import {
+  advice,
+  type Check,
+  command,
+  fail,
+  type Fix,
+  judged,
+  type Judgement,
+  ok,
+  seen,
+  warn,
+} from "../finding.ts";
+import { type Conflict, findConflicts, findFreeRange } from "../routing.ts";
+import { NOT_UP, statusOf, whenUp } from "../running.ts";
+
+const RESTART = command("sudo vnet restart");
+
+/** Finds the daemon's link among the machine's, as `[status, ifindex]`; -1 when it is not there. */
+function ownLink(facts: Facts): readonly [LinkStatus | null, number] {
+  const link = statusOf(facts)?.link ?? null;
+  if (link === null || facts.network.kind !== "measured") return [link, -1];
+  const found = facts.network.value.links.find(({ name }) => name === link.name);
+  return [link, found?.ifindex ?? -1];
+}
+
+function withLink(
+  facts: Facts,
+  judge: (link: LinkStatus, network: NetworkFacts, ifindex: number) => readonly Judgement[],
+): readonly Judgement[] {
+  return whenUp(facts, () => {
+    const [link, ifindex] = ownLink(facts);
+    if (link === null) return NOT_UP;
+    return judged(facts.network, (network) => judge(link, network, ifindex));
+  });
+}
+
+const device: Check = {
+  id: "tun.link",
+  title: "Device",
+  severity: "error",
+  dependsOn: ["daemon.alive"],
+  judge: (facts) =>
+    withLink(facts, ({ name }, { links }, ifindex) => {
+      const link = links.find((link) => link.ifindex === ifindex);
+      if (link === undefined) {
+        return fail(`there is no device ${name}`, {
+          evidence: [seen("links", links.map(({ name }) => name).join(" "))],
+          cause: "somebody removed it, or the daemon runs in another network namespace",
+          fix: RESTART,
+        });
+      }
+      if (link.isUp === false) {
+        return fail(`${name} is down`, {
+          cause: "somebody took it down",
+          fix: command(`sudo ip link set ${name} up && sudo vnet restart`),
+        });
+      }
+      return ok(link.mtu === null ? `${name} is there` : `${name} is up, MTU ${link.mtu}`);
+    }),
+};
+
+const address: Check = {
+  id: "tun.address",
+  title: "Addresses of the device",
+  severity: "error",
+  dependsOn: ["daemon.alive", "tun.link"],
+  judge: (facts) =>
+    withLink(facts, (link, { addresses }, ifindex) => {
+      const wanted = link.ipv6 === null ? [link.ipv4] : [link.ipv4, link.ipv6];
+      const missing = wanted.filter((address) =>
+        !addresses.some((present) =>
+          present.ifindex === ifindex && equalIp(present.address, address)
+        )
+      );
+      if (missing.length === 0) return ok(wanted.map(formatIp).join(" "));
+      return fail(`${link.name} has lost ${missing.map(formatIp).join(" and ")}`, {
+        cause: "another program manages this device, or somebody removed the address",
+        fix: RESTART,
+      });
+    }),
+};
+
+const ipv6: Check = {
+  id: "tun.ipv6",
+  title: "IPv6",
+  severity: "warning",
+  dependsOn: ["daemon.alive"],
+  judge: (facts) =>
+    whenUp(facts, ({ link }) => {
+      if (link === null) return NOT_UP;
+      if (link.ipv6 !== null) return ok("apps have an IPv6 address too");
+      return warn("apps have no IPv6 address", {
+        cause: "IPv6 is switched off on this machine: IPv4 alone is used",
+        fix: advice(
+          "Nothing, if that is meant; else `sudo sysctl net.ipv6.conf.all.disable_ipv6=0`",
+        ),
+      });
+    }),
+};
+
+const conflict: Check = {
+  id: "addr.conflict",
+  title: "Range",
+  severity: "error",
+  dependsOn: ["auth.profile"],
+  judge: (facts) =>
+    judged(
+      facts.wanted,
+      ({ ranges }) => judged(facts.network, (network) => judgeRanges(facts, network, ranges)),
+    ),
+};
+
+function judgeRanges(
+  facts: Facts,
+  network: NetworkFacts,
+  ranges: readonly Prefix[],
+): readonly Judgement[] {
+  const [link, ifindex] = ownLink(facts);
+  const texts = ranges.map(formatPrefix).join(" ");
+  const conflicts = findConflicts(network, ranges, ifindex);
+  const resolvers = resolversIn(facts, ranges);
+  if (conflicts.length === 0 && resolvers.length === 0) {
+    return ok(`nothing else uses ${texts}`, { blocks: false });
+  }
+  const evidence = [
+    ...conflicts.map(({ kind, taken, link }) => seen(kind, `${formatPrefix(taken)} on ${link}`)),
+    ...resolvers.map((text) => seen("resolver", text)),
+  ];
+  const detail = { evidence, fix: otherRange(network, ranges, ifindex, link !== null) };
+  const stolen = conflicts.filter(({ steals }) => steals);
+  if (link === null || stolen.length > 0 || resolvers.length > 0) {
+    return fail(`something else uses ${texts}`, { ...detail, cause: describe(conflicts, link) });
+  }
+  return warn(`a larger network contains ${texts}`, {
+    ...detail,
+    cause: "vnet's range is the more specific one and wins: the rest of that network still works",
+  });
+}
+
+function describe(conflicts: readonly Conflict[], link: LinkStatus | null): string {
+  const links = [...new Set(conflicts.map(({ link }) => link))].join(", ");
+  if (conflicts.length === 0) return "a resolver of this machine has an address in the range";
+  return link === null
+    ? `${links} has it already: vnet will not take what is another's`
+    : `packets for some apps go to ${links} instead`;
+}
+
+/** Nameservers of this machine that would vanish behind the range. */
+function resolversIn(facts: Facts, ranges: readonly Prefix[]): readonly string[] {
+  const upstreams = statusOf(facts)?.dns?.upstreams ?? [];
+  return upstreams.filter(({ address }) => ranges.some((range) => contains(range, address)))
+    .map(({ address }) => formatIp(address));
+}
+
+function otherRange(
+  network: NetworkFacts,
+  ranges: readonly Prefix[],
+  ifindex: number,
+  isUp: boolean,
+): Fix {
+  const free = findFreeRange(network, ranges, ifindex);
+  if (free === null) return advice("No private range is free: disconnect the other network");
+  const verb = isUp ? "restart" : "up --detach";
+  return command(`sudo vnet ${verb} --cidr ${formatPrefix(free)}`);
+}
+
+const full: Check = {
+  id: "addr.full",
+  title: "Free addresses",
+  severity: "error",
+  dependsOn: ["daemon.alive"],
+  judge: (facts) =>
+    whenUp(facts, ({ findings }) => {
+      const finding = findings.find(({ code }) => code === "range-full");
+      if (finding === undefined) return ok("every name has an address");
+      return fail(finding.message, {
+        cause: "there are more apps than addresses in the range",
+        fix: advice(finding.hint ?? "Ask an administrator for a larger ipv4_cidr_range"),
+        blocks: false,
+      });
+    }),
+};
+
+/** Device and addresses. */
+export const NETWORK_CHECKS: readonly Check[] = [device, address, ipv6, conflict, full];

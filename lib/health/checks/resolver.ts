@@ -1,0 +1,198 @@
+/** How the machine's programs resolve names, and whether that leads to vnet. */
+import { resolveComesBeforeDns } from "../../dns/mod.ts";
+import { formatEndpoint, formatIp, type IpAddress } from "../../ip/mod.ts";
+import { formatMs } from "../duration.ts";
+import type { DnsStatus, ResolvConfFacts, ResolvedLinkFacts, ZoneFacts } from "../facts.ts";
+import {
+  advice,
+  type Check,
+  command,
+  fail,
+  judged,
+  type Judgement,
+  ok,
+  seen,
+  warn,
+} from "../finding.ts";
+import { describeOutcome, isAnswer } from "../outcome.ts";
+import { NOT_UP, whenUp } from "../running.ts";
+
+const RESTART = command("sudo vnet restart");
+
+/** Back ends where resolv.conf itself must name our server. */
+const BY_FILE: readonly string[] = ["direct", "openresolv", "debian-resolvconf"];
+
+const nss: Check = {
+  id: "dns.nss",
+  title: "nsswitch.conf",
+  severity: "error",
+  dependsOn: [],
+  judge: ({ nssHosts }) =>
+    judged(nssHosts, (sources) => {
+      if (sources === null) return ok("no hosts line: the C library's own order holds");
+      const names = sources.map(({ service }) => service);
+      const evidence = [seen("hosts", names.join(" "))];
+      if (names.includes("dns") || resolveComesBeforeDns(sources)) {
+        return ok("programs ask DNS", { evidence });
+      }
+      return fail("programs of this machine do not ask DNS for names", {
+        evidence,
+        cause: "the hosts line of /etc/nsswitch.conf has neither dns nor resolve",
+        fix: advice('Add "dns" to the hosts line of /etc/nsswitch.conf'),
+      });
+    }),
+};
+
+const trample: Check = {
+  id: "dns.trample",
+  title: "resolv.conf",
+  severity: "error",
+  dependsOn: ["daemon.alive", "helper.alive"],
+  judge: (facts) =>
+    whenUp(facts, ({ dns }) => {
+      if (dns === null) return NOT_UP;
+      if (!BY_FILE.includes(dns.backend)) return [];
+      return judged(facts.resolvConf, (file) => judgeFile(file, dns, facts.nowMs));
+    }),
+};
+
+function judgeFile(
+  file: ResolvConfFacts,
+  { server, backend }: DnsStatus,
+  nowMs: number,
+): readonly Judgement[] {
+  const ours = formatIp(server.address);
+  const [first] = file.nameservers;
+  const isWhole = backend !== "direct" || file.isOurs;
+  if (isWhole && first === ours) return ok(`${file.path} asks vnet first`);
+  const evidence = [
+    seen("wanted", `nameserver ${ours}`),
+    seen("found", first === undefined ? `no nameserver (${file.kind})` : `nameserver ${first}`),
+  ];
+  const when = file.modifiedMs === null ? "" : ` ${formatMs(nowMs - file.modifiedMs)} ago`;
+  return fail(`${file.path} was changed under vnet`, {
+    evidence,
+    cause: `${file.owner ?? "another program"} wrote it${when}, and goes on doing so`,
+    fix: RESTART,
+  });
+}
+
+const link: Check = {
+  id: "dns.link",
+  title: "systemd-resolved",
+  severity: "error",
+  dependsOn: ["daemon.alive", "helper.alive"],
+  judge: (facts) =>
+    whenUp(facts, ({ dns }) => {
+      if (dns === null) return NOT_UP;
+      if (dns.backend !== "resolved") return [];
+      return judged(facts.resolvedLink, (found) => judgeLink(found, dns));
+    }),
+};
+
+function judgeLink(found: ResolvedLinkFacts, { zones, server }: DnsStatus): readonly Judgement[] {
+  const has = (zone: string) =>
+    found.domains.some(({ name, routeOnly }) => routeOnly && name === zone);
+  const wrong = [
+    ...zones.filter((zone) => !has(zone)).map((zone) => seen("missing", `~${zone}`)),
+    ...found.servers.some((one) => formatEndpoint(one) === formatEndpoint(server))
+      ? []
+      : [seen("missing", `server ${formatEndpoint(server)}`)],
+    ...found.defaultRoute === true ? [seen("wrong", "DefaultRoute is yes")] : [],
+    ...isOn(found.dnssec) ? [seen("wrong", `DNSSEC is ${found.dnssec}`)] : [],
+    ...isOn(found.dnsOverTls) ? [seen("wrong", `DNSOverTLS is ${found.dnsOverTls}`)] : [],
+  ];
+  if (wrong.length === 0) return ok(zones.map((zone) => `~${zone}`).join(" "));
+  return fail("vnet's link is not set as it was", {
+    evidence: wrong,
+    cause: "another program changed the link's DNS, or systemd-resolved lost it",
+    fix: RESTART,
+  });
+}
+
+function isOn(setting: string | null): boolean {
+  return setting !== null && setting !== "no" && setting !== "";
+}
+
+const zone: Check = {
+  id: "dns.zone",
+  title: "Zone",
+  severity: "error",
+  dependsOn: ["daemon.alive", "dns.listener", "dns.nss", "dns.trample", "dns.link", "dns.mode"],
+  isFamily: true,
+  judge: (facts) =>
+    whenUp(facts, (status) => {
+      if (status.link === null || status.dns === null) return NOT_UP;
+      const { ipv4 } = status.link;
+      const { server, backend } = status.dns;
+      return judged(facts.zones, (zones) =>
+        zones.flatMap((zone) =>
+          judgeZone({ zone, ipv4, server: formatIp(server.address), backend })
+        ));
+    }),
+};
+
+interface ZoneCase {
+  readonly zone: ZoneFacts;
+  readonly ipv4: IpAddress;
+  readonly server: string;
+  readonly backend: string;
+}
+
+function judgeZone({ zone, ipv4, server, backend }: ZoneCase): readonly Judgement[] {
+  const { probe, system, nameservers } = zone;
+  const evidence = [
+    seen("asked", `${probe} A`),
+    seen("getaddrinfo", describeOutcome(system)),
+    ...nameservers.map((one) => seen(one.server, describeOutcome(one.outcome))),
+  ];
+  const detail = { of: zone.zone, evidence };
+  if (!isAnswer(system, ipv4)) return notOurs(zone, detail, backend);
+  const [first] = nameservers;
+  if (first === undefined || isAnswer(first.outcome, ipv4)) {
+    return ok("reaches vnet", detail);
+  }
+  return warn("some programs do not see it", {
+    ...detail,
+    cause: `${first.server} does not know this zone: programs that read resolv.conf themselves ` +
+      "(Go, musl, containers) ask it",
+    fix: advice(`Use \`vnet up --dns direct\`, or put nameserver ${server} first`),
+  });
+}
+
+function notOurs(
+  { system }: ZoneFacts,
+  detail: { readonly of: string; readonly evidence: Judgement["evidence"] & object },
+  backend: string,
+): readonly Judgement[] {
+  if (backend === "none") {
+    return warn("programs do not see it", {
+      ...detail,
+      cause: "DNS mode is none",
+      fix: advice("Have your resolver ask vnet for this zone; `vnet status` says where"),
+    });
+  }
+  switch (system.kind) {
+    case "addresses":
+      return fail(`somebody else answers: ${describeOutcome(system)}`, {
+        ...detail,
+        cause: "another resolver is asked first, and it answers every name (a hijacked resolver)",
+        fix: RESTART,
+      });
+    case "silent":
+      return fail("nobody answers programs of this machine", {
+        ...detail,
+        cause: "the machine's resolver waits for a server that is gone",
+        fix: RESTART,
+      });
+    default:
+      return fail(`programs get ${describeOutcome(system)}`, {
+        ...detail,
+        cause: "the machine's resolver does not ask vnet for this zone",
+        fix: RESTART,
+      });
+  }
+}
+
+/** From nsswitch.conf to the zones. */
+export const RESOLVER_CHECKS: readonly Check[] = [nss, trample, link, zone];
