@@ -13,6 +13,7 @@ import {
   writeAll,
 } from "./cluster.ts";
 
+const HALF_A_LIFE_MS = 13 * 3_600_000;
 const HELLO = new TextEncoder().encode("hello");
 
 /** Opens a flow to an echo and holds it open: what a program holds, and how the flow will have ended. */
@@ -190,10 +191,10 @@ Deno.test("an agent finds its way back to a proxy that was away", async () => {
 
 Deno.test("an agent renews its certificate at half its life, and goes on serving", async () => {
   await using echo = echoServer();
-  await using cluster = await TestCluster.start([]);
+  await using cluster = await TestCluster.start([], { behindMs: HALF_A_LIFE_MS });
   const first = await cluster.joinAgent("edge", [app("echo", echo.port)]);
   await first[Symbol.asyncDispose]();
-  cluster.clock.nowMs += 13 * 3_600_000;
+  cluster.clock.nowMs += HALF_A_LIFE_MS;
   await using again = await serveAgent(first.config, { now: () => cluster.clock.nowMs });
   await again.connected;
   const renewed = await audited(cluster, ({ event }) => event === "agent.renewed");

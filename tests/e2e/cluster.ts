@@ -66,14 +66,19 @@ export class TestCluster implements AsyncDisposable {
   /** Starts a cluster whose local agent serves `apps`, and adds the user "alice" with the role "dev". */
   static async start(
     apps: readonly string[],
-    options: { readonly limits?: NonNullable<Parameters<typeof serveCluster>[1]["limits"]> } = {},
+    options: {
+      readonly limits?: NonNullable<Parameters<typeof serveCluster>[1]["limits"]>;
+      /** How far the cluster's clock is behind the one TLS goes by. */
+      readonly behindMs?: number;
+    } = {},
   ): Promise<TestCluster> {
     const dataDir = await Deno.makeTempDir({ prefix: "vnet-e2e-" });
-    const clock = { nowMs: Date.now() };
+    const { behindMs = 0, ...rest } = options;
+    const clock = { nowMs: Date.now() - behindMs };
     const server = await serveCluster(serverConfig(dataDir, apps), {
       now: () => clock.nowMs,
       passwordCost: { logN: 4, r: 8, p: 1 },
-      ...options,
+      ...rest,
     });
     const cluster = new TestCluster({ clock, server, dataDir, apps });
     await cluster.putRole("dev", { env: "dev" });
