@@ -2,41 +2,18 @@ import { deepEqual, equal, throws } from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import dnsPacket from "dns-packet";
-import { parseIpv4, parseIpv6, parsePrefix } from "../ip/mod.ts";
+import { ENTRIES, newTable } from "../../tests/dns/table.ts";
 import { FLAG, RCODE, RR_TYPE } from "./codes.ts";
 import { judge } from "./judge.ts";
 import { decodeMessage } from "./message.ts";
 import { parseDomainName } from "./name.ts";
-import { type NameEntry, NameTable } from "./name_table.ts";
 import { decodeQuery, encodeQuestion, type Query, questionOf } from "./query.ts";
 import { encodeReply, encodeVerdict, REPLY_MAX_BYTES, servfail } from "./reply.ts";
 import type { Answer, Verdict } from "./verdict.ts";
 
 const GOLDEN = new URL("../../tests/fixtures/dns/golden_replies.txt", import.meta.url);
 
-const none = { ipv4: null, ipv6: null };
-const entries: [name: string, entry: NameEntry][] = [
-  ["db.corp.example", { ipv4: parseIpv4("100.64.0.7"), ipv6: parseIpv6("fd12::6440:7") }],
-  ["v4.corp.example", { ipv4: parseIpv4("100.64.0.8"), ipv6: null }],
-  ["a.b.secret.test", { ipv4: parseIpv4("100.64.0.9"), ipv6: null }],
-  ["out.corp.example", {
-    ...none,
-    trouble: { kind: "not-logged-in", text: "not logged in to corp" },
-  }],
-  ["denied.corp.example", { ...none, trouble: { kind: "access-denied", text: "access denied" } }],
-  ["gone.corp.example", { ...none, trouble: { kind: "app-removed", text: "app removed" } }],
-  ["full.corp.example", none],
-];
-const table = new NameTable({
-  zones: [
-    { suffix: parseDomainName("corp.example"), private: false },
-    { suffix: parseDomainName("secret.test"), private: true },
-  ],
-  names: new Map(entries.map(([name, entry]) => [parseDomainName(name), entry])),
-  reverse: [parsePrefix("100.64.0.0/24"), parsePrefix("fd12::/64")],
-  probe: { ipv4: parseIpv4("100.64.0.1"), ipv6: null },
-  canary: true,
-});
+const table = newTable();
 
 function readQuery(bytes: Uint8Array): Query {
   const decoded = decodeQuery(bytes);
@@ -174,7 +151,7 @@ Deno.test("encodeReply() refuses to forward, and to write where there is no room
 
 Deno.test("encodeReply() is read by dns-packet and by us as the verdict meant it", () => {
   const names = [
-    ...entries.map(([name]) => name),
+    ...ENTRIES.map(([name]) => name),
     "nobody.secret.test",
     "secret.test",
     "b.secret.test",

@@ -28,6 +28,10 @@ const REPEAT_AT: readonly number[] = [10, 30, 70];
 const DEADLINE_TICKS = 90;
 const CASE_BYTES = 32;
 const NO_BYTES = new Uint8Array();
+const LEADS_BACK: ExtendedError = {
+  code: EDE.NETWORK_ERROR,
+  text: "an upstream resolver leads back to this server",
+};
 
 /** Not the last word while another can be asked. */
 const SOFT_RCODES: ReadonlySet<number> = new Set([
@@ -90,10 +94,7 @@ export class Asking {
 
   /** Expects nothing more of an upstream. */
   giveUp(upstream: Upstream): void {
-    const error = {
-      code: EDE.NETWORK_ERROR,
-      text: `upstream ${formatEndpoint(upstream.endpoint)} leads back to this server`,
-    };
+    const error = LEADS_BACK;
     for (const attempt of [...this.#attempts]) {
       if (attempt.target === upstream) this.failed(attempt, { kind: "failed", error });
     }

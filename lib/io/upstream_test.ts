@@ -201,7 +201,7 @@ Deno.test("Upstreams.leadsBack() knows its own spelling and leaves the upstream 
   });
   upstreams.set([circle.endpoint]);
   const [first, second] = [wordFor(await ask(upstreams)), wordFor(await ask(upstreams))];
-  match(first, /^23 upstream 127\.0\.0\.1:\d+ leads back to this server$/);
+  equal(first, "23 an upstream resolver leads back to this server");
   equal(second, "22 every upstream leads back to this server");
   deepEqual([echoes, circle.asked.length, upstreams.loopsFound], [[true], 1, 1]);
 });

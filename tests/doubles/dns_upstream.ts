@@ -9,6 +9,12 @@ import { type Endpoint, parseIp } from "../../lib/ip/mod.ts";
 /** What to say to a question: messages to send, in order; none to stay silent. */
 export type Script = (question: Uint8Array, transport: "udp" | "tcp") => readonly Uint8Array[];
 
+/** A question as it came in, and a way to answer it. */
+export interface Asked {
+  readonly bytes: Uint8Array;
+  reply(message: Uint8Array): Promise<void>;
+}
+
 /** A resolver that runs until it is disposed of. */
 export class DnsUpstream implements AsyncDisposable {
   readonly endpoint: Endpoint;
@@ -19,6 +25,7 @@ export class DnsUpstream implements AsyncDisposable {
   readonly #tcp: Deno.TcpListener;
   readonly #conns = new Set<Deno.TcpConn>();
   readonly #serving: Promise<unknown>;
+  readonly #unread: Asked[] = [];
   #waiting: { readonly count: number; readonly resolve: () => void } | null = null;
 
   constructor(script: Script) {
@@ -38,6 +45,14 @@ export class DnsUpstream implements AsyncDisposable {
     await promise;
   }
 
+  /** Waits for the next question that nobody has taken yet. */
+  async next(): Promise<Asked> {
+    if (this.#unread.length === 0) await this.askedTimes(this.asked.length + 1);
+    const asked = this.#unread.shift();
+    if (asked === undefined) throw new Error("Two wait for one question");
+    return asked;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#udp.close();
     this.#tcp.close();
@@ -45,17 +60,18 @@ export class DnsUpstream implements AsyncDisposable {
     await this.#serving;
   }
 
-  #hear(question: Uint8Array): void {
-    this.asked.push(question.slice());
+  async #hear(bytes: Uint8Array, transport: "udp" | "tcp", reply: Asked["reply"]): Promise<void> {
+    this.asked.push(bytes);
+    this.#unread.push({ bytes, reply });
     if (this.#waiting !== null && this.asked.length >= this.#waiting.count) this.#waiting.resolve();
+    for (const message of this.script(bytes.slice(), transport)) await reply(message);
   }
 
   async #serveUdp(): Promise<void> {
     for await (const [question, from] of this.#udp) {
-      this.#hear(question);
-      for (const message of this.script(question.slice(), "udp")) {
+      await this.#hear(question.slice(), "udp", async (message) => {
         await this.#udp.send(message, from);
-      }
+      });
     }
   }
 
@@ -71,11 +87,10 @@ export class DnsUpstream implements AsyncDisposable {
     try {
       for await (const chunk of conn.readable) {
         for (const question of splitter.push(chunk) ?? []) {
-          this.#hear(question);
-          for (const message of this.script(question, "tcp")) {
+          await this.#hear(question, "tcp", async (message) => {
             const framed = frameMessage(message);
             for (let at = 0; at < framed.length;) at += await conn.write(framed.subarray(at));
-          }
+          });
         }
       }
     } finally {
