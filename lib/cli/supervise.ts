@@ -39,7 +39,9 @@ export async function bringUp(
   how: { readonly detach: boolean },
 ): Promise<Running | null> {
   requireRoot("bring vnet up");
-  if (await findStatus(context.paths) !== null) {
+  const present = await findStatus(context.paths);
+  if (present?.state === "stopping") await waitGone(context, present.pid);
+  else if (present !== null) {
     tell(context, "vnet is up already");
     return null;
   }

@@ -7,6 +7,7 @@
 import { compilePlan, type Detected, type DnsMode, type Plan } from "../config/mod.ts";
 import { describeError, VnetError } from "../error.ts";
 import { CarrierPool, ensurePrivateDirectory } from "../io/mod.ts";
+import type { LocalPolicy } from "../identity/mod.ts";
 import { formatPrefix, type Prefix } from "../ip/mod.ts";
 import { getLogger } from "../log.ts";
 import { loadShim, type Shim } from "../os/mod.ts";
@@ -388,13 +389,10 @@ class Daemon {
         log.warning("DNS settings", { message: event.message });
         return;
       case "lost":
+        // Whoever guards the helper takes the machine's settings back; half of vnet would only mislead.
         if (this.#state === "stopping") return;
-        this.#state = "degraded";
-        this.#findings.set("helper-lost", {
-          message: "The privileged helper is gone: nothing of the machine can be changed any more",
-          hint: "Run `sudo vnet restart`",
-        });
-        log.error("Lost the helper");
+        log.error("Lost the helper, so the daemon ends too");
+        this.down();
         return;
       default:
         event satisfies never;

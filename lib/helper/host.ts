@@ -6,47 +6,29 @@
  */
 import { isPublicSuffix } from "../config/mod.ts";
 import type { Applied, Detected, HelperRequest, Opened } from "../config/mod.ts";
-import { OsError, VnetError } from "../error.ts";
-import {
-  formatIp,
-  formatPrefix,
-  isPrivatePrefix,
-  overlaps,
-  parseIp,
-  parsePrefix,
-  type Prefix,
-} from "../ip/mod.ts";
+import { describeError, VnetError } from "../error.ts";
+import { formatIp, parseIp, parsePrefix } from "../ip/mod.ts";
 import { getLogger } from "../log.ts";
 import {
-  addAddress,
-  addRoute,
   type Change,
   closeFd,
-  destroySockets,
   guardListener,
-  linkUp,
-  listAddresses,
-  listRoutes,
-  openRaw,
-  openTun,
   OsDns,
-  removeRoute,
+  type OsDnsRequest,
   serverNeedsPort53,
   type Shim,
   tcpListen,
   udpBind,
 } from "../os/mod.ts";
 import { Guard, type GuardCommand } from "./guard.ts";
+import { keepLink, type Notice } from "./keeper.ts";
+import { Link } from "./link.ts";
 
 const log = getLogger("helper");
 
-/** The biggest a TUN may be; with offloads the kernel hands over 64 KiB at a time. */
-const LINK_MTU = 65_535;
-
 const LOOPBACK_IFINDEX = 1;
-
-/** "default" and "local" tables hold what everybody has; only these overlaps are conflicts. */
-const BENIGN_ROUTE_TYPES: ReadonlySet<number> = new Set([3, 5]); // RTN_BROADCAST, RTN_MULTICAST
+const DNS_WAIT_MS = 3_000;
+const DNS_RETRY_MS = 100;
 
 type Request<Op extends HelperRequest["op"]> = Extract<HelperRequest, { op: Op }>;
 
@@ -56,33 +38,44 @@ export interface HostReply<T> {
   readonly fds: readonly number[];
 }
 
-interface OpenLink {
-  readonly name: string;
-  readonly ifindex: number;
-  readonly ranges: readonly Prefix[];
-  readonly prefix6: Prefix | null;
-}
+/** What may happen to the machine while it serves the client. */
+export type HostEvent = Change | { readonly kind: "notice"; readonly notice: Notice };
 
 /** The machine, as changed for one client. */
 export class Host implements AsyncDisposable {
   readonly #shim: Shim;
   readonly #dns: OsDns;
   readonly #guard: Guard | null;
-  #link: OpenLink | null = null;
-  #routes: readonly Prefix[] = [];
+  readonly #onEvent: (event: HostEvent) => void;
+  #link: Link | null = null;
+  #keep = new AbortController();
+  #keeping: Promise<void> = Promise.resolve();
   #watch: AbortController | null = null;
   #watching: Promise<void> = Promise.resolve();
 
-  private constructor(shim: Shim, dns: OsDns, guard: Guard | null) {
+  private constructor(
+    shim: Shim,
+    dns: OsDns,
+    guard: Guard | null,
+    onEvent: (event: HostEvent) => void,
+  ) {
     this.#shim = shim;
     this.#dns = dns;
     this.#guard = guard;
+    this.#onEvent = onEvent;
   }
 
   /** Opens the journal, which first undoes what a crash left, and posts a guard. */
-  static async open(shim: Shim, journalDir: string, repair: GuardCommand): Promise<Host> {
-    const dns = await OsDns.open({ journalDir });
-    return new Host(shim, dns, Guard.start(shim, repair));
+  static async open(
+    shim: Shim,
+    options: {
+      readonly journalDir: string;
+      readonly repair: GuardCommand;
+      readonly onEvent: (event: HostEvent) => void;
+    },
+  ): Promise<Host> {
+    const dns = await OsDns.open({ journalDir: options.journalDir });
+    return new Host(shim, dns, Guard.start(shim, options.repair), options.onEvent);
   }
 
   /** What the journal's repair did, line by line. */
@@ -102,49 +95,23 @@ export class Host implements AsyncDisposable {
   }
 
   /**
-   * Makes the TUN with its addresses, and opens the raw sockets of the datapath. No route leads there yet.
+   * Makes the TUN with its addresses, and the sockets of the datapath. No route leads there yet.
    *
    * @throws OsError `tun-busy`, `tun-open-denied`, `tun-missing`; VnetError `range-conflict`, `range-refused`.
    */
   open(request: Request<"open">): HostReply<Opened> {
     if (this.#link !== null) throw new VnetError("helper-busy", "The link is open already");
-    const ranges = request.ipv4.ranges.map(parsePrefix);
-    const prefix6 = request.ipv6 === null ? null : parsePrefix(request.ipv6.prefix);
-    const wanted = prefix6 === null ? ranges : [...ranges, prefix6];
-    for (const prefix of wanted) refusePublic(prefix);
-    const steps: string[] = [];
-    for (const range of wanted) this.#destroyStale(range, steps);
-    const tun = openTun(this.#shim, { name: request.link, vnetHeader: true });
-    const fds = [tun.fd];
-    try {
-      this.#refuseConflicts(wanted, tun.ifindex);
-      steps.push(`tun add ${tun.name}`);
-      linkUp(this.#shim, tun.ifindex, LINK_MTU);
-      steps.push(`link set ${tun.name} mtu ${LINK_MTU} up`);
-      addAddress(this.#shim, tun.ifindex, parseIp(request.ipv4.self), 32);
-      steps.push(`address add ${request.ipv4.self}/32 dev ${tun.name}`);
-      const hasIpv6 = request.ipv6 !== null && this.#addIpv6(tun.ifindex, request.ipv6.self);
-      if (hasIpv6) steps.push(`address add ${request.ipv6?.self}/128 dev ${tun.name}`);
-      fds.push(openRaw(this.#shim, 4, tun.ifindex));
-      if (hasIpv6) fds.push(openRaw(this.#shim, 6, tun.ifindex));
-      this.#link = {
-        name: tun.name,
-        ifindex: tun.ifindex,
-        ranges,
-        prefix6: hasIpv6 ? prefix6 : null,
-      };
-      const value = {
-        link: tun.name,
-        ifindex: tun.ifindex,
-        vnet_header: tun.vnetHeader,
-        has_ipv6: hasIpv6,
-        steps,
-      };
-      return { value, fds };
-    } catch (thrown) {
-      for (const fd of fds) closeFd(this.#shim, fd);
-      throw thrown;
-    }
+    const { link, fds, vnetHeader, steps } = Link.open(this.#shim, request);
+    this.#link = link;
+    this.#keepUp(link);
+    const value = {
+      link: link.name,
+      ifindex: link.ifindex,
+      vnet_header: vnetHeader,
+      has_ipv6: link.hasIpv6,
+      steps: [...steps],
+    };
+    return { value, fds };
   }
 
   /** Opens UDP and TCP port 53 on a loopback address of vnet's own. */
@@ -172,23 +139,16 @@ export class Host implements AsyncDisposable {
   }
 
   /** Sets routes and the operating system's DNS to just this; an empty request takes all of it back. */
-  async apply(
-    request: Request<"apply">,
-    onChange: (change: Change) => void,
-  ): Promise<HostReply<Applied>> {
+  async apply(request: Request<"apply">): Promise<HostReply<Applied>> {
     const link = this.#requireLink();
-    const steps = this.#applyRoutes(request.routes.map(parsePrefix), link);
+    refusePublicSuffixes(request.dns?.zones ?? []);
+    const steps = link.setRoutes(request.routes.map(parsePrefix));
     if (request.dns === null) {
       steps.push(...await this.#stopDns());
       const value = { backend: "none", why: [], warnings: [], upstreams: [], search: [], steps };
       return { value, fds: [] };
     }
-    for (const zone of request.dns.zones) {
-      if (isPublicSuffix(zone)) {
-        throw new VnetError("zone-refused", `Zone "${zone}" belongs to everybody`);
-      }
-    }
-    const applied = await this.#dns.apply({
+    const applied = await this.#applyDns({
       link: link.name,
       ifindex: link.ifindex,
       server: { address: parseIp(request.dns.server.address), port: request.dns.server.port },
@@ -196,7 +156,7 @@ export class Host implements AsyncDisposable {
       mode: request.dns.mode,
       guarded: this.#guard !== null,
     });
-    this.#followDns(onChange);
+    this.#followDns();
     const value = {
       backend: applied.backend,
       why: [...applied.why],
@@ -213,17 +173,10 @@ export class Host implements AsyncDisposable {
 
   /** Takes back everything; what is gone already is no error. Connections through the range end at once. */
   async revert(): Promise<readonly string[]> {
-    const steps: string[] = [];
-    const link = this.#link;
+    this.#keep.abort();
+    await this.#keeping;
+    const steps = this.#link?.revert() ?? [];
     this.#link = null;
-    if (link !== null) {
-      const prefixes = link.prefix6 === null ? link.ranges : [...link.ranges, link.prefix6];
-      for (const prefix of prefixes) this.#destroyStale(prefix, steps);
-    }
-    for (const route of this.#routes) {
-      if (link !== null) this.#removeRoute(link, route, steps);
-    }
-    this.#routes = [];
     steps.push(...await this.#stopDns());
     return steps;
   }
@@ -234,91 +187,30 @@ export class Host implements AsyncDisposable {
     await this.#guard?.[Symbol.asyncDispose]();
   }
 
-  #requireLink(): OpenLink {
+  #requireLink(): Link {
     if (this.#link === null) throw new VnetError("helper-order", "Nothing is open yet");
     return this.#link;
   }
 
-  #refuseConflicts(wanted: readonly Prefix[], ownIfindex: number): void {
-    const taken = [
-      ...listRoutes(this.#shim)
-        .filter((route) => route.prefix.length > 0 && !BENIGN_ROUTE_TYPES.has(route.type)),
-      ...listAddresses(this.#shim)
-        .map(({ address, ifindex }) => ({
-          prefix: { address, length: address.family === 4 ? 32 : 128 },
-          ifindex,
-        })),
-    ];
-    for (const { prefix, ifindex } of taken) {
-      const range = wanted.find((range) => ifindex !== ownIfindex && overlaps(range, prefix));
-      if (range === undefined) continue;
-      throw new VnetError(
-        "range-conflict",
-        `Cannot use ${formatPrefix(range)}: this machine has a route or address in it already, ${
-          formatPrefix(prefix)
-        }`,
-        { hint: "Pass --cidr with a range that nothing else uses, for example 100.96.0.0/12" },
-      );
-    }
+  #keepUp(link: Link): void {
+    this.#keep = new AbortController();
+    const told = {
+      onNotice: (notice: Notice) => this.#onEvent({ kind: "notice", notice }),
+      // Another network may have brought other resolvers.
+      onChange: () => this.#dns.look(),
+    };
+    this.#keeping = keepLink(this.#shim, link, told, this.#keep.signal).catch((thrown) => {
+      log.warning("Stopped following the network", { error: describeError(thrown) });
+    });
   }
 
-  #addIpv6(ifindex: number, self: string): boolean {
-    try {
-      addAddress(this.#shim, ifindex, parseIp(self), 128);
-      return true;
-    } catch (thrown) {
-      // IPv6 switched off on this machine: IPv4 alone will do.
-      if (
-        thrown instanceof OsError && ["EACCES", "EOPNOTSUPP", "EAFNOSUPPORT"].includes(thrown.errno)
-      ) {
-        return false;
-      }
-      throw thrown;
-    }
-  }
-
-  #destroyStale(prefix: Prefix, steps: string[]): void {
-    try {
-      const count = destroySockets(this.#shim, prefix);
-      if (count > 0) steps.push(`sockets destroy ${count} to ${formatPrefix(prefix)}`);
-    } catch (thrown) {
-      // A kernel without INET_DIAG_DESTROY: clients of a dead daemon time out instead.
-      log.warning("Cannot end old connections", { error: String(thrown) });
-    }
-  }
-
-  #applyRoutes(wanted: readonly Prefix[], link: OpenLink): string[] {
-    const steps: string[] = [];
-    const allowed = link.prefix6 === null ? link.ranges : [...link.ranges, link.prefix6];
-    const texts = wanted.map(formatPrefix);
-    for (const route of wanted) {
-      if (!allowed.some((prefix) => formatPrefix(prefix) === formatPrefix(route))) {
-        throw new VnetError("range-refused", `Route ${formatPrefix(route)} was not opened`);
-      }
-    }
-    const present = this.#routes.map(formatPrefix);
-    for (const route of this.#routes) {
-      if (!texts.includes(formatPrefix(route))) this.#removeRoute(link, route, steps);
-    }
-    for (const route of wanted) {
-      if (present.includes(formatPrefix(route))) continue;
-      addRoute(this.#shim, link.ifindex, route, { congestion: "cubic" });
-      steps.push(`route add ${formatPrefix(route)} dev ${link.name}`);
-    }
-    this.#routes = wanted;
-    return steps;
-  }
-
-  #removeRoute(link: OpenLink, route: Prefix, steps: string[]): void {
-    if (!removeRoute(this.#shim, link.ifindex, route)) return; // The device took it along.
-    steps.push(`route remove ${formatPrefix(route)} dev ${link.name}`);
-  }
-
-  #followDns(onChange: (change: Change) => void): void {
+  #followDns(): void {
     if (this.#watch !== null) return;
     this.#watch = new AbortController();
-    this.#watching = this.#dns.watch(onChange, this.#watch.signal).catch((thrown) => {
-      log.warning("Stopped following the machine's DNS settings", { error: String(thrown) });
+    this.#watching = this.#dns.watch(this.#onEvent, this.#watch.signal).catch((thrown) => {
+      log.warning("Stopped following the machine's DNS settings", {
+        error: describeError(thrown),
+      });
     });
   }
 
@@ -330,13 +222,9 @@ export class Host implements AsyncDisposable {
   }
 }
 
-function refusePublic(prefix: Prefix): void {
-  if (isPrivatePrefix(prefix)) return;
-  throw new VnetError(
-    "range-refused",
-    `Cannot use ${formatPrefix(prefix)}: it is public address space`,
-    {
-      hint: "Use a range inside 100.64.0.0/10, 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
-    },
-  );
+function refusePublicSuffixes(zones: readonly string[]): void {
+  for (const zone of zones) {
+    if (!isPublicSuffix(zone)) continue;
+    throw new VnetError("zone-refused", `Zone "${zone}" belongs to everybody`);
+  }
 }

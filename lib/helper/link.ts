@@ -1,18 +1,21 @@
 /**
- * The link of one client: its addresses and the routes that lead into it, kept up while somebody else takes them
- * down, a bounded number of times.
+ * The link of one client: its addresses, and the routes that lead into it. It knows what it made, takes exactly
+ * that back, and puts back what somebody else removed.
  *
  * @module
  */
-import { describeError, OsError, VnetError } from "../error.ts";
-import { foreignPrefixes, isPrivateRange } from "../config/mod.ts";
+import { foreignPrefixes, type HelperRequest } from "../config/mod.ts";
+import { OsError, VnetError } from "../error.ts";
 import {
   contains,
+  equalPrefix,
   formatIp,
   formatPrefix,
   type IpAddress,
   isPrivatePrefix,
   overlaps,
+  parseIp,
+  parsePrefix,
   type Prefix,
 } from "../ip/mod.ts";
 import { getLogger } from "../log.ts";
@@ -24,9 +27,249 @@ import {
   linkUp,
   listAddresses,
   listRoutes,
-  NetworkWatch,
   openRaw,
   openTun,
   removeRoute,
   type Shim,
 } from "../os/mod.ts";
+
+const log = getLogger("helper");
+
+/** The biggest a TUN may be; with offloads the kernel hands over 64 KiB at a time. */
+const LINK_MTU = 65_535;
+
+/** The kernel counts up to the first free name. */
+const FIRST_FREE = "vnet%d";
+
+const MAIN_TABLE = 254;
+const RTN_UNICAST = 1;
+
+/** Not of the range itself: too many errnos say that this machine has no IPv6. */
+const IPV6_OFF: ReadonlySet<string> = new Set(["EACCES", "EOPNOTSUPP", "EAFNOSUPPORT"]);
+
+type OpenRequest = Extract<HelperRequest, { op: "open" }>;
+
+/** A link, with the descriptors that its client gets. */
+export interface OpenedLink {
+  readonly link: Link;
+  /** The TUN, then a raw socket for each family. */
+  readonly fds: readonly number[];
+  readonly vnetHeader: boolean;
+  readonly steps: readonly string[];
+}
+
+/** One TUN with its addresses and routes. */
+export class Link {
+  readonly name: string;
+  readonly ifindex: number;
+  readonly hasIpv6: boolean;
+  readonly #shim: Shim;
+  readonly #addresses: readonly IpAddress[];
+  #routes: readonly Prefix[] = [];
+
+  private constructor(
+    shim: Shim,
+    made: { readonly name: string; readonly ifindex: number },
+    addresses: readonly IpAddress[],
+  ) {
+    this.#shim = shim;
+    this.name = made.name;
+    this.ifindex = made.ifindex;
+    this.#addresses = addresses;
+    this.hasIpv6 = addresses.some(({ family }) => family === 6);
+  }
+
+  /**
+   * Makes the TUN with its addresses, and the sockets of the datapath. No route leads there yet.
+   *
+   * @throws OsError `tun-busy`, `tun-open-denied`, `tun-missing`; VnetError `range-conflict`, `range-refused`
+   */
+  static open(shim: Shim, request: OpenRequest): OpenedLink {
+    const self4 = parseIp(request.ipv4.self);
+    const self6 = request.ipv6 === null ? null : parseIp(request.ipv6.self);
+    const range = parsePrefix(request.ipv4.range);
+    const prefix6 = request.ipv6 === null ? null : parsePrefix(request.ipv6.prefix);
+    const wanted = prefix6 === null ? [range] : [range, prefix6];
+    refuseUnusable(wanted);
+    refuseOutside(self4, range);
+    if (self6 !== null && prefix6 !== null) refuseOutside(self6, prefix6);
+    refuseConflicts(shim, wanted, null);
+    const steps: string[] = [];
+    for (const prefix of wanted) destroyStale(shim, prefix, steps);
+    const tun = openTun(shim, { name: request.link ?? FIRST_FREE, vnetHeader: true });
+    const fds = [tun.fd];
+    try {
+      steps.push(`tun add ${tun.name}`);
+      linkUp(shim, tun.ifindex, LINK_MTU);
+      steps.push(`link set ${tun.name} mtu ${LINK_MTU} up`);
+      const addresses = [self4, ...(self6 === null ? [] : [self6])].filter((address) => {
+        const added = tryAddAddress(shim, tun.ifindex, address);
+        if (added) steps.push(`address add ${formatHost(address)} dev ${tun.name}`);
+        return added;
+      });
+      for (const { family } of addresses) fds.push(openRaw(shim, family, tun.ifindex));
+      const link = new Link(shim, tun, addresses);
+      return { link, fds, vnetHeader: tun.vnetHeader, steps };
+    } catch (thrown) {
+      for (const fd of fds) closeFd(shim, fd);
+      throw thrown;
+    }
+  }
+
+  /**
+   * Leads just these prefixes into the link. Connections into one that is led here no more end at once.
+   *
+   * @returns What was done, line by line.
+   * @throws VnetError `range-conflict`, `range-refused`, before anything is changed; OsError `route-failed`
+   */
+  setRoutes(wanted: readonly Prefix[]): string[] {
+    const steps: string[] = [];
+    const gone = this.#routes.filter((route) => !includes(wanted, route));
+    const fresh = wanted.filter((route) => !includes(this.#routes, route));
+    refuseUnusable(fresh);
+    refuseConflicts(this.#shim, fresh, this.ifindex);
+    for (const route of gone) {
+      destroyStale(this.#shim, route, steps);
+      this.#removeRoute(route, steps);
+    }
+    for (const route of fresh) {
+      destroyStale(this.#shim, route, steps);
+      this.#addRoute(route);
+      this.#routes = [...this.#routes, route];
+      steps.push(`route add ${formatPrefix(route)} dev ${this.name}`);
+    }
+    return steps;
+  }
+
+  /**
+   * Puts back the addresses and routes that somebody removed.
+   *
+   * @returns What was missing, as the rest of a line; empty when all was there.
+   * @throws OsError `link-unknown` when the link itself is gone
+   */
+  restore(): string[] {
+    const lost = this.lost();
+    if (lost.addresses.length === 0 && lost.routes.length === 0) return [];
+    linkUp(this.#shim, this.ifindex, 0); // Whoever took the link down took its routes, too.
+    for (const address of lost.addresses) tryAddAddress(this.#shim, this.ifindex, address);
+    // The kernel brought some of them back with the link or the address.
+    for (const route of this.lost().routes) this.#addRoute(route);
+    return [
+      ...lost.addresses.map((address) => `address ${formatHost(address)}`),
+      ...lost.routes.map((route) => `route ${formatPrefix(route)}`),
+    ];
+  }
+
+  /** Looks for what is not there, though it was made. */
+  lost(): { readonly addresses: readonly IpAddress[]; readonly routes: readonly Prefix[] } {
+    const addresses = listAddresses(this.#shim)
+      .filter(({ ifindex }) => ifindex === this.ifindex)
+      .map(({ address }) => formatIp(address));
+    const routes = listRoutes(this.#shim)
+      .filter(({ ifindex, table, type }) =>
+        ifindex === this.ifindex && table === MAIN_TABLE && type === RTN_UNICAST
+      )
+      .map(({ prefix }) => prefix);
+    return {
+      addresses: this.#addresses.filter((address) => !addresses.includes(formatIp(address))),
+      routes: this.#routes.filter((route) => !includes(routes, route)),
+    };
+  }
+
+  /** Finds what others route or own inside our routes. */
+  shadowed(): readonly { readonly route: Prefix; readonly by: Prefix }[] {
+    const foreign = listForeign(this.#shim, this.ifindex);
+    return this.#routes.flatMap((route) => {
+      const by = foreign.find((prefix) => overlaps(prefix, route));
+      return by === undefined ? [] : [{ route, by }];
+    });
+  }
+
+  /** Ends the connections through the link and takes its routes back; the TUN goes with its last descriptor. */
+  revert(): string[] {
+    const steps: string[] = [];
+    for (const route of this.#routes) {
+      destroyStale(this.#shim, route, steps);
+      this.#removeRoute(route, steps);
+    }
+    return steps;
+  }
+
+  #addRoute(route: Prefix): void {
+    addRoute(this.#shim, this.ifindex, route, { congestion: "cubic" });
+  }
+
+  #removeRoute(route: Prefix, steps: string[]): void {
+    this.#routes = this.#routes.filter((other) => other !== route);
+    if (!removeRoute(this.#shim, this.ifindex, route)) return; // The device took it along.
+    steps.push(`route remove ${formatPrefix(route)} dev ${this.name}`);
+  }
+}
+
+function includes(prefixes: readonly Prefix[], prefix: Prefix): boolean {
+  return prefixes.some((other) => equalPrefix(other, prefix));
+}
+
+function formatHost(address: IpAddress): string {
+  return `${formatIp(address)}/${address.family === 4 ? 32 : 128}`;
+}
+
+/** @returns False where IPv6 is switched off: IPv4 alone will do. */
+function tryAddAddress(shim: Shim, ifindex: number, address: IpAddress): boolean {
+  try {
+    addAddress(shim, ifindex, address, address.family === 4 ? 32 : 128);
+    return true;
+  } catch (thrown) {
+    if (address.family === 6 && thrown instanceof OsError && IPV6_OFF.has(thrown.errno)) {
+      return false;
+    }
+    throw thrown;
+  }
+}
+
+function destroyStale(shim: Shim, prefix: Prefix, steps: string[]): void {
+  try {
+    const count = destroySockets(shim, prefix);
+    if (count > 0) steps.push(`sockets destroy ${count} to ${formatPrefix(prefix)}`);
+  } catch (thrown) {
+    // A kernel without INET_DIAG_DESTROY: clients of a dead daemon time out instead.
+    log.warning("Cannot end old connections", { error: String(thrown) });
+  }
+}
+
+function listForeign(shim: Shim, ownIfindex: number | null): Prefix[] {
+  const facts = { routes: listRoutes(shim), addresses: listAddresses(shim) };
+  return foreignPrefixes(facts, ownIfindex);
+}
+
+function refuseConflicts(shim: Shim, wanted: readonly Prefix[], ownIfindex: number | null): void {
+  const foreign = listForeign(shim, ownIfindex);
+  for (const range of wanted) {
+    const obstacle = foreign.find((prefix) => overlaps(range, prefix));
+    if (obstacle === undefined) continue;
+    throw new VnetError(
+      "range-conflict",
+      `Cannot use ${formatPrefix(range)}: this machine has a route or address in it already, ${
+        formatPrefix(obstacle)
+      }`,
+      { hint: "Bring vnet up without --cidr: it finds a range that nothing else uses" },
+    );
+  }
+}
+
+function refuseUnusable(prefixes: readonly Prefix[]): void {
+  for (const prefix of prefixes) {
+    const fits = prefix.address.family === 4 ? prefix.length <= 27 : prefix.length === 64;
+    if (fits && isPrivatePrefix(prefix)) continue;
+    const state = fits ? "it is public address space" : "it has another size than vnet's";
+    throw new VnetError("range-refused", `Cannot use ${formatPrefix(prefix)}: ${state}`, {
+      hint: "Use a range inside 100.64.0.0/10, 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
+    });
+  }
+}
+
+function refuseOutside(address: IpAddress, range: Prefix): void {
+  if (contains(range, address)) return;
+  const state = `it lies outside ${formatPrefix(range)}`;
+  throw new VnetError("range-refused", `Cannot use address ${formatIp(address)}: ${state}`);
+}

@@ -2,9 +2,9 @@ import { type HelperReply, type HelperRequest, HelperRequestSchema } from "../co
 import { describeError, OsError, VnetError } from "../error.ts";
 import { formatIp } from "../ip/mod.ts";
 import { getLogger } from "../log.ts";
-import { type Change, closeFd, loadShim, SeqpacketSocket } from "../os/mod.ts";
+import { closeFd, loadShim, SeqpacketSocket } from "../os/mod.ts";
 import type { GuardCommand } from "./guard.ts";
-import { Host, type HostReply } from "./host.ts";
+import { Host, type HostEvent, type HostReply } from "./host.ts";
 
 const log = getLogger("helper");
 
@@ -21,7 +21,11 @@ export interface ServeHelperOptions {
 export async function serveHelper(options: ServeHelperOptions): Promise<void> {
   const shim = loadShim();
   await using client = SeqpacketSocket.fromFd(shim, options.descriptor);
-  await using host = await Host.open(shim, options.journalDir, options.repair);
+  await using host = await Host.open(shim, {
+    journalDir: options.journalDir,
+    repair: options.repair,
+    onEvent: (event) => void tellEvent(client, event),
+  });
   for (const line of host.repaired) log.warning("Repaired what a crash left", { step: line });
   await serveClient(client, host, options.signal);
   for (const step of await host.revert()) log.info("Reverted", { step });
@@ -32,7 +36,6 @@ async function serveClient(
   host: Host,
   signal: AbortSignal,
 ): Promise<void> {
-  const onChange = (change: Change) => void sendChange(client, change);
   while (true) {
     const message = await client.receive(signal).catch((thrown) => {
       if (!signal.aborted) log.warning("Lost the client", { error: describeError(thrown) });
@@ -45,7 +48,7 @@ async function serveClient(
         log.warning("Dropped the client: its request cannot be understood");
         return;
       }
-      await answer(client, host, { ...request.data, fds: message.fds }, onChange);
+      await answer(client, host, { ...request.data, fds: message.fds });
     } finally {
       for (const fd of message.fds) closeFd(loadShim(), fd);
     }
@@ -59,11 +62,10 @@ async function answer(
   client: SeqpacketSocket,
   host: Host,
   request: Received,
-  onChange: (change: Change) => void,
 ): Promise<void> {
   const { id } = request;
   try {
-    const { value, fds } = await perform(host, request, onChange);
+    const { value, fds } = await perform(host, request);
     try {
       await send(client, { id, ok: value }, fds);
     } finally {
@@ -88,7 +90,6 @@ async function answer(
 async function perform(
   host: Host,
   request: Received,
-  onChange: (change: Change) => void,
 ): Promise<HostReply<unknown>> {
   switch (request.op) {
     case "detect":
@@ -98,7 +99,7 @@ async function perform(
     case "dns-sockets":
       return host.dnsSockets(request);
     case "apply":
-      return await host.apply(request, onChange);
+      return await host.apply(request);
     case "guard":
       return host.guard(request, request.fds);
     case "revert":
@@ -108,22 +109,33 @@ async function perform(
   }
 }
 
-async function sendChange(client: SeqpacketSocket, change: Change): Promise<void> {
+async function tellEvent(client: SeqpacketSocket, event: HostEvent): Promise<void> {
   try {
-    if (change.kind === "upstreams") {
-      const upstreams = change.upstreams.map(({ address, port }) => ({
+    await send(client, render(event), []);
+  } catch (thrown) {
+    log.debug("Could not tell the client of a change", { error: describeError(thrown) });
+  }
+}
+
+function render(event: HostEvent): HelperReply {
+  switch (event.kind) {
+    case "upstreams": {
+      const upstreams = event.upstreams.map(({ address, port }) => ({
         address: formatIp(address),
         port,
       }));
-      await send(client, { event: "upstreams", upstreams }, []);
-    } else {
-      const message = change.kind === "warning"
-        ? change.message
-        : `DNS settings were undone and are back: ${change.why}`;
-      await send(client, { event: "warning", message }, []);
+      return { event: "upstreams", upstreams };
     }
-  } catch (thrown) {
-    log.debug("Could not tell the client of a change", { error: describeError(thrown) });
+    case "warning":
+      return { event: "warning", code: "dns-changed", message: event.message };
+    case "reapplied": {
+      const message = `DNS settings were undone and are back: ${event.why}`;
+      return { event: "warning", code: "dns-changed", message };
+    }
+    case "notice":
+      return { event: "warning", ...event.notice };
+    default:
+      return event satisfies never;
   }
 }
 
