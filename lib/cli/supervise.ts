@@ -183,8 +183,7 @@ function startDaemon(
     `${PEER_DESCRIPTOR}`,
     "--dns",
     settings.dns,
-    "--link",
-    settings.link,
+    ...(settings.link === undefined ? [] : ["--link", settings.link]),
     ...(settings.cidr === undefined ? [] : ["--cidr", settings.cidr]),
   ]);
   return spawn(shim, {

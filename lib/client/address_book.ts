@@ -24,6 +24,8 @@ const BookSchema = z.object({
   /** Keys the hash that chooses addresses: hex, 16 bytes. */
   key: z.string().regex(/^[0-9a-f]{32}$/),
   ipv6_prefix: z.string(),
+  /** Ranges that lay in somebody's way, and where they are instead. */
+  places: z.array(z.object({ wanted: z.string(), placed: z.string() })).default([]),
   ranges: z.array(z.object({ range: z.string(), records: z.array(z.custom<LeaseRecord>()) })),
 });
 
@@ -49,13 +51,18 @@ export class AddressBook {
   readonly prefix6: Prefix;
   readonly #saved: Map<string, readonly LeaseRecord[]>;
   readonly #pools = new Map<string, AddressPool>();
+  #places: ReadonlyMap<string, Prefix>;
+  /** The link's own addresses, which may lie inside another range, too. */
+  #reserved: readonly Ipv4[] = [];
 
   private constructor(
     path: string,
     key: Uint8Array,
     prefix6: Prefix,
     saved: Map<string, readonly LeaseRecord[]>,
+    places: ReadonlyMap<string, Prefix>,
   ) {
+    this.#places = places;
     this.#path = path;
     this.#key = key;
     this.prefix6 = prefix6;
@@ -75,7 +82,8 @@ export class AddressBook {
       throw thrown;
     });
     if (text === null) {
-      return new AddressBook(path, random.slice(0, 16), ulaPrefix(random.slice(16, 21)), new Map());
+      const prefix6 = ulaPrefix(random.slice(16, 21));
+      return new AddressBook(path, random.slice(0, 16), prefix6, new Map(), new Map());
     }
     const book = parseBook(text, path);
     return new AddressBook(
@@ -83,7 +91,22 @@ export class AddressBook {
       Uint8Array.fromHex(book.key),
       parsePrefix(book.ipv6_prefix),
       new Map(book.ranges.map(({ range, records }) => [range, records])),
+      new Map(book.places.map(({ wanted, placed }) => [wanted, parsePrefix(placed)])),
     );
+  }
+
+  /** Where ranges lay the last time, by the text of the one they stand for. */
+  get places(): ReadonlyMap<string, Prefix> {
+    return this.#places;
+  }
+
+  /** Remembers where ranges lie, by the text of the one they stand for. */
+  remember(places: ReadonlyMap<string, Prefix>): void {
+    const moved = [...this.#places].filter(([wanted]) => !places.has(wanted));
+    for (const [wanted, placed] of places) {
+      if (formatPrefix(placed) !== wanted) moved.push([wanted, placed]);
+    }
+    this.#places = new Map(moved);
   }
 
   /**
@@ -113,10 +136,11 @@ export class AddressBook {
     return assigned;
   }
 
-  /** The link's own addresses: the first usable ones of the first range and of the prefix. */
+  /** The link's own addresses: the first usable ones of its range and of the prefix. No name gets them. */
   linkAddresses(range: Prefix): LinkAddresses {
     const self4 = selfAddress(range);
     const peer4 = peerAddress(range);
+    this.#reserved = [self4, peer4];
     return {
       self4,
       peer4,
@@ -134,6 +158,8 @@ export class AddressBook {
       schema: "vnet.leases/1",
       key: this.#key.toHex(),
       ipv6_prefix: formatPrefix(this.prefix6),
+      places: [...this.#places].sort(([a], [b]) => a < b ? -1 : 1)
+        .map(([wanted, placed]) => ({ wanted, placed: formatPrefix(placed) })),
       ranges: [...ranges].sort(([a], [b]) => a < b ? -1 : 1)
         .map(([range, records]) => ({ range, records })),
     };
@@ -146,7 +172,7 @@ export class AddressBook {
     if (found !== undefined) return found;
     const pool = new AddressPool({
       range,
-      reserved: [],
+      reserved: this.#reserved,
       key: this.#key,
       records: this.#saved.get(text) ?? [],
     });

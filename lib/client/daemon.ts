@@ -4,7 +4,13 @@
  *
  * @module
  */
-import { compilePlan, type Detected, type DnsMode, type Plan } from "../config/mod.ts";
+import {
+  compilePlan,
+  type Detected,
+  type DnsMode,
+  type Plan,
+  type PlanSource,
+} from "../config/mod.ts";
 import { describeError, VnetError } from "../error.ts";
 import { CarrierPool, ensurePrivateDirectory } from "../io/mod.ts";
 import type { LocalPolicy } from "../identity/mod.ts";
@@ -24,6 +30,7 @@ import { compileNames, destinationOf, type Names } from "./names.ts";
 import { Network } from "./network.ts";
 import type { Paths } from "./paths/mod.ts";
 import { type Profile, ProfileStore } from "./profile.ts";
+import { describeMoves, RangePlaces } from "./range_places.ts";
 import { explainName } from "./resolve.ts";
 import { loadViews, saveViews } from "./saved_views.ts";
 import { type ClusterView, Session } from "./session.ts";
@@ -88,11 +95,14 @@ class Daemon {
   #following = new AbortController();
   #state: StatusV1["state"] = "starting";
   #book: AddressBook | null = null;
+  #places: RangePlaces | null = null;
   #plan: Plan | null = null;
   /** What the link was made with; it stays for the daemon's life. */
   #range: Prefix | null = null;
   #names: Names | null = null;
   #machine: Machine | null = null;
+  /** What the helper was told last: zones and routes as text; `null` when that failed. */
+  #applied: string | null = null;
   #applying: Promise<void> = Promise.resolve();
 
   constructor(options: DaemonOptions) {
@@ -241,10 +251,10 @@ class Daemon {
   /** Compiles anew and applies what is different; one change at a time. */
   #change(): Promise<void> {
     this.#applying = this.#applying.catch(() => {}).then(async () => {
-      const before = this.#plan;
       this.#compile();
       await this.#saveViews();
-      await this.#applyPlan(before);
+      await this.#applyPlan();
+      this.#findings.delete("apply-failed");
     }).catch((thrown) => {
       this.#findings.set("apply-failed", { message: describeError(thrown) });
       log.error("Cannot apply a change", { error: describeError(thrown) });
@@ -255,11 +265,12 @@ class Daemon {
   #compile(): void {
     const book = this.#requireBook();
     const sources = this.#sessions.flatMap((session) => session.source ?? []);
-    const plan = compilePlan(sources, { range: this.#options.range });
+    const plan = this.#place(sources);
     this.#plan = plan;
     this.#range ??= plan.ranges[0] ?? null;
     const range = this.#range;
     if (range === null) return;
+    const link = book.linkAddresses(range);
     const addresses = book.assign(plan, this.#options.nowMs());
     const full = [...addresses].filter(([, given]) => given === null).length;
     if (full > 0) {
@@ -271,10 +282,23 @@ class Daemon {
     this.#names = compileNames({
       plan,
       addresses,
-      link: book.linkAddresses(range),
+      link,
       ipv6: this.#machine?.network.hasIpv6 ?? true,
       allDns: this.#machine?.detected.needs_port_53 ?? false,
     });
+  }
+
+  /** A range that the user chose lies where they said, or nowhere. */
+  #place(sources: readonly PlanSource[]): Plan {
+    const { range } = this.#options;
+    if (range !== null) return compilePlan(sources, { range });
+    this.#places ??= new RangePlaces(this.#shim, this.#requireBook());
+    const ifindex = this.#machine?.network.ifindex ?? null;
+    const { plan, moves } = this.#places.compile(sources, ifindex);
+    const finding = describeMoves(moves);
+    if (finding === null) this.#findings.delete("range-moved");
+    else this.#findings.set("range-moved", finding);
+    return plan;
   }
 
   async #saveViews(): Promise<void> {
@@ -330,9 +354,10 @@ class Daemon {
     );
     const machine = { helper, network, dns, detected };
     this.#machine = machine;
+    if (!network.hasIpv6) this.#findings.set("ipv6-off", IPV6_OFF);
     this.#compile(); // Now it is known whether there is IPv6.
     try {
-      await this.#applyPlan(null);
+      await this.#applyPlan();
     } catch (thrown) {
       this.#machine = null;
       throw thrown;
@@ -341,7 +366,7 @@ class Daemon {
     return machine;
   }
 
-  async #applyPlan(before: Plan | null): Promise<void> {
+  async #applyPlan(): Promise<void> {
     const { machine, names, plan } = {
       machine: this.#machine,
       names: this.#names,
@@ -349,11 +374,14 @@ class Daemon {
     };
     if (machine === null || names === null || plan === null) return;
     const leased = [...names.addresses.values()].flatMap((given) => given?.ipv4 ?? []);
+    machine.network.setRanges(plan.ranges);
     machine.network.setLeases(leased);
     await this.#requireBook().save();
-    const zonesText = plan.zones.join(" ");
-    if (before !== null && before.zones.join(" ") === zonesText) return;
-    const { applied, upstreams } = await machine.helper.apply(machine.network.routes, {
+    const { routes } = machine.network;
+    const wanted = [...plan.zones, ...routes.map(formatPrefix)].join(" ");
+    if (this.#applied === wanted) return;
+    this.#applied = null;
+    const { applied, upstreams } = await machine.helper.apply(routes, {
       mode: this.#options.dnsMode,
       server: machine.dns.endpoint,
       zones: plan.zones,
@@ -364,6 +392,7 @@ class Daemon {
       this.#findings.set(`dns-${index + 1}`, { message });
     }
     for (const step of applied.steps) log.info("Applied", { step });
+    this.#applied = wanted;
   }
 
   async #closeMachine(): Promise<void> {
@@ -385,8 +414,11 @@ class Daemon {
         log.info("The machine's resolvers changed");
         return;
       case "warning":
-        this.#findings.set("dns-changed", { message: event.message });
-        log.warning("DNS settings", { message: event.message });
+        this.#findings.set(event.code, {
+          message: event.message,
+          ...(event.hint === undefined ? {} : { hint: event.hint }),
+        });
+        log.warning("The machine was changed", { code: event.code, message: event.message });
         return;
       case "lost":
         // Whoever guards the helper takes the machine's settings back; half of vnet would only mislead.

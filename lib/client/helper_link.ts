@@ -33,14 +33,20 @@ const DEADLINE_MS = 15_000;
 /** What the helper says without being asked. */
 export type HelperEvent =
   | { readonly kind: "upstreams"; readonly upstreams: readonly Endpoint[] }
-  | { readonly kind: "warning"; readonly message: string }
+  | {
+    readonly kind: "warning";
+    readonly code: string;
+    readonly message: string;
+    readonly hint?: string;
+  }
   | { readonly kind: "lost" };
 
 /** What the link needs of the machine. */
 export interface LinkRequest {
-  readonly link: string;
+  /** `null` for the first name that is free. */
+  readonly link: string | null;
   readonly self4: string;
-  readonly ranges: readonly Prefix[];
+  readonly range: Prefix;
   readonly ipv6: { readonly self: string; readonly prefix: Prefix } | null;
 }
 
@@ -94,7 +100,7 @@ export class HelperLink implements AsyncDisposable {
     const { value, fds } = await this.#ask({
       op: "open",
       link: request.link,
-      ipv4: { self: request.self4, ranges: request.ranges.map(formatPrefix) },
+      ipv4: { self: request.self4, range: formatPrefix(request.range) },
       ipv6: request.ipv6 === null
         ? null
         : { self: request.ipv6.self, prefix: formatPrefix(request.ipv6.prefix) },
@@ -234,7 +240,12 @@ function parseReply(bytes: Uint8Array): HelperReply | null {
 function eventFrom(reply: Extract<HelperReply, { event: string }>): HelperEvent {
   return reply.event === "upstreams"
     ? { kind: "upstreams", upstreams: reply.upstreams.map(parseUpstream) }
-    : { kind: "warning", message: reply.message };
+    : {
+      kind: "warning",
+      code: reply.code,
+      message: reply.message,
+      ...(reply.hint === undefined ? {} : { hint: reply.hint }),
+    };
 }
 
 function parseUpstream(upstream: { readonly address: string; readonly port: number }): Endpoint {

@@ -38,8 +38,9 @@ export class Network implements AsyncDisposable {
   readonly #listeners: readonly Deno.TcpListener[];
   readonly #flows: Flows;
   readonly #link: NonNullable<StatusV1["link"]>;
-  /** What is to be routed into the link. */
-  readonly routes: readonly Prefix[];
+  readonly #ownRoutes: readonly Prefix[];
+  #ranges: readonly Prefix[];
+  readonly ifindex: number;
   readonly hasIpv6: boolean;
   #leases = new Map<number, Ipv4>();
 
@@ -51,13 +52,16 @@ export class Network implements AsyncDisposable {
       readonly offload: boolean;
       readonly hasIpv6: boolean;
       readonly name: string;
+      readonly ifindex: number;
     },
   ) {
     const { addresses, range } = options;
     this.#datapath = made.datapath;
     this.#listeners = made.listeners;
     this.hasIpv6 = made.hasIpv6;
-    this.routes = made.hasIpv6 ? [range, addresses.prefix6] : [range];
+    this.ifindex = made.ifindex;
+    this.#ranges = [range];
+    this.#ownRoutes = made.hasIpv6 ? [range, addresses.prefix6] : [range];
     this.#flows = new Flows({
       source: made.datapath,
       listeners: made.listeners,
@@ -71,7 +75,7 @@ export class Network implements AsyncDisposable {
       name: made.name,
       ipv4: formatIp(addresses.self4),
       ...(made.hasIpv6 ? { ipv6: formatIp(addresses.self6) } : {}),
-      ranges: this.routes.map(formatPrefix),
+      ranges: [],
       offload: made.offload,
     };
   }
@@ -82,7 +86,7 @@ export class Network implements AsyncDisposable {
     const { opened, tunFd, raw4Fd, raw6Fd } = await helper.open({
       link: options.link,
       self4: formatIp(addresses.self4),
-      ranges: [range],
+      range,
       ipv6: { self: formatIp(addresses.self6), prefix: addresses.prefix6 },
     });
     const hasIpv6 = opened.has_ipv6 && raw6Fd !== null;
@@ -114,6 +118,23 @@ export class Network implements AsyncDisposable {
       for (const listener of listeners) listener.close();
       for (const fd of [tunFd, raw4Fd, raw6Fd]) if (fd !== null) closeFd(shim, fd);
       throw thrown;
+    }
+  }
+
+  /** What is to be routed into the link: the ranges, and what it needs itself. */
+  get routes(): readonly Prefix[] {
+    const extra = this.#ranges.filter((range) =>
+      !this.#ownRoutes.some((own) => equalPrefix(own, range))
+    );
+    return [...this.#ownRoutes, ...extra];
+  }
+
+  /** Says where leased addresses may lie; leases elsewhere end. */
+  setRanges(ranges: readonly Prefix[]): void {
+    this.#datapath.setRanges(ranges);
+    this.#ranges = ranges;
+    for (const [value, address] of this.#leases) {
+      if (!ranges.some((range) => contains(range, address))) this.#leases.delete(value);
     }
   }
 

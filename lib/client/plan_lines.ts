@@ -4,13 +4,14 @@
  * @module
  */
 import { compilePlan, type DnsMode } from "../config/mod.ts";
-import { UsageError } from "../error.ts";
+import { OsError, UsageError } from "../error.ts";
 import { formatIp, formatPrefix, parseIp, parseIpv4Prefix, type Prefix } from "../ip/mod.ts";
-import { previewOsDns, serverNeedsPort53 } from "../os/mod.ts";
+import { linkIndex, loadShim, previewOsDns, serverNeedsPort53, type Shim } from "../os/mod.ts";
 import { AddressBook } from "./address_book.ts";
 import { HttpClusterApi } from "./cluster_api.ts";
 import type { Paths } from "./paths/mod.ts";
 import { ProfileStore } from "./profile.ts";
+import { RangePlaces } from "./range_places.ts";
 import { loadViews } from "./saved_views.ts";
 import { Session } from "./session.ts";
 
@@ -21,7 +22,7 @@ const LINK_MTU = 65_535;
 export interface PlanSettings {
   readonly cidr: string | undefined;
   readonly dns: DnsMode;
-  readonly link: string;
+  readonly link: string | undefined;
 }
 
 /** Reads `--cidr`. @throws UsageError when it is no private IPv4 range of at least 32 addresses. */
@@ -56,35 +57,57 @@ export async function planLines(
     session.close();
     return session.source;
   }));
-  const plan = compilePlan(sources.filter((source) => source !== null), { range });
+  const known = sources.filter((source) => source !== null);
+  const shim = loadShim();
+  const book = await AddressBook.open(paths.stateDir, crypto.getRandomValues(new Uint8Array(21)));
+  const plan = range === null
+    ? new RangePlaces(shim, book).compile(known, null).plan
+    : compilePlan(known, { range });
   const [first] = plan.ranges;
   if (first === undefined) return ["nothing: no cluster could be asked"];
-  const book = await AddressBook.open(paths.stateDir, crypto.getRandomValues(new Uint8Array(21)));
   const { self4, self6, prefix6 } = book.linkAddresses(first);
+  const link = settings.link ?? firstFreeLink(shim);
+  const [head, ...rest] = plan.ranges.map(formatPrefix);
   return [
-    `tun add ${settings.link}`,
-    `link set ${settings.link} mtu ${LINK_MTU} up`,
-    `address add ${formatIp(self4)}/32 dev ${settings.link}`,
-    `address add ${formatIp(self6)}/128 dev ${settings.link}`,
-    `route add ${formatPrefix(first)} dev ${settings.link}`,
-    `route add ${formatPrefix(prefix6)} dev ${settings.link}`,
-    ...await dnsLines(settings, plan.zones, journalDir),
+    `tun add ${link}`,
+    `link set ${link} mtu ${LINK_MTU} up`,
+    `address add ${formatIp(self4)}/32 dev ${link}`,
+    `address add ${formatIp(self6)}/128 dev ${link}`,
+    ...[head, formatPrefix(prefix6), ...rest].map((route) => `route add ${route} dev ${link}`),
+    ...await dnsLines({ mode: settings.dns, link }, plan.zones, journalDir),
   ];
 }
 
+/** The name the kernel will choose. */
+function firstFreeLink(shim: Shim): string {
+  for (let n = 0;; n++) {
+    if (!hasLink(shim, `vnet${n}`)) return `vnet${n}`;
+  }
+}
+
+function hasLink(shim: Shim, name: string): boolean {
+  try {
+    linkIndex(shim, name);
+    return true;
+  } catch (thrown) {
+    if (thrown instanceof OsError && thrown.errno === "ENODEV") return false;
+    throw thrown;
+  }
+}
+
 async function dnsLines(
-  settings: PlanSettings,
+  settings: { readonly mode: DnsMode; readonly link: string },
   zones: readonly string[],
   journalDir: string,
 ): Promise<readonly string[]> {
-  const { steps } = await previewOsDns(settings.dns, (choice) => ({
+  const { steps } = await previewOsDns(settings.mode, (choice) => ({
     link: settings.link,
     ifindex: 0,
     server: serverNeedsPort53(choice.backend)
       ? { address: parseIp("127.0.53.1"), port: 53 }
       : { address: parseIp("127.0.0.1"), port: 5300 },
     zones,
-    mode: settings.dns,
+    mode: settings.mode,
   }), { journalDir });
   return steps;
 }

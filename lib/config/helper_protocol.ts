@@ -6,7 +6,7 @@
  */
 import { z } from "zod";
 
-export const HELPER_PROTOCOL = 1;
+export const HELPER_PROTOCOL = 2;
 
 const ipv4 = z.ipv4();
 const ipv6 = z.ipv6();
@@ -34,8 +34,9 @@ export const HelperRequestSchema = z.discriminatedUnion("op", [
     v: z.literal(HELPER_PROTOCOL),
     id,
     op: z.literal("open"),
-    link: z.string().regex(/^vnet[0-9]{1,3}$/),
-    ipv4: z.object({ self: ipv4, ranges: z.array(z.cidrv4()).min(1).max(16) }),
+    /** `null` for the first name that is free. */
+    link: z.string().regex(/^vnet[0-9]{1,3}$/).nullable(),
+    ipv4: z.object({ self: ipv4, range: z.cidrv4() }),
     ipv6: z.object({ self: ipv6, prefix: z.cidrv6() }).nullable(),
   }),
   z.object({
@@ -48,6 +49,7 @@ export const HelperRequestSchema = z.discriminatedUnion("op", [
     v: z.literal(HELPER_PROTOCOL),
     id,
     op: z.literal("apply"),
+    /** What leads into the link from this moment on; more and others may follow. */
     routes: z.array(z.union([z.cidrv4(), z.cidrv6()])).max(32),
     dns: DnsSchema.nullable(),
   }),
@@ -104,6 +106,11 @@ export const HelperReplySchema = z.union([
   z.object({ id, ok: z.unknown() }),
   z.object({ id, error: HelperErrorSchema }),
   z.object({ event: z.literal("upstreams"), upstreams: z.array(EndpointSchema) }),
-  z.object({ event: z.literal("warning"), message: z.string() }),
+  z.object({
+    event: z.literal("warning"),
+    code: z.string(),
+    message: z.string(),
+    hint: z.string().optional(),
+  }),
 ]);
 export type HelperReply = z.infer<typeof HelperReplySchema>;

@@ -53,7 +53,7 @@ export const daemon = command(
         option("--dns", choice(["auto", "resolved", "direct", "none"] as const)),
         "auto" as const,
       ),
-      link: withDefault(option("--link", string({ metavar: "NAME" })), "vnet0"),
+      link: optional(option("--link", string({ metavar: "NAME" }))),
       cidr: optional(option("--cidr", string({ metavar: "CIDR" }))),
     }),
     (options): Action => async (context) => {
@@ -62,7 +62,7 @@ export const daemon = command(
         paths: context.paths,
         ownerUid: Deno.uid() ?? 0,
         helperDescriptor: options.descriptor,
-        link: options.link,
+        link: options.link ?? null,
         range: parseRange(options.cidr),
         dnsMode: options.dns,
         signal: context.signal,

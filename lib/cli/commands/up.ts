@@ -19,12 +19,9 @@ const options = object({
     }),
     "auto" as const,
   ),
-  link: withDefault(
-    option("--link", string({ metavar: "NAME", pattern: /^vnet[0-9]{1,3}$/ }), {
-      description: message`The name of the network device.`,
-    }),
-    "vnet0",
-  ),
+  link: optional(option("--link", string({ metavar: "NAME", pattern: /^vnet[0-9]{1,3}$/ }), {
+    description: message`The name of the network device; without it the first vnetN that is free.`,
+  })),
 });
 
 const upOptions = object({
@@ -44,7 +41,7 @@ const upOptions = object({
 export type UpSettings = {
   readonly cidr: string | undefined;
   readonly dns: "auto" | "resolved" | "direct" | "none";
-  readonly link: string;
+  readonly link: string | undefined;
 };
 
 export const up = command(

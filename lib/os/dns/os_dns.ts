@@ -40,6 +40,8 @@ interface Active {
   readonly choice: Choice;
   readonly backend: Backend;
   readonly ended: AbortController;
+  /** Looks at it now; nothing while nobody watches. */
+  look: () => void;
   request: OsDnsRequest;
   /** What the caller knows of them; `null` before `apply` has told. */
   upstreams: Upstreams | null;
@@ -127,10 +129,16 @@ export class OsDns implements AsyncDisposable {
         known: active.upstreams,
         inTurn: (act) => this.#inTurn(act),
         onChange,
+        onStart: (poke) => active.look = poke,
       }, AbortSignal.any([signal, active.ended.signal]));
       // Ended by a change of mode: what comes next is in force when that turn is over.
       await this.#inTurn(() => Promise.resolve());
     }
+  }
+
+  /** Has `watch` look at once, as after a change of the host's network. */
+  look(): void {
+    this.#active?.look();
   }
 
   /** Reverts, and gives the journal up. */
@@ -175,7 +183,12 @@ export class OsDns implements AsyncDisposable {
     const backend = backendFor(this.#place, choice, request);
     const outlivesUs = choice.backend !== "resolved" && choice.backend !== "none";
     if (outlivesUs && !await this.#place.journal.own()) throw inUse();
-    return { mode, choice, backend, request, upstreams: null, ended: new AbortController() };
+    return {
+      ...{ mode, choice, backend, request },
+      upstreams: null,
+      ended: new AbortController(),
+      look: () => {},
+    };
   }
 
   async #revert(): Promise<string[]> {

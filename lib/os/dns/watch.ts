@@ -18,6 +18,8 @@ export interface Watch {
   /** Runs an act while nothing else is done to the back end. */
   readonly inTurn: <T>(act: () => Promise<T>) => Promise<T>;
   readonly onChange: (change: Change) => void;
+  /** Gets what makes the watch look at once. */
+  readonly onStart?: (poke: () => void) => void;
 }
 
 /** A writer takes several steps; 20 ms later it is through. */
@@ -30,6 +32,7 @@ const UNSETTLED_LIMIT = 3;
 export async function watchBackend(watch: Watch, signal: AbortSignal): Promise<void> {
   const pulse = new Pulse();
   const poke = () => pulse.poke();
+  watch.onStart?.(poke);
   const following = watch.backend.follow(poke, signal).catch((error) => {
     if (signal.aborted) return;
     const message = `the host's DNS settings are not watched: ${describeError(error)}`;
