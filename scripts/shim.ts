@@ -19,6 +19,8 @@ const FLAGS: readonly string[] = [
   "-fvisibility=hidden",
   "-pthread",
   "-shared",
+  // threads of the shim may outlive the isolate that loaded it, which unloads its libraries when it ends
+  "-Wl,-z,nodelete",
 ];
 
 const SOURCE_DIR = new URL("../ffi/", import.meta.url);

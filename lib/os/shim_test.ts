@@ -30,6 +30,18 @@ Deno.test("loadShim() says what to do when the shim was not built", async () => 
   equal(new TextDecoder().decode(stdout), "shim-missing Run `deno task shim`\n");
 });
 
+Deno.test("the library stays loaded: a thread of its own may still run in it", async () => {
+  const script = `
+    const { load } = await import("${import.meta.resolve("deno_tun")}");
+    load("${shimPath()}").close();
+    console.log(/libdeno_tun/.test(Deno.readTextFileSync("/proc/self/maps")));
+  `;
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--no-check", script],
+  }).output();
+  equal(new TextDecoder().decode(stdout), "true\n");
+});
+
 Deno.test("load() refuses a library that is not the shim", () => {
   throws(() => load("libc.so.6"), /vnet_/);
 });

@@ -203,7 +203,7 @@ Deno.test({
     }
     equal(world.syns.length, 0);
     ok(world.datapath.stats().droppedForeign > 0);
-    equal(world.datapath.stats().packetsWritten, 0);
+    equal(world.datapath.stats().packetsWritten, 0, JSON.stringify(world.datapath.stats()));
     await sysctl("ipv4/ip_forward", "0");
     await sysctl("ipv6/conf/all/forwarding", "0");
     await run("ip", "link", "del", "lan0");

@@ -18,6 +18,7 @@ import {
   confineLink,
   Datapath,
   type DatapathOptions,
+  destroySockets,
   findListener,
   guardListener,
   linkIndex,
@@ -71,6 +72,9 @@ export class World implements AsyncDisposable {
   constructor(options: WorldOptions = {}) {
     const lo = linkIndex(shim, "lo");
     linkUp(shim, lo, 0);
+    // as every start does: what an earlier world left half closed would go on in this one
+    destroySockets(shim, RANGE4);
+    destroySockets(shim, PREFIX6);
     this.tun = openTun(shim, { name: "vnet0", vnetHeader: options.offloads ?? true });
     const { ifindex } = this.tun;
     linkUp(shim, ifindex, 65535);
