@@ -35,6 +35,7 @@ type Work = "owned" | "forwarded";
 interface Server extends AsyncDisposable {
   readonly name: string;
   readonly port: number;
+  readonly pid: number;
   readonly works: readonly Work[];
 }
 
@@ -83,20 +84,27 @@ async function measure(
 ): Promise<void> {
   const queries = `${directory}/${work}.txt`;
   for (const { port } of servers) await dnsperf(port, queries, ["-l", "1"]);
-  const figures = servers.map(() => ({ qps: [] as number[], p99: [] as number[] }));
+  const figures = servers.map(() => ({
+    qps: [] as number[],
+    p99: [] as number[],
+    cpu: [] as number[],
+  }));
   for (let round = 0; round < rounds; round++) {
-    for (const [index, { port }] of servers.entries()) {
+    for (const [index, { port, pid }] of servers.entries()) {
+      const before = await cpuMs(pid);
       const full = await dnsperf(port, queries, ["-l", `${seconds}`]);
+      figures[index]?.cpu.push((await cpuMs(pid) - before) * 1000 / (rateOf(full) * seconds));
       const calm = await dnsperf(port, queries, ["-l", `${seconds}`, "-Q", `${CALM_QPS}`, "-v"]);
       figures[index]?.qps.push(rateOf(full));
       figures[index]?.p99.push(p99Of(calm));
     }
   }
   for (const [index, { name }] of servers.entries()) {
-    const { qps = [], p99 = [] } = figures[index] ?? {};
+    const { qps = [], p99 = [], cpu = [] } = figures[index] ?? {};
     rates.set(`${work} ${name}`, median(qps));
     print(
       `${work} ${name}: ${Math.round(median(qps))} qps (${qps.map(Math.round).join(", ")}), ` +
+        `${median(cpu).toFixed(1)} µs of processor each, ` +
         `p99 at ${CALM_QPS} qps ${median(p99).toFixed(3)} ms (${
           p99.map((ms) => ms.toFixed(3)).join(", ")
         })`,
@@ -114,6 +122,14 @@ async function dnsperf(port: number, queries: string, args: readonly string[]): 
   }).output();
   if (code !== 0) throw new Error(`dnsperf: ${new TextDecoder().decode(stderr)}`);
   return new TextDecoder().decode(stdout);
+}
+
+/** Processor time a process has used so far, all its threads, in milliseconds. */
+async function cpuMs(pid: number): Promise<number> {
+  const stat = await Deno.readTextFile(`/proc/${pid}/stat`);
+  const [, , , , , , , , , , , user = "0", system = "0"] = stat.slice(stat.lastIndexOf(")") + 2)
+    .split(" ");
+  return (Number(user) + Number(system)) * 10; // the kernel counts in hundredths of a second
 }
 
 /** Queries per second; a run that lost or failed many is no measurement. */
@@ -213,6 +229,7 @@ async function startVnet(_directory: string, upstreamPort: number): Promise<Serv
   return {
     name: "vnet",
     port,
+    pid: child.pid,
     works: ["owned", "forwarded"],
     [Symbol.asyncDispose]: async () => {
       await child.stdin.close();
@@ -238,6 +255,7 @@ async function startProgram(
   return {
     name,
     port,
+    pid: child.pid,
     works,
     [Symbol.asyncDispose]: async () => {
       child.kill("SIGTERM");
