@@ -10,10 +10,9 @@ import type { StatusV1 } from "../status/mod.ts";
 import { isReady, requireRoot, type UpSettings } from "./commands/up.ts";
 import { type Context, tell } from "./context.ts";
 import { EXIT } from "./exit.ts";
+import { journalDir } from "./journal.ts";
 import { selfCommand, selfEnvironment } from "./self.ts";
-
-/** Root's own folder for what must be undone, whoever brought vnet up. */
-const JOURNAL_DIR = "/var/lib/vnet";
+import { sharedUids } from "./shares.ts";
 
 /** Where the sockets of owners without a folder of logind's are. */
 const ROOT_RUNTIME_DIR = "/run/vnet";
@@ -39,6 +38,7 @@ export async function bringUp(
   how: { readonly detach: boolean },
 ): Promise<Running | null> {
   requireRoot("bring vnet up");
+  const sharedWith = await sharedUids(settings.share);
   const present = await findStatus(context.paths);
   if (present?.state === "stopping") await waitGone(context, present.pid);
   else if (present !== null) {
@@ -47,7 +47,7 @@ export async function bringUp(
   }
   await prepareFolders(context);
   const shim = loadShim();
-  const running = startBoth(context, shim, settings, how.detach);
+  const running = startBoth(context, shim, { ...settings, sharedWith }, how.detach);
   const status = await waitReady(context, running);
   tell(context, summarize(status));
   return how.detach ? null : running;
@@ -89,14 +89,6 @@ export async function printPlan(context: Context, settings: UpSettings): Promise
   return EXIT.done;
 }
 
-/** A home of root's own has a journal of its own; nobody else may choose what root will undo. */
-function journalDir(context: Context): string {
-  const home = context.globals.home ?? context.env("VNET_HOME");
-  return home !== undefined && context.owner.uid === 0
-    ? context.paths.configDir.replace(/config$/, "journal")
-    : JOURNAL_DIR;
-}
-
 /**
  * Makes what root has to make. What lies in the owner's own folders the daemon makes itself: root follows no path
  * that somebody else can bend.
@@ -115,6 +107,9 @@ function logFile(context: Context, name: "helper" | "daemon"): string {
   return `${journalDir(context)}/${name}-${context.owner.uid}.log`;
 }
 
+/** What the daemon is started with. */
+type DaemonSettings = UpSettings & { readonly sharedWith: readonly number[] | "all" };
+
 /** The descriptor that each gets one end of their socket pair as. */
 const PEER_DESCRIPTOR = 3;
 
@@ -122,7 +117,7 @@ const PEER_DESCRIPTOR = 3;
 function startBoth(
   context: Context,
   shim: Shim,
-  settings: UpSettings,
+  settings: DaemonSettings,
   detach: boolean,
 ): Running {
   const [helperFd, daemonFd] = socketPair(shim);
@@ -169,7 +164,7 @@ function startHelper(
 function startDaemon(
   context: Context,
   shim: Shim,
-  settings: UpSettings,
+  settings: DaemonSettings,
   descriptor: number,
   detach: boolean,
 ): number {
@@ -185,6 +180,9 @@ function startDaemon(
     settings.dns,
     ...(settings.link === undefined ? [] : ["--link", settings.link]),
     ...(settings.cidr === undefined ? [] : ["--cidr", settings.cidr]),
+    ...sharedFlags(settings.sharedWith),
+    "--containers",
+    settings.containers,
   ]);
   return spawn(shim, {
     ...self,
@@ -212,6 +210,11 @@ function proxyVariables(env: (name: string) => string | undefined): Record<strin
     if (value !== undefined) passed[name] = value;
   }
   return passed;
+}
+
+function sharedFlags(uids: readonly number[] | "all"): readonly string[] {
+  if (uids === "all") return ["--shared-with", "all"];
+  return uids.length === 0 ? [] : ["--shared-with", uids.join(",")];
 }
 
 function logFlags(context: Context): readonly string[] {

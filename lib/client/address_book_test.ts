@@ -15,6 +15,7 @@ function plan(names: readonly string[], range: Prefix = RANGE): Plan {
     app: "a",
     appId: "0123456789abcdef",
     ports: null,
+    httpHosts: null,
     range,
   };
   return {

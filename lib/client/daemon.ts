@@ -44,7 +44,7 @@ const FIRST_REFRESH_MS = 8_000;
 
 export interface DaemonOptions {
   readonly paths: Paths;
-  readonly ownerUid: number;
+  readonly policy: LocalPolicy;
   /** One end of a socket pair, inherited; the helper has the other. */
   readonly helperDescriptor: number;
   readonly link: string;
@@ -146,6 +146,7 @@ class Daemon {
 
   status(): StatusV1 {
     const nowMs = this.#options.nowMs();
+    const { policy } = this.#options;
     const machine = this.#machine;
     const findings: Finding[] = [...this.#findings].map(([code, rest]) => ({ code, ...rest }));
     for (const warning of this.#plan?.warnings ?? []) findings.push({ ...warning });
@@ -154,7 +155,7 @@ class Daemon {
       state: this.#state,
       version: VERSION,
       pid: Deno.pid,
-      uid: this.#options.ownerUid,
+      uid: policy.ownerUid,
       started: new Date(this.#startedMs).toISOString(),
       uptime_ms: nowMs - this.#startedMs,
       ...(machine === null ? {} : {
@@ -175,7 +176,16 @@ class Daemon {
       })),
       apps_total:
         new Set([...this.#plan?.targets.values() ?? []].map((target) => target.appId)).size,
-      connections: this.#flowLog.render(),
+      access: {
+        shared_with: policy.sharedWith === "all"
+          ? "all"
+          : [...policy.sharedWith].sort((a, b) => a - b),
+        containers: policy.containers ? "allow" : "deny",
+      },
+      connections: {
+        ...this.#flowLog.render(),
+        refused_owners: machine?.network.refusedOwners() ?? [],
+      },
       findings,
     };
   }
@@ -337,7 +347,8 @@ class Daemon {
         link: this.#options.link,
         addresses: book.linkAddresses(range),
         range,
-        ownerUid: this.#options.ownerUid,
+        policy: this.#options.policy,
+        findProgram: (syn) => helper.program(syn.source, syn.destination),
         destinationOf: (address) => this.#names && destinationOf(this.#names, address),
         dial: (target, port, signal) => this.#dial(target.profile, target, port, signal),
         log: this.#flowLog,

@@ -24,6 +24,11 @@ export interface FlowFailure {
   readonly port: number;
   readonly code: string;
   readonly message: string;
+  /** Whose program it was; `null` if that is not known. */
+  readonly uid: number | null;
+  readonly program: string | null;
+  /** How often it happened alike; the time is the latest. */
+  readonly count: number;
 }
 
 /** Counts connections and remembers the latest refusals. */
@@ -52,10 +57,22 @@ export class FlowLog {
     this.#receivedBytes += receivedBytes;
   }
 
-  refused(entry: FlowEntry, failure: Omit<FlowFailure, "name" | "port">): void {
+  /** Notes a refusal. One that repeats itself takes no second place from the others. */
+  refused(
+    entry: FlowEntry,
+    refusal: Pick<FlowFailure, "atMs" | "code" | "message"> & { readonly program?: string | null },
+  ): void {
     this.#flows.delete(entry);
     this.#refused++;
-    this.#failures.push({ name: entry.name, port: entry.port, ...failure });
+    const { name, port, uid } = entry;
+    const failure = { name, port, uid, program: null, count: 1, ...refusal };
+    const same = this.#failures.findIndex((known) => isAlike(known, failure));
+    const [known] = same < 0 ? [] : this.#failures.splice(same, 1);
+    this.#failures.push({
+      ...failure,
+      program: failure.program ?? known?.program ?? null,
+      count: (known?.count ?? 0) + 1,
+    });
     if (this.#failures.length > MAX_FAILURES) this.#failures.shift();
   }
 
@@ -81,7 +98,17 @@ export class FlowLog {
         port: failure.port,
         code: failure.code,
         message: failure.message,
+        count: failure.count,
+        ...(failure.uid === null ? {} : { uid: failure.uid }),
+        ...(failure.program === null ? {} : { program: failure.program }),
       })),
     };
   }
+}
+
+/** The same failure again, by the same program as far as both are known. */
+function isAlike(a: FlowFailure, b: FlowFailure): boolean {
+  const isSame = (key: "name" | "port" | "code" | "message" | "uid") => a[key] === b[key];
+  return (["name", "port", "code", "message", "uid"] as const).every(isSame) &&
+    (a.program === b.program || a.program === null || b.program === null);
 }

@@ -6,17 +6,21 @@
  */
 import { allowsPort, type AppTarget } from "../config/mod.ts";
 import { VnetError } from "../error.ts";
-import type { CarrierFlow } from "../io/mod.ts";
+import { decideLocal, type LocalPolicy } from "../identity/mod.ts";
+import type { CarrierFlow, FlowSummary } from "../io/mod.ts";
 import type { IpAddress } from "../ip/mod.ts";
 import { getLogger } from "../log.ts";
 import type { Datapath, SynEvent } from "../os/mod.ts";
+import type { HostNames } from "../tunnel/mod.ts";
 import type { FlowEntry, FlowLog } from "./flow_log.ts";
+import { GuardedConn } from "./guarded_conn.ts";
+import { printable } from "./printable.ts";
+import { type ProgramFinder, Strangers } from "./strangers.ts";
 
 const log = getLogger("client", "flows");
 
 const SETUP_DEADLINE_MS = 30_000;
 const ACCEPT_DEADLINE_MS = 10_000;
-const ROOT_UID = 0;
 
 /** What the flows need of the datapath; `Datapath` has it. */
 export type FlowSource = Pick<Datapath, "events" | "release" | "refuse" | "reject" | "flowOf">;
@@ -30,8 +34,9 @@ export interface Destination {
 export interface FlowsOptions {
   readonly source: FlowSource;
   readonly listeners: readonly Deno.TcpListener[];
-  /** Only this user's programs, and root's, may connect. */
-  readonly ownerUid: number;
+  /** Whose programs may connect. */
+  readonly policy: LocalPolicy;
+  readonly findProgram: ProgramFinder;
   readonly destinationOf: (address: IpAddress) => Destination | null;
   readonly dial: (target: AppTarget, port: number, signal: AbortSignal) => Promise<CarrierFlow>;
   readonly log: FlowLog;
@@ -42,6 +47,8 @@ export interface FlowsOptions {
 interface Waiting {
   readonly flow: CarrierFlow;
   readonly entry: FlowEntry;
+  /** What plain HTTP requests may call their host; `null` for anything. */
+  readonly hosts: HostNames | null;
   readonly timer: ReturnType<typeof setTimeout>;
 }
 
@@ -49,6 +56,7 @@ interface Waiting {
 const REFUSALS: ReadonlySet<string> = new Set([
   "app-removed",
   "owner-refused",
+  "container-refused",
   "port-not-allowed",
   "access-denied",
   "app-unknown",
@@ -60,14 +68,26 @@ const REFUSALS: ReadonlySet<string> = new Set([
   "locked",
 ]);
 
+const STRANGERS = {
+  "owner-refused": "The connecting program belongs to another user",
+  "container-refused": "The connection comes from a container or another network namespace",
+} as const;
+
 /** Decides held SYNs, accepts released ones and carries their bytes. */
 export class Flows {
   readonly #options: FlowsOptions;
   readonly #waiting = new Map<bigint, Waiting>();
   readonly #running = new Set<Promise<void>>();
+  readonly #strangers: Strangers;
 
   constructor(options: FlowsOptions) {
     this.#options = options;
+    this.#strangers = new Strangers(options.findProgram);
+  }
+
+  /** Refused connections by the user whose they were, in public form. */
+  refusedOwners(): { uid?: number; total: number }[] {
+    return this.#strangers.render();
   }
 
   /** Serves until the signal aborts; returns when every connection has ended. */
@@ -117,10 +137,13 @@ export class Flows {
       const target = this.#admit(syn, found, port);
       const flow = await this.#options.dial(target, port, deadline);
       const timer = setTimeout(() => this.#abandon(syn.id), ACCEPT_DEADLINE_MS);
-      this.#waiting.set(syn.id, { flow, entry, timer });
+      const { httpHosts } = target;
+      const hosts = httpHosts && { names: new Set<string>(httpHosts), address };
+      this.#waiting.set(syn.id, { flow, entry, hosts, timer });
       source.release(syn.id);
     } catch (thrown) {
       const { code, message } = explain(thrown, deadline);
+      if (code in STRANGERS) return await this.#refuseStranger(syn, entry, code, message);
       this.#options.log.refused(entry, { atMs: nowMs(), code, message });
       log.info("Refused a connection", { code });
       log.debug("Refused connection", { name: entry.name, port, uid: syn.uid, message });
@@ -129,12 +152,23 @@ export class Flows {
     }
   }
 
+  async #refuseStranger(
+    syn: SynEvent,
+    entry: FlowEntry,
+    code: string,
+    message: string,
+  ): Promise<void> {
+    const { source, nowMs } = this.#options;
+    const { program } = await this.#strangers.meet(syn, nowMs());
+    this.#options.log.refused(entry, { atMs: nowMs(), code, message, program });
+    source.refuse(syn.id);
+  }
+
   #admit(syn: SynEvent, found: Destination | null, port: number): AppTarget {
+    const local = decideLocal(this.#options.policy, syn.uid);
+    if (local !== "allowed") throw new VnetError(local, STRANGERS[local]);
     if (found === null) {
       throw new VnetError("app-removed", "The app that had this address is gone");
-    }
-    if (syn.uid !== this.#options.ownerUid && syn.uid !== ROOT_UID) {
-      throw new VnetError("owner-refused", "The connecting program belongs to another user");
     }
     if (!allowsPort(found.target, port)) {
       throw new VnetError("port-not-allowed", "The app is not published on this port");
@@ -153,16 +187,34 @@ export class Flows {
     }
     clearTimeout(waiting.timer);
     this.#waiting.delete(origin.id);
-    const { flow, entry } = waiting;
+    const { flow, entry, hosts } = waiting;
     this.#options.log.opened(entry);
     try {
-      const { sentBytes, receivedBytes, reason } = await flow.splice(conn, signal);
-      this.#options.log.ended(entry, sentBytes, receivedBytes);
-      log.debug("Connection ended", { name: entry.name, port: entry.port, reason });
+      const guarded = hosts && new GuardedConn(conn, hosts);
+      this.#finish(entry, await flow.splice(guarded ?? conn, signal), guarded?.refusal ?? null);
     } catch (thrown) {
       this.#options.log.ended(entry, 0, 0);
       log.debug("Connection broke", { name: entry.name, error: String(thrown) });
     }
+  }
+
+  #finish(entry: FlowEntry, summary: FlowSummary, refusal: GuardedConn["refusal"]): void {
+    const { sentBytes, receivedBytes, reason } = summary;
+    this.#options.log.ended(entry, sentBytes, receivedBytes);
+    if (refusal === null) {
+      log.debug("Connection ended", { name: entry.name, port: entry.port, reason });
+      return;
+    }
+    const message = refusal.host === null
+      ? "The HTTP request names no host that can be read"
+      : `The HTTP request is for "${printable(refusal.host)}", which is none of the app's names`;
+    this.#options.log.refused(entry, {
+      atMs: this.#options.nowMs(),
+      code: "host-refused",
+      message,
+    });
+    log.info("Refused a request", { code: "host-refused" });
+    log.debug("Refused request", { name: entry.name, port: entry.port, message });
   }
 
   #abandon(id: bigint): void {

@@ -15,6 +15,7 @@ const TARGET: AppTarget = {
   app: "db",
   appId: "0123456789abcdef",
   ports: [{ first: 5432, last: 5432 }],
+  httpHosts: null,
   range: parsePrefix("100.64.0.0/10"),
 };
 
@@ -74,7 +75,8 @@ async function decide(
   const flows = new Flows({
     source,
     listeners: [],
-    ownerUid: OWNER,
+    policy: { ownerUid: OWNER, sharedWith: new Set(), containers: false },
+    findProgram: () => Promise.resolve(null),
     destinationOf: (address) =>
       address.family === 4 && address.value === DESTINATION.address.value
         ? { name: "db.example.test", target: TARGET }
@@ -107,7 +109,7 @@ Deno.test("Flows decides each held SYN by owner, app, port and what the far end 
     ["the owner, the far end says yes", syn(1n), opens, "release 1", null],
     ["root, the far end says yes", syn(2n, { uid: 0 }), opens, "release 2", null],
     ["another user", syn(3n, { uid: 1001 }), opens, "refuse 3", "owner-refused"],
-    ["nobody's socket", syn(4n, { uid: null }), opens, "refuse 4", "owner-refused"],
+    ["nobody's socket", syn(4n, { uid: null }), opens, "refuse 4", "container-refused"],
     [
       "a port that is not published",
       syn(5n, { destination: { ...DESTINATION, port: 5433 } }),

@@ -9,6 +9,7 @@ import {
   AppliedSchema,
   type Detected,
   DetectedSchema,
+  FoundProgramSchema,
   type DnsMode,
   HELPER_PROTOCOL,
   type HelperReply,
@@ -144,6 +145,16 @@ export class HelperLink implements AsyncDisposable {
       },
     }, AppliedSchema);
     return { applied: value, upstreams: value.upstreams.map(parseUpstream) };
+  }
+
+  /** Names the file of the program that a connection into the link belongs to. */
+  async program(source: Endpoint, destination: Endpoint): Promise<string | null> {
+    const { value } = await this.#ask({
+      op: "program",
+      source: { address: formatIp(source.address), port: source.port },
+      destination: { address: formatIp(destination.address), port: destination.port },
+    }, FoundProgramSchema);
+    return value.program;
   }
 
   /** Takes everything back; the connection stays. */

@@ -6,6 +6,7 @@
  */
 import type { AppTarget } from "../config/mod.ts";
 import { NetworkError } from "../error.ts";
+import type { LocalPolicy } from "../identity/mod.ts";
 import type { CarrierFlow } from "../io/mod.ts";
 import { formatIp, formatPrefix, type IpAddress, type Ipv4, type Prefix } from "../ip/mod.ts";
 import { closeFd, Datapath, findListener, type Shim } from "../os/mod.ts";
@@ -14,6 +15,7 @@ import type { LinkAddresses } from "./address_book.ts";
 import type { FlowLog } from "./flow_log.ts";
 import { type Destination, Flows } from "./flows.ts";
 import type { HelperLink } from "./helper_link.ts";
+import type { ProgramFinder } from "./strangers.ts";
 
 const BACKLOG = 4096;
 const MAX_HELD = 4096;
@@ -25,7 +27,8 @@ export interface NetworkOptions {
   readonly link: string;
   readonly addresses: LinkAddresses;
   readonly range: Prefix;
-  readonly ownerUid: number;
+  readonly policy: LocalPolicy;
+  readonly findProgram: ProgramFinder;
   readonly destinationOf: (address: IpAddress) => Destination | null;
   readonly dial: (target: AppTarget, port: number, signal: AbortSignal) => Promise<CarrierFlow>;
   readonly log: FlowLog;
@@ -65,7 +68,8 @@ export class Network implements AsyncDisposable {
     this.#flows = new Flows({
       source: made.datapath,
       listeners: made.listeners,
-      ownerUid: options.ownerUid,
+      policy: options.policy,
+      findProgram: options.findProgram,
       destinationOf: options.destinationOf,
       dial: options.dial,
       log: options.log,
@@ -111,6 +115,7 @@ export class Network implements AsyncDisposable {
         listenPort6: port6,
         maxHeld: MAX_HELD,
         heldTimeoutMs: HELD_TIMEOUT_MS,
+        requireOwner: !options.policy.containers,
       });
       const { vnet_header: offload, link: name } = opened;
       return new Network(options, { datapath, listeners, offload, hasIpv6, name });
@@ -160,6 +165,11 @@ export class Network implements AsyncDisposable {
   /** The public form of the link. */
   render(): NonNullable<StatusV1["link"]> {
     return this.#link;
+  }
+
+  /** Refused connections by the user whose they were. */
+  refusedOwners(): { uid?: number; total: number }[] {
+    return this.#flows.refusedOwners();
   }
 
   /** The packet thread's counters, in snake case. */

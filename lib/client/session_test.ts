@@ -31,6 +31,7 @@ const TARGET: AppTarget = {
   app: "db",
   appId: "0123456789abcdef",
   ports: [{ first: 5432, last: 5433 }],
+  httpHosts: null,
   range: parsePrefix("100.64.0.0/10"),
 };
 const PROFILE: Profile = {

@@ -60,6 +60,14 @@ export const HelperRequestSchema = z.discriminatedUnion("op", [
     /** Where connections may come from. The listener's descriptor comes with the message. */
     source: z.union([ipv4, ipv6]),
   }),
+  z.object({
+    v: z.literal(HELPER_PROTOCOL),
+    id,
+    op: z.literal("program"),
+    /** Both ends of a connection into the link, as its own program sees them. */
+    source: EndpointSchema,
+    destination: EndpointSchema,
+  }),
   z.object({ v: z.literal(HELPER_PROTOCOL), id, op: z.literal("revert") }),
 ]);
 export type HelperRequest = z.infer<typeof HelperRequestSchema>;
@@ -101,6 +109,9 @@ export const AppliedSchema = z.object({
   steps: z.array(z.string()),
 });
 export type Applied = z.infer<typeof AppliedSchema>;
+
+/** What `program` found; `null` if nothing, or not in time. */
+export const FoundProgramSchema = z.object({ program: z.string().max(4096).nullable() });
 
 export const HelperReplySchema = z.union([
   z.object({ id, ok: z.unknown() }),

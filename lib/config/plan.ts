@@ -35,6 +35,8 @@ export interface AppTarget {
   readonly appId: string;
   /** The ports one may connect to, or `null` for any. */
   readonly ports: readonly PortRange[] | null;
+  /** What plain HTTP requests may call their host; `null` if the app's label switches that guard off. */
+  readonly httpHosts: readonly DomainName[] | null;
   readonly range: Prefix;
 }
 
@@ -63,6 +65,9 @@ export interface Plan {
   readonly ranges: readonly Prefix[];
   readonly warnings: readonly PlanWarning[];
 }
+
+/** With the value "off", requests to the app may name any host: for forward proxies and catch-all servers. */
+const HOST_GUARD_LABEL = "vnet/host-guard";
 
 /** Zones that are never one cluster's to claim, whoever says so. */
 const RESERVED_ZONES: readonly string[] = [
@@ -242,6 +247,7 @@ function collectTargets(
       app: app.name,
       appId: app.app_id,
       ports: compilePorts(app.tcp_ports),
+      httpHosts: httpHostsOf(app),
       range: placeOf(app.cluster),
     };
     for (const address of app.public_addrs) {
@@ -255,6 +261,12 @@ function collectTargets(
       }
     }
   }
+}
+
+/** All of the app's names count, also those that are not answered for here: others may know it by them. */
+function httpHostsOf(app: App): readonly DomainName[] | null {
+  if (app.labels[HOST_GUARD_LABEL] === "off") return null;
+  return app.public_addrs.flatMap((address) => tryParseName(address) ?? []).sort();
 }
 
 function refusalOf(

@@ -213,6 +213,22 @@ Deno.test("allowsPort() and renderPorts() know ranges with both ends", () => {
   deepEqual(renderPorts(multi.ports ?? []), ["5432", "8000-8010"]);
 });
 
+Deno.test("compilePlan() has every name of an app for the Host guard, unless a label switches it off", async (t) => {
+  const both = ["WEB.prod.example.com", "web.elsewhere.test"];
+  const cases: [labels: Record<string, string>, want: readonly string[] | null][] = [
+    [{}, ["web.elsewhere.test", "web.prod.example.com"]],
+    [{ "vnet/host-guard": "off" }, null],
+    [{ "vnet/host-guard": "on" }, ["web.elsewhere.test", "web.prod.example.com"]],
+    [{ "vnet/host-guard": "OFF" }, ["web.elsewhere.test", "web.prod.example.com"]],
+  ];
+  for (const [labels, want] of cases) {
+    await t.step(JSON.stringify(labels), () => {
+      const plan = compilePlan([source({ apps: [app("web", both, { labels })] })], { range: null });
+      deepEqual([...plan.targets.values()].map(({ httpHosts }) => httpHosts), [want]);
+    });
+  }
+});
+
 Deno.test("isPublicSuffix() counts single labels as everybody's", () => {
   const names = ["com", "co.uk", "single", "example.com", "db.example.co.uk"];
   deepEqual(names.map(isPublicSuffix), [true, true, true, false, false]);

@@ -23,6 +23,7 @@ import {
 import { Guard, type GuardCommand } from "./guard.ts";
 import { keepLink, type Notice } from "./keeper.ts";
 import { Link } from "./link.ts";
+import { programOf } from "./program.ts";
 
 const log = getLogger("helper");
 
@@ -169,6 +170,12 @@ export class Host implements AsyncDisposable {
       steps: [...steps, ...applied.steps],
     };
     return { value, fds: [] };
+  }
+
+  /** Names the program behind a connection into the link. */
+  async program(request: Request<"program">): Promise<HostReply<{ program: string | null }>> {
+    const program = await programOf(this.#shim, request, this.#requireLink());
+    return { value: { program }, fds: [] };
   }
 
   /** Takes back everything; what is gone already is no error. Connections through the range end at once. */

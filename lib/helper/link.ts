@@ -116,6 +116,11 @@ export class Link {
     }
   }
 
+  /** What leads into it. */
+  get routes(): readonly Prefix[] {
+    return this.#routes;
+  }
+
   /**
    * Leads just these prefixes into the link. Connections into one that is led here no more end at once.
    *

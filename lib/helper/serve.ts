@@ -102,6 +102,8 @@ async function perform(
       return await host.apply(request);
     case "guard":
       return host.guard(request, request.fds);
+    case "program":
+      return await host.program(request);
     case "revert":
       return { value: { steps: await host.revert() }, fds: [] };
     default:

@@ -42,6 +42,7 @@ export {
   type SocketOwner,
   socketOwner,
 } from "./sockets.ts";
+export { findProgram } from "./programs.ts";
 export {
   type ExitReason,
   makePrivate,

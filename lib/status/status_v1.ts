@@ -33,6 +33,10 @@ const FailureSchema = z.object({
   port: z.int(),
   code: z.string(),
   message: z.string(),
+  /** How often it happened alike; `at` is the latest. */
+  count: z.int().optional(),
+  uid: z.int().optional(),
+  program: z.string().optional(),
 });
 
 /** `vnet status --format json`. Frozen once released: only additions that old readers may ignore. */
@@ -63,6 +67,11 @@ export const StatusV1Schema = z.object({
   }).optional(),
   profiles: z.array(ProfileSchema),
   apps_total: z.int(),
+  /** Who may connect besides the owner and root: user ids, sorted. */
+  access: z.object({
+    shared_with: z.union([z.literal("all"), z.array(z.int())]),
+    containers: z.enum(["allow", "deny"]),
+  }).optional(),
   connections: z.object({
     active: z.int(),
     opened_total: z.int(),
@@ -71,6 +80,8 @@ export const StatusV1Schema = z.object({
     received_bytes: z.int(),
     flows: z.array(FlowSchema),
     recent_failures: z.array(FailureSchema),
+    /** Connections refused for whose they are, most first; no `uid`: no socket of this machine. */
+    refused_owners: z.array(z.object({ uid: z.int().optional(), total: z.int() })).optional(),
   }),
   packets: z.record(z.string(), z.int()).optional(),
   findings: z.array(FindingSchema),

@@ -55,12 +55,28 @@ export const daemon = command(
       ),
       link: optional(option("--link", string({ metavar: "NAME" }))),
       cidr: optional(option("--cidr", string({ metavar: "CIDR" }))),
+      sharedWith: optional(
+        option(
+          "--shared-with",
+          string({ metavar: "UIDS", pattern: /^(all|[0-9]{1,10}(,[0-9]{1,10})*)$/ }),
+        ),
+      ),
+      containers: withDefault(
+        option("--containers", choice(["allow", "deny"] as const)),
+        "deny" as const,
+      ),
     }),
     (options): Action => async (context) => {
       const { parseRange, runDaemon } = await import("../../client/mod.ts");
       await runDaemon({
         paths: context.paths,
-        ownerUid: Deno.uid() ?? 0,
+        policy: {
+          ownerUid: Deno.uid() ?? 0,
+          sharedWith: options.sharedWith === "all"
+            ? "all"
+            : new Set(options.sharedWith?.split(",").map(Number)),
+          containers: options.containers === "allow",
+        },
         helperDescriptor: options.descriptor,
         link: options.link ?? null,
         range: parseRange(options.cidr),

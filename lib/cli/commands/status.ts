@@ -49,13 +49,21 @@ export function renderStatus(status: StatusV1): string {
     );
     lines.push(`  zones     ${zones.join(" ") || "none"}`);
   }
-  const { active, opened_total, refused_total, flows, recent_failures } = status.connections;
+  const { active, opened_total, refused_total, flows, recent_failures, refused_owners = [] } =
+    status.connections;
   lines.push(`  apps      ${status.apps_total}`);
   lines.push(`  flows     ${active} open, ${opened_total} so far, ${refused_total} refused`);
   for (const flow of flows) lines.push(`            ${flow.name}:${flow.port} ${flow.state}`);
+  for (const { uid, total } of refused_owners) {
+    lines.push(
+      `            ${total} refused of ${uid === undefined ? "containers" : `uid ${uid}`}`,
+    );
+  }
   for (const failure of recent_failures) {
     lines.push(
-      `  refused   ${failure.at} ${failure.name}:${failure.port} ${failure.message} [${failure.code}]`,
+      `  refused   ${failure.at} ${failure.name}:${failure.port} ${failure.message}${
+        renderWho(failure)
+      } [${failure.code}]`,
     );
   }
   for (const finding of status.findings) {
@@ -63,6 +71,17 @@ export function renderStatus(status: StatusV1): string {
     if (finding.hint !== undefined) lines.push(`            ${finding.hint}`);
   }
   return `${lines.join("\n")}\n`;
+}
+
+/** Says who it was and how often, as far as there is something to say. */
+function renderWho(failure: StatusV1["connections"]["recent_failures"][number]): string {
+  const isForeign = failure.code === "owner-refused" && failure.uid !== undefined;
+  const parts = [
+    ...(isForeign ? [`uid ${failure.uid}`] : []),
+    ...(failure.program === undefined ? [] : [failure.program]),
+    ...(failure.count === undefined || failure.count < 2 ? [] : [`${failure.count} times`]),
+  ];
+  return parts.length === 0 ? "" : ` (${parts.join(", ")})`;
 }
 
 function renderDuration(ms: number): string {

@@ -1,13 +1,14 @@
 import { object } from "@optique/core/constructs";
 import { message } from "@optique/core/message";
-import { map, optional, withDefault } from "@optique/core/modifiers";
+import { map, multiple, optional, withDefault } from "@optique/core/modifiers";
 import { command, flag, option } from "@optique/core/primitives";
 import { choice, string } from "@optique/core/valueparser";
 import { NetworkError, VnetError } from "../../error.ts";
+import type { Share } from "../../identity/mod.ts";
 import type { StatusV1 } from "../../status/mod.ts";
 import { type Action, type Context, tell } from "../context.ts";
 import { EXIT } from "../exit.ts";
-import { duration } from "./options.ts";
+import { duration, share } from "./options.ts";
 
 const options = object({
   cidr: optional(option("--cidr", string({ metavar: "CIDR" }), {
@@ -24,6 +25,25 @@ const options = object({
   })),
 });
 
+const guards = object({
+  share: multiple(option("--share", share(), {
+    description:
+      message`Let another user's programs connect as well: user:NAME, group:NAME, or all. Can be repeated; a group is whoever is in it at this moment.`,
+  })),
+  containers: withDefault(
+    option("--containers", choice(["allow", "deny"] as const, { metavar: "POLICY" }), {
+      description:
+        message`Whether containers and virtual machines behind this machine's NAT may connect.`,
+    }),
+    "deny" as const,
+  ),
+});
+
+const settings = map(
+  object({ options, guards }),
+  ({ options, guards }): UpSettings => ({ ...options, ...guards }),
+);
+
 const upOptions = object({
   detach: withDefault(
     flag("--detach", { description: message`Return when ready, and go on in the background.` }),
@@ -35,13 +55,15 @@ const upOptions = object({
     }),
     false,
   ),
-  settings: options,
+  settings,
 });
 
 export type UpSettings = {
   readonly cidr: string | undefined;
   readonly dns: "auto" | "resolved" | "direct" | "none";
   readonly link: string | undefined;
+  readonly share: readonly Share[];
+  readonly containers: "allow" | "deny";
 };
 
 export const up = command(
@@ -71,7 +93,7 @@ export const down = command(
 
 export const restart = command(
   "restart",
-  map(object({ settings: options }), (chosen): Action => async (context) => {
+  map(object({ settings }), (chosen): Action => async (context) => {
     const { bringDown, bringUp } = await import("../supervise.ts");
     await bringDown(context);
     await bringUp(context, chosen.settings, { detach: true });

@@ -178,7 +178,8 @@ async function logIn(context: Context, home: string): Promise<string> {
 
 async function openClient(context: Context, world: AsyncDisposableStack): Promise<string> {
   const quiet = { ...context, globals: { ...context.globals, quiet: true } };
-  await bringUp(quiet, { cidr: undefined, dns: "auto", link: "vnet0" }, { detach: true });
+  const settings = { cidr: undefined, dns: "auto", link: "vnet0", share: [] } as const;
+  await bringUp(quiet, { ...settings, containers: "deny" }, { detach: true });
   world.defer(() => bringDown(quiet));
   using control = new ControlClient(context.paths.controlSocket);
   const status = await control.status();
