@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The packet thread: reads the TUN device, lets nat.c decide, and sends. Everything that decides is in nat.c;
- * what needs the machine (sockets' owners, what an address of this host is, the clock) is asked here.
+ * The packet thread: reads the TUN device, lets nat.c decide, and sends. Everything that decides is
+ * in nat.c; what needs the machine (sockets' owners, what an address of this host is, the clock) is
+ * asked here.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -156,8 +157,8 @@ static int32_t send_answer(struct datapath *datapath, const struct packet *packe
 		return 0;
 	}
 	/*
-	 * A firewall that accepts only "established" knows a RST for the answer to its SYN, but an ICMP error
-	 * is merely "related": that one takes the way through lo where it can.
+	 * A firewall that accepts only "established" knows a RST for the answer to its SYN, but an
+	 * ICMP error is merely "related": that one takes the way through lo where it can.
 	 */
 	if (verdict == NAT_ERROR && is_self(datapath, packet, packet->destination))
 		return inject_packet(datapath, packet);
@@ -280,8 +281,7 @@ static int32_t read_burst(struct datapath *datapath, uint8_t *data, uint64_t now
 static uint64_t expire(struct datapath *datapath, uint64_t now)
 {
 	uint8_t buffer[SMALL_BUFFER_SIZE];
-	struct packet packet = { .data = buffer + HEADROOM,
-				 .capacity = sizeof(buffer) - HEADROOM };
+	struct packet packet = { .data = buffer + HEADROOM, .capacity = sizeof(buffer) - HEADROOM };
 	enum nat_verdict verdict;
 	uint64_t deadline;
 
@@ -375,8 +375,7 @@ static struct datapath *from_handle(int64_t handle)
 	return (struct datapath *)(uintptr_t)handle;
 }
 
-static void read_config(struct nat_config *config, const uint8_t *addresses,
-			uint32_t addresses_len)
+static void read_config(struct nat_config *config, const uint8_t *addresses, uint32_t addresses_len)
 {
 	memcpy(config->self[0], addresses, 4);
 	memcpy(config->peer[0], addresses + 4, 4);
@@ -451,10 +450,10 @@ static int32_t start(struct datapath *datapath)
 	return start_thread(datapath);
 }
 
-int64_t vnet_datapath_start(int32_t tun_fd, uint32_t vnet_header, int32_t raw4_fd,
-			    int32_t raw6_fd, uint32_t ifindex, const uint8_t *addresses,
-			    uint32_t addresses_len, uint32_t listen_port4, uint32_t listen_port6,
-			    uint32_t max_held, uint32_t held_timeout_ms, uint32_t flags)
+int64_t vnet_datapath_start(int32_t tun_fd, uint32_t vnet_header, int32_t raw4_fd, int32_t raw6_fd,
+			    uint32_t ifindex, const uint8_t *addresses, uint32_t addresses_len,
+			    uint32_t listen_port4, uint32_t listen_port6, uint32_t max_held,
+			    uint32_t held_timeout_ms, uint32_t flags)
 {
 	struct datapath *datapath;
 	int32_t ret;
@@ -582,8 +581,7 @@ int32_t vnet_datapath_wake(int64_t handle)
 int32_t vnet_datapath_answer(int64_t handle, uint64_t id, uint32_t answer)
 {
 	uint8_t buffer[SMALL_BUFFER_SIZE];
-	struct packet packet = { .data = buffer + HEADROOM,
-				 .capacity = sizeof(buffer) - HEADROOM };
+	struct packet packet = { .data = buffer + HEADROOM, .capacity = sizeof(buffer) - HEADROOM };
 	struct datapath *datapath = from_handle(handle);
 	enum nat_verdict verdict;
 
@@ -624,8 +622,7 @@ int32_t vnet_datapath_stats(int64_t handle, uint64_t *out, uint32_t out_count)
 static void refuse_all(struct datapath *datapath)
 {
 	uint8_t buffer[SMALL_BUFFER_SIZE];
-	struct packet packet = { .data = buffer + HEADROOM,
-				 .capacity = sizeof(buffer) - HEADROOM };
+	struct packet packet = { .data = buffer + HEADROOM, .capacity = sizeof(buffer) - HEADROOM };
 	enum nat_verdict verdict;
 
 	do {

@@ -22,8 +22,8 @@ struct diag_request {
 };
 
 /* Every state of a connection that somebody may be waiting on. */
-#define LIVE_STATES                                                                          \
-	(1u << TCP_ESTABLISHED | 1u << TCP_SYN_SENT | 1u << TCP_SYN_RECV | 1u << TCP_FIN_WAIT1 | \
+#define LIVE_STATES                                                                                \
+	(1u << TCP_ESTABLISHED | 1u << TCP_SYN_SENT | 1u << TCP_SYN_RECV | 1u << TCP_FIN_WAIT1 |   \
 	 1u << TCP_FIN_WAIT2 | 1u << TCP_CLOSE_WAIT | 1u << TCP_LAST_ACK | 1u << TCP_CLOSING)
 
 static void start_request(struct diag_request *request, uint32_t type, uint32_t flags,
@@ -68,8 +68,8 @@ int32_t diag_open(void)
 }
 
 /*
- * Tells whether the kernel's answer is about the connection asked for. Without one it looks for a listener
- * of the same port, which is somebody else.
+ * Tells whether the kernel's answer is about the connection asked for. Without one it looks for a
+ * listener of the same port, which is somebody else.
  */
 static int32_t answers(const struct inet_diag_msg *answer, const struct inet_diag_req_v2 *question)
 {
@@ -112,8 +112,8 @@ int32_t diag_owner(int32_t fd, const struct diag_query *query, uint32_t *uid, ui
 }
 
 int32_t vnet_socket_owner(const uint8_t *source, uint32_t address_len, uint32_t source_port,
-			  const uint8_t *destination, uint32_t destination_port,
-			  uint32_t ifindex, uint32_t *out, uint32_t out_count)
+			  const uint8_t *destination, uint32_t destination_port, uint32_t ifindex,
+			  uint32_t *out, uint32_t out_count)
 {
 	const struct diag_query query = {
 		.source = source,
@@ -146,7 +146,10 @@ static int32_t within(const uint8_t *address, const uint8_t *prefix, uint32_t bi
 	return rest == 0 || ((address[bytes] ^ prefix[bytes]) & mask) == 0;
 }
 
-/* Tells whether a connection leads into a prefix; an IPv6 socket may speak IPv4 (RFC 4291, 2.5.5.2). */
+/*
+ * Tells whether a connection leads into a prefix; an IPv6 socket may speak IPv4 (RFC 4291,
+ * 2.5.5.2).
+ */
 static int32_t leads_into(const struct inet_diag_msg *socket, const uint8_t *prefix,
 			  uint32_t prefix_len, uint32_t bits)
 {

@@ -32,7 +32,10 @@ static int32_t open_bound(int32_t type, const uint8_t *address, uint32_t address
 		return -errno;
 	if (address_len == 16 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0)
 		goto fail;
-	/* for TCP only: a restart must not wait for connections in TIME_WAIT; for UDP it would share the port */
+	/*
+	 * for TCP only: a restart must not wait for connections in TIME_WAIT; for UDP it would
+	 * share the port
+	 */
 	if (type == SOCK_STREAM && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
 		goto fail;
 	if (bind(fd, &endpoint.any, len) < 0)
@@ -150,8 +153,7 @@ static int32_t is_listener(int32_t fd, const uint8_t *wanted)
 	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) < 0 || !listening)
 		return 0;
 	len = sizeof(int);
-	if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) < 0 ||
-	    protocol != IPPROTO_TCP)
+	if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) < 0 || protocol != IPPROTO_TCP)
 		return 0;
 	return vnet_socket_local(fd, local, sizeof(local)) == 0 &&
 	       memcmp(local, wanted, sizeof(local)) == 0;

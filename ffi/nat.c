@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The flow table. A flow is named by its port at the listener ("natport"), unique in its family while the flow
- * lives; natports are handed out round robin, so that one is reused as late as possible. Memory is allocated
- * once, in nat_create().
+ * The flow table. A flow is named by its port at the listener ("natport"), unique in its family
+ * while the flow lives; natports are handed out round robin, so that one is reused as late as
+ * possible. Memory is allocated once, in nat_create().
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -322,7 +322,10 @@ int32_t nat_lease(struct nat *nat, const uint8_t *addresses, uint32_t count, uin
 		if (!may_lease(nat, addresses + (size_t)i * 4))
 			return -EINVAL;
 	}
-	/* those that are leased already count twice: a caller that sends only what differs never notices */
+	/*
+	 * those that are leased already count twice: a caller that sends only what differs never
+	 * notices
+	 */
 	if (add && count > VNET_LEASES_LIMIT - nat->leased_count)
 		return -ENOSPC;
 	for (uint32_t i = 0; i < count; i++) {
@@ -607,7 +610,9 @@ static enum nat_verdict other_packet(struct nat *nat, struct packet *packet, uin
 	return NAT_ANSWER;
 }
 
-/* Notes what a segment means for its flow: its port is reusable once both sides are done with it. */
+/*
+ * Notes what a segment means for its flow: its port is reusable once both sides are done with it.
+ */
 static void note_segment(struct nat *nat, uint32_t v6, uint32_t port, uint8_t flags, uint8_t fin,
 			 uint64_t now_ms)
 {
@@ -660,7 +665,9 @@ static enum nat_verdict inject(struct nat *nat, struct packet *packet, uint32_t 
 	return NAT_INJECT;
 }
 
-/* A client that starts over before its first SYN came through: its SYN once more, without payload. */
+/*
+ * A client that starts over before its first SYN came through: its SYN once more, without payload.
+ */
 static enum nat_verdict inject_again(struct nat *nat, struct packet *packet, uint32_t port,
 				     uint64_t now_ms)
 {
@@ -706,10 +713,16 @@ static enum nat_verdict syn_again(struct nat *nat, struct packet *packet, uint32
 		return drop(nat, NAT_SYNS_DUPLICATE);
 	if (flow->state == FLOW_SYN && same)
 		return inject_again(nat, packet, port, now_ms);
-	/* the listener's TCP still knows the old connection: its challenge ACK makes the client reset it */
+	/*
+	 * the listener's TCP still knows the old connection: its challenge ACK makes the client
+	 * reset it
+	 */
 	if (flow->state == FLOW_OPEN && flow->fins != FIN_BOTH)
 		return forward_inward(nat, packet, port, now_ms);
-	/* another connection, perhaps another user's, took over the tuple: it must be asked about again */
+	/*
+	 * another connection, perhaps another user's, took over the tuple: it must be asked about
+	 * again
+	 */
 	end_flow(nat, packet->v6, port);
 	return new_flow(nat, packet);
 }

@@ -79,14 +79,14 @@ struct nat *nat_create(const struct nat_config *config);
 void nat_destroy(struct nat *nat);
 
 /*
- * Sets the IPv4 networks to just these, records of VNET_NETWORK_RECORD_SIZE; none to begin with. Leases
- * outside them end. Returns 0, or -EINVAL with nothing changed.
+ * Sets the IPv4 networks to just these, records of VNET_NETWORK_RECORD_SIZE; none to begin with.
+ * Leases outside them end. Returns 0, or -EINVAL with nothing changed.
  */
 int32_t nat_set_networks(struct nat *nat, const uint8_t *records, uint32_t count);
 
 /*
- * Leases IPv4 addresses (4 bytes each) and their twins, or takes them back; all or none. Returns 0, -EINVAL
- * for one outside the networks, or -ENOSPC beyond VNET_LEASES_LIMIT.
+ * Leases IPv4 addresses (4 bytes each) and their twins, or takes them back; all or none. Returns 0,
+ * -EINVAL for one outside the networks, or -ENOSPC beyond VNET_LEASES_LIMIT.
  */
 int32_t nat_lease(struct nat *nat, const uint8_t *addresses, uint32_t count, uint32_t add);
 
@@ -104,8 +104,8 @@ enum nat_verdict nat_refuse(struct nat *nat, struct packet *packet);
 void nat_foreign(struct nat *nat);
 
 /*
- * Answers a held SYN by VNET_ANSWER_*; the packet to send is made in packet, which brings a buffer of at
- * least PACKET_HEADERS_LIMIT + 64 bytes. Returns NAT_DROP if the id is not held.
+ * Answers a held SYN by VNET_ANSWER_*; the packet to send is made in packet, which brings a buffer
+ * of at least PACKET_HEADERS_LIMIT + 64 bytes. Returns NAT_DROP if the id is not held.
  */
 enum nat_verdict nat_answer(struct nat *nat, uint64_t id, uint32_t answer, struct packet *packet,
 			    uint64_t now_ms);
@@ -120,7 +120,9 @@ uint64_t nat_deadline(const struct nat *nat);
 /* Forgets flows of one part of the table that are over or too old; call it once a second. */
 void nat_sweep(struct nat *nat, uint64_t now_ms);
 
-/* Takes held SYNs that were not taken yet, as records of vnet_datapath_events(). Returns how many. */
+/*
+ * Takes held SYNs that were not taken yet, as records of vnet_datapath_events(). Returns how many.
+ */
 uint32_t nat_take(struct nat *nat, uint8_t *records, uint32_t records_limit);
 
 /* Finds a flow by family index and port of the listener's side. Returns 0, or -ENOENT. */

@@ -36,8 +36,7 @@ struct request {
 /* One record of a dump; returns 1 if it wrote RECORD_SIZE bytes, 0 to skip. */
 typedef int32_t (*record_fn)(const struct nlmsghdr *message, uint8_t *record);
 
-static void start_request(struct request *request, uint32_t type, uint32_t flags,
-			  uint32_t body_len)
+static void start_request(struct request *request, uint32_t type, uint32_t flags, uint32_t body_len)
 {
 	memset(request, 0, sizeof(*request));
 	request->header.nlmsg_len = (uint32_t)NLMSG_LENGTH(body_len);
@@ -80,8 +79,8 @@ static int32_t send_request(int32_t fd, const struct request *request)
 	ssize_t sent;
 
 	do {
-		sent = sendto(fd, request, request->header.nlmsg_len, 0,
-			      (struct sockaddr *)&kernel, sizeof(kernel));
+		sent = sendto(fd, request, request->header.nlmsg_len, 0, (struct sockaddr *)&kernel,
+			      sizeof(kernel));
 	} while (sent < 0 && errno == EINTR);
 	return sent < 0 ? -errno : 0;
 }
@@ -150,8 +149,7 @@ static int32_t collect(const void *buffer, uint32_t buffer_len, record_fn record
 	return (int32_t)used;
 }
 
-static int32_t dump(const struct request *request, record_fn record, uint8_t *out,
-		    uint32_t out_len)
+static int32_t dump(const struct request *request, record_fn record, uint8_t *out, uint32_t out_len)
 {
 	_Alignas(struct nlmsghdr) uint8_t buffer[DUMP_BUFFER_SIZE];
 	int32_t fd, ret, done = 0;
@@ -245,8 +243,8 @@ static int32_t set_link(uint32_t ifindex, uint32_t mtu, uint32_t up)
 int32_t vnet_link_up(uint32_t ifindex, uint32_t mtu)
 {
 	/*
-	 * In a request of its own: in one message with IFF_UP the kernel brings the link up first and makes
-	 * the address we do not want.
+	 * In a request of its own: in one message with IFF_UP the kernel brings the link up first
+	 * and makes the address we do not want.
 	 */
 	int32_t ret = disable_link_local(ifindex);
 
@@ -332,8 +330,8 @@ static int32_t is_up(uint32_t ifindex)
 }
 
 /*
- * The kernel makes the local route of an IPv6 address in a work queue, even without duplicate detection
- * (net/ipv6/addrconf.c, addrconf_dad_work); until then packets to it are lost.
+ * The kernel makes the local route of an IPv6 address in a work queue, even without duplicate
+ * detection (net/ipv6/addrconf.c, addrconf_dad_work); until then packets to it are lost.
  */
 static void wait_until_delivered(uint32_t ifindex, const uint8_t *address)
 {
@@ -399,8 +397,8 @@ int32_t vnet_route_add(uint32_t ifindex, const uint8_t *destination, uint32_t de
 	return transact(&request);
 }
 
-int32_t vnet_route_remove(uint32_t ifindex, const uint8_t *destination,
-			  uint32_t destination_len, uint32_t prefix_length)
+int32_t vnet_route_remove(uint32_t ifindex, const uint8_t *destination, uint32_t destination_len,
+			  uint32_t prefix_length)
 {
 	struct request request;
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * IP packets as bytes. Sums are kept in the machine's byte order, which the one's complement sum allows
- * (RFC 1071, 2.B); multi-byte fields are copied, never cast, since packets start at any address.
+ * IP packets as bytes. Sums are kept in the machine's byte order, which the one's complement sum
+ * allows (RFC 1071, 2.B); multi-byte fields are copied, never cast, since packets start at any
+ * address.
  */
 #include <arpa/inet.h>
 #include <string.h>
@@ -243,8 +244,8 @@ uint32_t packet_tcp_sequence(const struct packet *packet)
 struct delta packet_delta(const struct tuple *from, const struct tuple *to, uint32_t address_len)
 {
 	uint64_t sum = sum_out(from->source, address_len) +
-		       sum_out(from->destination, address_len) +
-		       sum_of(to->source, address_len) + sum_of(to->destination, address_len);
+		       sum_out(from->destination, address_len) + sum_of(to->source, address_len) +
+		       sum_of(to->destination, address_len);
 	struct delta delta = { .addresses = fold(sum) };
 
 	sum += (uint16_t)~from->source_port;
@@ -270,7 +271,10 @@ void packet_rewrite(struct packet *packet, const struct tuple *to, const struct 
 	write_tuple(packet, to);
 	if (!packet->v6)
 		adjust(packet->data + 10, delta->addresses);
-	/* a partial checksum is the sum of the pseudo header itself, not its complement, and has no ports */
+	/*
+	 * a partial checksum is the sum of the pseudo header itself, not its complement, and has no
+	 * ports
+	 */
 	if (packet->partial)
 		put16(checksum, fold((uint64_t)get16(checksum) + delta->addresses));
 	else
@@ -294,8 +298,7 @@ void packet_rebuild(struct packet *packet, const struct tuple *to)
 {
 	write_tuple(packet, to);
 	put16(packet->transport + 16, 0);
-	put16(packet->transport + 16,
-	      transport_checksum(packet, packet->len - packet->header_len));
+	put16(packet->transport + 16, transport_checksum(packet, packet->len - packet->header_len));
 	if (!packet->v6)
 		set_ipv4_checksum(packet->data, packet->header_len);
 	packet->partial = 0;
@@ -393,7 +396,10 @@ int packet_unreachable(struct packet *packet, enum unreachable what)
 	if (packet->capacity < shift + quoted)
 		return 0;
 	memmove(packet->data + shift, packet->data, quoted);
-	/* the addresses moved with the rest; the header written over their old place must not lose them */
+	/*
+	 * the addresses moved with the rest; the header written over their old place must not lose
+	 * them
+	 */
 	original.source += shift;
 	original.destination += shift;
 	packet->source = original.source;
@@ -446,7 +452,6 @@ int packet_echo(struct packet *packet)
 	memcpy(packet->source, packet->destination, packet->address_len);
 	memcpy(packet->destination, address, packet->address_len);
 	packet->transport[0] = reply[0];
-	adjust(packet->transport + 2,
-	       fold((uint64_t)(uint16_t)~get16(request) + get16(reply)));
+	adjust(packet->transport + 2, fold((uint64_t)(uint16_t)~get16(request) + get16(reply)));
 	return 1;
 }

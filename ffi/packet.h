@@ -29,7 +29,7 @@ struct packet {
 	uint8_t *data; /* the IP header and what follows */
 	uint32_t len;
 	uint32_t capacity; /* of data, for answers */
-	uint8_t partial; /* the checksum covers the pseudo header only: VIRTIO_NET_HDR_F_NEEDS_CSUM */
+	uint8_t partial; /* checksum of the pseudo header only: VIRTIO_NET_HDR_F_NEEDS_CSUM */
 	uint16_t checksum_start; /* with partial, as in the virtio_net_hdr */
 	uint16_t checksum_offset;
 
@@ -65,7 +65,9 @@ struct delta {
 	uint16_t all;
 };
 
-/* Reads the IP header; bytes behind the packet are cut off. Only PACKET_GOOD fills everything in. */
+/*
+ * Reads the IP header; bytes behind the packet are cut off. Only PACKET_GOOD fills everything in.
+ */
 enum packet_kind packet_read(struct packet *packet);
 
 /* Tells whether a good packet is a TCP segment whose header holds together. */
@@ -83,13 +85,19 @@ struct delta packet_delta(const struct tuple *from, const struct tuple *to, uint
 /* Rewrites addresses and ports, correcting the checksums by the delta (RFC 1624). */
 void packet_rewrite(struct packet *packet, const struct tuple *to, const struct delta *delta);
 
-/* Copies a SYN's headers without its payload; to->data has PACKET_HEADERS_LIMIT bytes. Read it again. */
+/*
+ * Copies a SYN's headers without its payload; to->data has PACKET_HEADERS_LIMIT bytes. Read it
+ * again.
+ */
 void packet_copy_headers(const struct packet *packet, struct packet *to);
 
 /* Rewrites a SYN and computes its checksums afresh: what is injected must be complete. */
 void packet_rebuild(struct packet *packet, const struct tuple *to);
 
-/* Turns a TCP segment into the RST that answers it (RFC 9293 3.10.7.1). Returns 0 if that is silence. */
+/*
+ * Turns a TCP segment into the RST that answers it (RFC 9293 3.10.7.1). Returns 0 if that is
+ * silence.
+ */
 int packet_reset(struct packet *packet);
 
 /* What packet_unreachable() says. */
@@ -103,7 +111,10 @@ enum unreachable {
 /* Turns a packet into the ICMP error about it. Returns 0 if there is no room. */
 int packet_unreachable(struct packet *packet, enum unreachable what);
 
-/* Tells whether a packet is one that vnet sends to its own host: a SYN, or an ICMP unreachable error. */
+/*
+ * Tells whether a packet is one that vnet sends to its own host: a SYN, or an ICMP unreachable
+ * error.
+ */
 int packet_is_ours(struct packet *packet);
 
 /* Tells whether a good packet is an ICMP echo request. */

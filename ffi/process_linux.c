@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Starting and collecting programs. Between fork and exec only async-signal-safe functions and plain system
- * calls are used: the process has many threads, and any lock may be held by one that does not exist in the
- * child. Source: fork(2), signal-safety(7), user_namespaces(7)
+ * Starting and collecting programs. Between fork and exec only async-signal-safe functions and
+ * plain system calls are used: the process has many threads, and any lock may be held by one that
+ * does not exist in the child. Source: fork(2), signal-safety(7), user_namespaces(7)
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -70,7 +70,10 @@ struct report {
 	int32_t error;
 };
 
-/* Makes an array of pointers into a block of NUL-terminated strings. Returns NULL without memory or limit. */
+/*
+ * Makes an array of pointers into a block of NUL-terminated strings. Returns NULL without memory or
+ * limit.
+ */
 static char **split_strings(const uint8_t *block, uint32_t block_len)
 {
 	uint32_t count = 0, at = 0;
@@ -121,8 +124,10 @@ static void find_maps(struct plan *plan)
 {
 	uint32_t root = plan->flags & VNET_SPAWN_MAP_ROOT;
 
-	snprintf(plan->uid_map, sizeof(plan->uid_map), "%u %u 1\n", root ? 0 : geteuid(), geteuid());
-	snprintf(plan->gid_map, sizeof(plan->gid_map), "%u %u 1\n", root ? 0 : getegid(), getegid());
+	snprintf(plan->uid_map, sizeof(plan->uid_map), "%u %u 1\n", root ? 0 : geteuid(),
+		 geteuid());
+	snprintf(plan->gid_map, sizeof(plan->gid_map), "%u %u 1\n", root ? 0 : getegid(),
+		 getegid());
 }
 
 /* ---- in the child ------------------------------------------------------- */
@@ -208,10 +213,14 @@ static int32_t place_descriptors(const struct plan *plan)
 		if (dup2(parked[i], (int32_t)i) < 0)
 			return -errno;
 		/* standard input and output block, as every program expects of them */
-		if (i < 3 && fcntl((int32_t)i, F_SETFL, fcntl((int32_t)i, F_GETFL) & ~O_NONBLOCK) < 0)
+		if (i < 3 &&
+		    fcntl((int32_t)i, F_SETFL, fcntl((int32_t)i, F_GETFL) & ~O_NONBLOCK) < 0)
 			return -errno;
 	}
-	/* all of ours are closed on exec already; this is for what libraries forgot, on kernels that can */
+	/*
+	 * all of ours are closed on exec already; this is for what libraries forgot, on kernels
+	 * that can
+	 */
 	if (syscall(SYS_close_range, count, ~0u, CLOSE_RANGE_CLOEXEC) < 0 && errno != ENOSYS &&
 	    errno != EINVAL)
 		return -errno;
@@ -318,7 +327,10 @@ static pid_t fork_with_signals_blocked(const struct plan *plan)
 	return pid < 0 ? -error : pid;
 }
 
-/* Waits for a child's report; its absence means that it executes. Returns 0, or what the child said. */
+/*
+ * Waits for a child's report; its absence means that it executes. Returns 0, or what the child
+ * said.
+ */
 static int32_t read_report(int32_t fd, pid_t pid, uint32_t *step)
 {
 	struct report report;

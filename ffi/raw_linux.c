@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Sending packets to this host's own addresses, for a process without privilege. The raw socket stays here, bound
- * to one link: the link's own addresses are reached through lo, and everything else leads into the link. Source:
- * raw(7), kernel net/ipv4/route.c (ip_route_output_key_hash_rcu), net/ipv6/route.c
+ * Sending packets to this host's own addresses, for a process without privilege. The raw socket
+ * stays here, bound to one link: the link's own addresses are reached through lo, and everything
+ * else leads into the link. Source: raw(7), kernel net/ipv4/route.c (ip_route_output_key_hash_rcu),
+ * net/ipv6/route.c
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -36,7 +37,8 @@ static void send_raw(const struct sender *sender, const struct packet *packet)
 	ssize_t sent;
 
 	do {
-		sent = sendto(sender->raw_fd, packet->data, packet->len, MSG_NOSIGNAL, &to.any, to_len);
+		sent = sendto(sender->raw_fd, packet->data, packet->len, MSG_NOSIGNAL, &to.any,
+			      to_len);
 	} while (sent < 0 && errno == EINTR);
 	/* a packet the kernel does not take is a lost packet: a SYN comes again */
 }
@@ -86,7 +88,9 @@ static int32_t open_raw(uint32_t family, uint32_t ifindex)
 	return fd;
 }
 
-/* Makes the pair: pair[0] for the thread, pair[1] nonblocking for the caller. Returns 0, or -errno. */
+/*
+ * Makes the pair: pair[0] for the thread, pair[1] nonblocking for the caller. Returns 0, or -errno.
+ */
 static int32_t open_pair(int pair[2])
 {
 	const int size = QUEUE_BYTES;

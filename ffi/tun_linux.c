@@ -25,8 +25,7 @@ static int32_t enable_offloads(int32_t fd)
 	return 0;
 }
 
-int32_t vnet_tun_open(const char *name, uint32_t vnet_header, char *name_out,
-		      uint32_t name_out_len)
+int32_t vnet_tun_open(const char *name, uint32_t vnet_header, char *name_out, uint32_t name_out_len)
 {
 	struct ifreq ifr = { 0 };
 	int32_t fd = -1;
@@ -41,7 +40,8 @@ int32_t vnet_tun_open(const char *name, uint32_t vnet_header, char *name_out,
 		return -errno;
 
 	/* TUN_EXCL: a device that exists, even an idle persistent one, is somebody else's */
-	ifr.ifr_flags = (short)(IFF_TUN | IFF_NO_PI | IFF_TUN_EXCL | (vnet_header ? IFF_VNET_HDR : 0));
+	ifr.ifr_flags =
+		(short)(IFF_TUN | IFF_NO_PI | IFF_TUN_EXCL | (vnet_header ? IFF_VNET_HDR : 0));
 	if (ioctl(fd, TUNSETIFF, &ifr) < 0) {
 		ret = -errno;
 		goto out;

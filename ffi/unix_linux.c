@@ -79,7 +79,10 @@ int32_t vnet_unix_listen(const char *path, uint32_t mode, uint32_t uid, uint32_t
 	fd = open_socket();
 	if (fd < 0)
 		return fd;
-	/* the file inherits the socket's mode, less the umask: never wider than wanted, not even at first */
+	/*
+	 * the file inherits the socket's mode, less the umask: never wider than wanted, not even at
+	 * first
+	 */
 	if (fchmod(fd, mode) < 0) {
 		ret = -errno;
 		goto fail;
@@ -172,7 +175,10 @@ int32_t vnet_unix_send(int32_t fd, const uint8_t *data, uint32_t data_len, const
 	return sent < 0 ? -errno : (int32_t)sent;
 }
 
-/* Copies the descriptors of a message, and closes those that do not fit. Returns how many there were. */
+/*
+ * Copies the descriptors of a message, and closes those that do not fit. Returns how many there
+ * were.
+ */
 static uint32_t take_fds(struct msghdr *message, int32_t *fds, uint32_t fds_count)
 {
 	uint32_t found = 0, count;

@@ -117,8 +117,8 @@ int32_t vnet_route_add(uint32_t ifindex, const uint8_t *destination, uint32_t de
 		       uint32_t prefix_length, const uint8_t *source, const char *congestion);
 
 /* Removes a route that vnet_route_add() made. Returns 0, or -errno; expect -ESRCH when absent. */
-int32_t vnet_route_remove(uint32_t ifindex, const uint8_t *destination,
-			  uint32_t destination_len, uint32_t prefix_length);
+int32_t vnet_route_remove(uint32_t ifindex, const uint8_t *destination, uint32_t destination_len,
+			  uint32_t prefix_length);
 
 /*
  * Lists the routes of all tables of one family as records of 32 bytes:
@@ -256,8 +256,8 @@ int32_t vnet_raw_open(uint32_t family, uint32_t ifindex);
  * Returns 0, or -errno; expect -ENOENT. See sock_diag(7).
  */
 int32_t vnet_socket_owner(const uint8_t *source, uint32_t address_len, uint32_t source_port,
-			  const uint8_t *destination, uint32_t destination_port,
-			  uint32_t ifindex, uint32_t *out, uint32_t out_count);
+			  const uint8_t *destination, uint32_t destination_port, uint32_t ifindex,
+			  uint32_t *out, uint32_t out_count);
 
 /*
  * Aborts every TCP connection of this network namespace whose remote address
@@ -300,7 +300,10 @@ int32_t vnet_spawn(const char *path, const uint8_t *arguments, uint32_t argument
 		   const int32_t *descriptors, uint32_t descriptors_count, uint32_t uid,
 		   uint32_t gid, uint32_t flags, uint32_t *step);
 
-/* Opens a file to append to, made with mode if absent; never a link's target. Returns the descriptor. */
+/*
+ * Opens a file to append to, made with mode if absent; never a link's target. Returns the
+ * descriptor.
+ */
 int32_t vnet_append_open(const char *path, uint32_t mode);
 
 /* Opens a pidfd of a child: readable for vnet_wait() once it ended. See pidfd_open(2). */
@@ -348,10 +351,9 @@ int32_t vnet_mount_private(void);
  *
  * Returns a handle, or -errno.
  */
-int64_t vnet_datapath_start(int32_t tun_fd, uint32_t vnet_header, int32_t raw4_fd,
-			    int32_t raw6_fd, uint32_t ifindex, const uint8_t *addresses,
-			    uint32_t addresses_len, uint32_t listen_port4,
-			    uint32_t listen_port6, uint32_t max_held,
+int64_t vnet_datapath_start(int32_t tun_fd, uint32_t vnet_header, int32_t raw4_fd, int32_t raw6_fd,
+			    uint32_t ifindex, const uint8_t *addresses, uint32_t addresses_len,
+			    uint32_t listen_port4, uint32_t listen_port6, uint32_t max_held,
 			    uint32_t held_timeout_ms, uint32_t flags);
 
 /* Size of one record of vnet_datapath_networks(), and how many there may be. */
@@ -385,8 +387,7 @@ int32_t vnet_datapath_leases(int64_t handle, const uint8_t *addresses, uint32_t 
  * Returns the number of records, 0 when the time is over, or -errno:
  * -ECANCELED once stopped, another when the device was lost.
  */
-int32_t vnet_datapath_events(int64_t handle, uint8_t *out, uint32_t out_len,
-			     int32_t timeout_ms);
+int32_t vnet_datapath_events(int64_t handle, uint8_t *out, uint32_t out_len, int32_t timeout_ms);
 
 /* Makes the present, or the next, vnet_datapath_events() return at once. Returns 0. */
 int32_t vnet_datapath_wake(int64_t handle);

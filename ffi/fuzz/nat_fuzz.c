@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Feeds the flow table anything: bytes choose the acts and the packets. Whatever comes, no byte outside a
- * buffer is touched (ASan), counters stay within their limits, and a packet that came with right checksums
- * leaves with right checksums.
+ * Feeds the flow table anything: bytes choose the acts and the packets. Whatever comes, no byte
+ * outside a buffer is touched (ASan), counters stay within their limits, and a packet that came
+ * with right checksums leaves with right checksums.
  *
  *   make fuzz          libFuzzer, until stopped
  *   fuzz_main.c        the same from a fixed seed, for the tests
@@ -17,13 +17,16 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const uint8_t addresses4[6][4] = {
-	{ 100, 64, 0, 1 }, { 100, 64, 0, 2 }, { 100, 70, 7, 9 },
-	{ 100, 70, 7, 10 }, { 10, 0, 0, 1 }, { 224, 0, 0, 1 },
+	{ 100, 64, 0, 1 },  { 100, 64, 0, 2 }, { 100, 70, 7, 9 },
+	{ 100, 70, 7, 10 }, { 10, 0, 0, 1 },   { 224, 0, 0, 1 },
 };
 static const uint8_t addresses6[6][16] = {
-	{ 0xfd, 0x7a, [15] = 1 }, { 0xfd, 0x7a, [15] = 2 },
-	{ 0xfd, 0x7a, [12] = 100, 70, 7, 9 }, { 0xfd, 0x7a, [12] = 100, 70, 7, 10 },
-	{ 0xfd, 1, [15] = 1 }, { 0xff, 2, [15] = 2 },
+	{ 0xfd, 0x7a, [15] = 1 },
+	{ 0xfd, 0x7a, [15] = 2 },
+	{ 0xfd, 0x7a, [12] = 100, 70, 7, 9 },
+	{ 0xfd, 0x7a, [12] = 100, 70, 7, 10 },
+	{ 0xfd, 1, [15] = 1 },
+	{ 0xff, 2, [15] = 2 },
 };
 
 static const uint8_t network4[VNET_NETWORK_RECORD_SIZE] = { 100, 64, 0, 0, 10 };
@@ -43,12 +46,12 @@ static uint8_t next(struct input *input)
 	return *input->data++;
 }
 
-#define REQUIRE(condition)                                                             \
-	do {                                                                           \
-		if (!(condition)) {                                                    \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			abort();                                                       \
-		}                                                                      \
+#define REQUIRE(condition)                                                                         \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);            \
+			abort();                                                                   \
+		}                                                                                  \
 	} while (0)
 
 static struct nat *make(void)
@@ -74,7 +77,10 @@ static struct nat *make(void)
 	return nat;
 }
 
-/* A segment that is right but for what mutate() does to it: few addresses and ports, so that flows meet. */
+/*
+ * A segment that is right but for what mutate() does to it: few addresses and ports, so that flows
+ * meet.
+ */
 static struct built make_packet(struct input *input, int *partial)
 {
 	static const uint16_t ports[4] = { 1024, 1025, 1026, 1027 };

@@ -99,7 +99,9 @@ static inline int ip_sum_valid(const uint8_t *packet)
 	return packet[0] >> 4 == 6 || add_be(0, packet, ip_header_len(packet)) == 0xffff;
 }
 
-/* Whether a TCP checksum holds exactly the sum of the pseudo header, for a device that finishes it. */
+/*
+ * Whether a TCP checksum holds exactly the sum of the pseudo header, for a device that finishes it.
+ */
 static inline int partial_sum_valid(const uint8_t *packet, uint32_t len)
 {
 	uint32_t found = be16(packet + ip_header_len(packet) + 16);
@@ -154,8 +156,7 @@ static inline void set_transport_sum(struct built *built, uint32_t offset)
 	uint32_t sum = protocol_of(built->data) == 1 ? 0 : pseudo_sum(built->data, built->len);
 
 	put_be16(checksum, 0);
-	put_be16(checksum,
-		 0xffff ^ add_be(sum, built->data + header_len, built->len - header_len));
+	put_be16(checksum, 0xffff ^ add_be(sum, built->data + header_len, built->len - header_len));
 }
 
 static inline struct built build_tcp(const struct segment *segment)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The flow table without a machine: packets in, packets out, time as a number. Reports in TAP; nat_test.ts
- * compiles it with ASan and UBSan and shows its lines as steps.
+ * The flow table without a machine: packets in, packets out, time as a number. Reports in TAP;
+ * nat_test.ts compiles it with ASan and UBSan and shows its lines as steps.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -25,12 +25,12 @@ static const struct nat_owner owner = { 1000, 4711 };
 static int failures;
 static int tests;
 
-#define CHECK(condition)                                                              \
-	do {                                                                          \
-		if (!(condition)) {                                                   \
-			printf("# %s:%d: %s\n", __FILE__, __LINE__, #condition);      \
-			failures++;                                                   \
-		}                                                                     \
+#define CHECK(condition)                                                                           \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			printf("# %s:%d: %s\n", __FILE__, __LINE__, #condition);                   \
+			failures++;                                                                \
+		}                                                                                  \
 	} while (0)
 
 static struct nat *make(uint32_t max_held)
@@ -129,7 +129,10 @@ static int sums_valid(const struct packet *packet)
 	return ip_sum_valid(packet->data) && transport_sum_valid(packet->data, packet->len);
 }
 
-/* Sends one segment through; the verdict, and if wanted the packet that came out (its data is freed). */
+/*
+ * Sends one segment through; the verdict, and if wanted the packet that came out (its data is
+ * freed).
+ */
 static enum nat_verdict pass(struct nat *nat, const struct segment *segment, uint64_t now_ms)
 {
 	struct built built = build_tcp(segment);
@@ -686,7 +689,10 @@ static void test_networks(void)
 	static const uint8_t ten[4] = { 10, 9, 255, 255 }, small[4] = { 192, 168, 7, 63 };
 	static const uint8_t past[4] = { 192, 168, 7, 64 };
 	static const uint8_t wrong[][5] = {
-		{ 10, 9, 0, 1, 16 }, { 10, 0, 0, 0, 7 }, { 10, 0, 0, 0, 33 }, { 0, 0, 0, 0, 8 },
+		{ 10, 9, 0, 1, 16 },
+		{ 10, 0, 0, 0, 7 },
+		{ 10, 0, 0, 0, 33 },
+		{ 0, 0, 0, 0, 8 },
 	};
 	uint8_t many[(VNET_NETWORKS_LIMIT + 1) * VNET_NETWORK_RECORD_SIZE];
 	struct nat *nat = make(8);
@@ -734,8 +740,10 @@ static void test_many_leases(void)
 		random = random * 1664525 + 1013904223;
 		place = random >> 15;
 		add = i < 200000 || random % 3 == 0;
-		ret = nat_lease(nat, (uint8_t[]){ 10, 0x7f & (uint8_t)(place >> 16), (uint8_t)(place >> 8),
-						  (uint8_t)place }, 1, add);
+		ret = nat_lease(nat,
+				(uint8_t[]){ 10, 0x7f & (uint8_t)(place >> 16),
+					     (uint8_t)(place >> 8), (uint8_t)place },
+				1, add);
 		if (add && held == VNET_LEASES_LIMIT) {
 			CHECK(ret == -ENOSPC);
 			refused++;
@@ -748,7 +756,8 @@ static void test_many_leases(void)
 	CHECK(refused > 0);
 	for (uint32_t place = 0; place < 1u << 17; place++) {
 		uint64_t before = counter(nat, NAT_REFUSED_UNLEASED);
-		uint8_t address[4] = { 10, (uint8_t)(place >> 16), (uint8_t)(place >> 8), (uint8_t)place };
+		uint8_t address[4] = { 10, (uint8_t)(place >> 16), (uint8_t)(place >> 8),
+				       (uint8_t)place };
 
 		if (place % 16 == 0) {
 			syn_to(nat, address, 7);
@@ -958,7 +967,10 @@ static void test_bytes_behind_the_packet_are_cut(void)
 	nat_destroy(nat);
 }
 
-/* What may go to this host through lo: single SYNs and ICMP unreachable errors, whole and nothing behind. */
+/*
+ * What may go to this host through lo: single SYNs and ICMP unreachable errors, whole and nothing
+ * behind.
+ */
 static void test_only_our_packets_are_injected(void)
 {
 	for (int v6 = 0; v6 < 2; v6++) {
