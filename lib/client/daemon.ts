@@ -42,12 +42,18 @@ type Finding = StatusV1["findings"][number];
 
 const FIRST_REFRESH_MS = 8_000;
 
+const IPV6_OFF = {
+  message: "IPv6 is switched off on this machine: apps are reached by IPv4 alone",
+  hint: "Nothing needs to be done; switch IPv6 on and run `sudo vnet restart` to have both",
+};
+
 export interface DaemonOptions {
   readonly paths: Paths;
   readonly policy: LocalPolicy;
   /** One end of a socket pair, inherited; the helper has the other. */
   readonly helperDescriptor: number;
-  readonly link: string;
+  /** `null` for the first name that is free. */
+  readonly link: string | null;
   /** Replaces the clusters' ranges. */
   readonly range: Prefix | null;
   readonly dnsMode: DnsMode;
@@ -60,6 +66,10 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   for (const dir of [options.paths.stateDir, options.paths.runtimeDir]) {
     await ensurePrivateDirectory(dir);
   }
+  using _lock = await lockInstance(options.paths).catch(async (thrown) => {
+    await writeStartError(options.paths, thrown);
+    throw thrown;
+  });
   const daemon = new Daemon(options);
   const control = await serveControl(options.paths.controlSocket, daemon);
   try {
@@ -71,6 +81,25 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     await control.shutdown();
     await Deno.remove(options.paths.controlSocket).catch(() => {});
   }
+}
+
+/**
+ * Becomes the owner's one daemon; the kernel ends that with the process.
+ *
+ * @throws VnetError `already-up` while another one lives.
+ */
+async function lockInstance(paths: Paths): Promise<Deno.FsFile> {
+  const lock = await Deno.open(`${paths.runtimeDir}/daemon.lock`, {
+    read: true,
+    write: true,
+    create: true,
+    mode: 0o600,
+  });
+  if (await lock.tryLock(true)) return lock;
+  lock.close();
+  throw new VnetError("already-up", "Cannot start: you have a vnet daemon already", {
+    hint: "See `vnet status`; `vnet restart` starts anew",
+  });
 }
 
 /** What there is once the machine is set up. */
