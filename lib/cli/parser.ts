@@ -11,6 +11,7 @@ import { string } from "@optique/core/valueparser";
 import * as apps from "./commands/apps.ts";
 import * as ctl from "./commands/ctl.ts";
 import * as demo from "./commands/demo.ts";
+import * as doctor from "./commands/doctor.ts";
 import * as internal from "./commands/internal.ts";
 import * as login from "./commands/login.ts";
 import * as resolve from "./commands/resolve.ts";
@@ -51,6 +52,7 @@ const client = or(
   status.status,
   apps.apps,
   resolve.resolve,
+  doctor.doctor,
 );
 const cluster = or(server.server, server.agent, ctl.ctl);
 const other = or(

@@ -60,7 +60,7 @@ export interface ProgramFacts {
 export type DaemonFacts =
   | { readonly kind: "running"; readonly status: DaemonStatus }
   /** `crashed`: its control socket is still there, and nobody listens on it. */
-  | { readonly kind: "down"; readonly crashed: boolean; readonly startError: string | null }
+  | { readonly kind: "down"; readonly crashed: boolean }
   /** Somebody listens, but we may not ask, or get no answer we understand. */
   | { readonly kind: "silent"; readonly reason: string };
 

@@ -7,12 +7,14 @@
 import { z } from "zod";
 import { AppsV1Schema } from "./apps_v1.ts";
 import { DemoV1Schema } from "./demo_v1.ts";
+import { DoctorV1Schema } from "./doctor_v1.ts";
 import { ResolveV1Schema } from "./resolve_v1.ts";
 import { StatusV1Schema } from "./status_v1.ts";
 import { VersionV1Schema } from "./version_v1.ts";
 
 export * from "./apps_v1.ts";
 export * from "./demo_v1.ts";
+export * from "./doctor_v1.ts";
 export * from "./resolve_v1.ts";
 export * from "./status_v1.ts";
 export * from "./version_v1.ts";
@@ -21,6 +23,7 @@ export * from "./version_v1.ts";
 export const DOCUMENTS = {
   apps: AppsV1Schema,
   demo: DemoV1Schema,
+  doctor: DoctorV1Schema,
   resolve: ResolveV1Schema,
   status: StatusV1Schema,
   version: VersionV1Schema,

@@ -33,8 +33,7 @@ function judgeAlive(daemon: DaemonFacts): readonly Judgement[] {
         fix: RESTART,
       });
     case "down": {
-      const evidence = daemon.startError === null ? [] : [seen("last start", daemon.startError)];
-      const detail = { evidence, fix: command("sudo vnet up --detach"), blocks: true };
+      const detail = { fix: command("sudo vnet up --detach"), blocks: true };
       if (!daemon.crashed) return warn("vnet is not up", detail);
       const cause = "the daemon was killed, or it crashed; its socket is still there";
       return fail("vnet is not up any more", { ...detail, cause });

@@ -1,0 +1,140 @@
+import { object } from "@optique/core/constructs";
+import { message } from "@optique/core/message";
+import { map, optional, withDefault } from "@optique/core/modifiers";
+import { command, flag, option } from "@optique/core/primitives";
+import { string } from "@optique/core/valueparser";
+import type { RepairStep, Target } from "../../client/doctor/mod.ts";
+import { UsageError } from "../../error.ts";
+import type { DoctorV1 } from "../../status/mod.ts";
+import { type Action, type Context, printJson, tell } from "../context.ts";
+import { EXIT } from "../exit.ts";
+import { journalDir } from "../journal.ts";
+import { format } from "./options.ts";
+
+interface Options {
+  readonly only: string | undefined;
+  readonly skip: string | undefined;
+  readonly name: string | undefined;
+  readonly fix: boolean;
+  readonly list: boolean;
+  readonly strict: boolean;
+  readonly format: "text" | "json";
+}
+
+export const doctor = command(
+  "doctor",
+  map(
+    object({
+      only: optional(option("--only", string({ metavar: "ID,…" }), {
+        description: message`Only these checks, and the causes of what they find.`,
+      })),
+      skip: optional(option("--skip", string({ metavar: "ID,…" }), {
+        description: message`All checks but these.`,
+      })),
+      name: optional(option("--name", string({ metavar: "HOST[:PORT]" }), {
+        description: message`Walk the way to one app too, step by step.`,
+      })),
+      fix: withDefault(
+        flag("--fix", { description: message`Repair what a killed vnet left (root), then check.` }),
+        false,
+      ),
+      list: withDefault(flag("--list", { description: message`List the checks and end.` }), false),
+      strict: withDefault(
+        flag("--strict", { description: message`End with status 3 when there are warnings.` }),
+        false,
+      ),
+      format,
+    }),
+    (options): Action => (context) => run(context, options),
+  ),
+  {
+    brief: message`Find out what is wrong on this machine, why, and what to do about it`,
+    description:
+      message`Looks and touches nothing, in three seconds, without root, whether vnet is up or not. Ends with status 1 when a check failed.`,
+  },
+);
+
+async function run(context: Context, options: Options): Promise<number> {
+  if (options.list) return await printList(context);
+  const { isKnownPattern, examine } = await import("../../health/mod.ts");
+  const { describeHost, gather, renderReport, repairLeftovers } = await import(
+    "../../client/doctor/mod.ts"
+  );
+  const selection = { only: readIds(options.only), skip: readIds(options.skip) };
+  const unknown = [...selection.only, ...selection.skip].find((id) => !isKnownPattern(id));
+  if (unknown !== undefined) {
+    throw new UsageError("usage", `There is no check "${unknown}"`, {
+      hint: "Run `vnet doctor --list`",
+    });
+  }
+  const startedMs = context.nowMs();
+  const { paths, owner, nowMs, signal } = context;
+  const place = { paths, journalDir: journalDir(context) };
+  const target = await readTarget(options.name);
+  const measure = () => gather({ ...place, owner, target, nowMs, signal });
+  let gathered = await measure();
+  let repaired: readonly RepairStep[] | null = null;
+  if (options.fix) {
+    repaired = await repairLeftovers({ facts: gathered.facts, ...place });
+    if (repaired.some(({ done }) => done)) gathered = await measure();
+  }
+  const report = renderReport({
+    host: await describeHost(),
+    startedMs,
+    durationMs: context.nowMs() - startedMs,
+    findings: examine(gathered.facts, selection),
+    attempts: gathered.attempts,
+    repaired,
+  });
+  await print(context, options, report);
+  return exitStatus(report, options.strict);
+}
+
+async function print(context: Context, options: Options, report: DoctorV1): Promise<void> {
+  for (const { done, text } of report.repaired ?? []) {
+    tell(context, done ? `Repaired: ${text}` : `Not repaired: ${text}`);
+  }
+  if (report.repaired?.length === 0) tell(context, "Nothing to repair");
+  if (options.format === "json") return printJson(context, report);
+  const { renderDoctor } = await import("./doctor_text.ts");
+  const { color, globals } = context;
+  context.stdout(renderDoctor(report, { color, verbose: globals.verbose }));
+}
+
+function exitStatus({ summary }: DoctorV1, strict: boolean): number {
+  if (summary.fail > 0) return EXIT.failed;
+  return strict && summary.warn > 0 ? EXIT.warnings : EXIT.done;
+}
+
+async function printList(context: Context): Promise<number> {
+  const { CHECKS } = await import("../../health/mod.ts");
+  const { renderTable } = await import("./table.ts");
+  const rows = CHECKS.map(({ id, title, severity, isFamily, needsTarget, dependsOn }) => [
+    isFamily === true ? `${id}.*` : id,
+    severity,
+    needsTarget === true ? `${title} (with --name)` : title,
+    dependsOn.join(", "),
+  ]);
+  context.stdout(renderTable(["ID", "SEVERITY", "CHECK", "DEPENDS ON"], rows));
+  return EXIT.done;
+}
+
+function readIds(text: string | undefined): readonly string[] {
+  return (text ?? "").split(",").map((id) => id.trim()).filter((id) => id !== "");
+}
+
+/** Reads `--name`. @throws UsageError */
+async function readTarget(text: string | undefined): Promise<Target | null> {
+  if (text === undefined) return null;
+  const { parseHostPort } = await import("../../config/mod.ts");
+  const { isDomainName } = await import("../../dns/mod.ts");
+  const plain = text.replace(/\.(?=$|:)/, "");
+  const found = parseHostPort(plain, 0) ?? parseHostPort(`${plain}:1`, null);
+  if (found === null || !isDomainName(found.host)) {
+    throw new UsageError("usage", `Cannot look for "${text}": it is no name`, {
+      hint: "Use the name of an app, for example --name db.example.com:5432",
+    });
+  }
+  const hasPort = /:[0-9]+$/.test(plain);
+  return { host: found.host, port: hasPort ? found.port : null };
+}

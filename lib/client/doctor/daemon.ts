@@ -1,0 +1,107 @@
+/**
+ * Is there a daemon, what does it say, and which processes stand beside it?
+ *
+ * @module
+ */
+import { describeError, VnetError } from "../../error.ts";
+import type { DaemonFacts, DaemonStatus, ProcessFacts } from "../../health/mod.ts";
+import { parseEndpoint, parseIp, parsePrefix } from "../../ip/mod.ts";
+import type { StatusV1 } from "../../status/mod.ts";
+import { ControlClient } from "../control_client.ts";
+import { codeOf } from "./ask.ts";
+
+/** Asks the daemon for its status; whether its socket is there tells a crash from an end. */
+export async function findDaemon(controlSocket: string): Promise<DaemonFacts> {
+  try {
+    await Deno.lstat(controlSocket);
+  } catch (thrown) {
+    if (thrown instanceof Deno.errors.NotFound) return { kind: "down", crashed: false };
+    return { kind: "silent", reason: `${controlSocket}: ${codeOf(thrown)}` };
+  }
+  try {
+    using control = new ControlClient(controlSocket);
+    return { kind: "running", status: readStatus(await control.status()) };
+  } catch (thrown) {
+    if (!(thrown instanceof VnetError) || thrown.code !== "daemon-not-running") {
+      return { kind: "silent", reason: describeError(thrown) };
+    }
+    return await whySilent(controlSocket);
+  }
+}
+
+async function whySilent(path: string): Promise<DaemonFacts> {
+  try {
+    (await Deno.connect({ transport: "unix", path })).close();
+    return { kind: "silent", reason: "it accepts connections and answers nothing" };
+  } catch (thrown) {
+    if (thrown instanceof Deno.errors.ConnectionRefused) return { kind: "down", crashed: true };
+    return { kind: "silent", reason: `${path}: ${codeOf(thrown)}` };
+  }
+}
+
+/** Reads the public status into values. */
+function readStatus(status: StatusV1): DaemonStatus {
+  const { link, dns, packets } = status;
+  return {
+    state: status.state,
+    version: status.version,
+    pid: status.pid,
+    uid: status.uid,
+    uptimeMs: status.uptime_ms,
+    link: link === undefined ? null : {
+      name: link.name,
+      ipv4: parseIp(link.ipv4),
+      ipv6: link.ipv6 === undefined ? null : parseIp(link.ipv6),
+      ranges: link.ranges.map(parsePrefix),
+    },
+    dns: dns === undefined ? null : {
+      backend: dns.backend,
+      why: dns.why,
+      server: parseEndpoint(dns.server),
+      zones: dns.zones,
+      upstreams: dns.upstreams.map(parseEndpoint),
+    },
+    sessions: status.profiles.map(({ proxy, state, error }) => ({
+      profile: proxy,
+      state,
+      error: error ?? null,
+    })),
+    findings: status.findings.map(({ code, message, hint }) => ({
+      code,
+      message,
+      hint: hint ?? null,
+    })),
+    refusedNoOwner: packets?.["refused_no_owner"] ?? null,
+    refusals: status.connections.recent_failures,
+  };
+}
+
+/** Looks through /proc for helpers that keep this journal, and for their guards. */
+export function findProcesses(journalDir: string): ProcessFacts {
+  const helpers: number[] = [];
+  const stoppedHelpers: number[] = [];
+  const guards: number[] = [];
+  for (const { name } of Deno.readDirSync("/proc")) {
+    if (!/^[0-9]+$/.test(name)) continue;
+    const words = readOrEmpty(`/proc/${name}/cmdline`).split("\0");
+    const keepsJournal = words[words.indexOf("--journal") + 1] === journalDir;
+    if (!words.includes("--journal") || !keepsJournal) continue;
+    if (words.includes("vnet-guard")) guards.push(Number(name));
+    else if (words.includes("helper") && words.includes("--client")) {
+      helpers.push(Number(name));
+      if (/^State:\s+[Tt]/m.test(readOrEmpty(`/proc/${name}/status`))) {
+        stoppedHelpers.push(Number(name));
+      }
+    }
+  }
+  return { helpers, stoppedHelpers, guards };
+}
+
+/** Processes end while one looks. */
+function readOrEmpty(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch {
+    return "";
+  }
+}

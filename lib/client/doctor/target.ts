@@ -1,0 +1,90 @@
+/**
+ * What is known about the one name of `--name`.
+ *
+ * @module
+ */
+import { compilePorts, type PortRange } from "../../config/mod.ts";
+import type { DaemonStatus, TargetFacts } from "../../health/mod.ts";
+import { parseIp } from "../../ip/mod.ts";
+import type { AppsV1 } from "../../status/mod.ts";
+import { ControlClient } from "../control_client.ts";
+import type { Paths } from "../paths/mod.ts";
+import { resolveName } from "../resolve.ts";
+import { askSystem } from "./ask.ts";
+import type { KnownCluster } from "./cluster.ts";
+import { findWays } from "./machine.ts";
+import { type Meter, required, Unmeasured } from "./measure.ts";
+
+/** A name a person wants to reach, with or without a port. */
+export interface Target {
+  readonly host: string;
+  readonly port: number | null;
+}
+
+export interface TargetOptions {
+  readonly target: Target;
+  readonly paths: Paths;
+  readonly status: DaemonStatus | null;
+  readonly clusters: readonly KnownCluster[];
+  readonly uid: number;
+  readonly meter: Meter;
+  readonly signal: AbortSignal;
+}
+
+/** Measures every step of the way to one name. */
+export async function measureTarget(options: TargetOptions): Promise<TargetFacts> {
+  const { target: { host, port }, paths, meter, uid, signal } = options;
+  const [verdict, system, app] = await Promise.all([
+    meter.measure("name.verdict", () => judgeName(paths, host)),
+    askSystem(host, signal),
+    meter.measure("name.app", () => findApp(options)),
+  ]);
+  const way = await meter.measure("name.way", async (signal) => {
+    const [address] = required(verdict).addresses;
+    if (address === undefined) throw new Unmeasured("there is no address to look for");
+    const [way] = await findWays([{ target: address, what: host }], uid, signal);
+    if (way === undefined) throw new Unmeasured("the kernel did not say");
+    return way;
+  });
+  return { host, port, verdict, system, app, way };
+}
+
+async function judgeName(paths: Paths, host: string) {
+  const { verdict, rule, reason, addresses, source } = await resolveName(paths, host, "A");
+  return { kind: verdict, rule, reason, addresses: addresses.map(parseIp), source };
+}
+
+interface FoundApp {
+  readonly name: string;
+  readonly cluster: string;
+  readonly ports: readonly PortRange[] | null;
+}
+
+async function findApp(
+  { paths, status, clusters, target: { host } }: TargetOptions,
+): Promise<FoundApp | null> {
+  if (status === null) {
+    const app = clusters.flatMap(({ view }) => view?.apps ?? [])
+      .find(({ public_addrs }) => public_addrs.some((name) => name.toLowerCase() === host));
+    return app === undefined
+      ? null
+      : { name: app.name, cluster: app.cluster, ports: compilePorts(app.tcp_ports) };
+  }
+  using control = new ControlClient(paths.controlSocket);
+  const { apps } = await control.apps();
+  const app = apps.find(({ public_addrs }) =>
+    public_addrs.some((name) => name.toLowerCase() === host)
+  );
+  return app === undefined
+    ? null
+    : { name: app.name, cluster: app.cluster, ports: parsePorts(app.ports) };
+}
+
+/** Reads ports as the public list of apps has them: `5432`, `8000-8010`. */
+export function parsePorts(ports: AppsV1["apps"][number]["ports"]): readonly PortRange[] | null {
+  if (ports === undefined) return null;
+  return ports.map((text) => {
+    const [first = NaN, last = first] = text.split("-").map(Number);
+    return { first, last };
+  });
+}
