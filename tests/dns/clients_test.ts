@@ -33,12 +33,22 @@ testWith([...NEEDS, MUSL], "every resolver library finds the same", async (t) =>
     const views: Record<string, Record<string, string>> = JSON.parse(stdout);
     equal(Object.keys(views).length >= 6, true);
     for (const [client, seen] of Object.entries(views)) {
-      await t.step(client, () => deepEqual(plain(seen), WANT));
+      await t.step(client, () => {
+        if (client === "chromium") equal(opensOne(seen), true, JSON.stringify(seen));
+        else deepEqual(plain(seen), WANT);
+      });
     }
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
 });
+
+/** A browser opens a page at one of the addresses, or at none where there is none. */
+function opensOne(seen: Readonly<Record<string, string>>): boolean {
+  return Object.entries(WANT).every(([name, addresses]) =>
+    addresses.split(" ").includes(seen[name] ?? "")
+  );
+}
 
 /** "Ask again" and "no such name" are both nothing: libraries differ in which failure is which. */
 function plain(seen: Readonly<Record<string, string>>): Record<string, string> {

@@ -19,6 +19,10 @@ import { newTable } from "./table.ts";
 /** What a client made of a name: addresses in order of text, or why there are none. */
 type Views = Record<string, Record<string, string>>;
 
+/** What the names resolve to: a web server at each shows which one a browser has found. */
+const ADDRESSES = ["100.64.0.7", "100.64.0.8", "100.64.0.1", "192.0.2.1", "fd12::6440:7"];
+const WEB_PORT = 8080;
+
 const [directory = "", ...names] = Deno.args;
 const shim = loadShim();
 
@@ -35,6 +39,7 @@ await using server = await DnsServer.open({
   table: () => table,
 });
 server.setUpstreams([upstream.endpoint]);
+const pages = servePages();
 const views: Views = {};
 for (const program of Deno.readDirSync(`${directory}/bin`)) {
   views[program.name] = linesOf((await run([`${directory}/bin/${program.name}`, ...names])).stdout);
@@ -44,6 +49,7 @@ views.deno = await askEach(deno);
 views["both at once from one socket"] = await askEach((name) => bothAtOnce(server.endpoint, name));
 if (await exists("/usr/bin/node")) views["node, c-ares"] = await node();
 if (await exists("/usr/bin/chromium")) views.chromium = await askEach(chromium);
+for (const page of pages) await page.shutdown();
 Deno.stdout.writeSync(new TextEncoder().encode(JSON.stringify(views)));
 
 /** Loopback, a link with addresses of both families (else the C library asks for none), our resolv.conf. */
@@ -58,6 +64,7 @@ async function furnish(): Promise<void> {
       "ip addr add fd99::2/64 dev wan0 nodad",
       "ip link set wan0 up",
       "ip link set isp0 up",
+      ...ADDRESSES.map((address) => `ip addr add ${address} dev lo`),
       `mount --bind ${directory}/resolv.conf /etc/resolv.conf`,
       `mount --bind ${directory}/nsswitch.conf /etc/nsswitch.conf`,
     ]
@@ -135,11 +142,23 @@ async function node(): Promise<Record<string, string>> {
   return linesOf((await run(["node", "-e", script, ...names])).stdout);
 }
 
+function servePages(): Deno.HttpServer[] {
+  return ADDRESSES.map((hostname) =>
+    Deno.serve(
+      { hostname, port: WEB_PORT, onListen: () => {} },
+      () =>
+        new Response(`<p id="address">${hostname}</p>`, {
+          headers: { "content-type": "text/html" },
+        }),
+    )
+  );
+}
+
 /** Chromium's own resolver: the page it shows comes from the address it found, or is an error. */
 async function chromium(name: string): Promise<string> {
   const { stdout } = await run([
     ...["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"],
-    ...[`--user-data-dir=${directory}/chromium`, "--timeout=5000", `http://${name}:8080/`],
+    ...[`--user-data-dir=${directory}/chromium`, "--timeout=5000", `http://${name}:${WEB_PORT}/`],
   ], { timeoutMs: 60_000 });
   return /<p id="address">([^<]*)</.exec(stdout)?.[1] ?? "none";
 }
