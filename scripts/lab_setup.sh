@@ -5,12 +5,14 @@
 # No service is started: the lab starts its own servers in namespaces of its own.
 set -euo pipefail
 
-# Wires and firewalls, servers, clients, the bench's rival and its compiler, what holds hosts together.
+# Wires and firewalls, servers, clients, the bench's rival and its compiler, what holds hosts together, DNS clients
+# and rivals (tests/dns, scripts/bench/dns.ts).
 PACKAGES=(
   iproute2 nftables procps util-linux passwd
   postgresql nginx-light redis-server dnsmasq-base socat stunnel4 openssl
   postgresql-client curl redis-tools dnsutils libc-bin iperf3 faketime
   gcc libc6-dev
+  knot-dnsutils ldnsutils musl-tools dnsperf unbound
 )
 
 complain() {

@@ -56,6 +56,7 @@ export class DnsUdp {
   }
 
   async close(): Promise<void> {
+    this.#sendLate();
     await this.#socket.close();
     await this.#serving;
   }

@@ -9,10 +9,13 @@
  * @see RFC 5452 section 9, draft-vixie-dnsext-dns0x20
  */
 import { EDE, type ExtendedError, type Query } from "../dns/mod.ts";
-import { type Endpoint, equalEndpoint } from "../ip/mod.ts";
+import { type Endpoint, equalEndpoint, formatEndpoint } from "../ip/mod.ts";
+import { getLogger } from "../log.ts";
 import { SentQuestions } from "./upstream_echo.ts";
 import { Asking, TICK_MS } from "./upstream_asking.ts";
 import { type PortTarget, portTarget, SourcePorts } from "./upstream_port.ts";
+
+const log = getLogger("io", "upstream");
 
 /** An upstream that leads back to us is left alone for so long. */
 const LOOP_PAUSE_MS = 60_000;
@@ -160,6 +163,8 @@ export class Upstreams implements AsyncDisposable {
     upstream.disabledUntilMs = nowMs + LOOP_PAUSE_MS;
     upstream.echoedLetters = 0;
     this.#loopsFound++;
+    log.warning("An upstream resolver leads back to this server", { pauseMs: LOOP_PAUSE_MS });
+    log.debug("Left alone", { upstream: formatEndpoint(upstream.endpoint) });
     for (const asking of [...this.#asking]) asking.giveUp(upstream);
   }
 

@@ -4,8 +4,10 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { run, testWith } from "./programs.ts";
 
-const NEEDS = ["unshare (util-linux)", "ip (iproute2)", "getent (libc-bin)", "cc (gcc)"];
-const MUSL = "musl-gcc (musl-tools)";
+const NEEDS = [
+  ...["unshare (util-linux)", "ip (iproute2)", "getent (libc-bin)", "cc (gcc)"],
+  "musl-gcc (musl-tools)",
+];
 
 /** Each name and what every client must make of it. */
 const WANT: Readonly<Record<string, string>> = {
@@ -19,7 +21,14 @@ const WANT: Readonly<Record<string, string>> = {
   "denied.corp.example": "none",
 };
 
-testWith([...NEEDS, MUSL], "every resolver library finds the same", async (t) => {
+for (const backend of ["direct", "dnsmasq"]) {
+  const needs = backend === "direct"
+    ? NEEDS
+    : [...NEEDS, "dnsmasq (dnsmasq-base)", "dig (dnsutils)"];
+  testWith(needs, `every resolver library finds the same, ${backend}`, (t) => compare(t, backend));
+}
+
+async function compare(t: Deno.TestContext, backend: string): Promise<void> {
   if (Deno.uid() !== 0) throw new Error("this test makes namespaces: run it as root");
   const directory = await Deno.makeTempDir({ prefix: "vnet-dns-clients-" });
   try {
@@ -27,7 +36,7 @@ testWith([...NEEDS, MUSL], "every resolver library finds the same", async (t) =>
     const world = new URL("./clients_world.ts", import.meta.url).pathname;
     const { code, stdout, stderr } = await run([
       ...["unshare", "--net", "--mount", "--propagation", "private", "--kill-child", "--fork"],
-      ...[Deno.execPath(), "run", "-A", world, directory, ...Object.keys(WANT)],
+      ...[Deno.execPath(), "run", "-A", world, backend, directory, ...Object.keys(WANT)],
     ], { timeoutMs: 120_000 });
     equal(code, 0, stderr);
     const views: Record<string, Record<string, string>> = JSON.parse(stdout);
@@ -41,7 +50,7 @@ testWith([...NEEDS, MUSL], "every resolver library finds the same", async (t) =>
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
-});
+}
 
 /** A browser opens a page at one of the addresses, or at none where there is none. */
 function opensOne(seen: Readonly<Record<string, string>>): boolean {

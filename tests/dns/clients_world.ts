@@ -1,8 +1,11 @@
 /**
- * Runs inside a network and mount namespace of its own: a DnsServer on 127.0.53.1 port 53, the only server in
- * /etc/resolv.conf, and one resolver library after the other. Prints what each makes of each name, as JSON.
+ * Runs inside a network and mount namespace of its own: a DnsServer, and one resolver library after the other.
+ * Prints what each makes of each name, as JSON. Between them stands
  *
- *   unshare --net --mount --propagation private deno run -A tests/dns/clients_world.ts DIRECTORY NAME...
+ *   direct   nothing: the server has 127.0.53.1 port 53, the only one in /etc/resolv.conf
+ *   dnsmasq  dnsmasq with a line for each zone, as NetworkManager runs it; the server has a port of its own
+ *
+ *   unshare --net --mount --propagation private deno run -A tests/dns/clients_world.ts BACKEND DIRECTORY NAME...
  *
  * @module
  */
@@ -23,7 +26,9 @@ type Views = Record<string, Record<string, string>>;
 const ADDRESSES = ["100.64.0.7", "100.64.0.8", "100.64.0.1", "192.0.2.1", "fd12::6440:7"];
 const WEB_PORT = 8080;
 
-const [directory = "", ...names] = Deno.args;
+const [backend = "", directory = "", ...names] = Deno.args;
+const isDirect = backend === "direct";
+const nameserver = isDirect ? "127.0.53.1" : "127.0.0.1";
 const shim = loadShim();
 
 await furnish();
@@ -35,26 +40,31 @@ const table = newTable();
 await using server = await DnsServer.open({
   shim,
   helper: openingSockets(),
-  needsPort53: true,
+  needsPort53: isDirect,
   table: () => table,
 });
 server.setUpstreams([upstream.endpoint]);
 const pages = servePages();
+const dnsmasq = isDirect ? null : await startDnsmasq(server.endpoint, upstream.endpoint);
 const views: Views = {};
 for (const program of Deno.readDirSync(`${directory}/bin`)) {
   views[program.name] = linesOf((await run([`${directory}/bin/${program.name}`, ...names])).stdout);
 }
 views.getent = await askEach(getent);
 views.deno = await askEach(deno);
-views["both at once from one socket"] = await askEach((name) => bothAtOnce(server.endpoint, name));
+views["both at once from one socket"] = await askEach((name) =>
+  bothAtOnce({ address: parseIp(nameserver), port: 53 }, name)
+);
 if (await exists("/usr/bin/node")) views["node, c-ares"] = await node();
 if (await exists("/usr/bin/chromium")) views.chromium = await askEach(chromium);
 for (const page of pages) await page.shutdown();
+dnsmasq?.kill("SIGTERM");
+await dnsmasq?.status;
 Deno.stdout.writeSync(new TextEncoder().encode(JSON.stringify(views)));
 
 /** Loopback, a link with addresses of both families (else the C library asks for none), our resolv.conf. */
 async function furnish(): Promise<void> {
-  await Deno.writeTextFile(`${directory}/resolv.conf`, "nameserver 127.0.53.1\n");
+  await Deno.writeTextFile(`${directory}/resolv.conf`, `nameserver ${nameserver}\n`);
   await Deno.writeTextFile(`${directory}/nsswitch.conf`, "hosts: files dns\n");
   for (
     const command of [
@@ -72,6 +82,33 @@ async function furnish(): Promise<void> {
     const { code, stderr } = await run(command.split(" "));
     if (code !== 0) throw new Error(`${command}: ${stderr}`);
   }
+}
+
+/** Returns once it answers. */
+async function startDnsmasq(own: Endpoint, other: Endpoint): Promise<Deno.ChildProcess> {
+  const zones = ["corp.example", "secret.test"].map((zone) =>
+    `--server=/${zone}/127.0.0.1#${own.port}`
+  );
+  const child = new Deno.Command("dnsmasq", {
+    args: [
+      ...[
+        "--keep-in-foreground",
+        "--conf-file=/dev/null",
+        "--no-resolv",
+        "--no-hosts",
+        "--pid-file=",
+      ],
+      ...["--listen-address=127.0.0.1", "--bind-interfaces", "--user=root", "--cache-size=0"],
+      ...[...zones, `--server=127.0.0.1#${other.port}`, "--log-facility=/dev/null"],
+    ],
+  }).spawn();
+  let ended = false;
+  void child.status.then(() => ended = true);
+  const probe = ["dig", "@127.0.0.1", "+tries=1", "+time=1", "db.corp.example"];
+  while ((await run(probe)).code !== 0) {
+    if (ended) throw new Error("dnsmasq ended");
+  }
+  return child;
 }
 
 /** Does what the privileged helper does when it is asked for port 53. */
