@@ -35,7 +35,8 @@ esac
 `,
       { mode: 0o755 },
     );
-    const { code, stdout } = await new Deno.Command(`${folder}/.ci/run`, {
+    const { code, stdout } = await new Deno.Command("bash", {
+      args: [`${folder}/.ci/run`],
       cwd: "/",
       env: { PATH: `${folder}/bin:${Deno.env.get("PATH")}` },
       stderr: "null",
