@@ -1,0 +1,157 @@
+/** vnet leaves nothing behind: not after up and down, and not after any of its processes was killed at any step. */
+import { deepEqual, equal, match } from "node:assert/strict";
+import { KillSwitch, type Role, type Shot } from "./kill_switch.ts";
+import { story } from "./needs.ts";
+import { killQuietly } from "./process.ts";
+import { say } from "./say.ts";
+import { filesBelow, networkOf, sysctlsOf } from "./traces.ts";
+import { until } from "./wait.ts";
+import { World } from "./world.ts";
+
+/** What vnet may leave on purpose: the folder of root's journal with its logs, and the owner's own folders. */
+const ITS_OWN = new RegExp(
+  "^(" + [
+    "/var/lib/vnet(/(osdns\\.lock|(helper|daemon)-0\\.log))?",
+    "/home/root/\\.(config|local|cache)\\b.*",
+    "/run/vnet(/0(/daemon\\.lock)?)?",
+  ].join("|") + ") ",
+);
+
+story("traces: up and down change nothing of the host", async (step, lab) => {
+  const world = await World.open(lab, "nginx");
+  const { client, vnet } = world;
+  await world.login();
+  const folders = ["/etc", "/run", "/var/lib", "/var/log", "/home", "/tmp"];
+  const look = async () => [
+    ...(await filesBelow(client, ...folders)).filter((line) => !ITS_OWN.test(line)),
+    ...(await networkOf(client)).split("\n"),
+    ...await sysctlsOf(client),
+  ];
+  const before = await look();
+  say(`${before.length} files, addresses, routes, rules and settings`);
+
+  for (const way of ["down", "Ctrl-C"] as const) {
+    await step(`after up and ${way}`, async () => {
+      if (way === "down") await vnet.run(["up", "--detach"]);
+      else {
+        const up = vnet.start(["up"], lab.log("up"));
+        await until("vnet is ready", 20_000, () => linkIsThere(client.pid));
+        await vnet.run(["wait"]);
+        await curlWeb();
+        await up.stop("SIGINT");
+      }
+      if (way === "down") {
+        await curlWeb();
+        await vnet.run(["down"]);
+      }
+      await until("no process of vnet is left", 5_000, () => client.processes().length === 0);
+      deepEqual(difference(before, await look()), []);
+    });
+  }
+
+  async function curlWeb() {
+    const curl = ["curl", "-sS", "--max-time", "10", "http://web.vnet.example.com/"];
+    equal(await client.output(curl), "port 80");
+  }
+});
+
+/** What a killed vnet is followed by. */
+type Sequel = "down" | "up, then down";
+
+story("traces: kill -9 at every step of up and of down heals", async (step, lab) => {
+  const world = await World.open(lab);
+  const { client, vnet } = world;
+  await world.login();
+  const before = await look();
+  const killSwitch = await KillSwitch.install(client);
+  const quiet = { expect: "any", quiet: true } as const;
+  let shots = 0;
+  let bad = 0;
+
+  async function look(): Promise<string> {
+    const journal = await client.output(["sh", "-c", "ls -A /var/lib/vnet 2>/dev/null || true"], {
+      quiet: true,
+    });
+    return `${await networkOf(client)}\n--- journal\n${journal.replace(/^.*\.(lock|log)$/gm, "")}`
+      .trimEnd();
+  }
+
+  async function shoot(phase: "up" | "down", shot: Shot): Promise<string | null> {
+    if (phase === "up") await killSwitch.aim(shot);
+    await vnet.run(["up", "--detach"], quiet);
+    if (phase === "down") {
+      await killSwitch.aim(shot);
+      await vnet.run(["down"], quiet);
+    }
+    return (await killSwitch.rest()).killedBefore;
+  }
+
+  async function recover(sequel: Sequel): Promise<void> {
+    if (sequel === "up, then down") {
+      const up = await vnet.run(["up", "--detach"], quiet);
+      equal(up.code, 0, up.stderr);
+      match(
+        await client.output(["getent", "ahostsv4", "pg.vnet.example.com"], quiet),
+        /^100\.100\./,
+      );
+    }
+    await vnet.run(["down"], quiet);
+    await until("no process of vnet is left", 8_000, () => client.processes().length === 0);
+    equal(await look(), before);
+  }
+
+  async function count(phase: "up" | "down", role: Role): Promise<number> {
+    if (phase === "up") await killSwitch.aim({ role, at: 0 });
+    await vnet.run(["up", "--detach"]);
+    if (phase === "down") await killSwitch.aim({ role, at: 0 });
+    else {
+      const { acts } = await killSwitch.rest();
+      await vnet.run(["down"]);
+      return acts;
+    }
+    await vnet.run(["down"]);
+    await until("no process of vnet is left", 8_000, () => client.processes().length === 0);
+    return (await killSwitch.rest()).acts;
+  }
+
+  for (const phase of ["up", "down"] as const) {
+    for (const role of ["helper", "daemon", "repair"] as const) {
+      if (phase === "up" && role === "repair") continue;
+      const acts = await count(phase, role);
+      await step(`${role}, before each of the ${acts} acts of ${phase}`, async () => {
+        for (let at = 1; at <= acts; at++) {
+          const guardToo = role === "helper" && at % 2 === 0;
+          const sequel: Sequel = at % 4 < 2 ? "down" : "up, then down";
+          const name = await shoot(phase, { role, at, guardToo });
+          const what = `${role} ${at}/${acts} of ${phase}, before ${name ?? "nothing"}` +
+            `${guardToo ? ", its guard too" : ""}; then ${sequel}`;
+          if (name !== null) shots++;
+          try {
+            await recover(sequel);
+            say(`ok  ${what}`);
+          } catch (thrown) {
+            bad++;
+            say(`BAD ${what}: ${thrown}`);
+            for (const { pid } of client.processes()) killQuietly(pid, "SIGKILL");
+            await vnet.run(["down"], quiet);
+            throw thrown;
+          }
+        }
+      });
+    }
+  }
+  say(`${shots} kills, ${bad} bad`);
+});
+
+/** The lines that only one of them has, marked as diff(1) does. */
+function difference(before: readonly string[], after: readonly string[]): string[] {
+  const [old, fresh] = [new Set(before), new Set(after)];
+  return [
+    ...before.filter((line) => !fresh.has(line)).map((line) => `- ${line}`),
+    ...after.filter((line) => !old.has(line)).map((line) => `+ ${line}`),
+  ];
+}
+
+function linkIsThere(pid: number): boolean {
+  return Deno.readTextFileSync(`/proc/${pid}/net/dev`).includes("vnet0:");
+}
