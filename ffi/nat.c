@@ -1,23 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The flow table. A flow is named by its port at the listener ("natport"), unique in its family
- * while the flow lives; natports are handed out round robin, so that one is reused as late as
- * possible. Memory is allocated once, in nat_create().
+ * What becomes of each packet. Puts together the flows of both families (flow.c), the SYNs that
+ * wait (held.c) and the addresses that answer (lease.c). Memory is allocated once, in nat_create().
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "flow.h"
+#include "held.h"
+#include "lease.h"
 #include "nat.h"
-
-#define PORTS 65536u
-#define FIRST_PORT 1024u
-#define BUCKETS 65536u
-#define BUCKET_MASK (BUCKETS - 1)
-#define NONE 0xffffffffu
-#define LEASE_SLOTS (2 * VNET_LEASES_LIMIT)
-#define LEASE_MASK (LEASE_SLOTS - 1)
 
 /* Seconds without a packet after which a flow is forgotten (RFC 5382 REQ-5 for an open one). */
 #define SYN_SECONDS 60u
@@ -25,81 +19,17 @@
 #define CLOSED_SECONDS 120u
 
 /* A sixteenth of the table per second; each flow is looked at every 16 s. */
-#define SWEEP_PORTS (PORTS / 16)
+#define SWEEP_PORTS (FLOW_PORTS / 16)
 
 /* ICMP errors and echo replies: at most this many at once, and per second. */
 #define ICMP_BURST 200u
 #define ICMP_PER_SECOND 1000u
 
-enum flow_state {
-	FLOW_FREE,
-	FLOW_HELD, /* its SYN waits for an answer */
-	FLOW_SYN, /* the listener got the SYN */
-	FLOW_OPEN,
-	FLOW_RESET, /* one side sent RST; its port may be reused */
-};
-
-#define FIN_CLIENT 1u
-#define FIN_LISTENER 2u
-#define FIN_BOTH 3u
-
-/* One connection; its place in the table is its natport. */
-struct flow {
-	uint64_t id;
-	uint8_t client[16];
-	uint8_t virtual[16];
-	uint16_t client_port; /* network order */
-	uint16_t virtual_port;
-	uint8_t state;
-	uint8_t fins;
-	uint16_t next; /* in its bucket, 0 at the end */
-	struct delta inward; /* client to listener */
-	struct delta outward;
-	uint32_t sequence; /* of its SYN, network order */
-	uint32_t seen_s; /* when the last packet came */
-	uint32_t held; /* its place in the queue, or NONE */
-	struct nat_owner owner;
-};
-
-/* The flows of one family. */
-struct table {
-	struct flow *flows; /* PORTS, by natport */
-	uint16_t *buckets; /* BUCKETS, first natport of each */
-	uint64_t reusable[PORTS / 64]; /* bit set: free, or over and kept for stragglers */
-	uint32_t reusable_count;
-	uint32_t next_port;
-};
-
-/* A SYN that waits for an answer. */
-struct held {
-	uint64_t deadline_ms;
-	uint32_t port;
-	uint32_t previous; /* in the order of their coming, which is that of the deadlines */
-	uint32_t next;
-	uint8_t v6;
-	uint8_t taken;
-	uint8_t len;
-	uint8_t syn[PACKET_HEADERS_LIMIT];
-};
-
-/* An IPv4 network, host order. */
-struct network {
-	uint32_t first;
-	uint32_t mask;
-};
-
 struct nat {
 	struct nat_config config;
-	struct table tables[2];
-	struct network networks[VNET_NETWORKS_LIMIT];
-	uint32_t networks_count;
-	uint32_t *leased; /* IPv4 addresses in host order, 0 where free; at most half full */
-	uint32_t leased_count;
-	struct held *held;
-	uint32_t held_first;
-	uint32_t held_last;
-	uint32_t held_untaken; /* the first nobody has taken */
-	uint32_t held_free; /* chained by next */
+	struct flows flows[2];
+	struct queue queue;
+	struct leases leases;
 	uint32_t sweep_port;
 	uint64_t generation;
 	uint32_t icmp_tokens;
@@ -112,39 +42,13 @@ static void count(struct nat *nat, enum nat_counter counter)
 	nat->counters[counter]++;
 }
 
-static uint32_t host32(const uint8_t *address)
-{
-	uint32_t value;
-
-	memcpy(&value, address, 4);
-	return ntohl(value);
-}
-
 /* ---- making and freeing ------------------------------------------------------ */
 
 static int config_valid(const struct nat_config *config)
 {
-	return config->max_held >= 1 && config->max_held <= PORTS && config->held_timeout_ms >= 1 &&
-	       config->listen_port[0] != 0 && (!config->has_ipv6 || config->listen_port[1] != 0);
-}
-
-static int make_table(struct table *table)
-{
-	table->flows = calloc(PORTS, sizeof(*table->flows));
-	table->buckets = calloc(BUCKETS, sizeof(*table->buckets));
-	table->next_port = FIRST_PORT;
-	for (uint32_t port = FIRST_PORT; port < PORTS; port++)
-		table->reusable[port / 64] |= 1ull << port % 64;
-	table->reusable_count = PORTS - FIRST_PORT;
-	return table->flows && table->buckets;
-}
-
-static void make_queue(struct nat *nat)
-{
-	nat->held_first = nat->held_last = nat->held_untaken = NONE;
-	nat->held_free = 0;
-	for (uint32_t i = 0; i < nat->config.max_held; i++)
-		nat->held[i].next = i + 1 < nat->config.max_held ? i + 1 : NONE;
+	return config->max_held >= 1 && config->max_held <= FLOW_PORTS &&
+	       config->held_timeout_ms >= 1 && config->listen_port[0] != 0 &&
+	       (!config->has_ipv6 || config->listen_port[1] != 0);
 }
 
 struct nat *nat_create(const struct nat_config *config)
@@ -158,45 +62,33 @@ struct nat *nat_create(const struct nat_config *config)
 		return NULL;
 	nat->config = *config;
 	nat->icmp_tokens = ICMP_BURST;
-	nat->leased = calloc(LEASE_SLOTS, sizeof(*nat->leased));
-	nat->held = calloc(config->max_held, sizeof(*nat->held));
-	if (!nat->leased || !nat->held || !make_table(&nat->tables[0]) ||
-	    !make_table(&nat->tables[1])) {
+	if (flows_init(&nat->flows[0], 4, config->seed) < 0 ||
+	    flows_init(&nat->flows[1], 16, config->seed) < 0 ||
+	    queue_init(&nat->queue, config->max_held) < 0 ||
+	    leases_init(&nat->leases, config->seed) < 0) {
 		nat_destroy(nat);
 		return NULL;
 	}
-	make_queue(nat);
 	return nat;
 }
 
 void nat_destroy(struct nat *nat)
 {
-	for (uint32_t v6 = 0; v6 < 2; v6++) {
-		free(nat->tables[v6].flows);
-		free(nat->tables[v6].buckets);
-	}
-	free(nat->leased);
-	free(nat->held);
+	flows_free(&nat->flows[0]);
+	flows_free(&nat->flows[1]);
+	queue_free(&nat->queue);
+	leases_free(&nat->leases);
 	free(nat);
 }
 
-/* ---- leases ------------------------------------------------------------------- */
+/* ---- addresses ---------------------------------------------------------------- */
 
-static uint64_t mix(uint64_t hash)
+static uint32_t host32(const uint8_t *address)
 {
-	hash ^= hash >> 32;
-	hash *= 0xd6e8feb86659fd93ull;
-	hash ^= hash >> 29;
-	return hash;
-}
+	uint32_t value;
 
-static int in_networks(const struct nat *nat, uint32_t address)
-{
-	for (uint32_t i = 0; i < nat->networks_count; i++) {
-		if ((address & nat->networks[i].mask) == nat->networks[i].first)
-			return 1;
-	}
-	return 0;
+	memcpy(&value, address, 4);
+	return ntohl(value);
 }
 
 /* The IPv4 address that an address stands for, host order; 0 for one that is no twin. */
@@ -215,105 +107,25 @@ static int in_range(const struct nat *nat, uint8_t v6, const uint8_t *address)
 {
 	if (v6)
 		return memcmp(address, nat->config.network6, 8) == 0;
-	return in_networks(nat, host32(address));
-}
-
-static uint32_t home_slot(const struct nat *nat, uint32_t address)
-{
-	return (uint32_t)mix(nat->config.seed ^ address) & LEASE_MASK;
-}
-
-/* The slot an address is in, or the free one where it would go. */
-static uint32_t slot_of(const struct nat *nat, uint32_t address)
-{
-	uint32_t slot = home_slot(nat, address);
-
-	while (nat->leased[slot] && nat->leased[slot] != address)
-		slot = (slot + 1) & LEASE_MASK;
-	return slot;
+	return leases_cover(&nat->leases, host32(address));
 }
 
 static int is_leased(const struct nat *nat, uint8_t v6, const uint8_t *address)
 {
-	uint32_t value = plain(nat, v6, address);
-
-	return value && nat->leased[slot_of(nat, value)] == value;
-}
-
-static void insert_lease(struct nat *nat, uint32_t address)
-{
-	uint32_t slot = slot_of(nat, address);
-
-	nat->leased_count += !nat->leased[slot];
-	nat->leased[slot] = address;
-}
-
-/* Frees a slot and moves up those that had to go past it (Knuth, TAOCP 6.4, algorithm R). */
-static void remove_lease(struct nat *nat, uint32_t address)
-{
-	uint32_t hole = slot_of(nat, address), slot = hole;
-
-	if (!nat->leased[hole])
-		return;
-	for (;;) {
-		slot = (slot + 1) & LEASE_MASK;
-		if (!nat->leased[slot])
-			break;
-		if (((slot - home_slot(nat, nat->leased[slot])) & LEASE_MASK) <
-		    ((slot - hole) & LEASE_MASK))
-			continue;
-		nat->leased[hole] = nat->leased[slot];
-		hole = slot;
-	}
-	nat->leased[hole] = 0;
-	nat->leased_count--;
-}
-
-static int read_network(const uint8_t *record, struct network *network)
-{
-	if (record[4] < 8 || record[4] > 32)
-		return 0;
-	network->first = host32(record);
-	network->mask = NONE << (32 - record[4]);
-	return (network->first & ~network->mask) == 0 && network->first != 0;
-}
-
-static void end_leases_outside(struct nat *nat)
-{
-	uint32_t slot = 0;
-
-	while (slot < LEASE_SLOTS) {
-		uint32_t address = nat->leased[slot];
-
-		/* another may move up into the slot: it is looked at again */
-		if (address && !in_networks(nat, address))
-			remove_lease(nat, address);
-		else
-			slot++;
-	}
-}
-
-int32_t nat_set_networks(struct nat *nat, const uint8_t *records, uint32_t count)
-{
-	struct network networks[VNET_NETWORKS_LIMIT];
-
-	if (count > VNET_NETWORKS_LIMIT)
-		return -EINVAL;
-	for (uint32_t i = 0; i < count; i++) {
-		if (!read_network(records + (size_t)i * VNET_NETWORK_RECORD_SIZE, &networks[i]))
-			return -EINVAL;
-	}
-	memcpy(nat->networks, networks, count * sizeof(networks[0]));
-	nat->networks_count = count;
-	end_leases_outside(nat);
-	return 0;
+	return leases_has(&nat->leases, plain(nat, v6, address));
 }
 
 /* The link's own addresses answer for nobody. */
 static int may_lease(const struct nat *nat, const uint8_t *address)
 {
-	return in_networks(nat, host32(address)) && memcmp(address, nat->config.self[0], 4) != 0 &&
+	return leases_cover(&nat->leases, host32(address)) &&
+	       memcmp(address, nat->config.self[0], 4) != 0 &&
 	       memcmp(address, nat->config.peer[0], 4) != 0;
+}
+
+int32_t nat_set_networks(struct nat *nat, const uint8_t *records, uint32_t count)
+{
+	return leases_set_networks(&nat->leases, records, count);
 }
 
 int32_t nat_lease(struct nat *nat, const uint8_t *addresses, uint32_t count, uint32_t add)
@@ -326,34 +138,20 @@ int32_t nat_lease(struct nat *nat, const uint8_t *addresses, uint32_t count, uin
 	 * those that are leased already count twice: a caller that sends only what differs never
 	 * notices
 	 */
-	if (add && count > VNET_LEASES_LIMIT - nat->leased_count)
+	if (add && count > VNET_LEASES_LIMIT - nat->leases.count)
 		return -ENOSPC;
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t address = host32(addresses + (size_t)i * 4);
 
 		if (add)
-			insert_lease(nat, address);
+			leases_add(&nat->leases, address);
 		else
-			remove_lease(nat, address);
+			leases_remove(&nat->leases, address);
 	}
 	return 0;
 }
 
 /* ---- flows -------------------------------------------------------------------- */
-
-static uint32_t bucket_of(const struct nat *nat, uint32_t address_len, const struct tuple *tuple)
-{
-	uint64_t hash = nat->config.seed;
-	uint32_t source, destination;
-
-	for (uint32_t at = 0; at < address_len; at += 4) {
-		memcpy(&source, tuple->source + at, 4);
-		memcpy(&destination, tuple->destination + at, 4);
-		hash = mix(hash ^ ((uint64_t)source << 32 | destination));
-	}
-	hash = mix(hash ^ ((uint64_t)tuple->source_port << 16 | tuple->destination_port));
-	return (uint32_t)(hash >> 20) & BUCKET_MASK;
-}
 
 static struct tuple tuple_of(const struct packet *packet)
 {
@@ -365,12 +163,7 @@ static struct tuple tuple_of(const struct packet *packet)
 	};
 }
 
-/* The flow as its client sees it, and as the listener does. */
-static struct tuple client_side(const struct flow *flow)
-{
-	return (struct tuple){ flow->client, flow->virtual, flow->client_port, flow->virtual_port };
-}
-
+/* A flow as the listener sees it. */
 static struct tuple listener_side(const struct nat *nat, uint32_t v6, uint32_t port)
 {
 	return (struct tuple){ nat->config.peer[v6], nat->config.self[v6], htons((uint16_t)port),
@@ -383,164 +176,33 @@ static struct tuple reversed(struct tuple tuple)
 			       tuple.source_port };
 }
 
-/* Returns the natport of a client's tuple, or 0. */
-static uint32_t find_flow(const struct nat *nat, const struct packet *packet)
+static struct flow *flow_at(struct nat *nat, uint32_t v6, uint32_t port)
 {
-	const struct table *table = &nat->tables[packet->v6];
-	struct tuple tuple = tuple_of(packet);
-	uint32_t port = table->buckets[bucket_of(nat, packet->address_len, &tuple)];
-
-	for (; port; port = table->flows[port].next) {
-		const struct flow *flow = &table->flows[port];
-
-		if (flow->client_port == tuple.source_port &&
-		    flow->virtual_port == tuple.destination_port &&
-		    memcmp(flow->client, tuple.source, packet->address_len) == 0 &&
-		    memcmp(flow->virtual, tuple.destination, packet->address_len) == 0)
-			return port;
-	}
-	return 0;
-}
-
-static void set_reusable(struct nat *nat, struct table *table, uint32_t port, int reusable)
-{
-	uint64_t bit = 1ull << port % 64, *word = &table->reusable[port / 64];
-
-	if (!reusable == !(*word & bit))
-		return;
-	*word ^= bit;
-	table->reusable_count += reusable ? 1u : UINT32_MAX;
-	nat->counters[NAT_FLOWS_LIVE] += reusable ? UINT64_MAX : 1u;
-}
-
-static void free_flow(struct nat *nat, uint32_t v6, uint32_t port)
-{
-	struct table *table = &nat->tables[v6];
-	struct flow *flow = &table->flows[port];
-	struct tuple tuple = client_side(flow);
-	uint16_t *link = &table->buckets[bucket_of(nat, v6 ? 16 : 4, &tuple)];
-
-	while (*link && *link != port)
-		link = &table->flows[*link].next;
-	if (*link)
-		*link = flow->next;
-	flow->state = FLOW_FREE;
-	flow->id = 0;
-	set_reusable(nat, table, port, 1);
-}
-
-/* Returns the next port round robin that is free or over, or 0 if all are in use. */
-static uint32_t choose_port(struct table *table)
-{
-	uint32_t word = table->next_port / 64;
-	uint64_t bits = table->reusable[word] & ~0ull << table->next_port % 64;
-
-	if (table->reusable_count == 0)
-		return 0;
-	/* ports below FIRST_PORT are never set, so the way around needs no care */
-	while (!bits) {
-		word = (word + 1) % (PORTS / 64);
-		bits = table->reusable[word];
-	}
-	return word * 64 + (uint32_t)__builtin_ctzll(bits);
+	return &nat->flows[v6].flows[port];
 }
 
 /* Makes a flow for a SYN. Returns its natport, or 0 if there is none left. */
 static uint32_t make_flow(struct nat *nat, const struct packet *packet,
 			  const struct nat_owner *owner, uint64_t now_ms)
 {
-	struct table *table = &nat->tables[packet->v6];
 	struct tuple outer = tuple_of(packet), inner;
-	uint32_t port = choose_port(table);
-	uint16_t *bucket = &table->buckets[bucket_of(nat, packet->address_len, &outer)];
-	struct flow *flow = &table->flows[port];
+	uint32_t port = flows_add(&nat->flows[packet->v6], &outer);
+	struct flow *flow = flow_at(nat, packet->v6, port);
 
 	if (!port)
 		return 0;
-	if (flow->state != FLOW_FREE)
-		free_flow(nat, packet->v6, port);
-	table->next_port = (port + 1) % PORTS;
-	memset(flow, 0, sizeof(*flow));
 	flow->id = ++nat->generation << 17 | (uint64_t)packet->v6 << 16 | port;
-	memcpy(flow->client, packet->source, packet->address_len);
-	memcpy(flow->virtual, packet->destination, packet->address_len);
-	flow->client_port = outer.source_port;
-	flow->virtual_port = outer.destination_port;
 	flow->state = FLOW_HELD;
 	flow->sequence = packet_tcp_sequence(packet);
 	flow->seen_s = (uint32_t)(now_ms / 1000);
-	flow->held = NONE;
 	flow->owner = *owner;
 	inner = listener_side(nat, packet->v6, port);
 	flow->inward = packet_delta(&outer, &inner, packet->address_len);
 	outer = reversed(outer);
 	inner = reversed(inner);
 	flow->outward = packet_delta(&inner, &outer, packet->address_len);
-	flow->next = *bucket;
-	*bucket = (uint16_t)port;
-	set_reusable(nat, table, port, 0);
 	count(nat, NAT_FLOWS_CREATED);
 	return port;
-}
-
-/* ---- the queue of held SYNs ------------------------------------------------------ */
-
-static uint32_t push_held(struct nat *nat, const struct packet *packet, uint32_t port,
-			  uint64_t now_ms)
-{
-	uint32_t at = nat->held_free;
-	struct held *held = &nat->held[at];
-	struct packet copy = { .data = held->syn, .capacity = sizeof(held->syn) };
-
-	nat->held_free = held->next;
-	held->deadline_ms = now_ms + nat->config.held_timeout_ms;
-	held->port = port;
-	held->previous = nat->held_last;
-	held->next = NONE;
-	held->v6 = packet->v6;
-	held->taken = 0;
-	packet_copy_headers(packet, &copy);
-	held->len = (uint8_t)copy.len;
-	if (nat->held_last == NONE)
-		nat->held_first = at;
-	else
-		nat->held[nat->held_last].next = at;
-	nat->held_last = at;
-	if (nat->held_untaken == NONE)
-		nat->held_untaken = at;
-	nat->counters[NAT_HELD_NOW]++;
-	return at;
-}
-
-static void remove_held(struct nat *nat, uint32_t at)
-{
-	struct held *held = &nat->held[at];
-
-	if (nat->held_untaken == at)
-		nat->held_untaken = held->next;
-	if (held->previous == NONE)
-		nat->held_first = held->next;
-	else
-		nat->held[held->previous].next = held->next;
-	if (held->next == NONE)
-		nat->held_last = held->previous;
-	else
-		nat->held[held->next].previous = held->previous;
-	held->next = nat->held_free;
-	nat->held_free = at;
-	nat->counters[NAT_HELD_NOW]--;
-}
-
-/* Puts a held SYN into a packet of the caller's and takes it off the queue. */
-static void take_syn(struct nat *nat, uint32_t at, struct packet *packet)
-{
-	const struct held *held = &nat->held[at];
-
-	memcpy(packet->data, held->syn, held->len);
-	packet->len = held->len;
-	packet->partial = 0;
-	packet_read(packet);
-	remove_held(nat, at);
 }
 
 /* ---- packets --------------------------------------------------------------------- */
@@ -616,8 +278,7 @@ static enum nat_verdict other_packet(struct nat *nat, struct packet *packet, uin
 static void note_segment(struct nat *nat, uint32_t v6, uint32_t port, uint8_t flags, uint8_t fin,
 			 uint64_t now_ms)
 {
-	struct table *table = &nat->tables[v6];
-	struct flow *flow = &table->flows[port];
+	struct flow *flow = flow_at(nat, v6, port);
 
 	flow->seen_s = (uint32_t)(now_ms / 1000);
 	if (flags & TCP_FIN)
@@ -627,13 +288,13 @@ static void note_segment(struct nat *nat, uint32_t v6, uint32_t port, uint8_t fl
 	else if (flow->state == FLOW_RESET || (flow->state == FLOW_SYN && !(flags & TCP_SYN)))
 		/* a RST outside the window changed nothing: whoever is gone will say so again */
 		flow->state = FLOW_OPEN;
-	set_reusable(nat, table, port, flow->state == FLOW_RESET || flow->fins == FIN_BOTH);
+	flows_set_over(&nat->flows[v6], port, flow->state == FLOW_RESET || flow->fins == FIN_BOTH);
 }
 
 static enum nat_verdict forward_inward(struct nat *nat, struct packet *packet, uint32_t port,
 				       uint64_t now_ms)
 {
-	const struct flow *flow = &nat->tables[packet->v6].flows[port];
+	const struct flow *flow = flow_at(nat, packet->v6, port);
 	struct tuple to = listener_side(nat, packet->v6, port);
 
 	note_segment(nat, packet->v6, port, packet_tcp_flags(packet), FIN_CLIENT, now_ms);
@@ -644,8 +305,8 @@ static enum nat_verdict forward_inward(struct nat *nat, struct packet *packet, u
 static enum nat_verdict from_listener(struct nat *nat, struct packet *packet, uint64_t now_ms)
 {
 	uint32_t port = ntohs(packet_destination_port(packet));
-	const struct flow *flow = &nat->tables[packet->v6].flows[port];
-	struct tuple to = reversed(client_side(flow));
+	const struct flow *flow = flow_at(nat, packet->v6, port);
+	struct tuple to = reversed(flow_tuple(flow));
 
 	if (flow->state == FLOW_FREE || flow->state == FLOW_HELD)
 		return refuse(nat, packet, NAT_REFUSED_NO_FLOW);
@@ -660,7 +321,7 @@ static enum nat_verdict inject(struct nat *nat, struct packet *packet, uint32_t 
 {
 	struct tuple to = listener_side(nat, packet->v6, port);
 
-	nat->tables[packet->v6].flows[port].seen_s = (uint32_t)(now_ms / 1000);
+	flow_at(nat, packet->v6, port)->seen_s = (uint32_t)(now_ms / 1000);
 	packet_rebuild(packet, &to);
 	return NAT_INJECT;
 }
@@ -695,18 +356,18 @@ static enum nat_verdict new_flow(struct nat *nat, struct packet *packet)
 /* Forgets a flow, held or not. */
 static void end_flow(struct nat *nat, uint32_t v6, uint32_t port)
 {
-	const struct flow *flow = &nat->tables[v6].flows[port];
+	const struct flow *flow = flow_at(nat, v6, port);
 
 	if (flow->state == FLOW_HELD)
-		remove_held(nat, flow->held);
-	free_flow(nat, v6, port);
+		queue_remove(&nat->queue, flow->held);
+	flows_remove(&nat->flows[v6], port);
 }
 
 /* A SYN for a tuple that has a flow already. */
 static enum nat_verdict syn_again(struct nat *nat, struct packet *packet, uint32_t port,
 				  uint64_t now_ms)
 {
-	const struct flow *flow = &nat->tables[packet->v6].flows[port];
+	const struct flow *flow = flow_at(nat, packet->v6, port);
 	int same = flow->sequence == packet_tcp_sequence(packet);
 
 	if (flow->state == FLOW_HELD && same)
@@ -729,8 +390,9 @@ static enum nat_verdict syn_again(struct nat *nat, struct packet *packet, uint32
 
 static enum nat_verdict from_client(struct nat *nat, struct packet *packet, uint64_t now_ms)
 {
-	uint32_t port = find_flow(nat, packet);
-	const struct flow *flow = &nat->tables[packet->v6].flows[port];
+	struct tuple tuple = tuple_of(packet);
+	uint32_t port = flows_find(&nat->flows[packet->v6], &tuple);
+	const struct flow *flow = flow_at(nat, packet->v6, port);
 	uint8_t flags = packet_tcp_flags(packet);
 
 	if (!port)
@@ -790,12 +452,13 @@ enum nat_verdict nat_hold(struct nat *nat, struct packet *packet, const struct n
 {
 	uint32_t port;
 
-	if (nat->held_free == NONE)
+	if (queue_full(&nat->queue))
 		return refuse(nat, packet, NAT_REFUSED_OVERLOAD);
 	port = make_flow(nat, packet, owner, now_ms);
 	if (!port)
 		return refuse(nat, packet, NAT_REFUSED_OVERLOAD);
-	nat->tables[packet->v6].flows[port].held = push_held(nat, packet, port, now_ms);
+	flow_at(nat, packet->v6, port)->held =
+		queue_push(&nat->queue, packet, port, now_ms + nat->config.held_timeout_ms);
 	return drop(nat, NAT_SYNS_HELD);
 }
 
@@ -814,10 +477,11 @@ void nat_foreign(struct nat *nat)
 static enum nat_verdict reject_held(struct nat *nat, uint32_t at, struct packet *packet,
 				    enum unreachable what)
 {
-	uint32_t v6 = nat->held[at].v6, port = nat->held[at].port;
+	const struct held *held = &nat->queue.places[at];
+	uint32_t v6 = held->v6, port = held->port;
 
-	take_syn(nat, at, packet);
-	free_flow(nat, v6, port);
+	queue_pop(&nat->queue, at, packet);
+	flows_remove(&nat->flows[v6], port);
 	count(nat, NAT_SYNS_REJECTED);
 	return packet_unreachable(packet, what) ? NAT_ERROR : NAT_DROP;
 }
@@ -825,22 +489,21 @@ static enum nat_verdict reject_held(struct nat *nat, uint32_t at, struct packet 
 static enum nat_verdict refuse_held(struct nat *nat, uint32_t at, struct packet *packet,
 				    enum nat_counter reason)
 {
-	uint32_t v6 = nat->held[at].v6, port = nat->held[at].port;
+	const struct held *held = &nat->queue.places[at];
+	uint32_t v6 = held->v6, port = held->port;
 
-	take_syn(nat, at, packet);
-	free_flow(nat, v6, port);
+	queue_pop(&nat->queue, at, packet);
+	flows_remove(&nat->flows[v6], port);
 	return refuse(nat, packet, reason);
 }
 
 static enum nat_verdict release_held(struct nat *nat, uint32_t at, struct packet *packet,
 				     uint64_t now_ms)
 {
-	uint32_t port = nat->held[at].port;
-	struct flow *flow = &nat->tables[nat->held[at].v6].flows[port];
+	uint32_t port = nat->queue.places[at].port;
 
-	take_syn(nat, at, packet);
-	flow->state = FLOW_SYN;
-	flow->held = NONE;
+	queue_pop(&nat->queue, at, packet);
+	flow_at(nat, packet->v6, port)->state = FLOW_SYN;
 	count(nat, NAT_SYNS_RELEASED);
 	return inject(nat, packet, port, now_ms);
 }
@@ -848,7 +511,7 @@ static enum nat_verdict release_held(struct nat *nat, uint32_t at, struct packet
 enum nat_verdict nat_answer(struct nat *nat, uint64_t id, uint32_t answer, struct packet *packet,
 			    uint64_t now_ms)
 {
-	const struct flow *flow = &nat->tables[id >> 16 & 1].flows[id & 0xffff];
+	const struct flow *flow = flow_at(nat, id >> 16 & 1, id & 0xffff);
 
 	if (flow->id != id || flow->state != FLOW_HELD)
 		return NAT_DROP;
@@ -872,19 +535,21 @@ enum nat_verdict nat_expire(struct nat *nat, struct packet *packet, uint64_t now
 {
 	if (now_ms < nat_deadline(nat))
 		return NAT_DROP;
-	return refuse_held(nat, nat->held_first, packet, NAT_SYNS_TIMED_OUT);
+	return refuse_held(nat, nat->queue.first, packet, NAT_SYNS_TIMED_OUT);
 }
 
 enum nat_verdict nat_refuse_held(struct nat *nat, struct packet *packet)
 {
-	if (nat->held_first == NONE)
+	if (nat->queue.first == HELD_NONE)
 		return NAT_DROP;
-	return refuse_held(nat, nat->held_first, packet, NAT_SYNS_REFUSED);
+	return refuse_held(nat, nat->queue.first, packet, NAT_SYNS_REFUSED);
 }
 
 uint64_t nat_deadline(const struct nat *nat)
 {
-	return nat->held_first == NONE ? UINT64_MAX : nat->held[nat->held_first].deadline_ms;
+	uint32_t first = nat->queue.first;
+
+	return first == HELD_NONE ? UINT64_MAX : nat->queue.places[first].deadline_ms;
 }
 
 /* ---- ageing ----------------------------------------------------------------------- */
@@ -904,19 +569,19 @@ void nat_sweep(struct nat *nat, uint64_t now_ms)
 	uint32_t now_s = (uint32_t)(now_ms / 1000);
 
 	for (uint32_t i = 0; i < SWEEP_PORTS; i++) {
-		uint32_t port = (nat->sweep_port + i) % PORTS;
+		uint32_t port = (nat->sweep_port + i) % FLOW_PORTS;
 
 		for (uint32_t v6 = 0; v6 < 2; v6++) {
-			const struct flow *flow = &nat->tables[v6].flows[port];
+			const struct flow *flow = flow_at(nat, v6, port);
 
 			if (flow->state == FLOW_FREE || flow->state == FLOW_HELD ||
 			    !is_expired(flow, now_s))
 				continue;
-			free_flow(nat, v6, port);
+			flows_remove(&nat->flows[v6], port);
 			count(nat, NAT_FLOWS_EXPIRED);
 		}
 	}
-	nat->sweep_port = (nat->sweep_port + SWEEP_PORTS) % PORTS;
+	nat->sweep_port = (nat->sweep_port + SWEEP_PORTS) % FLOW_PORTS;
 }
 
 /* ---- questions -------------------------------------------------------------------- */
@@ -939,15 +604,12 @@ static void write_record(const struct flow *flow, uint32_t v6, uint8_t *record)
 
 uint32_t nat_take(struct nat *nat, uint8_t *records, uint32_t records_limit)
 {
+	const struct held *held;
 	uint32_t taken = 0;
 
-	while (taken < records_limit && nat->held_untaken != NONE) {
-		struct held *held = &nat->held[nat->held_untaken];
-
-		write_record(&nat->tables[held->v6].flows[held->port], held->v6,
+	while (taken < records_limit && (held = queue_take(&nat->queue))) {
+		write_record(flow_at(nat, held->v6, held->port), held->v6,
 			     records + (size_t)taken * VNET_FLOW_RECORD_SIZE);
-		held->taken = 1;
-		nat->held_untaken = held->next;
 		taken++;
 	}
 	return taken;
@@ -955,7 +617,7 @@ uint32_t nat_take(struct nat *nat, uint8_t *records, uint32_t records_limit)
 
 int32_t nat_flow(const struct nat *nat, uint32_t v6, uint16_t port, uint8_t *record)
 {
-	const struct flow *flow = &nat->tables[v6].flows[port];
+	const struct flow *flow = &nat->flows[v6].flows[port];
 
 	if (flow->state == FLOW_FREE || flow->state == FLOW_HELD)
 		return -ENOENT;
@@ -967,4 +629,6 @@ void nat_stats(const struct nat *nat, uint64_t *out)
 {
 	for (uint32_t i = NAT_SYNS_HELD; i <= NAT_HELD_NOW; i++)
 		out[i] = nat->counters[i];
+	out[NAT_FLOWS_LIVE] = flows_live(&nat->flows[0]) + flows_live(&nat->flows[1]);
+	out[NAT_HELD_NOW] = nat->queue.count;
 }

@@ -11,6 +11,7 @@
 
 #include <stdint.h>
 
+#include "flow.h"
 #include "packet.h"
 #include "vnet_shim.h"
 
@@ -62,12 +63,6 @@ struct nat_config {
 	uint32_t max_held;
 	uint32_t held_timeout_ms;
 	uint64_t seed; /* of the hash; unknown to those who choose ports */
-};
-
-/* Whose socket a SYN came from. */
-struct nat_owner {
-	uint32_t uid;
-	uint32_t inode;
 };
 
 #define NAT_NO_OWNER 0xffffffffu

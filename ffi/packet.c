@@ -339,13 +339,11 @@ static void answer_header(struct packet *packet, uint8_t protocol, uint32_t tran
 	set_ipv4_checksum(header, packet->header_len);
 }
 
-/* How much of the sequence space a segment takes: its payload, SYN and FIN. */
+/* How much of the sequence space a segment without ACK takes; only a SYN comes without. */
 static uint32_t segment_len(const struct packet *packet)
 {
-	uint8_t flags = packet_tcp_flags(packet);
-
 	return packet->len - packet->header_len - tcp_header_len(packet) +
-	       (flags & TCP_SYN ? 1 : 0) + (flags & TCP_FIN ? 1 : 0);
+	       (packet_tcp_flags(packet) & TCP_SYN ? 1 : 0);
 }
 
 int packet_reset(struct packet *packet)

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "../held.h"
 #include "../nat.h"
 #include "build_packet.h"
 
@@ -455,6 +456,93 @@ static void test_expired_syn_is_never_reported(void)
 	nat_destroy(nat);
 }
 
+/* ---- tables against their obvious equals ------------------------------------------------ */
+
+/* splitmix64 */
+static uint64_t random64(uint64_t *state)
+{
+	uint64_t value = *state += 0x9e3779b97f4a7c15ull;
+
+	value = (value ^ value >> 30) * 0xbf58476d1ce4e5b9ull;
+	value = (value ^ value >> 27) * 0x94d049bb133111ebull;
+	return value ^ value >> 31;
+}
+
+#define MODEL_CLIENTS 512u
+
+/* Few clients and one bucket at times: every flow is found by its tuple, and no other is. */
+static void test_flows_against_a_list(void)
+{
+	uint8_t client[4] = { 10, 0, 0, 0 }, destination[4] = { 100, 70, 7, 9 };
+	uint32_t ports[MODEL_CLIENTS] = { 0 };
+	struct flows flows;
+	uint64_t state = 5;
+
+	CHECK(flows_init(&flows, 4, 99) == 0);
+	for (uint32_t i = 0; i < 300000; i++) {
+		uint32_t which = (uint32_t)(random64(&state) % MODEL_CLIENTS);
+		struct tuple tuple = { client, destination, (uint16_t)(which + 1), 443 };
+
+		CHECK(flows_find(&flows, &tuple) == ports[which]);
+		if (ports[which]) {
+			flows_remove(&flows, ports[which]);
+			ports[which] = 0;
+		} else {
+			ports[which] = flows_add(&flows, &tuple);
+			flows.flows[ports[which]].state = FLOW_OPEN;
+		}
+	}
+	for (uint32_t which = 0; which < MODEL_CLIENTS; which++) {
+		if (ports[which])
+			flows_remove(&flows, ports[which]);
+	}
+	CHECK(flows_live(&flows) == 0);
+	for (uint32_t i = 0; i < 65536; i++)
+		CHECK(flows.buckets[i] == 0);
+	flows_free(&flows);
+}
+
+#define MODEL_PLACES 5u
+
+/* Random pushes, removals and takings: the order holds, every place comes back. */
+static void test_queue_against_a_list(void)
+{
+	struct segment syn = from_client(0, 5555, SYN);
+	struct built built = build_tcp(&syn);
+	struct packet packet = wrap(&built, 0);
+	uint32_t list[MODEL_PLACES], taken = 0, len = 0, port = 0;
+	struct queue queue;
+	uint64_t state = 6;
+
+	CHECK(packet_read(&packet) == PACKET_GOOD && queue_init(&queue, MODEL_PLACES) == 0);
+	for (uint32_t i = 0; i < 100000; i++) {
+		uint64_t act = random64(&state);
+		const struct held *held;
+
+		CHECK(queue.count == len && queue_full(&queue) == (len == MODEL_PLACES));
+		CHECK((queue.first == HELD_NONE) == (len == 0));
+		if (len > 0)
+			CHECK(queue.places[queue.first].port == queue.places[list[0]].port);
+		if (act % 4 < 2 && len < MODEL_PLACES) {
+			list[len++] = queue_push(&queue, &packet, ++port, i);
+		} else if (act % 4 == 2 && len > 0) {
+			uint32_t at = (uint32_t)(act >> 8) % len;
+
+			queue_remove(&queue, list[at]);
+			taken -= at < taken;
+			for (len--; at < len; at++)
+				list[at] = list[at + 1];
+		} else if (act % 4 == 3) {
+			held = queue_take(&queue);
+			CHECK((held == NULL) == (taken == len));
+			if (held)
+				CHECK(held == &queue.places[list[taken++]]);
+		}
+	}
+	queue_free(&queue);
+	free(built.data);
+}
+
 /* ---- tuples and ports that come again -------------------------------------------------- */
 
 static void test_another_connection_on_a_held_tuple(void)
@@ -625,6 +713,19 @@ static void test_ports_are_used_up_round_robin(void)
 	segment = from_client(0, 65000, SYN);
 	id = hold(nat, &segment, 0);
 	CHECK(natport_of(id) == 3000);
+	nat_destroy(nat);
+}
+
+static void test_a_held_flow_is_not_the_listeners(void)
+{
+	struct segment syn = from_client(0, 5555, SYN);
+	struct nat *nat = make(8);
+	uint64_t id = hold(nat, &syn, 0);
+
+	check_reset(nat, from_listener(0, (uint16_t)natport_of(id), ACK), 1001, 0, RST);
+	/* the same port in another life */
+	CHECK(release(nat, id ^ 1ull << 40, 0) == NAT_DROP);
+	CHECK(release(nat, id, 0) == NAT_INJECT);
 	nat_destroy(nat);
 }
 
@@ -817,6 +918,28 @@ static void test_udp_is_unreachable(void)
 			free(built.data);
 		}
 	}
+	nat_destroy(nat);
+}
+
+static void test_errors_are_limited_and_need_room(void)
+{
+	struct nat *nat = make(8);
+	uint32_t answered = 0;
+	struct packet packet;
+	struct built built;
+
+	for (uint32_t i = 0; i < 1000; i++) {
+		built = build_udp(0, app[0], 10);
+		packet = wrap(&built, 0);
+		answered += nat_packet(nat, &packet, 0) == NAT_ERROR;
+		free(built.data);
+	}
+	CHECK(answered == 200 && counter(nat, NAT_ICMP_LIMITED) == 800);
+	built = build_udp(1, app[1], 10);
+	packet = wrap(&built, 0);
+	packet.capacity = packet.len + 47;
+	CHECK(nat_packet(nat, &packet, 1000) == NAT_DROP);
+	free(built.data);
 	nat_destroy(nat);
 }
 
@@ -1031,12 +1154,16 @@ int main(void)
 	run("a RST that changed nothing", test_reset_that_changed_nothing);
 	run("flows age", test_flows_age);
 	run("ports are used up round robin", test_ports_are_used_up_round_robin);
+	run("flows against a list", test_flows_against_a_list);
+	run("the queue against a list", test_queue_against_a_list);
+	run("a held flow is not the listener's", test_a_held_flow_is_not_the_listeners);
 	run("ids never come again", test_ids_never_come_again);
 	run("leases and their twins", test_leases);
 	run("networks come and go with their leases", test_networks);
 	run("many leases", test_many_leases);
 	run("limits that make no sense", test_limits_that_make_no_sense);
 	run("UDP is unreachable", test_udp_is_unreachable);
+	run("errors are limited and need room", test_errors_are_limited_and_need_room);
 	run("ICMP: echo, errors, multicast, limit", test_icmp);
 	run("bad packets are counted", test_bad_packets_are_counted);
 	run("a partial checksum elsewhere", test_partial_checksum_elsewhere);
