@@ -194,6 +194,19 @@ export class Host implements AsyncDisposable {
     await this.#guard?.[Symbol.asyncDispose]();
   }
 
+  /** Another vnet that is just ending, or the repair after it, holds the resolver's settings for a moment. */
+  async #applyDns(request: OsDnsRequest): Promise<Awaited<ReturnType<OsDns["apply"]>>> {
+    for (let waitedMs = 0;; waitedMs += DNS_RETRY_MS) {
+      try {
+        return await this.#dns.apply(request);
+      } catch (thrown) {
+        const isBusy = thrown instanceof VnetError && thrown.code === "dns-in-use";
+        if (!isBusy || waitedMs >= DNS_WAIT_MS) throw thrown;
+        await new Promise((resolve) => setTimeout(resolve, DNS_RETRY_MS));
+      }
+    }
+  }
+
   #requireLink(): Link {
     if (this.#link === null) throw new VnetError("helper-order", "Nothing is open yet");
     return this.#link;
