@@ -6,6 +6,7 @@
 import type { StatusV1 } from "../status/mod.ts";
 
 const MAX_FAILURES = 20;
+const MAX_STRANGERS = 10;
 const MAX_LISTED_FLOWS = 200;
 
 /** A connection while it lasts. */
@@ -35,6 +36,7 @@ export interface FlowFailure {
 export class FlowLog {
   readonly #flows = new Set<FlowEntry>();
   readonly #failures: FlowFailure[] = [];
+  readonly #strangers: FlowFailure[] = [];
   #opened = 0;
   #refused = 0;
   #sentBytes = 0;
@@ -60,25 +62,30 @@ export class FlowLog {
   /** Notes a refusal. One that repeats itself takes no second place from the others. */
   refused(
     entry: FlowEntry,
-    refusal: Pick<FlowFailure, "atMs" | "code" | "message"> & { readonly program?: string | null },
+    refusal: Pick<FlowFailure, "atMs" | "code" | "message">,
   ): void {
-    this.#flows.delete(entry);
-    this.#refused++;
-    const { name, port, uid } = entry;
-    const failure = { name, port, uid, program: null, count: 1, ...refusal };
-    const same = this.#failures.findIndex((known) => isAlike(known, failure));
-    const [known] = same < 0 ? [] : this.#failures.splice(same, 1);
-    this.#failures.push({
-      ...failure,
-      program: failure.program ?? known?.program ?? null,
-      count: (known?.count ?? 0) + 1,
-    });
-    if (this.#failures.length > MAX_FAILURES) this.#failures.shift();
+    this.#refuse(entry);
+    const failure = { ...placeOf(entry), ...refusal, program: null };
+    const keys = ["name", "port", "code", "message", "uid"] as const;
+    note(this.#failures, failure, keys, MAX_FAILURES);
+  }
+
+  /** Notes a refusal of somebody else's program, wherever it went: strangers must not crowd out the owner's. */
+  refusedStranger(
+    entry: FlowEntry,
+    refusal: Pick<FlowFailure, "atMs" | "code" | "message" | "program">,
+  ): void {
+    this.#refuse(entry);
+    const failure = { ...placeOf(entry), ...refusal };
+    note(this.#strangers, failure, ["code", "uid", "program"], MAX_STRANGERS);
   }
 
   /** The public form, newest refusal first. */
   render(): StatusV1["connections"] {
     const flows = [...this.#flows];
+    const recent = [...this.#failures, ...this.#strangers].reverse().sort((a, b) =>
+      b.atMs - a.atMs
+    );
     return {
       active: flows.filter((flow) => flow.open).length,
       opened_total: this.#opened,
@@ -92,7 +99,7 @@ export class FlowLog {
         since: new Date(flow.sinceMs).toISOString(),
         ...(flow.uid === null ? {} : { uid: flow.uid }),
       })),
-      recent_failures: this.#failures.toReversed().map((failure) => ({
+      recent_failures: recent.map((failure) => ({
         at: new Date(failure.atMs).toISOString(),
         name: failure.name,
         port: failure.port,
@@ -104,11 +111,26 @@ export class FlowLog {
       })),
     };
   }
+
+  #refuse(entry: FlowEntry): void {
+    this.#flows.delete(entry);
+    this.#refused++;
+  }
 }
 
-/** The same failure again, by the same program as far as both are known. */
-function isAlike(a: FlowFailure, b: FlowFailure): boolean {
-  const isSame = (key: "name" | "port" | "code" | "message" | "uid") => a[key] === b[key];
-  return (["name", "port", "code", "message", "uid"] as const).every(isSame) &&
-    (a.program === b.program || a.program === null || b.program === null);
+function placeOf({ name, port, uid }: FlowEntry): Pick<FlowFailure, "name" | "port" | "uid"> {
+  return { name, port, uid };
+}
+
+/** Puts a failure last, in the place of one that is the same by these keys. */
+function note(
+  failures: FlowFailure[],
+  failure: Omit<FlowFailure, "count">,
+  keys: readonly (keyof typeof failure)[],
+  most: number,
+): void {
+  const same = failures.findIndex((known) => keys.every((key) => known[key] === failure[key]));
+  const [known] = same < 0 ? [] : failures.splice(same, 1);
+  failures.push({ ...failure, count: (known?.count ?? 0) + 1 });
+  if (failures.length > most) failures.shift();
 }

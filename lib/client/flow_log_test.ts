@@ -1,28 +1,49 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { FlowLog } from "./flow_log.ts";
 
+/** Time, port, user, program and count of each refusal that is shown. */
+function shown(log: FlowLog): string[] {
+  return log.render().recent_failures.map(({ at, port, uid, program, count }) =>
+    [at.slice(17, 19), port, uid, program ?? "-", count].join(" ")
+  );
+}
+
 Deno.test("FlowLog gives one place to a refusal that repeats itself", () => {
   const log = new FlowLog();
-  const refuse = (port: number, uid: number, atMs: number, program: string | null = null) => {
+  const refuse = (port: number, uid: number, atMs: number) => {
     const entry = log.begin("db.example.test", port, uid, atMs);
-    log.refused(entry, { atMs, code: "owner-refused", message: "no", program });
+    log.refused(entry, { atMs, code: "target-refused", message: "no" });
   };
+  refuse(5432, 1000, 1000);
+  refuse(80, 1000, 2000);
+  refuse(5432, 1000, 3000);
+  refuse(5432, 0, 4000);
+  deepEqual(shown(log), ["04 5432 0 - 1", "03 5432 1000 - 2", "02 80 1000 - 1"]);
+  equal(log.render().refused_total, 4);
+});
+
+Deno.test("FlowLog gives one place to a stranger's program, and few to all strangers", () => {
+  const log = new FlowLog();
+  const refuse = (port: number, uid: number, atMs: number, program: string | null) => {
+    const entry = log.begin("db.example.test", port, uid, atMs);
+    log.refusedStranger(entry, { atMs, code: "owner-refused", message: "no", program });
+  };
+  const entry = log.begin("db.example.test", 1, 1000, 0);
+  log.refused(entry, { atMs: 0, code: "target-refused", message: "no" });
   refuse(5432, 1001, 1000, "/usr/bin/psql");
-  refuse(80, 1001, 2000);
-  refuse(5432, 1001, 3000); // not looked for: taken for the same program
-  refuse(5432, 1001, 4000, "/usr/bin/nc");
-  refuse(5432, 1002, 5000);
-  const { recent_failures, refused_total } = log.render();
-  equal(refused_total, 5);
-  const shown = recent_failures.map(({ at, port, uid, program, count }) =>
-    [at.slice(17, 19), port, uid, program ?? null, count].join(" ")
-  );
-  deepEqual(shown, [
-    "05 5432 1002  1",
-    "04 5432 1001 /usr/bin/nc 1",
-    "03 5432 1001 /usr/bin/psql 2",
-    "02 80 1001  1",
+  refuse(80, 1001, 2000, "/usr/bin/psql");
+  refuse(80, 1001, 3000, null); // may have been any program
+  refuse(80, 1002, 4000, "/usr/bin/psql");
+  deepEqual(shown(log), [
+    "04 80 1002 /usr/bin/psql 1",
+    "03 80 1001 - 1",
+    "02 80 1001 /usr/bin/psql 2",
+    "00 1 1000 - 1",
   ]);
+  for (let uid = 2000; uid < 2100; uid++) refuse(80, uid, 5000, null);
+  const { recent_failures } = log.render();
+  equal(recent_failures.length, 11);
+  equal(recent_failures.at(-1)?.code, "target-refused");
 });
 
 Deno.test("FlowLog keeps the latest refusals only", () => {

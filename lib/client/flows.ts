@@ -160,7 +160,7 @@ export class Flows {
   ): Promise<void> {
     const { source, nowMs } = this.#options;
     const { program } = await this.#strangers.meet(syn, nowMs());
-    this.#options.log.refused(entry, { atMs: nowMs(), code, message, program });
+    this.#options.log.refusedStranger(entry, { atMs: nowMs(), code, message, program });
     source.refuse(syn.id);
   }
 

@@ -17,6 +17,7 @@ export type ProgramFinder = (syn: SynEvent) => Promise<string | null>;
 
 /** Looking through all processes is work that strangers must not be able to order at will. */
 const FIND_EVERY_MS = 250;
+const FINDS_AT_ONCE = 8;
 /** The refused program waits for its answer meanwhile. */
 const FIND_MS = 200;
 const MAX_UIDS = 256;
@@ -33,7 +34,8 @@ export class Strangers {
   readonly #find: ProgramFinder;
   readonly #tallies = new Map<number | null, Tally>();
   #isFinding = false;
-  #nextFindMs = 0;
+  /** When the last of {@link FINDS_AT_ONCE} searches in a row will be made up for. */
+  #paidMs = 0;
 
   constructor(find: ProgramFinder) {
     this.#find = find;
@@ -71,9 +73,11 @@ export class Strangers {
   }
 
   async #programOf(syn: SynEvent, nowMs: number): Promise<string | null> {
-    if (syn.uid === null || this.#isFinding || nowMs < this.#nextFindMs) return null;
+    const paidMs = Math.max(this.#paidMs, nowMs) + FIND_EVERY_MS;
+    const isTooSoon = paidMs > nowMs + FINDS_AT_ONCE * FIND_EVERY_MS;
+    if (syn.uid === null || this.#isFinding || isTooSoon) return null;
     this.#isFinding = true;
-    this.#nextFindMs = nowMs + FIND_EVERY_MS;
+    this.#paidMs = paidMs;
     const late = Promise.withResolvers<null>();
     const timer = setTimeout(() => late.resolve(null), FIND_MS);
     const finding = this.#find(syn).catch((thrown) => {

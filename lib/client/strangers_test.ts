@@ -13,15 +13,23 @@ function syn(uid: number | null): SynEvent {
   };
 }
 
-Deno.test("Strangers counts by user and looks for a program now and then", async () => {
+Deno.test("Strangers counts by user and looks for a program, though not too often", async () => {
   let asked = 0;
   const strangers = new Strangers(() => Promise.resolve(`/bin/p${++asked}`));
-  deepEqual(await strangers.meet(syn(1001), 0), { uid: 1001, program: "/bin/p1" });
-  deepEqual(await strangers.meet(syn(1001), 249), { uid: 1001, program: null });
-  deepEqual(await strangers.meet(syn(1002), 250), { uid: 1002, program: "/bin/p2" });
-  deepEqual(await strangers.meet(syn(null), 1000), { uid: null, program: null });
-  equal(asked, 2);
-  deepEqual(strangers.render(), [{ uid: 1001, total: 2 }, { total: 1 }, { uid: 1002, total: 1 }]);
+  for (let i = 1; i <= 8; i++) {
+    deepEqual(await strangers.meet(syn(1001), 0), { uid: 1001, program: `/bin/p${i}` });
+  }
+  deepEqual(await strangers.meet(syn(1001), 0), { uid: 1001, program: null });
+  deepEqual(await strangers.meet(syn(1002), 249), { uid: 1002, program: null });
+  deepEqual(await strangers.meet(syn(1002), 250), { uid: 1002, program: "/bin/p9" });
+  deepEqual(await strangers.meet(syn(1002), 250), { uid: 1002, program: null });
+  deepEqual(await strangers.meet(syn(null), 10_000), { uid: null, program: null });
+  equal(asked, 9);
+  deepEqual(strangers.render(), [
+    { uid: 1001, total: 9 },
+    { uid: 1002, total: 3 },
+    { total: 1 },
+  ]);
 });
 
 Deno.test("Strangers answers without a program when none is found in time, or at all", async (t) => {

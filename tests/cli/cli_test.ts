@@ -55,6 +55,7 @@ Deno.test("vnet ends with the documented status and one line with a code and a h
   withHome(async (home) => {
     const cases: [args: string[], code: number, stderr: RegExp][] = [
       [["bogus"], 2, /^error: .*"bogus" \[usage\]\nhint: Run `vnet help`\n$/],
+      [["up", "--share", "bob"], 2, /^error: .*user:NAME, group:NAME or all: "bob".* \[usage\]\nhint: /],
       [["up", "--dtach"], 2, /^error: .* \[usage\]\nhint: Did you mean "--detach"\? .*\n$/],
       [["login"], 2, /^error: Missing option "--proxy" \[usage\]\nhint: .*\n$/],
       [["login", "--proxy", "a:b:c"], 2, /^error: Cannot read the proxy "a:b:c" \[usage\]\nhint: /],
