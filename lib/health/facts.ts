@@ -59,8 +59,13 @@ export interface ProgramFacts {
 
 export type DaemonFacts =
   | { readonly kind: "running"; readonly status: DaemonStatus }
-  /** `crashed`: its control socket is still there, and nobody listens on it. */
-  | { readonly kind: "down"; readonly crashed: boolean }
+  | {
+    readonly kind: "down";
+    /** Its control socket is still there, and nobody listens on it. */
+    readonly crashed: boolean;
+    /** Why it ended, if that was the last thing it did; `null` when it was told to end. */
+    readonly lastError: string | null;
+  }
   /** Somebody listens, but we may not ask, or get no answer we understand. */
   | { readonly kind: "silent"; readonly reason: string };
 
@@ -75,10 +80,17 @@ export interface DaemonStatus {
   readonly dns: DnsStatus | null;
   readonly sessions: readonly SessionStatus[];
   readonly findings: readonly DaemonFinding[];
-  /** SYNs refused because no local socket, or another user's, stood behind them. */
-  readonly refusedNoOwner: number | null;
+  /** Who may connect besides the owner and root; `null`: the daemon does not say. */
+  readonly access: AccessStatus | null;
+  /** Connections refused for whose they were, most first. */
+  readonly refusedOwners: readonly { readonly uid: number | null; readonly total: number }[];
   /** Newest first. */
   readonly refusals: readonly Refusal[];
+}
+
+export interface AccessStatus {
+  readonly sharedWith: readonly number[] | "all";
+  readonly containers: "allow" | "deny";
 }
 
 export interface LinkStatus {

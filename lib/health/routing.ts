@@ -4,22 +4,19 @@
  * @module
  * @see rtnetlink(7)
  */
-import { freeSlice } from "../cidr/mod.ts";
-import { contains, type IpAddress, overlaps, parsePrefix, type Prefix } from "../ip/mod.ts";
+import { foreignPrefixes, placeRanges } from "../config/mod.ts";
+import { contains, type IpAddress, overlaps, type Prefix } from "../ip/mod.ts";
 import type { LinkFacts, NetworkFacts, RouteFacts } from "./facts.ts";
 
 export const RTN_UNICAST = 1;
-const RTN_BROADCAST = 3;
-const RTN_MULTICAST = 5;
+/** RTN_BROADCAST, RTN_MULTICAST, RTN_THROW. */
+const LEADS_NOWHERE: ReadonlySet<number> = new Set([3, 5, 9]);
+
+/** Wider than any private network: a part of a default route that was split. */
+const DEFAULT_ROUTE_BITS = 7;
 
 const TABLE_MAIN = 254;
 const TABLE_LOCAL = 255;
-
-/** Where slices are looked for, the one nobody else's home network has first. */
-const PRIVATE_IPV4 = ["100.64.0.0/10", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
-
-/** A slice of this size is plenty, and easily found. */
-const SLICE_LENGTHS = [16, 20, 24];
 
 /** One thing of the machine that lies in a range. */
 export interface Conflict {
@@ -49,20 +46,25 @@ export function findConflicts(
   );
 }
 
-/** Finds a range of private addresses that nothing on this machine touches, or `null`. */
+/**
+ * Finds the range that vnet would take instead of one that is taken.
+ *
+ * @param others What else must not lie in it: addresses of resolvers.
+ * @returns `null` when no private range is free.
+ */
 export function findFreeRange(
   network: NetworkFacts,
-  avoid: readonly Prefix[],
+  range: Prefix,
+  others: readonly Prefix[],
   ownIfindex: number,
 ): Prefix | null {
-  const taken = [...takenBy(network, ownIfindex).map(({ prefix }) => prefix), ...avoid];
-  for (const length of SLICE_LENGTHS) {
-    for (const within of PRIVATE_IPV4) {
-      const slice = freeSlice(parsePrefix(within), taken, length);
-      if (slice !== null) return slice;
-    }
-  }
-  return null;
+  const [move] = placeRanges({
+    wanted: [range],
+    inUse: new Map(),
+    remembered: new Map(),
+    foreign: [...foreignPrefixes(network, ownIfindex), ...others],
+  });
+  return move?.placed ?? null;
 }
 
 /** The link that the main tables lead to; `null` where there is no way. Policy rules are not looked at. */
@@ -93,8 +95,7 @@ function takenBy({ routes, addresses }: NetworkFacts, ownIfindex: number) {
   ];
 }
 
-/** Default routes are everybody's, and the local table repeats the addresses. */
+/** Default routes, also when split in two, are everybody's, and the local table repeats the addresses. */
 function leadsSomewhere({ prefix, type, table }: RouteFacts): boolean {
-  return prefix.length > 0 && table !== TABLE_LOCAL && type !== RTN_BROADCAST &&
-    type !== RTN_MULTICAST;
+  return prefix.length > DEFAULT_ROUTE_BITS && table !== TABLE_LOCAL && !LEADS_NOWHERE.has(type);
 }

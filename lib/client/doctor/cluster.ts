@@ -8,6 +8,8 @@ import { compilePlan, type Plan } from "../../config/mod.ts";
 import { VnetError } from "../../error.ts";
 import type { FileFacts, ProfileFacts, ProxyFacts } from "../../health/mod.ts";
 import { DeadlinePassed, dialServer, orAborted, withDeadline } from "../../io/mod.ts";
+import { formatPrefix } from "../../ip/mod.ts";
+import { AddressBook } from "../address_book.ts";
 import { trustOf } from "../cluster_api.ts";
 import type { Paths } from "../paths/mod.ts";
 import { type Profile, profileName, ProfileStore } from "../profile.ts";
@@ -35,14 +37,17 @@ export async function readClusters(paths: Paths): Promise<readonly KnownCluster[
   });
 }
 
-/** What is to be published, from what was last known. */
-export function planOf(clusters: readonly KnownCluster[]): Plan {
+/** What is to be published and where the ranges lay last, from what was last known. */
+export async function planOf(clusters: readonly KnownCluster[], stateDir: string): Promise<Plan> {
   const sources = clusters.flatMap(({ profile, name, view }) =>
     view === null
       ? []
       : [{ profile: name, proxyHost: profile.proxy.host, config: view.config, apps: view.apps }]
   );
-  return compilePlan(sources, { range: null });
+  const { places } = await AddressBook.open(stateDir, crypto.getRandomValues(new Uint8Array(21)));
+  const { ranges } = compilePlan(sources, { range: null });
+  const placed = new Map(ranges.map((range) => [formatPrefix(range), range]));
+  return compilePlan(sources, { range: null, places: new Map([...placed, ...places]) });
 }
 
 export function profileFacts({ profile, name }: KnownCluster): ProfileFacts {

@@ -3,19 +3,26 @@
  *
  * @module
  */
+import { z } from "zod";
 import { describeError, VnetError } from "../../error.ts";
 import type { DaemonFacts, DaemonStatus, ProcessFacts } from "../../health/mod.ts";
 import { parseEndpoint, parseIp, parsePrefix } from "../../ip/mod.ts";
 import type { StatusV1 } from "../../status/mod.ts";
 import { ControlClient } from "../control_client.ts";
+import type { Paths } from "../paths/mod.ts";
 import { codeOf } from "./ask.ts";
 
+const StartErrorSchema = z.object({ message: z.string() });
+
 /** Asks the daemon for its status; whether its socket is there tells a crash from an end. */
-export async function findDaemon(controlSocket: string): Promise<DaemonFacts> {
+export async function findDaemon(paths: Paths): Promise<DaemonFacts> {
+  const { controlSocket } = paths;
   try {
     await Deno.lstat(controlSocket);
   } catch (thrown) {
-    if (thrown instanceof Deno.errors.NotFound) return { kind: "down", crashed: false };
+    if (thrown instanceof Deno.errors.NotFound) {
+      return { kind: "down", crashed: false, lastError: await findLastError(paths) };
+    }
     return { kind: "silent", reason: `${controlSocket}: ${codeOf(thrown)}` };
   }
   try {
@@ -29,19 +36,45 @@ export async function findDaemon(controlSocket: string): Promise<DaemonFacts> {
   }
 }
 
+/**
+ * Reads why the daemon ended. What it left before it last wrote its address book is of an earlier day: every
+ * daemon that gets ready writes the book.
+ */
+async function findLastError({ runtimeDir, stateDir }: Paths): Promise<string | null> {
+  try {
+    const path = `${runtimeDir}/start-error.json`;
+    const [left, wrote] = await Promise.all([timeOf(path), timeOf(`${stateDir}/leases.json`)]);
+    if (left === null || (wrote !== null && left < wrote)) return null;
+    return StartErrorSchema.parse(JSON.parse(await Deno.readTextFile(path))).message;
+  } catch {
+    return null; // a hint is nothing to fail for
+  }
+}
+
+async function timeOf(path: string): Promise<number | null> {
+  try {
+    return (await Deno.stat(path)).mtime?.getTime() ?? null;
+  } catch (thrown) {
+    if (thrown instanceof Deno.errors.NotFound) return null;
+    throw thrown;
+  }
+}
+
 async function whySilent(path: string): Promise<DaemonFacts> {
   try {
     (await Deno.connect({ transport: "unix", path })).close();
     return { kind: "silent", reason: "it accepts connections and answers nothing" };
   } catch (thrown) {
-    if (thrown instanceof Deno.errors.ConnectionRefused) return { kind: "down", crashed: true };
+    if (thrown instanceof Deno.errors.ConnectionRefused) {
+      return { kind: "down", crashed: true, lastError: null };
+    }
     return { kind: "silent", reason: `${path}: ${codeOf(thrown)}` };
   }
 }
 
 /** Reads the public status into values. */
 function readStatus(status: StatusV1): DaemonStatus {
-  const { link, dns, packets } = status;
+  const { link, dns, access, connections } = status;
   return {
     state: status.state,
     version: status.version,
@@ -71,8 +104,14 @@ function readStatus(status: StatusV1): DaemonStatus {
       message,
       hint: hint ?? null,
     })),
-    refusedNoOwner: packets?.["refused_no_owner"] ?? null,
-    refusals: status.connections.recent_failures,
+    access: access === undefined
+      ? null
+      : { sharedWith: access.shared_with, containers: access.containers },
+    refusedOwners: (connections.refused_owners ?? []).map(({ uid, total }) => ({
+      uid: uid ?? null,
+      total,
+    })),
+    refusals: connections.recent_failures,
   };
 }
 

@@ -72,7 +72,7 @@ interface Known {
 export async function gather(options: GatherOptions): Promise<Gathered> {
   const meter = new Meter(options.signal);
   const [daemon, clusters] = await Promise.all([
-    meter.measure("daemon", () => findDaemon(options.paths.controlSocket), STATUS_MS),
+    meter.measure("daemon", () => findDaemon(options.paths), STATUS_MS),
     meter.measure("profiles", () => readClusters(options.paths)),
   ]);
   const found: Facts["daemon"] = daemon.kind === "unknown"
@@ -81,7 +81,10 @@ export async function gather(options: GatherOptions): Promise<Gathered> {
   const status = found.kind === "measured" && found.value.kind === "running"
     ? found.value.status
     : null;
-  const wanted = await meter.measure("wanted", () => readWanted(status, required(clusters)));
+  const wanted = await meter.measure(
+    "wanted",
+    () => readWanted(options.paths, status, required(clusters)),
+  );
   const known: Known = { options, meter, status, clusters, wanted };
   const [machine, dns, cluster, target] = await Promise.all([
     measureMachine(known),
@@ -102,12 +105,16 @@ export async function gather(options: GatherOptions): Promise<Gathered> {
   return { facts, attempts: meter.attempts };
 }
 
-function readWanted(status: DaemonStatus | null, clusters: readonly KnownCluster[]) {
+async function readWanted(
+  { stateDir }: Paths,
+  status: DaemonStatus | null,
+  clusters: readonly KnownCluster[],
+) {
   if (status?.link != null && status.dns !== null) {
     const { ranges } = status.link;
     return { source: "daemon" as const, ranges, zones: status.dns.zones };
   }
-  const { ranges, zones } = planOf(clusters);
+  const { ranges, zones } = await planOf(clusters, stateDir);
   if (ranges.length === 0) throw new Unmeasured("nothing is known of any cluster yet");
   return { source: "saved-state" as const, ranges, zones };
 }

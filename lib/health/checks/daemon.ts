@@ -33,8 +33,12 @@ function judgeAlive(daemon: DaemonFacts): readonly Judgement[] {
         fix: RESTART,
       });
     case "down": {
+      const { lastError, crashed } = daemon;
       const detail = { fix: command("sudo vnet up --detach"), blocks: true };
-      if (!daemon.crashed) return warn("vnet is not up", detail);
+      if (lastError !== null) {
+        return fail("vnet ended by itself", { ...detail, cause: lastError });
+      }
+      if (!crashed) return warn("vnet is not up", detail);
       const cause = "the daemon was killed, or it crashed; its socket is still there";
       return fail("vnet is not up any more", { ...detail, cause });
     }
@@ -167,7 +171,8 @@ function isDead({ proxies }: Facts, profile: string): boolean {
 }
 
 /** Findings of the daemon that another check has by itself. */
-const JUDGED_ELSEWHERE: readonly string[] = ["helper-lost", "range-full"];
+const JUDGED_ELSEWHERE =
+  /^(helper-lost|range-full|range-moved|range-shadowed|ipv6-off|link-restored|link-contested|dns-.*)$/;
 
 const config: Check = {
   id: "cluster.config",
@@ -176,7 +181,7 @@ const config: Check = {
   dependsOn: ["daemon.alive"],
   judge: (facts) =>
     whenUp(facts, ({ findings }) => {
-      const own = findings.filter(({ code }) => !JUDGED_ELSEWHERE.includes(code));
+      const own = findings.filter(({ code }) => !JUDGED_ELSEWHERE.test(code));
       if (own.length === 0) return ok("everything the clusters say is in force");
       const hint = own.find(({ hint }) => hint !== null)?.hint;
       return warn(
@@ -195,13 +200,21 @@ const owner: Check = {
   severity: "warning",
   dependsOn: ["daemon.alive"],
   judge: (facts) =>
-    whenUp(facts, ({ uid, refusals, refusedNoOwner }) => {
-      const foreign = refusals.filter(({ code }) => code === "owner-refused").length;
-      const counts = [seen("refused lately", `${foreign} of other users' connections`)];
-      if (refusedNoOwner !== null) {
-        counts.push(seen("refused so far", `${refusedNoOwner} without a socket on this machine`));
+    whenUp(facts, ({ uid, access, refusedOwners }) => {
+      const evidence = refusedOwners.map(({ uid, total }) =>
+        seen("refused", `${total} of ${uid === null ? "containers and other hosts" : `uid ${uid}`}`)
+      );
+      const sharedWith = access?.sharedWith ?? [];
+      if (sharedWith === "all") {
+        return warn("every user of this machine may connect as you", {
+          evidence,
+          cause: "vnet was brought up with --share all",
+          fix: RESTART,
+        });
       }
-      return ok(`on: only programs of uid ${uid} and root may connect`, { evidence: counts });
+      const uids = [uid, ...sharedWith, ...(uid === 0 ? [] : [0])].join(", ");
+      const others = access?.containers === "allow" ? ", and containers" : "";
+      return ok(`on: only programs of uid ${uids}${others} may connect`, { evidence });
     }),
 };
 

@@ -1,6 +1,6 @@
 /** vnet's own DNS server: how the machine is told of it, whether it answers, and whom it asks. */
 import { equalEndpoint, formatEndpoint } from "../../ip/mod.ts";
-import type { DnsChoiceFacts, DnsStatus, ListenerFacts } from "../facts.ts";
+import type { DaemonFinding, DnsChoiceFacts, DnsStatus, ListenerFacts } from "../facts.ts";
 import {
   advice,
   type Check,
@@ -23,14 +23,21 @@ const mode: Check = {
   severity: "warning",
   dependsOn: [],
   judge: (facts) => {
-    const dns = statusOf(facts)?.dns ?? null;
-    return dns === null ? judged(facts.dnsChoice, judgeChoice) : judgeMode(dns);
+    const status = statusOf(facts);
+    if (status === null || status.dns === null) return judged(facts.dnsChoice, judgeChoice);
+    return judgeMode(status.dns, status.findings);
   },
 };
 
-function judgeMode({ backend, why, server }: DnsStatus): readonly Judgement[] {
+/** What the daemon says against the mode is measured by the checks of the zones and resolvers. */
+function judgeMode(
+  { backend, why, server }: DnsStatus,
+  findings: readonly DaemonFinding[],
+): readonly Judgement[] {
   const evidence = [
     ...why.map((line) => seen("why", line)),
+    ...findings.filter(({ code }) => code.startsWith("dns-"))
+      .map(({ message }) => seen("but", message)),
     seen("server", formatEndpoint(server)),
   ];
   if (backend !== "none") return ok(backend, { evidence });
@@ -52,10 +59,12 @@ function judgeChoice({ backend, why, warnings }: DnsChoiceFacts): readonly Judge
       fix: advice("Make /etc/resolv.conf writable, or point your resolver at vnet by hand"),
     });
   }
-  if (warnings.length === 0) return ok(`${backend}, when vnet comes up`, { evidence });
+  if (backend !== "resolved" || warnings.length === 0) {
+    return ok(`${backend}, when vnet comes up`, { evidence });
+  }
   return warn(`${backend}, when vnet comes up, but not for every program`, {
     evidence,
-    fix: advice("Use systemd-resolved's stub in /etc/resolv.conf, or `vnet up --dns direct`"),
+    fix: advice("Let /etc/resolv.conf point to systemd-resolved's stub, or `vnet up --dns direct`"),
   });
 }
 

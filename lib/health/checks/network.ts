@@ -1,10 +1,18 @@
 /** The device, its addresses, and who else uses the range. */
-import { contains, equalIp, formatIp, formatPrefix, type Prefix } from "../../ip/mod.ts";
+import {
+  contains,
+  equalIp,
+  formatIp,
+  formatPrefix,
+  type IpAddress,
+  type Prefix,
+} from "../../ip/mod.ts";
 import type { Facts, LinkStatus, NetworkFacts } from "../facts.ts";
 import {
   advice,
   type Check,
   command,
+  type Detail,
   fail,
   type Fix,
   judged,
@@ -13,7 +21,7 @@ import {
   seen,
   warn,
 } from "../finding.ts";
-import { type Conflict, findConflicts, findFreeRange } from "../routing.ts";
+import { findConflicts, findFreeRange } from "../routing.ts";
 import { NOT_UP, statusOf, whenUp } from "../running.ts";
 
 const RESTART = command("sudo vnet restart");
@@ -113,6 +121,9 @@ const conflict: Check = {
     ),
 };
 
+/** What the daemon says of its own about the range. */
+const RANGE_FINDINGS: readonly string[] = ["range-moved", "range-shadowed"];
+
 function judgeRanges(
   facts: Facts,
   network: NetworkFacts,
@@ -122,49 +133,63 @@ function judgeRanges(
   const texts = ranges.map(formatPrefix).join(" ");
   const conflicts = findConflicts(network, ranges, ifindex);
   const resolvers = resolversIn(facts, ranges);
-  if (conflicts.length === 0 && resolvers.length === 0) {
-    return ok(`nothing else uses ${texts}`, { blocks: false });
-  }
   const evidence = [
     ...conflicts.map(({ kind, taken, link }) => seen(kind, `${formatPrefix(taken)} on ${link}`)),
-    ...resolvers.map((text) => seen("resolver", text)),
+    ...resolvers.map((address) => seen("resolver", formatIp(address))),
+    ...(statusOf(facts)?.findings ?? []).filter(({ code }) => RANGE_FINDINGS.includes(code))
+      .map(({ message }) => seen("daemon says", message)),
   ];
-  const detail = { evidence, fix: otherRange(network, ranges, ifindex, link !== null) };
-  const stolen = conflicts.filter(({ steals }) => steals);
-  if (link === null || stolen.length > 0 || resolvers.length > 0) {
-    return fail(`something else uses ${texts}`, { ...detail, cause: describe(conflicts, link) });
+  const [first] = conflicts;
+  const range = first?.range ??
+    ranges.find((range) => resolvers.some((address) => contains(range, address)));
+  if (range === undefined) return ok(`nothing else uses ${texts}`, { evidence });
+  const others = resolvers.map((address) => ({
+    address,
+    length: address.family === 4 ? 32 : 128,
+  }));
+  const free = range.address.family === 4 ? findFreeRange(network, range, others, ifindex) : null;
+  const detail = { evidence, fix: otherRange(free, link !== null), blocks: false };
+  if (link === null) return judgePlanned(range, free, detail);
+  if (resolvers.length === 0 && conflicts.every(({ steals }) => !steals)) {
+    return warn(`a larger network contains ${formatPrefix(range)}`, {
+      ...detail,
+      cause: "vnet's range is the more specific one and wins: the rest of that network still works",
+    });
   }
-  return warn(`a larger network contains ${texts}`, {
+  const links = [...new Set(conflicts.map(({ link }) => link))].join(", ");
+  return fail(`something else uses a part of ${formatPrefix(range)}`, {
     ...detail,
-    cause: "vnet's range is the more specific one and wins: the rest of that network still works",
+    cause: links === ""
+      ? "a resolver of this machine has an address in the range"
+      : `packets for some apps go to ${links} instead`,
+    blocks: true,
   });
 }
 
-function describe(conflicts: readonly Conflict[], link: LinkStatus | null): string {
-  const links = [...new Set(conflicts.map(({ link }) => link))].join(", ");
-  if (conflicts.length === 0) return "a resolver of this machine has an address in the range";
-  return link === null
-    ? `${links} has it already: vnet will not take what is another's`
-    : `packets for some apps go to ${links} instead`;
+/** While vnet is down: what it will do when it comes up. */
+function judgePlanned(
+  range: Prefix,
+  free: Prefix | null,
+  detail: Detail,
+): readonly Judgement[] {
+  if (free === null) {
+    return fail(`${formatPrefix(range)} is taken, and nothing else is free`, detail);
+  }
+  return warn(`${formatPrefix(range)} is taken: vnet will use ${formatPrefix(free)} instead`, {
+    ...detail,
+    fix: advice("Nothing; to choose a range yourself, use `vnet up --cidr`"),
+  });
 }
 
 /** Nameservers of this machine that would vanish behind the range. */
-function resolversIn(facts: Facts, ranges: readonly Prefix[]): readonly string[] {
-  const upstreams = statusOf(facts)?.dns?.upstreams ?? [];
-  return upstreams.filter(({ address }) => ranges.some((range) => contains(range, address)))
-    .map(({ address }) => formatIp(address));
+function resolversIn(facts: Facts, ranges: readonly Prefix[]): readonly IpAddress[] {
+  return (statusOf(facts)?.dns?.upstreams ?? []).map(({ address }) => address)
+    .filter((address) => ranges.some((range) => contains(range, address)));
 }
 
-function otherRange(
-  network: NetworkFacts,
-  ranges: readonly Prefix[],
-  ifindex: number,
-  isUp: boolean,
-): Fix {
-  const free = findFreeRange(network, ranges, ifindex);
-  if (free === null) return advice("No private range is free: disconnect the other network");
-  const verb = isUp ? "restart" : "up --detach";
-  return command(`sudo vnet ${verb} --cidr ${formatPrefix(free)}`);
+function otherRange(free: Prefix | null, isUp: boolean): Fix {
+  if (free === null) return advice("Disconnect the other network: no private range is free");
+  return command(`sudo vnet ${isUp ? "restart" : "up --detach"} --cidr ${formatPrefix(free)}`);
 }
 
 const full: Check = {

@@ -1,11 +1,25 @@
 /** Where packets really go. */
 import { contains, equalPrefix, formatIp, formatPrefix, type IpAddress } from "../../ip/mod.ts";
 import type { Facts, LinkStatus, Way } from "../facts.ts";
-import { type Check, command, fail, judged, type Judgement, ok, seen, skip } from "../finding.ts";
+import {
+  advice,
+  type Check,
+  command,
+  fail,
+  judged,
+  type Judgement,
+  ok,
+  seen,
+  skip,
+  warn,
+} from "../finding.ts";
 import { linkTo } from "../routing.ts";
 import { NOT_UP, whenUp } from "../running.ts";
 
 const RESTART = command("sudo vnet restart");
+
+/** What the helper tells of a link whose routes or addresses somebody takes. */
+const KEEPER_FINDINGS: readonly string[] = ["link-restored", "link-contested"];
 
 const present: Check = {
   id: "route.range",
@@ -13,15 +27,27 @@ const present: Check = {
   severity: "error",
   dependsOn: ["daemon.alive", "tun.link"],
   judge: (facts) =>
-    whenUp(facts, ({ link }) => {
+    whenUp(facts, ({ link, findings }) => {
       if (link === null) return NOT_UP;
+      const contested = findings.find(({ code }) => code === "link-contested");
       return judged(facts.network, ({ routes, links }) => {
         const own = links.find(({ name }) => name === link.name)?.ifindex ?? -1;
         const missing = link.ranges.filter((range) =>
           !routes.some(({ prefix, ifindex }) => ifindex === own && equalPrefix(prefix, range))
         );
-        if (missing.length === 0) return ok(`${link.ranges.map(formatPrefix).join(" ")}`);
+        const evidence = findings.filter(({ code }) => KEEPER_FINDINGS.includes(code))
+          .map(({ message }) => seen("daemon says", message));
+        if (missing.length === 0) {
+          const texts = link.ranges.map(formatPrefix).join(" ");
+          if (contested === undefined) return ok(texts, { evidence });
+          return warn(`${texts}, but not undisputed`, {
+            evidence,
+            cause: "another program keeps removing addresses or routes of vnet's",
+            fix: advice(contested.hint ?? "Have that program leave vnet's link alone"),
+          });
+        }
         return fail(`no route leads ${missing.map(formatPrefix).join(" and ")} to ${link.name}`, {
+          evidence,
           cause: "another program removed it",
           fix: RESTART,
         });
