@@ -1,0 +1,70 @@
+/**
+ * The command lines of vnet in a text, and whether the program understands them. Nothing is run.
+ *
+ * @module
+ */
+import { runParserSync } from "@optique/core/facade";
+import { formatMessage } from "@optique/core/message";
+import { PARSER } from "../../lib/cli/parser.ts";
+
+/** Arguments of one `vnet …` in a line of shell. */
+export type Arguments = readonly string[];
+
+/**
+ * Finds the calls of vnet in one line of shell: at its beginning, behind `sudo`, in a pipe, after `&&`.
+ *
+ * @throws SyntaxError for quotes that do not end.
+ */
+export function callsIn(line: string): Arguments[] {
+  const calls: string[][] = [];
+  for (const words of splitCommands(line)) {
+    let at = 0;
+    while (/^[A-Z_]+=/.test(words[at] ?? "") || words[at] === "sudo" || words[at] === "-E") at++;
+    if (words[at] === "vnet") calls.push(words.slice(at + 1));
+  }
+  return calls;
+}
+
+/** Says what the program would say against the arguments; `null` if it understands them. */
+export function complaintOf(args: Arguments): string | null {
+  class Complaint extends Error {}
+  try {
+    runParserSync(PARSER, "vnet", [...args], {
+      help: { command: true, option: true, onShow: () => null as never },
+      version: { value: "0", option: true, onShow: () => null as never },
+      completion: { command: { names: ["completions"] }, onShow: () => null as never },
+      stdout: () => {},
+      stderr: () => {},
+      onError: (_status, error) => {
+        throw new Complaint(typeof error === "string" ? error : formatMessage(error ?? []));
+      },
+    });
+    return null;
+  } catch (thrown) {
+    if (thrown instanceof Complaint) return thrown.message;
+    throw thrown;
+  }
+}
+
+const WORD = /\s*(?:(#.*)|(&&|\|\||[|;&<>]+)|((?:"(?:[^"\\]|\\.)*"|'[^']*'|\\.|[^\s"'\\|;&<>])+))/y;
+
+function splitCommands(line: string): string[][] {
+  const commands: string[][] = [[]];
+  WORD.lastIndex = 0;
+  while (/\S/.test(line.slice(WORD.lastIndex))) {
+    const found = WORD.exec(line);
+    if (found === null) throw new SyntaxError(`Cannot read the shell line ${line}`);
+    const [, comment, operator, word] = found;
+    if (comment !== undefined) break;
+    if (operator !== undefined) commands.push([]);
+    else if (word !== undefined) commands.at(-1)!.push(unquote(word));
+  }
+  return commands;
+}
+
+function unquote(word: string): string {
+  return word.replace(
+    /"((?:[^"\\]|\\.)*)"|'([^']*)'|\\(.)/g,
+    (_whole, double, single, escaped) => double?.replace(/\\(["\\$`])/g, "$1") ?? single ?? escaped,
+  );
+}
