@@ -49,14 +49,25 @@ story("refuse: what cannot work says why and what helps", async (step, lab) => {
   await step("up with a device name that somebody else has", async () => {
     const holder = client.spawn(["socat", "TUN,tun-name=vnet0,iff-up", "EXEC:cat"]);
     await until("vnet0 is there", 2_000, () => linkExists(client.pid, "vnet0"));
-    refused(await vnet.run(["up", "--detach"], { expect: "any" }), "tun-busy", 1);
+    const named = ["up", "--detach", "--link", "vnet0"];
+    refused(await vnet.run(named, { expect: "any" }), "tun-busy", 1);
+    await vnet.run(["up", "--detach"]);
+    ok(linkExists(client.pid, "vnet1"), "It took no other name");
+    await vnet.run(["down"]);
     await holder.stop();
     await checkUntouched(world);
   });
 
   await step("up with a range that somebody else routes", async () => {
     await client.script("ip route add 100.100.128.0/17 via 192.168.77.1");
-    refused(await vnet.run(["up", "--detach"], { expect: "any" }), "range-conflict", 1);
+    const forced = ["up", "--detach", "--cidr", "100.100.0.0/16"];
+    refused(await vnet.run(forced, { expect: "any" }), "range-conflict", 1);
+    await checkUntouched(world);
+    await vnet.run(["up", "--detach"]);
+    equal(await client.output(["curl", "-sS", "http://web.vnet.example.com/"]), "port 80");
+    const { findings } = await vnet.json<{ findings: Finding[] }>(["status"]);
+    ok(findings.find(({ code }) => code === "range-moved")?.hint, "Nothing was said");
+    await vnet.run(["down"]);
     await client.script("ip route del 100.100.128.0/17");
     await checkUntouched(world);
   });
