@@ -8,7 +8,15 @@ import type { AppTarget } from "../config/mod.ts";
 import { NetworkError } from "../error.ts";
 import type { LocalPolicy } from "../identity/mod.ts";
 import type { CarrierFlow } from "../io/mod.ts";
-import { formatIp, formatPrefix, type IpAddress, type Ipv4, type Prefix } from "../ip/mod.ts";
+import {
+  contains,
+  equalPrefix,
+  formatIp,
+  formatPrefix,
+  type IpAddress,
+  type Ipv4,
+  type Prefix,
+} from "../ip/mod.ts";
 import { closeFd, Datapath, findListener, type Shim } from "../os/mod.ts";
 import type { StatusV1 } from "../status/mod.ts";
 import type { LinkAddresses } from "./address_book.ts";
@@ -24,8 +32,10 @@ const HELD_TIMEOUT_MS = 35_000;
 export interface NetworkOptions {
   readonly shim: Shim;
   readonly helper: HelperLink;
-  readonly link: string;
+  /** `null` for the first name that is free. */
+  readonly link: string | null;
   readonly addresses: LinkAddresses;
+  /** The link's own addresses are of this one: it stays for the link's life. */
   readonly range: Prefix;
   readonly policy: LocalPolicy;
   readonly findProgram: ProgramFinder;
@@ -117,8 +127,8 @@ export class Network implements AsyncDisposable {
         heldTimeoutMs: HELD_TIMEOUT_MS,
         requireOwner: !options.policy.containers,
       });
-      const { vnet_header: offload, link: name } = opened;
-      return new Network(options, { datapath, listeners, offload, hasIpv6, name });
+      const { vnet_header: offload, link: name, ifindex } = opened;
+      return new Network(options, { datapath, listeners, offload, hasIpv6, name, ifindex });
     } catch (thrown) {
       for (const listener of listeners) listener.close();
       for (const fd of [tunFd, raw4Fd, raw6Fd]) if (fd !== null) closeFd(shim, fd);
@@ -164,7 +174,7 @@ export class Network implements AsyncDisposable {
 
   /** The public form of the link. */
   render(): NonNullable<StatusV1["link"]> {
-    return this.#link;
+    return { ...this.#link, ranges: this.routes.map(formatPrefix) };
   }
 
   /** Refused connections by the user whose they were. */
