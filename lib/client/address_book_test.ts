@@ -95,3 +95,29 @@ Deno.test("AddressBook.open() throws for a damaged book and keeps it", () =>
     );
     equal(await Deno.readTextFile(`${dir}/leases.json`), "{ not json");
   }));
+
+Deno.test("AddressBook remembers where ranges lie, and forgets who went home", () =>
+  withDir(async (dir) => {
+    const [home, away, other] = ["100.64.0.0/10", "172.16.0.0/16", "10.7.0.0/16"];
+    const first = await AddressBook.open(dir, RANDOM);
+    first.remember(new Map([[home, parsePrefix(away)], [other, parsePrefix(other)]]));
+    await first.save();
+    const second = await AddressBook.open(dir, RANDOM);
+    deepEqual([...second.places], [[home, parsePrefix(away)]]);
+    second.remember(new Map([[other, parsePrefix("10.8.0.0/16")]]));
+    deepEqual([...second.places.keys()].sort(), [other, home].sort());
+    second.remember(new Map([[home, parsePrefix(home)]]));
+    await second.save();
+    const third = await AddressBook.open(dir, RANDOM);
+    deepEqual([...third.places.keys()], [other]);
+  }));
+
+Deno.test("AddressBook gives the link's own addresses to no name, whichever range they lie in", () =>
+  withDir(async (dir) => {
+    const book = await AddressBook.open(dir, RANDOM);
+    const { self4, peer4 } = book.linkAddresses(parsePrefix("10.9.0.8/29"));
+    const names = Array.from({ length: 40 }, (_, index) => `n${index}.example.test`);
+    const given = Object.values(texts(book.assign(plan(names, parsePrefix("10.9.0.0/27")), 0)));
+    equal(given.includes("10.9.0.10") || given.includes("10.9.0.9"), false);
+    deepEqual([formatIp(self4), formatIp(peer4)], ["10.9.0.9", "10.9.0.10"]);
+  }));
