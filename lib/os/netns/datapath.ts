@@ -173,6 +173,7 @@ Deno.test("a listener that does not exist refuses a released SYN", async () => {
 Deno.test("a removed device ends the events with tun-lost", async () => {
   const world = new World();
   linkDelete(shim, world.tun.ifindex);
+  await rejects(world.ended, { code: "tun-lost" });
   await rejects(world.close(), { code: "tun-lost" });
 });
 
@@ -193,8 +194,8 @@ Deno.test("UDP to the range is refused by ICMP", async () => {
 Deno.test("aborting the connections of a range fails their clients at once", async () => {
   await using world = new World();
   const [client, { conn }] = await Promise.all([world.connect(APP4, 443), world.accept(4)]);
-  const reading = rejects(client.read(new Uint8Array(1)), Deno.errors.ConnectionAborted);
-  // one or two: the first one's RST may end the other before it is looked at
+  // the listener's side may be aborted first: then its RST reaches the client, and one is left to abort
+  const reading = rejects(client.read(new Uint8Array(1)), /abort|reset/);
   ok(destroySockets(shim, RANGE4) >= 1);
   await reading;
   client.close();

@@ -8,7 +8,18 @@ import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { formatIp, type IpAddress } from "../../ip/mod.ts";
 import { closeFd, SeqpacketSocket, socketPair, spawn, waitProcess } from "../mod.ts";
-import { APP4, APP6, APPS, receiveAll, SELF4, SELF6, sendBulk, shim, World } from "./world.ts";
+import {
+  APP4,
+  APP6,
+  APPS,
+  needing,
+  receiveAll,
+  SELF4,
+  SELF6,
+  sendBulk,
+  shim,
+  World,
+} from "./world.ts";
 
 const BULK_BYTES = 16 * 1024 * 1024;
 
@@ -28,16 +39,6 @@ async function run(command: string, ...args: string[]): Promise<string> {
   const text = new TextDecoder();
   if (!success) throw new Error(`${command} ${args.join(" ")}: ${text.decode(stderr)}`);
   return text.decode(stdout);
-}
-
-async function has(command: string): Promise<boolean> {
-  try {
-    await new Deno.Command(command, { args: ["--version"], stdout: "null", stderr: "null" })
-      .output();
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 async function withFirewall(test: () => Promise<void>): Promise<void> {
@@ -75,13 +76,12 @@ async function exchange(world: World, app: IpAddress): Promise<void> {
   conn.close();
 }
 
-const hasNft = await has("nft");
-const nftNeeded = hasNft ? "" : " — skipped: nft is missing (apt install nftables)";
+const nft = await needing("nft", "nftables");
+const ip = await needing("ip", "iproute2");
 
 for (const app of APPS) {
   Deno.test({
-    name: `a firewall that drops input stops nothing (IPv${app.family})${nftNeeded}`,
-    ignore: !hasNft,
+    ...nft(`a firewall that drops input stops nothing (IPv${app.family})`),
     fn: () =>
       withFirewall(async () => {
         await using world = new World();
@@ -92,8 +92,7 @@ for (const app of APPS) {
   });
 
   Deno.test({
-    name: `a firewall that drops input lets rejections through (IPv${app.family})${nftNeeded}`,
-    ignore: !hasNft,
+    ...nft(`a firewall that drops input lets rejections through (IPv${app.family})`),
     fn: () =>
       withFirewall(async () => {
         await using world = new World({
@@ -119,20 +118,23 @@ Deno.test("a strict reverse path filter stops nothing and finds no martians", as
   equal(filtered, "0");
 });
 
-Deno.test("a client from another address of this host is served too", async () => {
-  await using world = new World();
-  await run("ip", "address", "add", "10.77.0.1/32", "dev", "lo");
-  const child = spawn(shim, {
-    command: Deno.execPath(),
-    args: ["eval", CONNECT_FROM, "10.77.0.1", formatIp(APP4)],
-    stderr: "inherit",
-  });
-  const { conn, flow } = await world.accept(4);
-  equal(formatIp(flow.source.address), "10.77.0.1");
-  await conn.write(new Uint8Array(5));
-  conn.close();
-  deepEqual(await waitProcess(shim, child), { code: 5 });
-  await run("ip", "address", "del", "10.77.0.1/32", "dev", "lo");
+Deno.test({
+  ...ip("a client from another address of this host is served too"),
+  fn: async () => {
+    await using world = new World();
+    await run("ip", "address", "add", "10.77.0.1/32", "dev", "lo");
+    const child = spawn(shim, {
+      command: Deno.execPath(),
+      args: ["eval", CONNECT_FROM, "10.77.0.1", formatIp(APP4)],
+      stderr: "inherit",
+    });
+    const { conn, flow } = await world.accept(4);
+    equal(formatIp(flow.source.address), "10.77.0.1");
+    await conn.write(new Uint8Array(5));
+    conn.close();
+    deepEqual(await waitProcess(shim, child), { code: 5 });
+    await run("ip", "address", "del", "10.77.0.1/32", "dev", "lo");
+  },
 });
 
 /** Exits with the number of bytes read. */
@@ -165,8 +167,7 @@ function neighbour(): string {
 }
 
 Deno.test({
-  name: "a neighbour that routes the range to this host gets nothing",
-  ignore: !await has("ip"),
+  ...ip("a neighbour that routes the range to this host gets nothing"),
   fn: async () => {
     const [ours, theirs] = socketPair(shim);
     const pid = spawn(shim, {

@@ -66,7 +66,8 @@ export class World implements AsyncDisposable {
   readonly listenPort: number;
   readonly listenPort6: number;
   readonly #listeners: readonly Deno.TcpListener[];
-  readonly #events: Promise<void>;
+  /** Ends when the events do. */
+  readonly ended: Promise<void>;
   readonly syns: SynEvent[] = [];
 
   constructor(options: WorldOptions = {}) {
@@ -105,7 +106,7 @@ export class World implements AsyncDisposable {
     addRoute(shim, ifindex, RANGE4, { source: SELF4, congestion: "cubic" });
     addRoute(shim, ifindex, PREFIX6, { source: SELF6, congestion: "cubic" });
     this.datapath.setLeases([APP4], []);
-    this.#events = this.#answer(options.onSyn ?? ((event, datapath) => datapath.release(event.id)));
+    this.ended = this.#answer(options.onSyn ?? ((event, datapath) => datapath.release(event.id)));
   }
 
   #guard(ifindexes: readonly number[]): [number, number] {
@@ -149,7 +150,7 @@ export class World implements AsyncDisposable {
   async close(): Promise<void> {
     for (const listener of this.#listeners) listener.close();
     await this.datapath.close();
-    await this.#events;
+    await this.ended;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -188,4 +189,15 @@ export async function receiveAll(conn: Deno.TcpConn): Promise<{ bytes: number; s
 function checksum(sum: number, bytes: Uint8Array): number {
   for (const byte of bytes) sum = (Math.imul(sum, 31) + byte) | 0;
   return sum;
+}
+
+/** What a test is called, and whether it is left out, where it needs a program. */
+export async function needing(
+  command: string,
+  debianPackage: string,
+): Promise<(name: string) => { name: string; ignore: boolean }> {
+  const quiet = { args: ["--version"], stdout: "null", stderr: "null" } as const;
+  const found = await new Deno.Command(command, quiet).output().then(() => true, () => false);
+  const reason = ` — skipped: ${command} is missing (apt install ${debianPackage})`;
+  return (name) => ({ name: found ? name : name + reason, ignore: !found });
 }
