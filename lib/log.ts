@@ -20,7 +20,11 @@ export type LogForm = "json" | "text";
 
 /** Sends log records to a writer; called once by a program's entry, never by a library. */
 export async function configureLog(
-  options: { readonly level: LogLevel; readonly form: LogForm; readonly write: (line: string) => void },
+  options: {
+    readonly level: LogLevel;
+    readonly form: LogForm;
+    readonly write: (line: string) => void;
+  },
 ): Promise<void> {
   await configure({
     reset: true,
@@ -32,7 +36,9 @@ export async function configureLog(
         }
         const time = new Date(record.timestamp).toISOString().slice(11, 23);
         const values = Object.entries(record.properties)
-          .map(([key, value]) => ` ${key}=${typeof value === "string" ? value : JSON.stringify(value)}`)
+          .map(([key, value]) =>
+            ` ${key}=${typeof value === "string" ? value : JSON.stringify(value)}`
+          )
           .join("");
         const folder = record.category.slice(1).join(".");
         options.write(`${time} ${record.level} ${folder}: ${record.message.join("")}${values}\n`);

@@ -55,7 +55,11 @@ Deno.test("vnet ends with the documented status and one line with a code and a h
   withHome(async (home) => {
     const cases: [args: string[], code: number, stderr: RegExp][] = [
       [["bogus"], 2, /^error: .*"bogus" \[usage\]\nhint: Run `vnet help`\n$/],
-      [["up", "--share", "bob"], 2, /^error: .*user:NAME, group:NAME or all: "bob".* \[usage\]\nhint: /],
+      [
+        ["up", "--share", "bob"],
+        2,
+        /^error: .*user:NAME, group:NAME or all: "bob".* \[usage\]\nhint: /,
+      ],
       [["up", "--dtach"], 2, /^error: .* \[usage\]\nhint: Did you mean "--detach"\? .*\n$/],
       [["login"], 2, /^error: Missing option "--proxy" \[usage\]\nhint: .*\n$/],
       [["login", "--proxy", "a:b:c"], 2, /^error: Cannot read the proxy "a:b:c" \[usage\]\nhint: /],
@@ -117,7 +121,9 @@ Deno.test("vnet lists every mistake of a file at once, with file, key, found and
     );
     const { code, stderr } = await vnet(home, "server", "start", "--config", file);
     equal(code, 1);
-    for (const key of ["version", "data_dir", "proxy_service.public_addr", "proxy_service.listen_addr"]) {
+    for (
+      const key of ["version", "data_dir", "proxy_service.public_addr", "proxy_service.listen_addr"]
+    ) {
       match(stderr, new RegExp(`${key.replaceAll(".", "\\.")}.*found .*, expected `));
     }
     match(stderr, new RegExp(`"${file}"`));

@@ -196,8 +196,8 @@ export async function needing(
   command: string,
   debianPackage: string,
 ): Promise<(name: string) => { name: string; ignore: boolean }> {
-  const quiet = { args: ["--version"], stdout: "null", stderr: "null" } as const;
-  const found = await new Deno.Command(command, quiet).output().then(() => true, () => false);
+  const found = await new Deno.Command(command, { args: ["--version"] }).output()
+    .then(() => true, () => false);
   const reason = ` — skipped: ${command} is missing (apt install ${debianPackage})`;
   return (name) => ({ name: found ? name : name + reason, ignore: !found });
 }
