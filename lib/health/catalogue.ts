@@ -17,9 +17,9 @@ import type { Check } from "./finding.ts";
 /** The catalogue. */
 export const CHECKS: readonly Check[] = [
   ...SYSTEM_CHECKS,
+  ...LEFTOVER_CHECKS,
   ...CLUSTER_CHECKS,
   ...DAEMON_CHECKS,
-  ...LEFTOVER_CHECKS,
   ...NETWORK_CHECKS,
   ...ROUTE_CHECKS,
   ...DNS_CHECKS,

@@ -137,6 +137,8 @@ export interface ProcessFacts {
   readonly stoppedHelpers: readonly number[];
   /** Shells that repair the machine should their helper be killed. */
   readonly guards: readonly number[];
+  /** Repairs under way. */
+  readonly repairs: readonly number[];
 }
 
 export interface WantedFacts {

@@ -2,9 +2,11 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import type { Host } from "./host.ts";
 import { story } from "./needs.ts";
+import { installPacked } from "./packed.ts";
 import { killQuietly, type Outcome } from "./process.ts";
 import { say } from "./say.ts";
 import { hold } from "./tools.ts";
+import { Vnet } from "./vnet.ts";
 import { until } from "./wait.ts";
 import { World } from "./world.ts";
 
@@ -27,6 +29,7 @@ interface Report {
   }[];
 }
 
+const UID = 12_345;
 const ZONES = ["company.test", "vnet.example.com"];
 
 story("doctor: finds what is wrong while vnet is up", async (step, lab) => {
@@ -171,18 +174,23 @@ story("doctor: finds and repairs what a killed vnet left", async (step, lab) => 
 
   await step("leftovers are found, and --fix leaves the host as it was", async () => {
     await vnet.run(["up", "--detach"]);
-    await hold(client, "sockets.vnet.example.com", 7003, "idle");
-    for (const part of ["vnet-guard", "helper", "daemon"]) kill(client, part);
+    const idle = await hold(client, "sockets.vnet.example.com", 7003, "idle");
+    const parts = ["vnet-guard", "helper", "daemon"];
+    for (const part of parts) kill(client, part, "SIGSTOP"); // Nobody notices the others' end.
+    for (const part of parts) kill(client, part);
     await until("nothing of vnet runs", 5_000, () => named(client, "daemon").length === 0);
     match(await client.output(["cat", "/etc/resolv.conf"]), /^# BEGIN vnet/);
     await show(world);
     const report = await examine(world, [], 1);
-    for (const id of ["daemon.alive", "leftover.dns"]) ok(failed(report).includes(id), id);
+    deepEqual(failed(report), ["leftover.dns", "leftover.connections", "daemon.alive"]);
+    equal(find(report, "net.proxy.vnet.example.com").blocked_by, "leftover.dns");
     equal(find(report, "addr.conflict").status, "ok");
     equal(find(report, "leftover.dns").fix?.automatic, true);
     const fixed = await vnet.run(["doctor", "--fix"]);
     say(fixed.stderr.trimEnd());
-    match(fixed.stderr, /^Repaired: /m);
+    match(fixed.stderr, /^Repaired: restored \/etc\/resolv\.conf/m);
+    match(fixed.stderr, /^Repaired: ended 1 connection/m);
+    await idle.line(/^ended /, 1_000);
     equal(await client.output(["cat", "/etc/resolv.conf"]), before);
     const after = await examine(world, [], 0);
     deepEqual(failed(after), []);
@@ -196,9 +204,63 @@ story("doctor: finds and repairs what a killed vnet left", async (step, lab) => 
   });
 });
 
+story("doctor: works for a user without root", async (step, lab) => {
+  const world = await World.open(lab);
+  const { client } = world;
+  await client.script(`
+    useradd --create-home --home-dir /home/alice --uid ${UID} --shell /bin/sh alice
+    useradd --create-home --home-dir /home/bob --shell /bin/sh bob
+    install -d -o alice -g alice -m 700 /run/user/${UID}
+  `);
+  const command = await installPacked(client);
+  const env = { HOME: "/home/alice", USER: "alice", XDG_RUNTIME_DIR: `/run/user/${UID}` };
+  const alice = new Vnet(client, { command, user: "alice", env });
+  const sudo = new Vnet(client, {
+    command,
+    env: { SUDO_UID: `${UID}`, SUDO_GID: `${UID}`, SUDO_USER: "alice", USER: "root" },
+  });
+  await world.login(alice);
+  await sudo.run(["up", "--detach"]);
+
+  await step("the owner sees a healthy host", async () => {
+    const report = await examine({ vnet: alice }, [], 0);
+    deepEqual(failed(report), []);
+    equal(report.summary.warn, 0);
+    for (const zone of ZONES) equal(find(report, `dns.zone.${zone}`).summary, "reaches vnet");
+    equal(find(report, "leftover.dns").summary, "none: a running vnet will undo what it did");
+  });
+
+  await step("sudo acts for the same user", async () => {
+    deepEqual(failed(await examine({ vnet: sudo }, [], 0)), []);
+  });
+
+  await step("another user is told to log in", async () => {
+    const bob = new Vnet(client, { command, user: "bob", env: { HOME: "/home/bob" } });
+    const report = await examine({ vnet: bob }, [], 1);
+    deepEqual(failed(report), ["auth.profile"]);
+    equal(find(report, "leftover.dns").status, "ok");
+  });
+
+  await step("a key that others can read is found", async () => {
+    await client.script("chmod 644 /home/alice/.config/vnet/profiles/*.json");
+    deepEqual(failed(await examine({ vnet: alice }, [], 1)), ["auth.files"]);
+    await client.script("chmod 600 /home/alice/.config/vnet/profiles/*.json");
+  });
+
+  await step("what needs root is said to need root", async () => {
+    for (const signal of ["SIGSTOP", "SIGKILL"] as const) {
+      for (const part of ["vnet-guard", "helper", "daemon"]) kill(client, part, signal);
+    }
+    await until("nothing of vnet runs", 5_000, () => named(client, "daemon").length === 0);
+    const refused = await alice.run(["doctor", "--fix"], { expect: [1] });
+    match(refused.stderr, /^Not repaired: cannot repair this machine's DNS: this needs root$/m);
+    match((await sudo.run(["doctor", "--fix"])).stderr, /^Repaired: /m);
+  });
+});
+
 /** Examines the client host; the report must come in time, whatever it says. */
 async function examine(
-  { vnet }: World,
+  { vnet }: { readonly vnet: Vnet },
   args: readonly string[],
   code: number | "any",
 ): Promise<Report> {
@@ -243,8 +305,8 @@ function named(client: Host, part: string) {
 }
 
 /** Kills a process of vnet on the client host, as nobody expects it. */
-function kill(client: Host, part: string): void {
+function kill(client: Host, part: string, signal: Deno.Signal = "SIGKILL"): void {
   const found = named(client, part);
-  say(`client# kill -9 ${found.map(({ pid }) => pid).join(" ")}   # ${part}`);
-  for (const { pid } of found) killQuietly(pid, "SIGKILL");
+  say(`client# kill -${signal.slice(3)} ${found.map(({ pid }) => pid).join(" ")}   # ${part}`);
+  for (const { pid } of found) killQuietly(pid, signal);
 }

@@ -129,12 +129,12 @@ async function readTarget(text: string | undefined): Promise<Target | null> {
   const { parseHostPort } = await import("../../config/mod.ts");
   const { isDomainName } = await import("../../dns/mod.ts");
   const plain = text.replace(/\.(?=$|:)/, "");
-  const found = parseHostPort(plain, 0) ?? parseHostPort(`${plain}:1`, null);
-  if (found === null || !isDomainName(found.host)) {
+  const hasPort = /:[0-9]+$/.test(plain);
+  const found = parseHostPort(hasPort ? plain : `${plain}:1`, null);
+  if (found === null || !isDomainName(found.host) || /^[0-9.]+$/.test(found.host)) {
     throw new UsageError("usage", `Cannot look for "${text}": it is no name`, {
       hint: "Use the name of an app, for example --name db.example.com:5432",
     });
   }
-  const hasPort = /:[0-9]+$/.test(plain);
   return { host: found.host, port: hasPort ? found.port : null };
 }

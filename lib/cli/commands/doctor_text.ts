@@ -85,7 +85,8 @@ function summarize({ summary, checks }: DoctorV1): string {
   const hidden = checks.filter(({ blocked_by }) => blocked_by !== undefined).length;
   const rest = [
     counted(ok, "check") + (ok === 1 ? " is well" : " are well"),
-    ...(hidden > 0 ? [`${hidden} wait for what they depend on`] : []),
+    ...(hidden === 1 ? ["1 waits for what it depends on"] : []),
+    ...(hidden > 1 ? [`${hidden} wait for what they depend on`] : []),
     ...(skip > hidden ? [`${skip - hidden} could not be judged`] : []),
   ].join(", ");
   return parts.length === 0 ? `Nothing is wrong: ${rest}.` : `${parts.join(", ")}; ${rest}.`;

@@ -4,9 +4,9 @@
  * @module
  */
 import { once } from "node:events";
-import { compilePlan, type Plan } from "../../config/mod.ts";
+import { compilePlan } from "../../config/mod.ts";
 import { VnetError } from "../../error.ts";
-import type { FileFacts, ProfileFacts, ProxyFacts } from "../../health/mod.ts";
+import type { FileFacts, ProfileFacts, ProxyFacts, WantedFacts } from "../../health/mod.ts";
 import { DeadlinePassed, dialServer, orAborted, withDeadline } from "../../io/mod.ts";
 import { formatPrefix } from "../../ip/mod.ts";
 import { AddressBook } from "../address_book.ts";
@@ -16,6 +16,7 @@ import { type Profile, profileName, ProfileStore } from "../profile.ts";
 import { loadViews } from "../saved_views.ts";
 import type { ClusterView } from "../session.ts";
 import { askSystem } from "./ask.ts";
+import { Unmeasured } from "./measure.ts";
 
 const MAX_HEAD_BYTES = 16 * 1024;
 /** Less than a measurement may take, so that every proxy's silence can be told by itself. */
@@ -37,17 +38,21 @@ export async function readClusters(paths: Paths): Promise<readonly KnownCluster[
   });
 }
 
-/** What is to be published and where the ranges lay last, from what was last known. */
-export async function planOf(clusters: readonly KnownCluster[], stateDir: string): Promise<Plan> {
+/** What vnet would answer for when it came up, and where its ranges lay last. */
+export async function planned(
+  clusters: readonly KnownCluster[],
+  stateDir: string,
+): Promise<Pick<WantedFacts, "ranges" | "zones">> {
   const sources = clusters.flatMap(({ profile, name, view }) =>
     view === null
       ? []
       : [{ profile: name, proxyHost: profile.proxy.host, config: view.config, apps: view.apps }]
   );
-  const { places } = await AddressBook.open(stateDir, crypto.getRandomValues(new Uint8Array(21)));
-  const { ranges } = compilePlan(sources, { range: null });
-  const placed = new Map(ranges.map((range) => [formatPrefix(range), range]));
-  return compilePlan(sources, { range: null, places: new Map([...placed, ...places]) });
+  const { ranges, zones } = compilePlan(sources, { range: null });
+  if (ranges.length === 0) throw new Unmeasured("nothing is known of any cluster yet");
+  const book = await AddressBook.open(stateDir, crypto.getRandomValues(new Uint8Array(21)));
+  const placed = ranges.map((range) => book.places.get(formatPrefix(range)) ?? range);
+  return { ranges: [...placed, book.prefix6], zones };
 }
 
 export function profileFacts({ profile, name }: KnownCluster): ProfileFacts {

@@ -120,12 +120,14 @@ export function findProcesses(journalDir: string): ProcessFacts {
   const helpers: number[] = [];
   const stoppedHelpers: number[] = [];
   const guards: number[] = [];
+  const repairs: number[] = [];
   for (const { name } of Deno.readDirSync("/proc")) {
     if (!/^[0-9]+$/.test(name)) continue;
     const words = readOrEmpty(`/proc/${name}/cmdline`).split("\0");
     const keepsJournal = words[words.indexOf("--journal") + 1] === journalDir;
     if (!words.includes("--journal") || !keepsJournal) continue;
     if (words.includes("vnet-guard")) guards.push(Number(name));
+    else if (words.includes("repair")) repairs.push(Number(name));
     else if (words.includes("helper") && words.includes("--client")) {
       helpers.push(Number(name));
       if (/^State:\s+[Tt]/m.test(readOrEmpty(`/proc/${name}/status`))) {
@@ -133,7 +135,7 @@ export function findProcesses(journalDir: string): ProcessFacts {
       }
     }
   }
-  return { helpers, stoppedHelpers, guards };
+  return { helpers, stoppedHelpers, guards, repairs };
 }
 
 /** Processes end while one looks. */

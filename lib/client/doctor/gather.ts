@@ -18,7 +18,7 @@ import type { Owner, Paths } from "../paths/mod.ts";
 import { askServer, askSystem } from "./ask.ts";
 import {
   type KnownCluster,
-  planOf,
+  planned,
   profileFacts,
   readClusters,
   readProfileFiles,
@@ -114,9 +114,7 @@ async function readWanted(
     const { ranges } = status.link;
     return { source: "daemon" as const, ranges, zones: status.dns.zones };
   }
-  const { ranges, zones } = await planOf(clusters, stateDir);
-  if (ranges.length === 0) throw new Unmeasured("nothing is known of any cluster yet");
-  return { source: "saved-state" as const, ranges, zones };
+  return { source: "saved-state" as const, ...await planned(clusters, stateDir) };
 }
 
 async function measureMachine({ options, meter, status, wanted }: Known) {

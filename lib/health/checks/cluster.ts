@@ -77,7 +77,7 @@ const proxy: Check = {
   id: "net.proxy",
   title: "Proxy",
   severity: "error",
-  dependsOn: [],
+  dependsOn: ["leftover.dns"],
   isFamily: true,
   judge: (facts) =>
     facts.proxies.kind === "measured"

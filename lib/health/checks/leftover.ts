@@ -1,6 +1,6 @@
 /** What a killed vnet left on this machine. `vnet doctor --fix` repairs all of it. */
 import { formatIp, overlaps } from "../../ip/mod.ts";
-import { type Check, fail, judged, ok, REPAIR, seen, skip } from "../finding.ts";
+import { advice, type Check, fail, judged, ok, REPAIR, seen, skip, warn } from "../finding.ts";
 import type { Facts } from "../facts.ts";
 import { statusOf } from "../running.ts";
 import { RTN_UNICAST } from "../routing.ts";
@@ -10,7 +10,7 @@ const dns: Check = {
   title: "Leftovers of DNS",
   severity: "error",
   dependsOn: [],
-  judge: ({ journal, resolvConf }) =>
+  judge: ({ journal, resolvConf, processes }) =>
     judged(journal, ({ path, hasEntry, isOwned }) => {
       if (isOwned === true) return ok("none: a running vnet will undo what it did");
       const isMarked = resolvConf.kind === "measured" && resolvConf.value.isOurs;
@@ -21,6 +21,10 @@ const dns: Check = {
       if (evidence.length === 0) return ok("none");
       if (isOwned === null) {
         return skip("cannot tell whether a running vnet owns the journal", { evidence });
+      }
+      if (processes.kind === "measured" && processes.value.repairs.length > 0) {
+        const advised = advice("Wait a second, then run `vnet doctor --only leftover`");
+        return warn("being repaired right now", { evidence, fix: advised, blocks: true });
       }
       return fail("this machine's DNS still leads to a vnet that is gone", {
         evidence,

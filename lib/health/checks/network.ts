@@ -114,11 +114,14 @@ const conflict: Check = {
   title: "Range",
   severity: "error",
   dependsOn: ["auth.profile"],
-  judge: (facts) =>
-    judged(
+  judge: (facts) => {
+    const status = statusOf(facts);
+    if (status !== null && status.link === null) return NOT_UP;
+    return judged(
       facts.wanted,
       ({ ranges }) => judged(facts.network, (network) => judgeRanges(facts, network, ranges)),
-    ),
+    );
+  },
 };
 
 /** What the daemon says of its own about the range. */
