@@ -25,7 +25,7 @@ const globals = object("Everywhere", {
     description: message`Keep configuration, state and sockets under DIR.`,
   })),
   config: optional(option("--config", string({ metavar: "FILE" }), {
-    description: message`Read settings from FILE.`,
+    description: message`The file that "vnet server", "vnet agent" and "vnet ctl" go by.`,
   })),
   verbose: withDefault(
     flag("-v", "--verbose", { description: message`Say what is being done.` }),

@@ -190,7 +190,6 @@ function startDaemon(
       ...selfEnvironment(context.env),
       HOME: owner.homeDir,
       USER: owner.name,
-      ...proxyVariables(context.env),
     },
     ...(owner.uid === Deno.uid() ? {} : { uid: owner.uid, gid: owner.gid }),
     stdin: "null",
@@ -200,21 +199,6 @@ function startDaemon(
     newSession: true,
     noNewPrivileges: true,
   });
-}
-
-/** The variables that say how to reach the outside world; the daemon dials the proxy through them. */
-function proxyVariables(env: (name: string) => string | undefined): Record<string, string> {
-  const passed: Record<string, string> = {};
-  for (const name of ["HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"]) {
-    const value = env(name) ?? env(name.toLowerCase());
-    if (value !== undefined) passed[name] = value;
-  }
-  return passed;
-}
-
-function sharedFlags(uids: readonly number[] | "all"): readonly string[] {
-  if (uids === "all") return ["--shared-with", "all"];
-  return uids.length === 0 ? [] : ["--shared-with", uids.join(",")];
 }
 
 function logFlags(context: Context): readonly string[] {

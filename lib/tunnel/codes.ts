@@ -74,7 +74,7 @@ export const REFUSALS = {
   "mfa-required": {
     fault: "auth",
     state: "this app wants a second factor for each session",
-    hint: "Run `vnet mfa approve` and enter a code",
+    hint: "This version of the client cannot ask for one; use an app that does not want it",
   },
   "no-agent": {
     fault: "network",

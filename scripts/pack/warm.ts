@@ -4,6 +4,7 @@
  *
  * @module
  */
+import v8 from "node:v8";
 import { Script } from "node:vm";
 import { requireBuiltin } from "./require.ts";
 
@@ -27,7 +28,11 @@ async function run(args: readonly string[]): Promise<void> {
   await promise.finally(() => clearTimeout(timer));
 }
 
+// What a garbage collection throws away depends on its moment; the same build must keep the same code.
+v8.setFlagsFromString("--no-flush-bytecode");
 const exit: typeof Deno.exit = Deno.exit;
 for (const args of runs) await run(args);
+// The cache names the flags it was made under, and is good under no others.
+v8.setFlagsFromString("--flush-bytecode");
 Deno.writeFileSync(`${folder}/vnet.cache`, script.createCachedData());
 exit(0);

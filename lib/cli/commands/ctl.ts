@@ -190,7 +190,7 @@ const lock = command(
       }),
       name: argument(string({ metavar: "NAME" }), { description: message`Which one.` }),
       message: optional(option("--message", string({ metavar: "TEXT" }), {
-        description: message`Why; shown to whoever is locked out.`,
+        description: message`Why; kept with the lock and in the audit log.`,
       })),
       ttl: optional(option("--ttl", duration(), { description: message`Until when, from now.` })),
     }),

@@ -328,7 +328,7 @@ function conflict(kind: string, name: string, expectedRevision: number | null): 
   if (expectedRevision === null) {
     return refusal("resource-exists", {
       message: `There is a ${kind} "${name}" already`,
-      hint: "Change it with `vnet ctl edit`",
+      hint: "Change it with `vnet ctl create -f FILE --force`",
     });
   }
   return refusal("resource-changed", {

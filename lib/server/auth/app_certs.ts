@@ -123,7 +123,7 @@ export class AppCertDesk {
     if (request.totp_code === undefined) {
       throw refusal("mfa-required", {
         message: "The app asks for the second factor once per session",
-        hint: "Run `vnet mfa approve`",
+        hint: "This version of the client cannot ask for one; use an app that does not want it",
       });
     }
     if (request.port === 0) {
