@@ -201,6 +201,11 @@ function startDaemon(
   });
 }
 
+function sharedFlags(uids: readonly number[] | "all"): readonly string[] {
+  if (uids === "all") return ["--shared-with", "all"];
+  return uids.length === 0 ? [] : ["--shared-with", uids.join(",")];
+}
+
 function logFlags(context: Context): readonly string[] {
   if (context.globals.debug) return ["--debug"];
   return context.globals.verbose ? ["--verbose"] : [];
