@@ -1,7 +1,7 @@
 import { contains, decodeIp, type IpAddress, type Prefix, unmapIp } from "../../ip/mod.ts";
 
-/** LISTEN, TIME_WAIT and CLOSE: nobody waits for these. */
-const IDLE_STATES: readonly string[] = ["0A", "06", "07"];
+/** ESTABLISHED, SYN_SENT and CLOSE_WAIT: a program has these open. */
+const LIVE_STATES: readonly string[] = ["01", "02", "08"];
 
 /** Lists the remote ends of this machine's TCP connections that lie in some ranges; no root is needed. */
 export async function connectionsIn(ranges: readonly Prefix[]): Promise<readonly IpAddress[]> {
@@ -25,7 +25,7 @@ export function parseTcpTable(text: string): readonly IpAddress[] {
   return text.split("\n").slice(1).flatMap((line) => {
     const [, , remote = "", state = ""] = line.trim().split(/\s+/);
     const [hex = ""] = remote.split(":");
-    if (IDLE_STATES.includes(state) || !/^([0-9A-F]{8}|[0-9A-F]{32})$/.test(hex)) return [];
+    if (!LIVE_STATES.includes(state) || !/^([0-9A-F]{8}|[0-9A-F]{32})$/.test(hex)) return [];
     const words = new Uint32Array(hex.length / 8);
     for (let at = 0; at < words.length; at++) {
       words[at] = Number.parseInt(hex.slice(at * 8, at * 8 + 8), 16);

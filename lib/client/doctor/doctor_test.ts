@@ -47,7 +47,7 @@ Deno.test("Meter.measure() gives a value, or the reason why there is none", asyn
   equal(meter.attempts.find(({ name }) => name === "a value")?.reason, null);
 });
 
-// The kernel's own text on x86-64: 100.64.3.4:5432 established, a listener, 127.0.0.1 waiting.
+// The form of /proc/net/tcp on a little-endian machine: one established, one listening, one in TIME_WAIT.
 const TCP =
   `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0101400A:8D2E 04034064:1538 01 00000000:00000000 00:00000000 00000000  1000        0 33 1 0 20 4
@@ -73,7 +73,7 @@ Deno.test("connectionsIn() finds a connection of this machine", async () => {
   deepEqual(await connectionsIn([parsePrefix("198.18.0.0/15")]), []);
 });
 
-// Captured from `busctl --json=short call … GetAll s org.freedesktop.resolve1.Link`, systemd 252, shortened.
+// The form in which `busctl --json=short call … GetAll s org.freedesktop.resolve1.Link` of systemd 252 answers.
 const LINK = JSON.stringify({
   type: "a{sv}",
   data: [{

@@ -61,7 +61,10 @@ function endOne(text: string, address: IpAddress): RepairStep {
   try {
     const length = address.family === 4 ? 32 : 128;
     const count = destroySockets(loadShim(), { address, length });
-    return { done: true, text: `ended ${count} connections to ${text}` };
+    return {
+      done: true,
+      text: `ended ${count} ${count === 1 ? "connection" : "connections"} to ${text}`,
+    };
   } catch (thrown) {
     return { done: false, text: describeError(thrown) };
   }
