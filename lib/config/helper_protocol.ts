@@ -38,6 +38,8 @@ export const HelperRequestSchema = z.discriminatedUnion("op", [
     link: z.string().regex(/^vnet[0-9]{1,3}$/).nullable(),
     ipv4: z.object({ self: ipv4, range: z.cidrv4() }),
     ipv6: z.object({ self: ipv6, prefix: z.cidrv6() }).nullable(),
+    /** Whether nothing that comes out of the link may be forwarded; containers need their answers to be. */
+    confine: z.boolean(),
   }),
   z.object({
     v: z.literal(HELPER_PROTOCOL),

@@ -23,6 +23,7 @@ import {
   addAddress,
   addRoute,
   closeFd,
+  confineLink,
   destroySockets,
   linkUp,
   listAddresses,
@@ -102,6 +103,7 @@ export class Link {
       steps.push(`tun add ${tun.name}`);
       linkUp(shim, tun.ifindex, LINK_MTU);
       steps.push(`link set ${tun.name} mtu ${LINK_MTU} up`);
+      if (request.confine) confine(tun.name, steps);
       const addresses = [self4, ...(self6 === null ? [] : [self6])].filter((address) => {
         const added = tryAddAddress(shim, tun.ifindex, address);
         if (added) steps.push(`address add ${formatHost(address)} dev ${tun.name}`);
@@ -277,4 +279,11 @@ function refuseOutside(address: IpAddress, range: Prefix): void {
   if (contains(range, address)) return;
   const state = `it lies outside ${formatPrefix(range)}`;
   throw new VnetError("range-refused", `Cannot use address ${formatIp(address)}: ${state}`);
+}
+
+/** Its client holds the device: nothing it writes there may go on to another network in somebody's name. */
+function confine(name: string, steps: string[]): void {
+  const unset = confineLink(name);
+  steps.push(`sysctl ${name} forwarding=0 rp_filter=1 accept_local=0`);
+  if (unset.length > 0) log.warning("Cannot confine the link", { unset: unset.join(" ") });
 }
