@@ -11,7 +11,7 @@ import {
   type Plan,
   type PlanSource,
 } from "../config/mod.ts";
-import { describeError, VnetError } from "../error.ts";
+import { describeError, NetworkError, VnetError } from "../error.ts";
 import { CarrierPool, ensurePrivateDirectory } from "../io/mod.ts";
 import type { LocalPolicy } from "../identity/mod.ts";
 import { formatPrefix, type Prefix } from "../ip/mod.ts";
@@ -124,6 +124,8 @@ class Daemon {
   #following = new AbortController();
   #state: StatusV1["state"] = "starting";
   #book: AddressBook | null = null;
+  /** Why it ends, when nobody asked it to. */
+  #failure: VnetError | null = null;
   #places: RangePlaces | null = null;
   #plan: Plan | null = null;
   /** What the link was made with; it stays for the daemon's life. */
@@ -159,6 +161,7 @@ class Daemon {
       log.info("Ready", { apps: this.#plan?.targets.size ?? 0 });
       this.#follow();
       await this.#machine.network.run(signal);
+      if (this.#failure !== null) throw this.#failure;
     } finally {
       this.#state = "stopping";
       this.#stop.abort();
@@ -464,6 +467,9 @@ class Daemon {
         // Whoever guards the helper takes the machine's settings back; half of vnet would only mislead.
         if (this.#state === "stopping") return;
         log.error("Lost the helper, so the daemon ends too");
+        this.#failure = new NetworkError("helper-lost", "The privileged helper is gone", {
+          hint: "Run `sudo vnet up` again",
+        });
         this.down();
         return;
       default:

@@ -25,7 +25,7 @@ import { AddressBook } from "./address_book.ts";
 import { ControlClient } from "./control_client.ts";
 import { compileNames } from "./names.ts";
 import type { Paths } from "./paths/mod.ts";
-import { ProfileStore } from "./profile.ts";
+import { profileName, ProfileStore } from "./profile.ts";
 import { loadViews } from "./saved_views.ts";
 
 /** Judges one question. @throws UsageError for a name or a type that is none. */
@@ -67,18 +67,18 @@ async function loadTable(paths: Paths): Promise<NameTable> {
   const profiles = await new ProfileStore(paths.configDir).list();
   const views = await loadViews(paths.stateDir);
   const sources = [...views].flatMap(([profile, view]) => {
-    const known = profiles.find(({ proxy }) => profile.startsWith(proxy.host));
+    const known = profiles.find(({ proxy }) => profileName(proxy) === profile);
     if (known === undefined) return [];
     return [{ profile, proxyHost: known.proxy.host, config: view.config, apps: view.apps }];
   });
-  const plan = compilePlan(sources, { range: null });
+  const book = await AddressBook.open(paths.stateDir, crypto.getRandomValues(new Uint8Array(21)));
+  const plan = compilePlan(sources, { range: null, places: book.places });
   const [range] = plan.ranges;
   if (range === undefined) {
     throw new VnetError("nothing-known", "Cannot tell: nothing is known of any cluster yet", {
       hint: "Run `vnet login`, then `sudo vnet up` once",
     });
   }
-  const book = await AddressBook.open(paths.stateDir, crypto.getRandomValues(new Uint8Array(21)));
   return compileNames({
     plan,
     addresses: book.assign(plan, Date.now()),
