@@ -236,6 +236,8 @@ function conclude(
   if (options.format === "json") {
     const report: DemoV1 = { schema: "vnet.demo/1", held, duration_ms: durationMs, steps };
     printJson(context, report);
+  } else if (context.signal.aborted && !held) {
+    context.stdout("Stopped before the end; everything is taken down\n");
   } else {
     const failed = steps.filter((step) => !step.held).length;
     const seconds = (durationMs / 1000).toFixed(1);
