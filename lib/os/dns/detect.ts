@@ -132,15 +132,18 @@ function forcedDirect(facts: Facts): Choice {
   return takeover(facts, ["asked for by the user"], warnings);
 }
 
+/** Holds where the host's own nameservers are kept beside ours, and only there. */
+export const FALLBACK_WARNING =
+  "programs built with musl ask every nameserver at once: they may miss the zones";
+
 function takeover(facts: Facts, why: readonly string[], warnings: readonly string[]): Choice {
   const lines: string[] = [...why];
   if (facts.resolvConf.isMountPoint) lines.push("resolv.conf is a mount point: rewritten in place");
   // musl asks every server at once: with the host's lines kept, 7 of 8 lookups went to the wrong one.
   const fallbackLines = facts.libc === "glibc" || facts.libc === "both";
   if (!fallbackLines) lines.push(`libc is ${facts.libc}: no other nameserver beside ours`);
-  const musl = "programs built with musl ask every nameserver at once: they may miss the zones";
   return {
-    ...choice("direct", lines, facts.libc === "both" ? [...warnings, musl] : warnings),
+    ...choice("direct", lines, facts.libc === "both" ? [...warnings, FALLBACK_WARNING] : warnings),
     fallbackLines,
   };
 }

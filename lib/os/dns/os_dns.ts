@@ -7,7 +7,7 @@ import { OsError } from "../../error.ts";
 import type { Backend, Place } from "./backend.ts";
 import { backendFor } from "./backends.ts";
 import { DbusError } from "./dbus_error.ts";
-import { detect } from "./detect.ts";
+import { detect, FALLBACK_WARNING } from "./detect.ts";
 import { DirectBackend } from "./direct.ts";
 import { Disk, type StepHook } from "./disk.ts";
 import { gather } from "./gather.ts";
@@ -251,7 +251,10 @@ async function applyBackend(active: Active): Promise<Applied> {
   const steps = await backend.plan(request);
   await backend.apply(request);
   active.upstreams = await backend.upstreams(request);
-  const warnings = [...choice.warnings, ...active.upstreams.warnings];
+  const kept = active.request.guarded === true
+    ? choice.warnings.filter((warning) => warning !== FALLBACK_WARNING)
+    : choice.warnings;
+  const warnings = [...kept, ...active.upstreams.warnings];
   return { ...active.upstreams, warnings, backend: choice.backend, why: choice.why, steps };
 }
 
