@@ -19,7 +19,9 @@ interface DemoOptions {
 
 /** SIGTERM, as a wait status tells it. */
 const SIGTERM = 15;
-const DEADLINE_MS = 60_000;
+const DEADLINE_MS = 30_000;
+/** After the deadline it has as long to take everything down. */
+const GRACE_MS = 8_000;
 
 export const demo = command(
   "demo",
@@ -141,7 +143,10 @@ async function follow(
   const stop = () => kill(pid, "SIGTERM");
   context.signal.addEventListener("abort", stop, { once: true });
   const bounded = !options.keep && !options.shell;
-  const timer = bounded ? setTimeout(() => kill(pid, "SIGKILL"), DEADLINE_MS) : undefined;
+  const timers = !bounded ? [] : [
+    setTimeout(stop, DEADLINE_MS),
+    setTimeout(() => kill(pid, "SIGKILL"), DEADLINE_MS + GRACE_MS),
+  ];
   try {
     const reason = await end;
     if ("code" in reason) return reason.code;
@@ -149,7 +154,7 @@ async function follow(
     tell(context, `The demo was killed by signal ${reason.signal}`);
     return EXIT.failed;
   } finally {
-    clearTimeout(timer);
+    for (const timer of timers) clearTimeout(timer);
     context.signal.removeEventListener("abort", stop);
   }
 }

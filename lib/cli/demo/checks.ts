@@ -4,8 +4,18 @@
  *
  * @module
  */
+import {
+  decodeMessage,
+  encodeQuestion,
+  formatRcode,
+  parseDomainName,
+  parseResolvConf,
+  RCODE,
+  RR_CLASS,
+  RR_TYPE,
+} from "../../dns/mod.ts";
 import { VnetError } from "../../error.ts";
-import { contains, parseIp, parsePrefix } from "../../ip/mod.ts";
+import { contains, formatIp, parseIp, parsePrefix } from "../../ip/mod.ts";
 import { GREETING } from "./sample_apps.ts";
 import { APPS, CUSTOM_ZONE, PROXY_HOST } from "./world.ts";
 
@@ -59,7 +69,7 @@ export const CHECKS: readonly Check[] = [
   {
     id: "unknown-name",
     title: "an unknown name in the zone is left to the upstream resolver, which denies it",
-    prove: () => proveUnknown(`nothing.${CUSTOM_ZONE}`),
+    prove: ({ signal }) => proveUnknown(`nothing.${CUSTOM_ZONE}`, signal),
   },
 ];
 
@@ -143,13 +153,28 @@ async function proveRefused(name: string, port: number): Promise<string> {
   throw new VnetError("claim-failed", `${name}:${port} was accepted`);
 }
 
-async function proveUnknown(name: string): Promise<string> {
+/** Asks the first resolver of this machine itself: a library's "not found" may hide a failure. */
+async function proveUnknown(name: string, signal: AbortSignal): Promise<string> {
+  const [server] = parseResolvConf(await Deno.readTextFile("/etc/resolv.conf")).addresses;
+  if (server === undefined) throw new VnetError("claim-failed", "no resolver is known");
+  const question = { name: parseDomainName(name), type: RR_TYPE.A, class: RR_CLASS.IN };
+  const id = crypto.getRandomValues(new Uint16Array(1))[0] ?? 0;
+  const socket = Deno.listenDatagram({ transport: "udp", hostname: "0.0.0.0", port: 0 });
+  const close = () => socket.close();
+  signal.addEventListener("abort", close, { once: true });
   try {
-    const found = await Deno.resolveDns(name, "A");
-    throw new VnetError("claim-failed", `${name} has ${found.join(" ")}`);
-  } catch (thrown) {
-    if (!(thrown instanceof Deno.errors.NotFound)) throw thrown;
-    return `${name}: no such name`;
+    const query = Uint8Array.from(encodeQuestion(question, { id }));
+    await socket.send(query, { transport: "udp", hostname: formatIp(server), port: 53 });
+    const [bytes] = await socket.receive();
+    const answer = decodeMessage(bytes);
+    if (answer?.id !== id || answer.rcode !== RCODE.NXDOMAIN) {
+      const rcode = answer === null ? "nonsense" : formatRcode(answer.rcode);
+      throw new VnetError("claim-failed", `${name}: the answer is ${rcode}`);
+    }
+    return `${name}: ${formatRcode(answer.rcode)}`;
+  } finally {
+    signal.removeEventListener("abort", close);
+    if (!signal.aborted) close();
   }
 }
 

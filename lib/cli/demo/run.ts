@@ -16,6 +16,7 @@ import { type Check, CHECKS } from "./checks.ts";
 import {
   Child,
   CUSTOM_ZONE,
+  LOOPBACK,
   PROXY_HOST,
   PROXY_PORT,
   Resolver,
@@ -76,7 +77,7 @@ export async function runDemo(context: Context, options: RunDemoOptions): Promis
     "cluster",
     "a cluster, an agent in its private network, apps",
     () => openCluster(context, shim, home, world, options),
-  ) && await record("login", "log in as alice", () => logIn(context, home)) &&
+  ) && await record("login", "log in as alice", () => logIn(context, home, proxyHostOf(options))) &&
     await record("up", "bring vnet up", () => openClient(context, world));
   if (prepared) {
     for (const check of CHECKS) await record(check.id, check.title, () => prove(check, context));
@@ -85,6 +86,11 @@ export async function runDemo(context: Context, options: RunDemoOptions): Promis
   if (!steps.every((step) => step.held) && context.globals.debug) await printLogs(context, home);
   await world.disposeAsync();
   return conclude(context, options, steps, Date.now() - startedMs);
+}
+
+/** The demo's own resolver knows the proxy's name; that of a real machine does not. */
+function proxyHostOf(options: RunDemoOptions): string {
+  return options.onHost ? LOOPBACK : PROXY_HOST;
 }
 
 function describeWithHint(thrown: unknown): string {
@@ -139,7 +145,14 @@ async function openCluster(
   await Deno.writeTextFile(`${home}/password`, `${password}\n`, { mode: 0o600 });
   await Deno.writeTextFile(`${home}/ca-pin`, ca_pin);
   const { token } = await admin.call("tokens.add", {});
-  const agentFile = await writeAgentFile(home, apps, options.extraApps, ca_pin, token);
+  const agentFile = await writeAgentFile(
+    home,
+    proxyHostOf(options),
+    apps,
+    options.extraApps,
+    ca_pin,
+    token,
+  );
   const agent = new Child(
     context,
     shim,
@@ -160,11 +173,11 @@ async function openCluster(
   return `${PROXY_HOST}:${PROXY_PORT}, ${wanted} apps`;
 }
 
-async function logIn(context: Context, home: string): Promise<string> {
+async function logIn(context: Context, home: string, proxyHost: string): Promise<string> {
   const { login, profileName } = await import("../../client/mod.ts");
   const password = (await Deno.readTextFile(`${home}/password`)).trim();
   const profile = await login({
-    proxy: { host: PROXY_HOST, port: PROXY_PORT },
+    proxy: { host: proxyHost, port: PROXY_PORT },
     user: USER,
     caPin: await Deno.readTextFile(`${home}/ca-pin`),
     ttlMs: null,

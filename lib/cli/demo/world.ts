@@ -34,6 +34,8 @@ import { type SampleApp, serveDatabase, serveEcho, serveWeb } from "./sample_app
 
 export const PROXY_HOST = "demo.test";
 export const PROXY_PORT = 8443;
+/** The proxy's other address, for a machine whose resolver does not know its name. */
+export const LOOPBACK = "127.0.0.1";
 export const CUSTOM_ZONE = "corp.test";
 export const USER = "alice";
 
@@ -124,6 +126,7 @@ export class Child {
       stdout: "null",
       stderr: { append: logFile },
       newSession: true,
+      dieWithParent: true,
     });
     this.end = waitProcess(shim, this.pid);
     void this.end.then(() => this.#ended = true);
@@ -182,7 +185,7 @@ export async function writeServerFile(home: string): Promise<string> {
     data_dir: `${home}/server`,
     auth_service: { second_factor: "off" },
     proxy_service: {
-      public_addr: `${PROXY_HOST}:${PROXY_PORT}`,
+      public_addr: [`${PROXY_HOST}:${PROXY_PORT}`, `${LOOPBACK}:${PROXY_PORT}`],
       listen_addr: `127.0.0.1:${PROXY_PORT}`,
     },
   });
@@ -191,6 +194,7 @@ export async function writeServerFile(home: string): Promise<string> {
 /** Writes the agent's file. Returns its path. */
 export async function writeAgentFile(
   home: string,
+  proxyHost: string,
   apps: SampleApps,
   extraApps: number,
   caPin: string,
@@ -214,7 +218,7 @@ export async function writeAgentFile(
     version: "v1",
     name: "demo-agent",
     data_dir: `${home}/agent`,
-    proxy_server: `${PROXY_HOST}:${PROXY_PORT}`,
+    proxy_server: `${proxyHost}:${PROXY_PORT}`,
     ca_pin: caPin,
     join: { token_file: `${home}/token` },
     app_service: {
