@@ -122,7 +122,7 @@ function startBoth(
 ): Running {
   const [helperFd, daemonFd] = socketPair(shim);
   try {
-    const helperPid = startHelper(context, shim, helperFd, detach);
+    const helperPid = startHelper(context, shim, settings, helperFd, detach);
     const daemonPid = startDaemon(context, shim, settings, daemonFd, detach);
     return {
       daemonPid,
@@ -138,6 +138,7 @@ function startBoth(
 function startHelper(
   context: Context,
   shim: Shim,
+  settings: DaemonSettings,
   descriptor: number,
   detach: boolean,
 ): number {
@@ -148,6 +149,10 @@ function startHelper(
     `${PEER_DESCRIPTOR}`,
     "--journal",
     journalDir(context),
+    "--dns",
+    settings.dns,
+    "--containers",
+    settings.containers,
   ]);
   const stderr = detach ? { append: logFile(context, "helper") } : "inherit";
   return spawn(shim, {
@@ -222,11 +227,21 @@ async function waitReady(context: Context, running: Running): Promise<StatusV1> 
     if (ended) throw await startError(context, running.daemonPid);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  await askDown(context.paths);
+  await endStart(context, running, () => ended);
   if (context.signal.aborted) throw new VnetError("cancelled", "Cancelled");
   throw new VnetError("start-timeout", "vnet did not get ready in time", {
     hint: `See ${logFile(context, "daemon")} and ${logFile(context, "helper")}`,
   });
+}
+
+/** Ends a daemon that is not ready; one that cannot be asked yet, or any more, by a signal. */
+async function endStart(
+  context: Context,
+  { daemonPid }: Running,
+  hasEnded: () => boolean,
+): Promise<void> {
+  const asked = await askDown(context.paths).catch(() => false);
+  if (!asked && !hasEnded()) Deno.kill(daemonPid, "SIGTERM");
 }
 
 async function startError(context: Context, pid: number): Promise<VnetError> {

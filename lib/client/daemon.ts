@@ -281,6 +281,7 @@ class Daemon {
   }
 
   #follow(): void {
+    this.#following.abort(); // Two refreshes at a time each come here.
     this.#following = new AbortController();
     const signal = AbortSignal.any([this.#following.signal, this.#stop.signal]);
     for (const session of this.#sessions) {

@@ -21,6 +21,8 @@ const log = getLogger("client", "flows");
 
 const SETUP_DEADLINE_MS = 30_000;
 const ACCEPT_DEADLINE_MS = 10_000;
+/** Out of descriptors, say: the connections wait in the backlog. */
+const ACCEPT_RETRY_MS = 100;
 
 /** What the flows need of the datapath; `Datapath` has it. */
 export type FlowSource = Pick<Datapath, "events" | "release" | "refuse" | "reject" | "flowOf">;
@@ -114,9 +116,15 @@ export class Flows {
     const close = () => listener.close();
     signal.addEventListener("abort", close, { once: true });
     try {
-      for await (const conn of listener) this.#track(this.#carry(conn, signal));
-    } catch (thrown) {
-      if (!signal.aborted) throw thrown;
+      while (!signal.aborted) {
+        try {
+          this.#track(this.#carry(await listener.accept(), signal));
+        } catch (thrown) {
+          if (signal.aborted || thrown instanceof Deno.errors.BadResource) return;
+          log.warning("Cannot accept a connection", { error: String(thrown) });
+          await new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
+        }
+      }
     } finally {
       signal.removeEventListener("abort", close);
     }

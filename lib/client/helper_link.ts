@@ -49,8 +49,6 @@ export interface LinkRequest {
   readonly self4: string;
   readonly range: Prefix;
   readonly ipv6: { readonly self: string; readonly prefix: Prefix } | null;
-  /** Whether nothing that comes out of the link may be forwarded. */
-  readonly confine: boolean;
 }
 
 type Unnumbered = HelperRequest extends infer R ? R extends unknown ? Omit<R, "v" | "id"> : never
@@ -89,7 +87,7 @@ export class HelperLink implements AsyncDisposable {
     descriptor: number,
     onEvent: (event: HelperEvent) => void,
   ): HelperLink {
-    return new HelperLink(shim, SeqpacketSocket.fromFd(shim, descriptor), onEvent);
+    return new HelperLink(shim, SeqpacketSocket.inherited(shim, descriptor), onEvent);
   }
 
   async detect(mode: DnsMode): Promise<Detected> {
@@ -107,7 +105,6 @@ export class HelperLink implements AsyncDisposable {
       ipv6: request.ipv6 === null
         ? null
         : { self: request.ipv6.self, prefix: formatPrefix(request.ipv6.prefix) },
-      confine: request.confine,
     }, OpenedSchema);
     const [tunFd, raw4Fd, raw6Fd] = fds;
     if (tunFd === undefined || raw4Fd === undefined) {

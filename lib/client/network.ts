@@ -102,7 +102,6 @@ export class Network implements AsyncDisposable {
       self4: formatIp(addresses.self4),
       range,
       ipv6: { self: formatIp(addresses.self6), prefix: addresses.prefix6 },
-      confine: !options.policy.containers,
     });
     const hasIpv6 = opened.has_ipv6 && raw6Fd !== null;
     const listeners: Deno.TcpListener[] = [];

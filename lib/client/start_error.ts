@@ -25,12 +25,21 @@ export async function writeStartError(paths: Paths, thrown: unknown): Promise<vo
 
 /** Reads what the daemon of this process id left when it ended, or `null`. */
 export async function readStartError(paths: Paths, pid: number): Promise<VnetError | null> {
-  const text = await readFileIfThere(pathOf(paths));
-  if (text === null) return null;
-  const parsed = Schema.safeParse(JSON.parse(text));
+  // Root reads it, in a folder of somebody else's: no link is followed, and no pipe waited for.
+  const found = await Deno.lstat(pathOf(paths)).catch(() => null);
+  const text = found?.isFile ? await readFileIfThere(pathOf(paths)) : null;
+  const parsed = Schema.safeParse(text === null ? null : parseJson(text));
   if (!parsed.success || parsed.data.pid !== pid) return null;
   const { code, message, hint } = parsed.data;
   return new VnetError(code, message, hint === null ? {} : { hint });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 function pathOf(paths: Paths): string {

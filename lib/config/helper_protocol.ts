@@ -13,7 +13,7 @@ const ipv6 = z.ipv6();
 const port = z.int().min(1).max(65_535);
 const id = z.int().min(0).max(0xffff_ffff);
 
-/** At least two labels; public suffixes are refused by the helper itself. */
+/** At least two labels; public suffixes and reserved zones are refused by the helper itself. */
 const zone = z.string().max(253).regex(/^(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})+$/);
 
 const EndpointSchema = z.object({ address: z.union([ipv4, ipv6]), port });
@@ -24,7 +24,11 @@ export type DnsMode = z.infer<typeof DnsModeSchema>;
 
 const DnsSchema = z.object({
   mode: DnsModeSchema,
-  server: EndpointSchema,
+  /** The daemon's own: nobody's resolver is pointed at another machine. */
+  server: z.object({
+    address: ipv4.refine((text) => text.startsWith("127."), "a loopback address"),
+    port,
+  }),
   zones: z.array(zone).max(1024),
 });
 
@@ -38,8 +42,6 @@ export const HelperRequestSchema = z.discriminatedUnion("op", [
     link: z.string().regex(/^vnet[0-9]{1,3}$/).nullable(),
     ipv4: z.object({ self: ipv4, range: z.cidrv4() }),
     ipv6: z.object({ self: ipv6, prefix: z.cidrv6() }).nullable(),
-    /** Whether nothing that comes out of the link may be forwarded; containers need their answers to be. */
-    confine: z.boolean(),
   }),
   z.object({
     v: z.literal(HELPER_PROTOCOL),

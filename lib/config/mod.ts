@@ -13,6 +13,7 @@ export {
   allowsPort,
   type AppTarget,
   compilePlan,
+  isEverybodys,
   isPublicSuffix,
   type Plan,
   type PlanSource,

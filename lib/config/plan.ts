@@ -151,8 +151,7 @@ function collectZones(
 
 function addZone(zone: DomainName, zones: Set<DomainName>, warnings: PlanWarning[]): void {
   if (zones.has(zone)) return;
-  const reserved = RESERVED_ZONES.find((name) => zone === name || zone.endsWith(`.${name}`));
-  if (reserved !== undefined || isPublicSuffix(zone)) {
+  if (isEverybodys(zone)) {
     warnings.push({
       code: "zone-refused",
       message: `Zone "${zone}" is not claimed: it belongs to everybody`,
@@ -160,6 +159,12 @@ function addZone(zone: DomainName, zones: Set<DomainName>, warnings: PlanWarning
     return;
   }
   zones.add(zone);
+}
+
+/** Tells whether a zone may not be claimed by anybody, whoever says so. */
+export function isEverybodys(zone: string): boolean {
+  return isPublicSuffix(zone) ||
+    RESERVED_ZONES.some((name) => zone === name || zone.endsWith(`.${name}`));
 }
 
 /** Single labels count as public: no cluster may claim a whole top-level domain. */

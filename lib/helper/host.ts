@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { isPublicSuffix } from "../config/mod.ts";
+import { type DnsMode, isEverybodys } from "../config/mod.ts";
 import type { Applied, Detected, HelperRequest, Opened } from "../config/mod.ts";
 import { describeError, VnetError } from "../error.ts";
 import { formatIp, parseIp, parsePrefix } from "../ip/mod.ts";
@@ -42,11 +42,19 @@ export interface HostReply<T> {
 /** What may happen to the machine while it serves the client. */
 export type HostEvent = Change | { readonly kind: "notice"; readonly notice: Notice };
 
+/** What root said when it started this; the client, which is not root, cannot have it otherwise. */
+export interface HostPolicy {
+  readonly dnsMode: DnsMode;
+  /** Whether containers may connect: they need what comes out of the link to be forwarded. */
+  readonly containers: boolean;
+}
+
 /** The machine, as changed for one client. */
 export class Host implements AsyncDisposable {
   readonly #shim: Shim;
   readonly #dns: OsDns;
   readonly #guard: Guard | null;
+  readonly #policy: HostPolicy;
   readonly #onEvent: (event: HostEvent) => void;
   #link: Link | null = null;
   #keep = new AbortController();
@@ -58,11 +66,13 @@ export class Host implements AsyncDisposable {
     shim: Shim,
     dns: OsDns,
     guard: Guard | null,
+    policy: HostPolicy,
     onEvent: (event: HostEvent) => void,
   ) {
     this.#shim = shim;
     this.#dns = dns;
     this.#guard = guard;
+    this.#policy = policy;
     this.#onEvent = onEvent;
   }
 
@@ -72,11 +82,13 @@ export class Host implements AsyncDisposable {
     options: {
       readonly journalDir: string;
       readonly repair: GuardCommand;
+      readonly policy: HostPolicy;
       readonly onEvent: (event: HostEvent) => void;
     },
   ): Promise<Host> {
     const dns = await OsDns.open({ journalDir: options.journalDir });
-    return new Host(shim, dns, Guard.start(shim, options.repair), options.onEvent);
+    const guard = Guard.start(shim, options.repair);
+    return new Host(shim, dns, guard, options.policy, options.onEvent);
   }
 
   /** What the journal's repair did, line by line. */
@@ -85,6 +97,7 @@ export class Host implements AsyncDisposable {
   }
 
   async detect(request: Request<"detect">): Promise<HostReply<Detected>> {
+    this.#refuseMode(request.mode);
     const choice = await this.#dns.detect(request.mode);
     const value = {
       backend: choice.backend,
@@ -102,7 +115,11 @@ export class Host implements AsyncDisposable {
    */
   open(request: Request<"open">): HostReply<Opened> {
     if (this.#link !== null) throw new VnetError("helper-busy", "The link is open already");
-    const { link, fds, vnetHeader, steps } = Link.open(this.#shim, request);
+    const { link, fds, vnetHeader, steps } = Link.open(
+      this.#shim,
+      request,
+      this.#policy.containers,
+    );
     this.#link = link;
     this.#keepUp(link);
     const value = {
@@ -142,7 +159,8 @@ export class Host implements AsyncDisposable {
   /** Sets routes and the operating system's DNS to just this; an empty request takes all of it back. */
   async apply(request: Request<"apply">): Promise<HostReply<Applied>> {
     const link = this.#requireLink();
-    refusePublicSuffixes(request.dns?.zones ?? []);
+    refuseEverybodys(request.dns?.zones ?? []);
+    if (request.dns !== null) this.#refuseMode(request.dns.mode);
     const steps = link.setRoutes(request.routes.map(parsePrefix));
     if (request.dns === null) {
       steps.push(...await this.#stopDns());
@@ -212,6 +230,12 @@ export class Host implements AsyncDisposable {
     return this.#link;
   }
 
+  #refuseMode(mode: DnsMode): void {
+    if (mode === this.#policy.dnsMode) return;
+    const wanted = this.#policy.dnsMode;
+    throw new VnetError("mode-refused", `Cannot use DNS mode ${mode}: root asked for ${wanted}`);
+  }
+
   #keepUp(link: Link): void {
     this.#keep = new AbortController();
     const told = {
@@ -242,9 +266,9 @@ export class Host implements AsyncDisposable {
   }
 }
 
-function refusePublicSuffixes(zones: readonly string[]): void {
+function refuseEverybodys(zones: readonly string[]): void {
   for (const zone of zones) {
-    if (!isPublicSuffix(zone)) continue;
+    if (!isEverybodys(zone)) continue;
     throw new VnetError("zone-refused", `Zone "${zone}" belongs to everybody`);
   }
 }

@@ -83,9 +83,10 @@ export class Link {
   /**
    * Makes the TUN with its addresses, and the sockets of the datapath. No route leads there yet.
    *
+   * @param forwarding Whether what comes out of the link may be forwarded, as containers need it.
    * @throws OsError `tun-busy`, `tun-open-denied`, `tun-missing`; VnetError `range-conflict`, `range-refused`
    */
-  static open(shim: Shim, request: OpenRequest): OpenedLink {
+  static open(shim: Shim, request: OpenRequest, forwarding: boolean): OpenedLink {
     const self4 = parseIp(request.ipv4.self);
     const self6 = request.ipv6 === null ? null : parseIp(request.ipv6.self);
     const range = parsePrefix(request.ipv4.range);
@@ -103,7 +104,7 @@ export class Link {
       steps.push(`tun add ${tun.name}`);
       linkUp(shim, tun.ifindex, LINK_MTU);
       steps.push(`link set ${tun.name} mtu ${LINK_MTU} up`);
-      if (request.confine) confine(tun.name, steps);
+      confine(tun.name, forwarding, steps);
       const addresses = [self4, ...(self6 === null ? [] : [self6])].filter((address) => {
         const added = tryAddAddress(shim, tun.ifindex, address);
         if (added) steps.push(`address add ${formatHost(address)} dev ${tun.name}`);
@@ -282,8 +283,10 @@ function refuseOutside(address: IpAddress, range: Prefix): void {
 }
 
 /** Its client holds the device: nothing it writes there may go on to another network in somebody's name. */
-function confine(name: string, steps: string[]): void {
-  const unset = confineLink(name);
-  steps.push(`sysctl ${name} forwarding=0 rp_filter=1 accept_local=0`);
+function confine(name: string, forwarding: boolean, steps: string[]): void {
+  const unset = confineLink(name, { forwarding });
+  steps.push(
+    `sysctl ${name}${forwarding ? "" : " forwarding=0"} rp_filter=1 accept_local=0 accept_ra=0`,
+  );
   if (unset.length > 0) log.warning("Cannot confine the link", { unset: unset.join(" ") });
 }

@@ -4,7 +4,7 @@ import { formatIp } from "../ip/mod.ts";
 import { getLogger } from "../log.ts";
 import { closeFd, loadShim, SeqpacketSocket } from "../os/mod.ts";
 import type { GuardCommand } from "./guard.ts";
-import { Host, type HostEvent, type HostReply } from "./host.ts";
+import { Host, type HostEvent, type HostPolicy, type HostReply } from "./host.ts";
 
 const log = getLogger("helper");
 
@@ -14,16 +14,18 @@ export interface ServeHelperOptions {
   readonly journalDir: string;
   /** What repairs the machine should this process be killed. */
   readonly repair: GuardCommand;
+  readonly policy: HostPolicy;
   readonly signal: AbortSignal;
 }
 
 /** Serves its one client until that goes away, then takes everything back and returns. */
 export async function serveHelper(options: ServeHelperOptions): Promise<void> {
   const shim = loadShim();
-  await using client = SeqpacketSocket.fromFd(shim, options.descriptor);
+  await using client = SeqpacketSocket.inherited(shim, options.descriptor);
   await using host = await Host.open(shim, {
     journalDir: options.journalDir,
     repair: options.repair,
+    policy: options.policy,
     onEvent: (event) => void tellEvent(client, event),
   });
   for (const line of host.repaired) log.warning("Repaired what a crash left", { step: line });

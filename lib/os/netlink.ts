@@ -96,17 +96,20 @@ export function linkDelete(shim: Shim, ifindex: number): void {
 }
 
 /**
- * Keeps what comes out of a link on this host: it is never forwarded, and IPv4 must come from an address that is
- * routed into the link. Whoever holds a TUN device could else send to the network in anybody's name.
+ * Keeps what comes out of a link on this host: it is never forwarded unless that is wished for, IPv4 must come from
+ * an address that is routed into the link, and nobody there is taken for a router. Whoever holds a TUN device could
+ * else send to the network in anybody's name, or have the machine's IPv6 led to it by an advertisement.
  *
  * @returns What could not be set, as paths below /proc/sys; empty if all could.
  */
-export function confineLink(name: string): string[] {
+export function confineLink(name: string, { forwarding = false } = {}): string[] {
   const wanted = [
-    [`net/ipv4/conf/${name}/forwarding`, "0"],
+    ...(forwarding ? [] : [
+      [`net/ipv4/conf/${name}/forwarding`, "0"],
+      [`net/ipv6/conf/${name}/forwarding`, "0"],
+    ] as const),
     [`net/ipv4/conf/${name}/rp_filter`, "1"],
     [`net/ipv4/conf/${name}/accept_local`, "0"],
-    [`net/ipv6/conf/${name}/forwarding`, "0"],
     [`net/ipv6/conf/${name}/accept_ra`, "0"],
   ] as const;
   return wanted.filter(([path, value]) => !setSysctl(path, value)).map(([path]) => path);

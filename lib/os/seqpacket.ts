@@ -73,6 +73,30 @@ export class SeqpacketSocket implements AsyncDisposable {
     return new SeqpacketSocket(shim, fd);
   }
 
+  /**
+   * Takes over a descriptor that this process was started with, so that no program it starts gets it in turn:
+   * whoever kept a copy would hide this process's end from its peer.
+   *
+   * @throws {OsError} `socket-failed`.
+   */
+  static inherited(shim: Shim, fd: number): SeqpacketSocket {
+    const act: Act = { act: `take over descriptor ${fd}`, call: "sendmsg", code: "socket-failed" };
+    const [near, far] = socketPair(shim);
+    try {
+      // what arrives in a message closes on exec; what a parent left does not
+      const byte = new Uint8Array(1);
+      const copies = new Int32Array(1);
+      const count = new Int32Array(1);
+      ensure(shim, shim.symbols.vnet_unix_send(near, byte, 1, Int32Array.of(fd), 1), act);
+      ensure(shim, shim.symbols.vnet_unix_receive(far, byte, 1, copies, 1, count), act);
+      closeFd(shim, fd);
+      return new SeqpacketSocket(shim, copies[0] ?? -1);
+    } finally {
+      closeFd(shim, near);
+      closeFd(shim, far);
+    }
+  }
+
   /** Says who is on the other end. */
   peer(): PeerCredentials {
     const out = new Uint32Array(3);

@@ -47,6 +47,17 @@ Deno.test("a message of the longest length passes, a longer one is our own slip"
   await second.close();
 });
 
+Deno.test("an inherited descriptor goes on elsewhere, and its end is seen", async () => {
+  const [own, theirs] = socketPair(shim);
+  const first = SeqpacketSocket.inherited(shim, own);
+  const second = SeqpacketSocket.fromFd(shim, theirs);
+  await first.send(bytes("one"));
+  deepEqual((await second.receive())?.bytes, bytes("one"));
+  await first.close();
+  equal(await second.receive(), null);
+  await second.close();
+});
+
 Deno.test("descriptors travel and work on the other side", async () => {
   const [first, second] = SeqpacketSocket.pair(shim);
   const udp = UdpSocket.bind(shim, parseEndpoint("127.0.0.1:0"));

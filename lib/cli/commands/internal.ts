@@ -7,12 +7,23 @@ import { type Action, tell } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import { selfCommand, selfEnvironment } from "../self.ts";
 
+const dnsMode = () =>
+  withDefault(
+    option("--dns", choice(["auto", "resolved", "direct", "none"] as const)),
+    "auto" as const,
+  );
+
+const containers = () =>
+  withDefault(option("--containers", choice(["allow", "deny"] as const)), "deny" as const);
+
 export const helper = command(
   "helper",
   map(
     object({
       descriptor: option("--client", integer({ min: 3, metavar: "DESCRIPTOR" })),
       journal: option("--journal", string({ metavar: "DIR" })),
+      dns: dnsMode(),
+      containers: containers(),
     }),
     (options): Action => async (context) => {
       const { serveHelper } = await import("../../helper/mod.ts");
@@ -23,6 +34,7 @@ export const helper = command(
           ...selfCommand(["repair", "--journal", options.journal]),
           env: selfEnvironment(context.env),
         },
+        policy: { dnsMode: options.dns, containers: options.containers === "allow" },
         signal: context.signal,
       });
       return EXIT.done;
@@ -49,10 +61,7 @@ export const daemon = command(
   map(
     object({
       descriptor: option("--helper", integer({ min: 3, metavar: "DESCRIPTOR" })),
-      dns: withDefault(
-        option("--dns", choice(["auto", "resolved", "direct", "none"] as const)),
-        "auto" as const,
-      ),
+      dns: dnsMode(),
       link: optional(option("--link", string({ metavar: "NAME" }))),
       cidr: optional(option("--cidr", string({ metavar: "CIDR" }))),
       sharedWith: optional(
@@ -61,10 +70,7 @@ export const daemon = command(
           string({ metavar: "UIDS", pattern: /^(all|[0-9]{1,10}(,[0-9]{1,10})*)$/ }),
         ),
       ),
-      containers: withDefault(
-        option("--containers", choice(["allow", "deny"] as const)),
-        "deny" as const,
-      ),
+      containers: containers(),
     }),
     (options): Action => async (context) => {
       const { parseRange, runDaemon } = await import("../../client/mod.ts");

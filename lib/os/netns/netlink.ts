@@ -91,6 +91,12 @@ Deno.test(
       equal(Deno.readTextFileSync(path).trim(), "0");
     }
     equal(confineLink("absent0").length, 3);
+    Deno.writeTextFileSync(`/proc/sys/net/ipv4/conf/${tun.name}/forwarding`, "1");
+    Deno.writeTextFileSync(`/proc/sys/net/ipv6/conf/${tun.name}/accept_ra`, "1");
+    deepEqual(confineLink(tun.name, { forwarding: true }), []);
+    const read = (path: string) => Deno.readTextFileSync(`/proc/sys/net/${path}`).trim();
+    equal(read(`ipv4/conf/${tun.name}/forwarding`), "1");
+    equal(read(`ipv6/conf/${tun.name}/accept_ra`), "0");
     Deno.writeTextFileSync("/proc/sys/net/ipv4/ip_forward", "0");
     Deno.writeTextFileSync("/proc/sys/net/ipv6/conf/all/forwarding", "0");
   }),
