@@ -241,7 +241,12 @@ async function endStart(
   hasEnded: () => boolean,
 ): Promise<void> {
   const asked = await askDown(context.paths).catch(() => false);
-  if (!asked && !hasEnded()) Deno.kill(daemonPid, "SIGTERM");
+  if (asked || hasEnded()) return;
+  try {
+    Deno.kill(daemonPid, "SIGTERM");
+  } catch (thrown) {
+    if (!(thrown instanceof Deno.errors.NotFound)) throw thrown;
+  }
 }
 
 async function startError(context: Context, pid: number): Promise<VnetError> {

@@ -286,7 +286,9 @@ function refuseOutside(address: IpAddress, range: Prefix): void {
 function confine(name: string, forwarding: boolean, steps: string[]): void {
   const unset = confineLink(name, { forwarding });
   steps.push(
-    `sysctl ${name}${forwarding ? "" : " forwarding=0"} rp_filter=1 accept_local=0 accept_ra=0`,
+    `sysctl ${name} rp_filter=1 accept_local=0 accept_ra=0${
+      forwarding ? "" : " ipv6.forwarding=0"
+    }`,
   );
   if (unset.length > 0) log.warning("Cannot confine the link", { unset: unset.join(" ") });
 }

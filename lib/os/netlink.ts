@@ -96,7 +96,7 @@ export function linkDelete(shim: Shim, ifindex: number): void {
 }
 
 /**
- * Keeps what comes out of a link on this host: it is never forwarded unless that is wished for, IPv4 must come from
+ * Keeps what comes out of a link in its bounds: IPv6 is never forwarded unless that is wished for, IPv4 must come from
  * an address that is routed into the link, and nobody there is taken for a router. Whoever holds a TUN device could
  * else send to the network in anybody's name, or have the machine's IPv6 led to it by an advertisement.
  *
@@ -104,10 +104,8 @@ export function linkDelete(shim: Shim, ifindex: number): void {
  */
 export function confineLink(name: string, { forwarding = false } = {}): string[] {
   const wanted = [
-    ...(forwarding ? [] : [
-      [`net/ipv4/conf/${name}/forwarding`, "0"],
-      [`net/ipv6/conf/${name}/forwarding`, "0"],
-    ] as const),
+    // IPv4 has rp_filter; and a container that is refused shall hear of it.
+    ...(forwarding ? [] : [[`net/ipv6/conf/${name}/forwarding`, "0"]] as const),
     [`net/ipv4/conf/${name}/rp_filter`, "1"],
     [`net/ipv4/conf/${name}/accept_local`, "0"],
     [`net/ipv6/conf/${name}/accept_ra`, "0"],
