@@ -248,6 +248,7 @@ class Daemon {
 
   async refresh(): Promise<void> {
     await this.#openSessions();
+    this.#carriers.forget(); // Opened in the name of whoever was logged in before.
     await this.#change();
     this.#follow();
   }

@@ -98,7 +98,7 @@ export class CarrierLink {
       if (frame === null || !this.#isOpen) return null;
       if (frame === "broken") return violation("not a frame");
       if (frame.type === "ping") {
-        this.post("pong");
+        await this.send(encodeFrame("pong")); // waited for: a peer that reads nothing must not pile them up
       } else if (frame.type === "pong") {
         this.unanswered = 0;
       } else {

@@ -151,8 +151,9 @@ export class Admin {
   /** @throws {AuthError} `not-found`. */
   async removeToken(id: string): Promise<void> {
     const { store, audit } = this.#options;
-    if (!await store.tokens.remove(id)) throw notFound("token", id);
+    if (!(await store.tokens.list()).some((token) => token.id === id)) throw notFound("token", id);
     await audit.write({ event: "token.removed", name: id });
+    await store.tokens.remove(id);
   }
 
   async listAgents(): Promise<AdminResponse<"agents.list">> {
@@ -174,8 +175,9 @@ export class Admin {
   /** Removes an agent: its certificate is worth nothing from here on. @throws {AuthError} `not-found`. */
   async removeAgent(id: string): Promise<void> {
     const { store, audit, onLock } = this.#options;
-    if (!await store.agents.remove(id)) throw notFound("agent", id);
+    if (await store.agents.get(id) === null) throw notFound("agent", id);
     await audit.write({ event: "agent.removed", agent_id: id });
+    await store.agents.remove(id);
     onLock({ agent: id });
   }
 

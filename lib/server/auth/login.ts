@@ -46,7 +46,8 @@ export class LoginDesk {
     if (publicKey === null) {
       throw refusal("public-key-unsupported", { message: "The TLS key is not a P-256 key" });
     }
-    const user = await this.#authenticate(request, peer);
+    const credential = await this.#authenticate(request, peer);
+    const { user } = credential;
     const { store, directory, userCa, cluster, now } = this.#options;
     const nowMs = now();
     if (directory.isUserLocked(user, [], nowMs)) {
@@ -68,6 +69,9 @@ export class LoginDesk {
     );
     const expiresMs = certificate.validity.notAfterMs;
     const expires = new Date(expiresMs).toISOString();
+    // A reset ends the sessions there are: this one must not come after it with what was good before
+    const current = await store.credentials.get(user);
+    if (current?.passwordHash !== credential.passwordHash) throw loginFailed();
     await store.sessions.add({ id: sessionId, user, expiresMs, parent: null, app: null });
     await this.#audit({
       event: "login.ok",
@@ -110,8 +114,8 @@ export class LoginDesk {
     });
   }
 
-  /** @returns The user's name once password and second factor are right. */
-  async #authenticate(request: LoginFinishRequest, peer: Peer): Promise<string> {
+  /** @returns What the user was known by, once password and second factor are right. */
+  async #authenticate(request: LoginFinishRequest, peer: Peer): Promise<Credential> {
     const { store, directory, hasher, now } = this.#options;
     const user = isPrincipalName(request.user) ? request.user : "";
     const attempt = { user, source: sourceOf(peer.address) };
@@ -123,7 +127,7 @@ export class LoginDesk {
     if (isPassword && credential !== null) {
       if (await this.#isSecondFactor(credential, request.totp_code)) {
         await store.failures.clear(attempt);
-        return user;
+        return credential;
       }
     }
     const lockedUntilMs = await store.failures.record(attempt, now(), LOCKOUT);
@@ -133,10 +137,7 @@ export class LoginDesk {
       source: peer.address,
       reason: credential === null ? "user" : isPassword ? "second factor" : "password",
     });
-    throw refusal("login-failed", {
-      message: "The login failed",
-      hint: "Check user name, password and, if you have one, the code; a code works once",
-    });
+    throw loginFailed();
   }
 
   async #refuseLocked(
@@ -177,4 +178,11 @@ export class LoginDesk {
   #audit(event: AuditEvent): Promise<void> {
     return this.#options.audit.write(event);
   }
+}
+
+function loginFailed(): Error {
+  return refusal("login-failed", {
+    message: "The login failed",
+    hint: "Check user name, password and, if you have one, the code; a code works once",
+  });
 }
