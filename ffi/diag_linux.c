@@ -73,7 +73,8 @@ int32_t diag_open(void)
  */
 static int32_t answers(const struct inet_diag_msg *answer, const struct inet_diag_req_v2 *question)
 {
-	return answer->idiag_state != TCP_LISTEN &&
+	/* a socket nobody holds any more has no inode, and would pass for root's */
+	return answer->idiag_state != TCP_LISTEN && answer->idiag_inode != 0 &&
 	       answer->id.idiag_sport == question->id.idiag_sport &&
 	       answer->id.idiag_dport == question->id.idiag_dport;
 }

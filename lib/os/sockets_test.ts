@@ -61,6 +61,7 @@ Deno.test("socketOwner() knows the exact connection, and no listener", async () 
   equal(socketOwner(shim, destination, { ...source, port: source.port - 1 }), null);
   throws(() => socketOwner(shim, source, parseEndpoint("[::1]:1")), TypeError);
   client.close();
+  equal(socketOwner(shim, source, destination), null); // closed: nobody's, not root's
   conn.close();
   listener.close();
 });
