@@ -4,6 +4,7 @@ import { CarrierPool as Pool } from "../../lib/io/mod.ts";
 import { serveAgent } from "../../lib/server/mod.ts";
 import {
   app,
+  audited,
   connPair,
   drain,
   echoServer,
@@ -35,24 +36,6 @@ async function once(pool: CarrierPool, target: CarrierTarget): Promise<void> {
   await drain(outer);
   outer.close();
   equal((await ended).reason, "done");
-}
-
-/** Waits for an audit record that says so. */
-async function audited(
-  cluster: TestCluster,
-  wanted: (record: Readonly<Record<string, unknown>>) => boolean,
-): Promise<Readonly<Record<string, unknown>>> {
-  let after = 0;
-  for (;;) {
-    const { events } = await cluster.server.auth.admin.readAudit(
-      { after, limit: 1000, wait_seconds: 10 },
-      never(),
-    );
-    const found = events.find((event) => wanted(event as unknown as Record<string, unknown>));
-    if (found !== undefined) return found as unknown as Record<string, unknown>;
-    if (events.length === 0) throw new Error("Nothing like it was recorded");
-    after = Math.max(...events.map(({ seq }) => seq));
-  }
 }
 
 Deno.test("an agent asks again for every flow, on carriers that are open already", async (t) => {

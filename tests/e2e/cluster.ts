@@ -241,6 +241,24 @@ app_service:
   }
 }
 
+/** Waits for an audit record that says so. */
+export async function audited(
+  cluster: TestCluster,
+  wanted: (record: Readonly<Record<string, unknown>>) => boolean,
+): Promise<Readonly<Record<string, unknown>>> {
+  let after = 0;
+  for (;;) {
+    const { events } = await cluster.server.auth.admin.readAudit(
+      { after, limit: 1000, wait_seconds: 10 },
+      never(),
+    );
+    const found = events.find((event) => wanted(event as unknown as Record<string, unknown>));
+    if (found !== undefined) return found as unknown as Record<string, unknown>;
+    if (events.length === 0) throw new Error("Nothing like it was recorded");
+    after = Math.max(...events.map(({ seq }) => seq));
+  }
+}
+
 function serverConfig(
   dataDir: string,
   apps: readonly string[],

@@ -136,9 +136,9 @@ export class Agent {
         retryMs = RETRY_MIN_MS;
         this.#connected.resolve();
         const until = AbortSignal.any([signal, reopen.signal]);
-        await Promise.race([channel.closed, aborted(until)]);
+        const reason = await Promise.race([channel.closed, aborted(until)]);
         if (reopen.signal.aborted) continue;
-        if (!signal.aborted) log.warning("Lost the control channel", {});
+        if (!signal.aborted) log.warning("Lost the control channel", { reason: reason ?? "" });
       } catch (thrown) {
         if (signal.aborted) break;
         log.warning("Cannot reach the proxy", { error: describeError(thrown), retryMs });

@@ -32,7 +32,7 @@ export class ControlChannel {
   readonly #socket: WebSocket;
   readonly #handlers: ControlHandlers;
   readonly #welcomed = Promise.withResolvers<void>();
-  readonly #closed = Promise.withResolvers<void>();
+  readonly #closed = Promise.withResolvers<string>();
   readonly #timer: ReturnType<typeof setInterval>;
   readonly #reports = new Map<number, PromiseWithResolvers<void>>();
   #nextReport = 0;
@@ -47,7 +47,7 @@ export class ControlChannel {
       const message = isBinary ? null : decodeControl(ProxyMessageSchema, String(data));
       if (message !== null) this.#take(message);
     });
-    socket.on("close", () => this.#end());
+    socket.on("close", (_code, reason) => this.#end(String(reason)));
     socket.on("error", () => this.close());
   }
 
@@ -77,8 +77,8 @@ export class ControlChannel {
     }
   }
 
-  /** Resolves when it has ended. */
-  get closed(): Promise<void> {
+  /** Resolves when it has ended, with what the proxy said of why; empty if it said nothing. */
+  get closed(): Promise<string> {
     return this.#closed.promise;
   }
 
@@ -106,7 +106,7 @@ export class ControlChannel {
 
   close(): void {
     this.#socket.terminate();
-    this.#end();
+    this.#end("");
   }
 
   #take(message: ProxyMessage): void {
@@ -141,7 +141,7 @@ export class ControlChannel {
     this.send({ type: "ping" });
   }
 
-  #end(): void {
+  #end(reason: string): void {
     clearInterval(this.#timer);
     this.#welcomed.reject(
       refusalError("proxy-closed", "Cannot open the control channel"),
@@ -149,7 +149,7 @@ export class ControlChannel {
     for (const report of this.#reports.values()) {
       report.reject(refusalError("proxy-closed", "Cannot report"));
     }
-    this.#closed.resolve();
+    this.#closed.resolve(reason);
   }
 }
 

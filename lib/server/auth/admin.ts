@@ -2,6 +2,7 @@ import {
   checkResource,
   formatHostPort,
   type HostPort,
+  type LockResource,
   type LockTarget,
   type Resource,
   type SecondFactor,
@@ -19,7 +20,7 @@ import { hashToken } from "./join.ts";
 import type { PasswordHasher } from "./password.ts";
 import { refusal } from "./refusals.ts";
 import { newTotpSecret, totpUri } from "./totp.ts";
-import type { AuditLog } from "./types.ts";
+import type { AuditLog, ShutOut } from "./types.ts";
 
 export interface AdminOptions {
   readonly store: Store;
@@ -36,7 +37,7 @@ export interface AdminOptions {
   /** Changes of the audit log. */
   readonly events: Changes;
   /** Somebody is kept out from here on. */
-  readonly onLock: (target: LockTarget) => void;
+  readonly onLock: (target: LockTarget, reason: ShutOut) => void;
 }
 
 /**
@@ -178,7 +179,7 @@ export class Admin {
     if (await store.agents.get(id) === null) throw notFound("agent", id);
     await audit.write({ event: "agent.removed", agent_id: id });
     await store.agents.remove(id);
-    onLock({ agent: id });
+    onLock({ agent: id }, "agent-unknown");
   }
 
   listApps(): AdminResponse<"apps.list"> {
@@ -210,7 +211,7 @@ export class Admin {
     const revision = await store.resources.put({ kind, name: metadata.name, body }, wanted);
     if (revision === null) throw conflict(kind, metadata.name, expected);
     await directory.reload();
-    if (resource.kind === "lock") this.#options.onLock(resource.spec.target);
+    if (resource.kind === "lock") this.#tellLock(resource);
     return { ...resource, metadata: { ...metadata, revision } } as Resource;
   }
 
@@ -288,7 +289,12 @@ export class Admin {
   async #endUser(name: string): Promise<void> {
     const { store, now, onLock } = this.#options;
     const ended = await store.sessions.endUser(name, now());
-    for (const session of ended) onLock({ session });
+    for (const session of ended) onLock({ session }, "session-ended");
+  }
+
+  #tellLock({ spec: { target, expires } }: LockResource): void {
+    const { now, onLock } = this.#options;
+    if (expires === undefined || now() < Date.parse(expires)) onLock(target, "access-locked");
   }
 
   #checkReferences(resource: Resource): void {

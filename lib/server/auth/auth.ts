@@ -25,11 +25,14 @@ import type {
   AuthOptions,
   AuthService,
   Peer,
+  ShutOut,
   TicketHolder,
   UserVerdict,
 } from "./types.ts";
 
 const log = getLogger("server", "auth");
+
+type LockListener = (target: LockTarget, reason: ShutOut) => void;
 
 const PRUNE_EVERY_MS = 10 * 60_000;
 
@@ -43,7 +46,7 @@ export class Auth implements AuthService {
   readonly #gate: Gate;
   readonly #joins: JoinDesk;
   readonly #routes: ReturnType<typeof createRoutes>;
-  readonly #lockListeners = new Set<(target: LockTarget) => void>();
+  readonly #lockListeners = new Set<LockListener>();
   readonly #pruner: ReturnType<typeof setInterval>;
 
   private constructor(parts: Parts) {
@@ -75,7 +78,7 @@ export class Auth implements AuthService {
       secondFactor,
       delay: wait,
       events: parts.events,
-      onLock: (target) => this.#tellLock(target),
+      onLock: (target, reason) => this.#tellLock(target, reason),
     });
     this.#routes = createRoutes({
       secondFactor,
@@ -198,7 +201,7 @@ export class Auth implements AuthService {
     );
   }
 
-  onLock(listener: (target: LockTarget) => void): { [Symbol.dispose](): void } {
+  onLock(listener: LockListener): { [Symbol.dispose](): void } {
     this.#lockListeners.add(listener);
     return { [Symbol.dispose]: () => void this.#lockListeners.delete(listener) };
   }
@@ -244,12 +247,12 @@ export class Auth implements AuthService {
       source: peer.address,
     });
     const ended = await store.sessions.end(user.sessionId, options.now());
-    for (const session of ended) this.#tellLock({ session });
+    for (const session of ended) this.#tellLock({ session }, "session-ended");
     changes.notify();
   }
 
-  #tellLock(target: LockTarget): void {
-    for (const listener of this.#lockListeners) listener(target);
+  #tellLock(target: LockTarget, reason: ShutOut): void {
+    for (const listener of this.#lockListeners) listener(target, reason);
     this.#parts.changes.notify();
   }
 

@@ -127,7 +127,9 @@ export class Gate {
       appId: session.app.id,
       app: session.app.name,
       sessionId: session.id,
+      loginId: session.parent,
       user: session.user,
+      roles: roles.map(({ name }) => name),
       expiresMs: session.expiresMs,
     };
   }

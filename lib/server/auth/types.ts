@@ -50,9 +50,16 @@ export interface TicketHolder {
   readonly appId: string;
   readonly app: string;
   readonly sessionId: string;
+  /** The login that the app session was drawn from. */
+  readonly loginId: string;
   readonly user: string;
+  /** The names of the user's roles. */
+  readonly roles: readonly string[];
   readonly expiresMs: number;
 }
+
+/** Why somebody is kept out from one moment to the next. */
+export type ShutOut = "access-locked" | "agent-unknown" | "session-ended";
 
 /** An agent that showed a certificate of ours and is still wanted. */
 export interface AgentIdentity {
@@ -125,6 +132,7 @@ export interface AuditEvent {
     | "agent.join.failed"
     | "agent.renewed"
     | "agent.removed"
+    | "agent.expelled"
     | "resource.put"
     | "resource.removed"
     | "user.reset"
@@ -201,7 +209,7 @@ export interface AuthService {
   changed(since: number, signal: AbortSignal): Promise<void>;
   /** Flow events of the local agent; others report over HTTPS. Rejects when they cannot be written: fail closed. */
   reportFlow(agent: AgentIdentity, events: readonly FlowEvent[]): Promise<void>;
-  /** Calls back when somebody is locked out or logs out, so that live flows can be cut. */
-  onLock(listener: (target: LockTarget) => void): { [Symbol.dispose](): void };
+  /** Calls back when somebody is locked out, removed or logs out, so that what they have open can be cut. */
+  onLock(listener: (target: LockTarget, reason: ShutOut) => void): { [Symbol.dispose](): void };
   close(): Promise<void>;
 }

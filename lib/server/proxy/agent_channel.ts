@@ -13,13 +13,19 @@ import {
 } from "../../tunnel/mod.ts";
 import { VnetError } from "../../error.ts";
 import { getLogger } from "../../log.ts";
-import type { AgentIdentity, AuthService } from "../auth/mod.ts";
-import type { Rendezvous } from "./rendezvous.ts";
+import type { AgentIdentity, AgentVerdict, AuthService } from "../auth/mod.ts";
+import type { DataChannel, Rendezvous } from "./rendezvous.ts";
 
 const log = getLogger("server", "proxy");
 
 const HELLO_MS = 10_000;
-const MAX_APPS = 1024;
+/** An agent says hello when it comes and when its apps change; each time, every app of the cluster is looked at. */
+const MAX_HELLOS = 64;
+const RENDEZVOUS_MS = 10_000;
+/** How long an agent that is expelled may take to close its end. */
+const GOODBYE_MS = 1_000;
+/** @see RFC 6455 section 7.4.1 */
+const POLICY_VIOLATION = 1008;
 /** A channel whose agent reads nothing is cut before it holds more than this. */
 const MAX_BUFFERED_BYTES = 1_048_576;
 
@@ -29,13 +35,17 @@ export class AgentChannel {
   readonly #socket: WebSocket;
   readonly #agent: AgentIdentity;
   readonly #auth: Pick<AuthService, "agents" | "reportFlow">;
+  readonly #judge: () => Promise<AgentVerdict>;
   readonly #rendezvous: Rendezvous;
   readonly #onEnd: () => void;
   readonly #timer: ReturnType<typeof setInterval>;
   readonly #helloTimer: ReturnType<typeof setTimeout>;
-  readonly #expiresMs: number;
-  readonly #nowMs: () => number;
+  /** Data channels that the agent was asked for and has not opened. */
+  readonly #asked = new Set<string>();
+  #goodbyeTimer: ReturnType<typeof setTimeout> | undefined;
+  #hellos = 0;
   #missed = 0;
+  #isDraining = false;
   #ended = false;
 
   constructor(
@@ -43,25 +53,30 @@ export class AgentChannel {
     of: {
       readonly agent: AgentIdentity;
       readonly auth: Pick<AuthService, "agents" | "reportFlow">;
+      /** Whether the agent is still wanted: asked when it says hello. */
+      readonly judge: () => Promise<AgentVerdict>;
       readonly rendezvous: Rendezvous;
-      readonly nowMs: () => number;
       readonly onEnd: () => void;
     },
   ) {
     this.#socket = socket;
     this.#agent = of.agent;
     this.#auth = of.auth;
+    this.#judge = of.judge;
     this.#rendezvous = of.rendezvous;
     this.#onEnd = of.onEnd;
-    this.#nowMs = of.nowMs;
-    this.#expiresMs = of.agent.certificateExpiresMs;
     this.#timer = setInterval(() => this.#ping(), CONTROL_PING_MS);
     this.#helloTimer = setTimeout(() => this.close("no hello"), HELLO_MS);
     socket.on("message", (data, isBinary) => {
-      const message = isBinary ? null : decodeControl(AgentMessageSchema, String(data));
+      const message = isBinary || this.#ended
+        ? null
+        : decodeControl(AgentMessageSchema, String(data));
       if (message !== null) this.#take(message);
     });
-    socket.on("close", () => this.#end());
+    socket.on("close", () => {
+      clearTimeout(this.#goodbyeTimer);
+      this.#end();
+    });
     socket.on("error", (error) => {
       log.debug("Control channel failed", { agent: this.#agent.name, error: error.message });
       this.close("failed");
@@ -72,9 +87,31 @@ export class AgentChannel {
     return this.#agent.agentId;
   }
 
-  /** Asks the agent to open a data channel. */
-  dial(request: { readonly ticket: string; readonly appId: string; readonly peer: string }): void {
-    this.#send({ type: "dial", ticket: request.ticket, app_id: request.appId, peer: request.peer });
+  /** When the certificate ends that it was opened with. */
+  get expiresMs(): number {
+    return this.#agent.certificateExpiresMs;
+  }
+
+  /**
+   * Has the agent open a data channel.
+   *
+   * @throws {DeadlinePassed} when it did not in time; the agent's refusal; whatever `signal` was aborted with.
+   */
+  async dial(
+    wanted: { readonly appId: string; readonly peer: string },
+    signal: AbortSignal,
+  ): Promise<DataChannel> {
+    let asked = "";
+    const ask = (ticket: string) => {
+      asked = ticket;
+      this.#asked.add(ticket);
+      this.#send({ type: "dial", ticket, app_id: wanted.appId, peer: wanted.peer });
+    };
+    try {
+      return await this.#rendezvous.arrange(ask, RENDEZVOUS_MS, signal);
+    } finally {
+      this.#asked.delete(asked);
+    }
   }
 
   /** Tells the agent that somebody was locked out. */
@@ -93,11 +130,24 @@ export class AgentChannel {
     this.#end();
   }
 
+  /** Lets the agent do nothing more, and tells it why. */
+  expel(reason: string): void {
+    if (this.#ended) return;
+    log.warning("Expelled an agent", { agent: this.#agent.name, reason });
+    this.#goodbyeTimer = setTimeout(() => this.#socket.terminate(), GOODBYE_MS);
+    this.#socket.close(POLICY_VIOLATION, reason);
+    this.#end();
+  }
+
   #take(message: AgentMessage): void {
     switch (message.type) {
       case "hello":
-        return this.#hello(message.apps);
+        return void this.#hello(message.apps).catch((error) => {
+          log.error("Cannot greet an agent", { agent: this.#agent.name, error: String(error) });
+          this.close("failed");
+        });
       case "dial_failed": {
+        if (!this.#asked.has(message.ticket)) return;
         const code = isRefusalCode(message.code) ? message.code : "no-agent";
         const error = refusalError(code, "Cannot reach an agent", { state: message.message });
         return this.#rendezvous.refuse(message.ticket, error);
@@ -111,13 +161,18 @@ export class AgentChannel {
         return;
       case "drain":
         // Nobody new is sent to it; what it carries goes on.
+        this.#isDraining = true;
         return this.#auth.agents.disconnected(this.instance);
     }
   }
 
-  #hello(offered: readonly unknown[]): void {
+  async #hello(offered: readonly unknown[]): Promise<void> {
     clearTimeout(this.#helloTimer);
-    const apps = offered.slice(0, MAX_APPS).map((app) => AgentAppSchema.safeParse(app))
+    if (++this.#hellos > MAX_HELLOS) return this.close("too many hellos");
+    const verdict = await this.#judge();
+    if (verdict.kind === "refused") return this.expel(verdict.code);
+    if (this.#ended || this.#isDraining) return;
+    const apps = offered.map((app) => AgentAppSchema.safeParse(app))
       .filter((parsed) => parsed.success).map((parsed) => parsed.data);
     const refused = this.#auth.agents.connected({
       agent: this.#agent,
@@ -150,7 +205,6 @@ export class AgentChannel {
   #ping(): void {
     const isDead = this.#missed++ >= CONTROL_PING_MISSES;
     if (isDead) return this.close("no answer to pings");
-    if (this.#nowMs() >= this.#expiresMs) return this.close("certificate expired");
     this.#send({ type: "ping" });
   }
 
@@ -166,6 +220,8 @@ export class AgentChannel {
     clearInterval(this.#timer);
     clearTimeout(this.#helloTimer);
     this.#auth.agents.disconnected(this.instance);
+    const error = refusalError("no-agent", "Cannot reach an agent", { state: "it is gone" });
+    for (const ticket of this.#asked) this.#rendezvous.refuse(ticket, error);
     log.info("An agent is gone", { agent: this.#agent.name });
     this.#onEnd();
   }

@@ -2,7 +2,6 @@ import type { WebSocket } from "ws";
 import { OsError } from "../../error.ts";
 import {
   closeQuietly,
-  DeadlinePassed,
   pause,
   relay,
   type TlsIdentity,
@@ -19,15 +18,12 @@ import {
 } from "../../tunnel/mod.ts";
 import type { AuthService, Peer } from "../auth/mod.ts";
 import { Admission, type AdmissionLimits, DEFAULT_LIMITS, type Place } from "./admission.ts";
-import { AgentChannel } from "./agent_channel.ts";
-import { type DataChannel, Rendezvous } from "./rendezvous.ts";
+import { AgentChannels, refusal } from "./agent_channels.ts";
+import { AppRelays } from "./app_relays.ts";
 import { WebServer } from "./web.ts";
 
 const log = getLogger("server", "proxy");
 
-const RENDEZVOUS_MS = 10_000;
-/** Agents that are tried for one connection. */
-const MAX_AGENTS_TRIED = 2;
 /** A web connection may be silent this long: more than a long poll takes. */
 const WEB_IDLE_MS = 150_000;
 const PIECE_BYTES = 4096;
@@ -53,14 +49,12 @@ export class Proxy {
   readonly #web: WebServer;
   readonly #limits: AdmissionLimits;
   readonly #admission: Admission;
-  readonly #rendezvous = new Rendezvous();
-  readonly #channels = new Map<symbol, AgentChannel>();
+  readonly #relays = new AppRelays();
+  readonly #agents: AgentChannels;
   readonly #connections = new Set<Promise<void>>();
   readonly #closing = new AbortController();
   readonly #accepting: Promise<void>;
   readonly #lockWatch: Disposable;
-  /** For taking turns among the agents of an app. */
-  #turn = 0;
 
   private constructor(options: ProxyOptions, made: { listener: Deno.TcpListener; web: WebServer }) {
     this.#options = options;
@@ -68,8 +62,14 @@ export class Proxy {
     this.#web = made.web;
     this.#limits = options.limits ?? DEFAULT_LIMITS;
     this.#admission = new Admission(this.#limits);
-    this.#lockWatch = options.auth.onLock((target) => {
-      for (const channel of this.#channels.values()) channel.lock(target);
+    this.#agents = new AgentChannels({
+      auth: options.auth,
+      nowMs: options.nowMs,
+      cut: (agentId, reason) => this.#relays.cutAgent(agentId, reason),
+    });
+    this.#lockWatch = options.auth.onLock((target, reason) => {
+      this.#agents.shutOut(target, reason);
+      this.#relays.lock(target);
     });
     this.#accepting = this.#acceptAll();
   }
@@ -105,11 +105,12 @@ export class Proxy {
   /** Ends everything at once. */
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return;
-    for (const channel of this.#channels.values()) channel.drain();
+    this.#agents.drain();
     this.#closing.abort(new Error("The proxy is shutting down"));
     this.#lockWatch[Symbol.dispose]();
     closeQuietly(this.#listener);
-    for (const channel of [...this.#channels.values()]) channel.close("shutting down");
+    this.#agents.close();
+    this.#relays.close();
     await this.#accepting;
     await Promise.allSettled(this.#connections);
     await this.#web.close();
@@ -194,50 +195,27 @@ export class Proxy {
     wanted: { readonly ticket: string; readonly appId: string },
     firstBytes: Uint8Array,
   ): Promise<void> {
-    const { auth } = this.#options;
-    const holder = await auth.verifyTicket(wanted.ticket);
-    if (holder === null || holder.appId !== wanted.appId) {
+    using client = await this.#relays.admit(async () => {
+      const holder = await this.#options.auth.verifyTicket(wanted.ticket);
+      return holder?.appId === wanted.appId ? holder : null;
+    });
+    if (client === null) {
       log.debug("Refused a ticket", { source: sourceOf(conn) });
       return await this.#refuse(conn, "ticket-refused");
     }
     const peer = formatEndpoint({ address: parseIp(sourceOf(conn)), port: conn.remoteAddr.port });
-    const far = await this.#dialAgent(wanted.appId, peer);
-    if (typeof far === "string") {
-      log.info("No agent for a connection", { app: holder.app, reason: far });
-      return await this.#refuse(conn, far);
+    const far = await this.#agents.dial(client, peer);
+    if (far === null) {
+      const reason = this.#closing.signal.aborted ? "draining" : "no-agent";
+      log.info("No agent for a connection", { app: client.holder.app, reason });
+      return await this.#refuse(conn, client.cut.aborted ? "ticket-refused" : reason);
     }
     try {
       await writeAll(far.conn, firstBytes);
-      await relay(conn, far.conn, { signal: this.#closing.signal });
+      await relay(conn, far.conn, { signal: client.cut });
     } finally {
       far.release();
     }
-  }
-
-  /** @returns The data channel, or what to tell the client. */
-  async #dialAgent(appId: string, peer: string): Promise<DataChannel | AlertedRefusal> {
-    const agents = this.#options.auth.agents.agentsFor(appId);
-    const first = agents.length === 0 ? 0 : this.#turn++ % agents.length;
-    const inTurn = [...agents.slice(first), ...agents.slice(0, first)];
-    for (const { instance, name } of inTurn.slice(0, MAX_AGENTS_TRIED)) {
-      const channel = this.#channels.get(instance);
-      if (channel === undefined) continue;
-      try {
-        return await this.#rendezvous.arrange(
-          (ticket) => channel.dial({ ticket, appId, peer }),
-          RENDEZVOUS_MS,
-          this.#closing.signal,
-        );
-      } catch (thrown) {
-        if (this.#closing.signal.aborted) return "draining";
-        const isLate = thrown instanceof DeadlinePassed;
-        log.warning("An agent did not come", {
-          agent: name,
-          error: isLate ? "timeout" : String(thrown),
-        });
-      }
-    }
-    return "no-agent";
   }
 
   /** Tells a client that waits for a TLS server why there is none. */
@@ -249,7 +227,7 @@ export class Proxy {
   /** Hands the connection to whoever waits for it, and waits until they are done with it. */
   async #serveDataChannel(conn: Deno.TcpConn, ticket: string, rest: Uint8Array): Promise<void> {
     if (rest.length > 0) return; // a TLS server speaks second
-    await this.#rendezvous.claim(ticket, conn);
+    await this.#agents.claim(ticket, conn);
   }
 
   async #serveWeb(conn: Deno.TcpConn, firstBytes: Uint8Array): Promise<void> {
@@ -264,23 +242,7 @@ export class Proxy {
   }
 
   async #admitAgent(peer: Peer): Promise<((socket: WebSocket) => void) | Response> {
-    const { auth, nowMs } = this.#options;
-    if (this.#closing.signal.aborted) return goingAway();
-    if (peer.certificate === null) {
-      return refusal("certificate-required", "An agent shows its certificate");
-    }
-    const verdict = await auth.verifyAgentCertificate(peer.certificate);
-    if (verdict.kind === "refused") return refusal(verdict.code, verdict.message);
-    return (socket) => {
-      const channel: AgentChannel = new AgentChannel(socket, {
-        agent: verdict.agent,
-        auth,
-        rendezvous: this.#rendezvous,
-        nowMs,
-        onEnd: () => this.#channels.delete(channel.instance),
-      });
-      this.#channels.set(channel.instance, channel);
-    };
+    return this.#closing.signal.aborted ? goingAway() : await this.#agents.admit(peer);
   }
 }
 
@@ -317,8 +279,4 @@ function sourceOf(conn: Deno.TcpConn): string {
 
 function goingAway(): Response {
   return refusal("draining", "The proxy is shutting down", 503);
-}
-
-function refusal(code: string, message: string, status = 401): Response {
-  return Response.json({ error: { code, message } }, { status });
 }

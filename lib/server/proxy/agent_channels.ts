@@ -1,0 +1,133 @@
+import type { WebSocket } from "ws";
+import type { LockTarget } from "../../config/mod.ts";
+import { DeadlinePassed } from "../../io/mod.ts";
+import { getLogger } from "../../log.ts";
+import type { AuthService, Peer, ShutOut } from "../auth/mod.ts";
+import { AgentChannel } from "./agent_channel.ts";
+import type { AppRelay } from "./app_relays.ts";
+import { type DataChannel, Rendezvous } from "./rendezvous.ts";
+
+const log = getLogger("server", "proxy");
+
+/** Agents that are tried for one connection. */
+const MAX_AGENTS_TRIED = 2;
+const WATCH_MS = 1_000;
+
+export interface AgentChannelsOptions {
+  readonly auth: AuthService;
+  readonly nowMs: () => number;
+  /** Cuts what an agent carries, and says how much that was. */
+  readonly cut: (agentId: string, reason: string) => number;
+}
+
+/** The agents that are connected to this proxy: lets them in, sends clients to them, and expels them. */
+export class AgentChannels {
+  readonly #options: AgentChannelsOptions;
+  readonly #rendezvous = new Rendezvous();
+  readonly #channels = new Map<symbol, AgentChannel>();
+  /** Until when the latest certificate of each agent lasts that was here, whether it still is or not. */
+  readonly #certifiedMs = new Map<string, number>();
+  readonly #watch: ReturnType<typeof setInterval>;
+  /** For taking turns among the agents of an app. */
+  #turn = 0;
+
+  constructor(options: AgentChannelsOptions) {
+    this.#options = options;
+    this.#watch = setInterval(() => this.#expelExpired(), WATCH_MS);
+  }
+
+  /** @returns What to do with the open channel, or the answer that refuses it. */
+  async admit(peer: Peer): Promise<((socket: WebSocket) => void) | Response> {
+    const { auth } = this.#options;
+    const { certificate } = peer;
+    if (certificate === null) {
+      return refusal("certificate-required", "An agent shows its certificate");
+    }
+    const verdict = await auth.verifyAgentCertificate(certificate);
+    if (verdict.kind === "refused") return refusal(verdict.code, verdict.message);
+    const { agentId, certificateExpiresMs } = verdict.agent;
+    return (socket) => {
+      const channel: AgentChannel = new AgentChannel(socket, {
+        agent: verdict.agent,
+        auth,
+        // Who was locked out while the channel opened is told so here
+        judge: () => auth.verifyAgentCertificate(certificate),
+        rendezvous: this.#rendezvous,
+        onEnd: () => this.#channels.delete(channel.instance),
+      });
+      this.#channels.set(channel.instance, channel);
+      const knownMs = this.#certifiedMs.get(agentId) ?? 0;
+      this.#certifiedMs.set(agentId, Math.max(knownMs, certificateExpiresMs));
+    };
+  }
+
+  /** Has an agent that serves an app open a data channel. @returns `null` if none did. */
+  async dial(relay: AppRelay, peer: string): Promise<DataChannel | null> {
+    const { holder: { appId }, cut } = relay;
+    const agents = this.#options.auth.agents.agentsFor(appId);
+    const first = agents.length === 0 ? 0 : this.#turn++ % agents.length;
+    const inTurn = [...agents.slice(first), ...agents.slice(0, first)];
+    for (const { instance, agentId, name } of inTurn.slice(0, MAX_AGENTS_TRIED)) {
+      const channel = this.#channels.get(instance);
+      if (channel === undefined) continue;
+      relay.agentId = agentId;
+      try {
+        return await channel.dial({ appId, peer }, cut);
+      } catch (thrown) {
+        if (cut.aborted) return null;
+        const error = thrown instanceof DeadlinePassed ? "timeout" : String(thrown);
+        log.warning("An agent did not come", { agent: name, error });
+      }
+    }
+    return null;
+  }
+
+  /** Gives a data channel to whoever waits for it, and waits until they are done with it. */
+  claim(ticket: string, conn: Deno.Conn): Promise<void> {
+    return this.#rendezvous.claim(ticket, conn);
+  }
+
+  /** Tells every agent who is kept out; an agent that it is itself has to go. */
+  shutOut(target: LockTarget, reason: ShutOut): void {
+    for (const channel of this.#channels.values()) channel.lock(target);
+    if ("agent" in target) this.#expel(target.agent, reason);
+  }
+
+  /** Says goodbye to every agent. */
+  drain(): void {
+    for (const channel of this.#channels.values()) channel.drain();
+  }
+
+  close(): void {
+    clearInterval(this.#watch);
+    for (const channel of [...this.#channels.values()]) channel.close("shutting down");
+  }
+
+  #expelExpired(): void {
+    const nowMs = this.#options.nowMs();
+    for (const channel of [...this.#channels.values()]) {
+      if (nowMs >= channel.expiresMs) channel.expel("certificate-expired");
+    }
+    for (const [agentId, untilMs] of this.#certifiedMs) {
+      if (nowMs >= untilMs) this.#expel(agentId, "certificate-expired");
+    }
+  }
+
+  #expel(agentId: string, reason: ShutOut | "certificate-expired"): void {
+    this.#certifiedMs.delete(agentId);
+    const channels = [...this.#channels.values()].filter((one) => one.agentId === agentId);
+    for (const channel of channels) channel.expel(reason);
+    const cut = this.#options.cut(agentId, reason);
+    if (channels.length + cut === 0) return;
+    // Recorded last: a log that cannot be written keeps nobody in
+    this.#options.auth.audit.write({ event: "agent.expelled", agent_id: agentId, reason })
+      .catch((error) => {
+        log.error("Cannot record that an agent was expelled", { agentId, error: String(error) });
+      });
+  }
+}
+
+/** Says no to an agent that wants to open a control channel. */
+export function refusal(code: string, message: string, status = 401): Response {
+  return Response.json({ error: { code, message } }, { status });
+}
