@@ -38,8 +38,8 @@ export interface Facts {
   /** Which DNS back end fits this host. */
   readonly dnsChoice: Measured<DnsChoiceFacts>;
   readonly journal: Measured<JournalFacts>;
-  /** systemd-resolved's settings of our link; told only where that is the back end. */
-  readonly resolvedLink: Measured<ResolvedLinkFacts>;
+  /** systemd-resolved's settings of our link, `null` when it does not run; told only where it is the back end. */
+  readonly resolvedLink: Measured<ResolvedLinkFacts | null>;
   readonly listener: Measured<ListenerFacts>;
   readonly upstreams: Measured<readonly AskedServer[]>;
   readonly zones: Measured<readonly ZoneFacts[]>;
@@ -212,6 +212,8 @@ export interface JournalFacts {
 /** @see org.freedesktop.resolve1(5), Link Object */
 export interface ResolvedLinkFacts {
   readonly domains: readonly { readonly name: string; readonly routeOnly: boolean }[];
+  /** The domains of other links, and who has them. */
+  readonly elsewhere: readonly { readonly name: string; readonly link: string }[];
   readonly servers: readonly Endpoint[];
   readonly defaultRoute: boolean | null;
   readonly dnssec: string | null;

@@ -66,6 +66,8 @@ export {
   OsDns,
   type OsDnsRequest,
   previewOsDns,
+  readResolvedLink,
   repair,
+  type ResolvedLink,
   serverNeedsPort53,
 } from "./dns/mod.ts";

@@ -15,7 +15,6 @@ import { findDaemon } from "./daemon.ts";
 import { readJournal, readResolvConf } from "./machine.ts";
 import { Meter, required, Unmeasured } from "./measure.ts";
 import { repairLeftovers } from "./repair.ts";
-import { parseResolvedLink } from "./resolved.ts";
 import { parsePorts } from "./target.ts";
 
 const never = new AbortController().signal;
@@ -71,30 +70,6 @@ Deno.test("connectionsIn() finds a connection of this machine", async () => {
   ok(client.remoteAddr.port > 0);
   ok((await connectionsIn([parsePrefix("127.0.0.0/8")])).length >= 2);
   deepEqual(await connectionsIn([parsePrefix("198.18.0.0/15")]), []);
-});
-
-// The form in which `busctl --json=short call … GetAll s org.freedesktop.resolve1.Link` of systemd 252 answers.
-const LINK = JSON.stringify({
-  type: "a{sv}",
-  data: [{
-    ScopesMask: { type: "t", data: 1 },
-    DNS: { type: "a(iay)", data: [[2, [127, 0, 0, 1]]] },
-    DNSEx: { type: "a(iayqs)", data: [[2, [127, 0, 0, 1], 5300, ""]] },
-    Domains: { type: "a(sb)", data: [["company.test", true]] },
-    DefaultRoute: { type: "b", data: false },
-    DNSSEC: { type: "s", data: "no" },
-    DNSOverTLS: { type: "s", data: "no" },
-  }],
-});
-
-Deno.test("parseResolvedLink() reads systemd-resolved's settings", () => {
-  deepEqual(parseResolvedLink(LINK), {
-    domains: [{ name: "company.test", routeOnly: true }],
-    servers: [{ address: parseIp("127.0.0.1"), port: 5300 }],
-    defaultRoute: false,
-    dnssec: "no",
-    dnsOverTls: "no",
-  });
 });
 
 Deno.test("askServer() tells answers, refusals and silence apart", async (t) => {

@@ -12,7 +12,7 @@ import {
   parseIp,
   type Prefix,
 } from "../../ip/mod.ts";
-import { linkIndex, loadShim, previewOsDns, serverNeedsPort53 } from "../../os/mod.ts";
+import { previewOsDns, serverNeedsPort53 } from "../../os/mod.ts";
 import { VERSION } from "../../version.ts";
 import type { Owner, Paths } from "../paths/mod.ts";
 import { askServer, askSystem } from "./ask.ts";
@@ -36,7 +36,7 @@ import {
   tryTun,
 } from "./machine.ts";
 import { type Attempt, Meter, required, Unmeasured } from "./measure.ts";
-import { readResolvedLink } from "./resolved.ts";
+import { findResolvedLink } from "./resolved.ts";
 import { measureTarget, type Target } from "./target.ts";
 
 /** A daemon that takes longer to say how it is does not answer. */
@@ -164,10 +164,10 @@ async function measureDns(known: Known) {
   const [nssHosts, dnsChoice, resolvedLink, listener, upstreams, zones] = await Promise.all([
     meter.measure("nsswitch.conf", () => readNssHosts()),
     meter.measure("dns choice", () => chooseDns(status, options.journalDir)),
-    meter.measure("resolved", (signal) => {
+    meter.measure("resolved", () => {
       if (status?.link == null) throw new Unmeasured(NOT_UP);
       if (status.dns?.backend !== "resolved") throw new Unmeasured("not the back end");
-      return readResolvedLink(linkIndex(loadShim(), status.link.name), signal);
+      return findResolvedLink(status.link.name);
     }),
     meter.measure("dns server", (signal) => askListener(status, signal)),
     meter.measure("upstreams", (signal) => askUpstreams(known, signal)),

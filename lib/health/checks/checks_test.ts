@@ -31,6 +31,7 @@ const RESOLVED: ResolvedLinkFacts = {
     { name: "company.test", routeOnly: true },
     { name: PROXY, routeOnly: true },
   ],
+  elsewhere: [{ name: "lan", link: "eth0" }],
   servers: [parseEndpoint("127.0.0.1:5300")],
   defaultRoute: false,
   dnssec: "no",
@@ -394,6 +395,26 @@ Deno.test("checks of DNS", async (t) => {
       ...resolved,
       resolvedLink: known({ ...RESOLVED, servers: [] }),
     }, { "dns.link": /^fail .*server 127\.0\.0\.1:5300/ }],
+    ["a resolved that does not run", { ...resolved, resolvedLink: known(null) }, {
+      "dns.link": /^fail systemd-resolved does not run.*systemctl restart systemd-resolved/,
+    }],
+    ["a zone that another link claims", {
+      ...resolved,
+      resolvedLink: known({ ...RESOLVED, elsewhere: [{ name: "company.test", link: "tun9" }] }),
+    }, { "dns.link": /^warn .*tun9 ~company\.test.*asks the servers of "tun9"/ }],
+    ["a zone that another link answers for", {
+      ...resolved,
+      resolvedLink: known({ ...RESOLVED, elsewhere: [{ name: "company.test", link: "tun9" }] }),
+      zones: zones(HIJACKED),
+    }, {
+      "dns.link": /^warn/,
+      "dns.zone.company.test":
+        /^fail somebody else answers: 93\.184\.215\.14.*Take ~company\.test off "tun9"/,
+    }],
+    ["a domain of another link that is not ours", {
+      ...resolved,
+      resolvedLink: known({ ...RESOLVED, elsewhere: [{ name: ".", link: "eth0" }] }),
+    }, {}],
     ["a hijacked zone", { ...HEALTHY, zones: zones(HIJACKED) }, {
       "dns.zone.company.test": /^fail somebody else answers: 93\.184\.215\.14/,
     }],

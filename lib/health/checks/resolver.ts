@@ -2,12 +2,13 @@
 import { resolveComesBeforeDns } from "../../dns/mod.ts";
 import { formatEndpoint, formatIp, type IpAddress } from "../../ip/mod.ts";
 import { formatMs } from "../duration.ts";
-import type { DnsStatus, ResolvConfFacts, ResolvedLinkFacts, ZoneFacts } from "../facts.ts";
+import type { DnsStatus, Facts, ResolvConfFacts, ResolvedLinkFacts, ZoneFacts } from "../facts.ts";
 import {
   advice,
   type Check,
   command,
   fail,
+  type Fix,
   judged,
   type Judgement,
   ok,
@@ -86,9 +87,14 @@ const link: Check = {
     whenUp(facts, ({ dns }) => {
       if (dns === null) return NOT_UP;
       if (dns.backend !== "resolved") return [];
-      return judged(facts.resolvedLink, (found) => judgeLink(found, dns));
+      return judged(facts.resolvedLink, (found) => found === null ? GONE : judgeLink(found, dns));
     }),
 };
+
+const GONE = fail("systemd-resolved does not run: no name resolves", {
+  cause: "it was stopped, or it ended",
+  fix: command("sudo systemctl restart systemd-resolved"),
+});
 
 function judgeLink(found: ResolvedLinkFacts, { zones, server }: DnsStatus): readonly Judgement[] {
   const has = (zone: string) =>
@@ -102,12 +108,34 @@ function judgeLink(found: ResolvedLinkFacts, { zones, server }: DnsStatus): read
     ...isOn(found.dnssec) ? [seen("wrong", `DNSSEC is ${found.dnssec}`)] : [],
     ...isOn(found.dnsOverTls) ? [seen("wrong", `DNSOverTLS is ${found.dnsOverTls}`)] : [],
   ];
-  if (wrong.length === 0) return ok(zones.map((zone) => `~${zone}`).join(" "));
-  return fail("vnet's link is not set as it was", {
-    evidence: wrong,
-    cause: "another program changed the link's DNS, or systemd-resolved lost it",
-    fix: RESTART,
+  if (wrong.length > 0) {
+    return fail("vnet's link is not set as it was", {
+      evidence: wrong,
+      cause: "another program changed the link's DNS, or systemd-resolved lost it",
+      fix: RESTART,
+    });
+  }
+  const rivals = found.elsewhere.filter(({ name }) => zones.includes(name));
+  const [rival] = rivals;
+  if (rival === undefined) return ok(zones.map((zone) => `~${zone}`).join(" "));
+  return warn("another link claims a zone, too: either may answer", {
+    evidence: rivals.map(({ name, link }) => seen(link, `~${name}`)),
+    cause: rivalCause(rival),
+    fix: takeAway(rival),
   });
+}
+
+interface Rival {
+  readonly name: string;
+  readonly link: string;
+}
+
+function rivalCause({ name, link }: Rival): string {
+  return `systemd-resolved asks the servers of "${link}" about ${name} as well`;
+}
+
+function takeAway({ name, link }: Rival): Fix {
+  return advice(`Take ~${name} off "${link}"; \`resolvectl domain\` shows who has it`);
 }
 
 function isOn(setting: string | null): boolean {
@@ -127,7 +155,11 @@ const zone: Check = {
       const { server, backend } = status.dns;
       return judged(facts.zones, (zones) =>
         zones.flatMap((zone) =>
-          judgeZone({ zone, ipv4, server: formatIp(server.address), backend })
+          judgeZone({
+            ...{ zone, ipv4, backend },
+            server: formatIp(server.address),
+            rival: rivalOf(facts.resolvedLink, zone.zone),
+          })
         ));
     }),
 };
@@ -137,9 +169,16 @@ interface ZoneCase {
   readonly ipv4: IpAddress;
   readonly server: string;
   readonly backend: string;
+  /** Who else is asked for the zone; `null`: nobody that we know of. */
+  readonly rival: Rival | null;
 }
 
-function judgeZone({ zone, ipv4, server, backend }: ZoneCase): readonly Judgement[] {
+function rivalOf(link: Facts["resolvedLink"], zone: string): Rival | null {
+  if (link.kind === "unknown" || link.value === null) return null;
+  return link.value.elsewhere.find(({ name }) => name === zone) ?? null;
+}
+
+function judgeZone({ zone, ipv4, server, backend, rival }: ZoneCase): readonly Judgement[] {
   const { probe, system, nameservers } = zone;
   const evidence = [
     seen("asked", `${probe} A`),
@@ -147,7 +186,11 @@ function judgeZone({ zone, ipv4, server, backend }: ZoneCase): readonly Judgemen
     ...nameservers.map((one) => seen(one.server, describeOutcome(one.outcome))),
   ];
   const detail = { of: zone.zone, evidence };
-  if (!isAnswer(system, ipv4)) return notOurs(zone, detail, backend);
+  if (!isAnswer(system, ipv4)) {
+    if (rival === null) return notOurs(zone, detail, backend);
+    const cause = { ...detail, cause: rivalCause(rival), fix: takeAway(rival) };
+    return fail(`somebody else answers: ${describeOutcome(system)}`, cause);
+  }
   const [first] = nameservers;
   if (first === undefined || isAnswer(first.outcome, ipv4)) {
     return ok("reaches vnet", detail);

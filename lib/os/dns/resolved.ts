@@ -247,6 +247,12 @@ function refused(request: OsDnsRequest, setting: Setting, cause: DbusError): OsE
   );
 }
 
+/** Reads a link's own list; its rows lack the ifindex. */
+export function linkServersOf(rows: DbusValue): Endpoint[] {
+  if (!isRows(rows, 2)) return [];
+  return serversOf(rows.map((row) => [0, ...row]), 3).map(({ endpoint }) => endpoint);
+}
+
 /** Rows are (ifindex, family, address[, port, name]); without a port it is 53. */
 function serversOf(rows: DbusValue, width: number): ResolvedServer[] {
   if (!isRows(rows, width)) return [];

@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import { OsError } from "../../error.ts";
 import { formatEndpoint, parseEndpoint } from "../../ip/mod.ts";
-import { type Change, OsDns, type OsDnsRequest, pathsBelow } from "./mod.ts";
+import { type Change, OsDns, type OsDnsRequest, pathsBelow, readResolvedLink } from "./mod.ts";
 import { makeDirectory, missing, startBus } from "./testing/bus.ts";
 import { FakeResolved, type FakeResolvedOptions, startNetworkd } from "./testing/fakes.ts";
 
@@ -162,6 +162,36 @@ onBus("resolved: what is undone comes back, and upstreams are told", {
   }
   end.abort();
   await watch;
+});
+
+onBus("readResolvedLink() tells a link's settings, and who else claims its zones", {
+  servers: [UPLINK],
+}, async (dns, fake, socket) => {
+  await dns.apply(REQUEST);
+  fake.links.set(2, { servers: [], domains: [["lab.example.com", true]], switches: new Map() });
+  const found = await readResolvedLink({ ifindex: 7, socket, timeoutMs: 2_000 });
+  deepEqual({ ...found, servers: found?.servers.map(formatEndpoint) }, {
+    domains: [
+      { ifindex: 7, domain: "corp.example.com", isRouteOnly: true },
+      { ifindex: 7, domain: "lab.example.com", isRouteOnly: true },
+      { ifindex: 2, domain: "lab.example.com", isRouteOnly: true },
+    ],
+    servers: ["127.0.0.1:5300"],
+    defaultRoute: false,
+    dnssec: "no",
+    dnsOverTls: "no",
+  });
+  await fake[Symbol.asyncDispose]();
+  equal(await readResolvedLink({ ifindex: 7, socket, timeoutMs: 2_000 }), null);
+});
+
+onBus("readResolvedLink() of a resolved before 246: no ports, no switches", {
+  isOld: true,
+}, async (dns, _fake, socket) => {
+  await dns.apply({ ...REQUEST, server: parseEndpoint("127.0.53.1:53") });
+  const found = await readResolvedLink({ ifindex: 7, socket, timeoutMs: 2_000 });
+  deepEqual(found?.servers.map(formatEndpoint), ["127.0.53.1:53"]);
+  deepEqual([found?.defaultRoute, found?.dnssec, found?.dnsOverTls], [null, null, null]);
 });
 
 onBus(

@@ -70,6 +70,10 @@ export class FakeResolved implements AsyncDisposable {
   async #answer(call: Message): Promise<Answer> {
     const { member, body } = call;
     if (member === "Get") return await this.#property(String(body[1]));
+    if (member === "GetLink") {
+      return { signature: "o", body: [`/org/freedesktop/resolve1/link/_3${body[0]}`] };
+    }
+    if (member === "GetAll") return this.#linkProperties(Number(call.path?.split("/_3")[1]));
     if (member === null || !/^(SetLink|RevertLink|FlushCaches)/.test(member)) throw unknown();
     this.calls.push(member);
     if (
@@ -95,6 +99,25 @@ export class FakeResolved implements AsyncDisposable {
     else if (member === "SetLinkDomains") link.domains = value as DbusValue[];
     else link.switches.set(member, value ?? "");
     this.links.set(ifindex, link);
+  }
+
+  #linkProperties(ifindex: number): Answer {
+    const { servers, domains, switches } = this.links.get(ifindex) ??
+      { servers: [], domains: [], switches: new Map<string, DbusValue>() };
+    const text = (name: string) => ({ signature: "s", value: switches.get(name) ?? "yes" });
+    const properties = new Map<DbusValue, DbusValue>([
+      ["Domains", { signature: "a(sb)", value: domains }],
+      ...this.#options.isOld ? [["DNS", { signature: "a(iay)", value: servers }] as const] : [
+        ["DNSEx", { signature: "a(iayqs)", value: servers }] as const,
+        ["DefaultRoute", {
+          signature: "b",
+          value: switches.get("SetLinkDefaultRoute") ?? true,
+        }] as const,
+        ["DNSSEC", text("SetLinkDNSSEC")] as const,
+        ["DNSOverTLS", text("SetLinkDNSOverTLS")] as const,
+      ],
+    ]);
+    return { signature: "a{sv}", body: [properties] };
   }
 
   #property(name: string): Promise<Answer> {
