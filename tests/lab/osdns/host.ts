@@ -165,6 +165,32 @@ export async function startResolved(): Promise<Service> {
   return service;
 }
 
+/** Starts NetworkManager with a connection on the uplink; `mode` is what it does about DNS. */
+export async function startNetworkManager(mode: string): Promise<void> {
+  await Deno.mkdir("/etc/NetworkManager/conf.d", { recursive: true });
+  await Deno.mkdir("/etc/NetworkManager/dnsmasq.d", { recursive: true });
+  await Deno.writeTextFile(
+    "/etc/NetworkManager/conf.d/lab.conf",
+    `[main]\nplugins=keyfile\nno-auto-default=wan0\ndns=${mode}\n`,
+  );
+  start("/usr/sbin/NetworkManager", ["--no-daemon"]);
+  await until("NetworkManager", async () => {
+    const { text } = await run("nmcli", "-t", "-f", "RUNNING", "general");
+    return text.startsWith("running");
+  });
+  await run("nmcli", "device", "set", "wan0", "managed", "yes");
+  await until("the device", async () => {
+    const { text } = await run("nmcli", "-t", "-f", "DEVICE,STATE", "device");
+    return /^wan0:(disconnected|connected)/m.test(text);
+  });
+  await run("nmcli", ...["connection", "add", "type", "ethernet", "con-name", "wan"], ...[
+    ...["ifname", "wan0", "ipv4.method", "manual", "ipv4.addresses", "10.99.0.2/24"],
+    ...["ipv4.gateway", "10.99.0.1", "ipv4.dns", "10.99.0.53", "ipv4.dns-search", "corp.lan"],
+    ...["ipv6.method", "disabled"],
+  ]);
+  await run("nmcli", "connection", "up", "wan");
+}
+
 /** The questions our server was asked about one name. */
 export async function askedUs(name: string): Promise<string[]> {
   const text = await Deno.readTextFile(`/tmp/${OUR_LOG}.log`);

@@ -17,8 +17,8 @@ import {
   lookup,
   picture,
   run,
-  start,
   startBus,
+  startNetworkManager,
   startProvider,
   startServer,
   until,
@@ -43,7 +43,7 @@ await startProvider();
 const [host = "", port = ""] = server.split(":");
 await startServer(host, Number(port));
 await startBus();
-await startNetworkManager();
+await startNetworkManager(mode);
 
 const dns = await OsDns.open({ journalDir: "/var/lib/vnet" });
 const before = await dnsFiles();
@@ -113,29 +113,4 @@ Deno.exit(0);
 async function dnsFiles(): Promise<string> {
   return await picture("/etc/NetworkManager/dnsmasq.d") +
     await Deno.readTextFile("/etc/resolv.conf");
-}
-
-async function startNetworkManager(): Promise<void> {
-  await Deno.mkdir("/etc/NetworkManager/conf.d", { recursive: true });
-  await Deno.mkdir("/etc/NetworkManager/dnsmasq.d", { recursive: true });
-  await Deno.writeTextFile(
-    "/etc/NetworkManager/conf.d/lab.conf",
-    `[main]\nplugins=keyfile\nno-auto-default=wan0\ndns=${mode}\n`,
-  );
-  start("/usr/sbin/NetworkManager", ["--no-daemon"]);
-  await until("NetworkManager", async () => {
-    const { text } = await run("nmcli", "-t", "-f", "RUNNING", "general");
-    return text.startsWith("running");
-  });
-  await run("nmcli", "device", "set", "wan0", "managed", "yes");
-  await until("the device", async () => {
-    const { text } = await run("nmcli", "-t", "-f", "DEVICE,STATE", "device");
-    return /^wan0:(disconnected|connected)/m.test(text);
-  });
-  await run("nmcli", ...["connection", "add", "type", "ethernet", "con-name", "wan"], ...[
-    ...["ifname", "wan0", "ipv4.method", "manual", "ipv4.addresses", "10.99.0.2/24"],
-    ...["ipv4.gateway", "10.99.0.1", "ipv4.dns", "10.99.0.53", "ipv4.dns-search", "corp.lan"],
-    ...["ipv6.method", "disabled"],
-  ]);
-  await run("nmcli", "connection", "up", "wan");
 }
