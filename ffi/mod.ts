@@ -9,7 +9,7 @@
  */
 
 /** The version this table was written for. */
-export const ABI_VERSION = 2;
+export const ABI_VERSION = 3;
 
 /** The header's functions, in its order. What blocks in C is `nonblocking` here and returns a promise. */
 export const symbols = {
@@ -69,6 +69,21 @@ export const symbols = {
     result: "i32",
   },
   vnet_socket_destroy: { parameters: ["buffer", "u32", "u32"], result: "i32" },
+
+  vnet_answers_open: { parameters: [], result: "i64" },
+  vnet_answers_put: { parameters: ["i64", "buffer", "u32", "buffer", "u32"], result: "i32" },
+  vnet_answers_clear: { parameters: ["i64"], result: "i32" },
+  vnet_answers_given: { parameters: ["i64"], result: "i64" },
+  vnet_answers_receive: {
+    parameters: ["i64", "i32", "buffer", "u32", "buffer", "buffer", "u32"],
+    result: "i32",
+  },
+  vnet_answers_wait: {
+    parameters: ["i64", "i32", "buffer", "u32", "buffer", "buffer", "u32", "i32"],
+    result: "i32",
+    nonblocking: true,
+  },
+  vnet_answers_free: { parameters: ["i64"], result: "i32" },
 
   vnet_spawn: {
     parameters: [
@@ -153,6 +168,10 @@ export const OWNER_REQUIRED = 1;
 /** Size of one record of `vnet_datapath_networks`, and how many there may be. */
 export const NETWORK_RECORD_SIZE = 5;
 export const NETWORKS_LIMIT = 16;
+
+/** How many replies `vnet_answers_put` keeps, and how long one and its query may be together. */
+export const ANSWERS_LIMIT = 4096;
+export const ANSWER_BYTES = 384;
 
 /** How many addresses may be leased at a time. */
 export const LEASES_LIMIT = 65_536;

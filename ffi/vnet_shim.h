@@ -16,7 +16,7 @@
 
 #include <stdint.h>
 
-#define VNET_ABI_VERSION 2
+#define VNET_ABI_VERSION 3
 
 /* The library is built with hidden symbols; these are the ones it shows. */
 #pragma GCC visibility push(default)
@@ -265,6 +265,51 @@ int32_t vnet_socket_owner(const uint8_t *source, uint32_t address_len, uint32_t 
  * Returns how many, or -errno; expect -EPERM, -EOPNOTSUPP.
  */
 int32_t vnet_socket_destroy(const uint8_t *prefix, uint32_t prefix_len, uint32_t prefix_length);
+
+/* ---- answer_linux.c: replies by their queries ---------------------------- */
+
+/* How many replies a table keeps, and how long a reply and its query may be together. */
+#define VNET_ANSWERS_LIMIT 4096
+#define VNET_ANSWER_BYTES 384
+
+/*
+ * Makes a table of replies. It answers datagrams that equal a known query in
+ * everything but the first two bytes, the id, which is copied; what is inside
+ * is not looked at. Several sockets and threads may use it. Returns its handle.
+ */
+int64_t vnet_answers_open(void);
+
+/*
+ * Keeps the reply to a query, instead of an older one; when full, forgets all
+ * others first. Returns 0, or -EMSGSIZE when the two are too long.
+ */
+int32_t vnet_answers_put(int64_t handle, const uint8_t *query, uint32_t query_len,
+			 const uint8_t *reply, uint32_t reply_len);
+
+/* Forgets every reply: after the return none of them is looked up again. Returns 0. */
+int32_t vnet_answers_clear(int64_t handle);
+
+/* Returns how many queries were answered from the table since it was made. */
+int64_t vnet_answers_given(int64_t handle);
+
+/*
+ * Receives datagrams as vnet_udp_receive() does, answers those it knows from
+ * the same socket, and hands over the others. At most 64 times 64 in one call.
+ * Returns the number handed over, 0 for none, or -errno; expect -ECONNREFUSED.
+ */
+int32_t vnet_answers_receive(int64_t handle, int32_t fd, uint8_t *data, uint32_t slot_len,
+			     uint8_t *sources, uint32_t *lengths, uint32_t count);
+
+/*
+ * As vnet_answers_receive(), but returns only when there is something to hand
+ * over. BLOCKS: call it off the JavaScript thread. Returns -ECANCELED when
+ * wake_fd, an eventfd of vnet_wake_open(), is woken; -EINVAL for a closed descriptor.
+ */
+int32_t vnet_answers_wait(int64_t handle, int32_t fd, uint8_t *data, uint32_t slot_len,
+			  uint8_t *sources, uint32_t *lengths, uint32_t count, int32_t wake_fd);
+
+/* Frees a table that nobody uses any more. Returns 0. */
+int32_t vnet_answers_free(int64_t handle);
 
 /* ---- process_linux.c ------------------------------------------------------ */
 

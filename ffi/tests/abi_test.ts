@@ -55,6 +55,8 @@ Deno.test("constants agree with vnet_shim.h", () => {
   equal(table.ABI_VERSION, constant("VNET_ABI_VERSION"));
   equal(table.NETWORK_RECORD_SIZE, constant("VNET_NETWORK_RECORD_SIZE"));
   equal(table.NETWORKS_LIMIT, constant("VNET_NETWORKS_LIMIT"));
+  equal(table.ANSWERS_LIMIT, constant("VNET_ANSWERS_LIMIT"));
+  equal(table.ANSWER_BYTES, constant("VNET_ANSWER_BYTES"));
   equal(table.LEASES_LIMIT, constant("VNET_LEASES_LIMIT"));
   equal(table.FLOW_RECORD_SIZE, constant("VNET_FLOW_RECORD_SIZE"));
   equal(table.STATS_COUNT, constant("VNET_STATS_COUNT"));

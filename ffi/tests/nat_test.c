@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The flow table without a machine: packets in, packets out, time as a number. Reports in TAP;
- * nat_test.ts compiles it with ASan and UBSan and shows its lines as steps.
+ * c_test.ts compiles it with ASan and UBSan and shows its lines as steps.
  */
 #include <errno.h>
 #include <stdio.h>

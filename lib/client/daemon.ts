@@ -330,6 +330,7 @@ class Daemon {
       ipv6: this.#machine?.network.hasIpv6 ?? true,
       allDns: this.#machine?.detected.needs_port_53 ?? false,
     });
+    this.#machine?.dns.setTable(this.#names.table);
   }
 
   /** A range that the user chose lies where they said, or nowhere. */
@@ -394,7 +395,6 @@ class Daemon {
         shim: this.#shim,
         helper,
         needsPort53: detected.needs_port_53,
-        table: () => this.#names?.table ?? null,
       }),
     );
     const machine = { helper, network, dns, detected };

@@ -14,7 +14,14 @@ import {
 import { describeError, OsError } from "../error.ts";
 import { type Endpoint, equalEndpoint, formatEndpoint, parseIp } from "../ip/mod.ts";
 import { getLogger } from "../log.ts";
-import { closeFd, localEndpoint, type Shim, tcpListen, UdpSocket } from "../os/mod.ts";
+import {
+  closeFd,
+  KnownAnswers,
+  localEndpoint,
+  type Shim,
+  tcpListen,
+  UdpSocket,
+} from "../os/mod.ts";
 import type { StatusV1 } from "../status/mod.ts";
 import { DnsForwarder } from "./dns_forwarder.ts";
 import { serveDnsStream } from "./dns_tcp.ts";
@@ -34,8 +41,8 @@ export interface DnsServerOptions {
   readonly helper: HelperLink;
   /** Whether the machine's resolver can only be given an address, not a port. */
   readonly needsPort53: boolean;
-  /** What questions are judged by at this moment. */
-  readonly table: () => NameTable | null;
+  /** What questions are judged by until `setTable` says otherwise; without one, all are forwarded. */
+  readonly table?: NameTable | null;
   /** How many foreign answers to keep; none if not given, as when a resolver in front of us keeps them. */
   readonly cacheEntries?: number;
 }
@@ -45,9 +52,11 @@ export class DnsServer implements AsyncDisposable {
   /** What the machine's resolver is told. */
   readonly endpoint: Endpoint;
   readonly #endpoints: Endpoint[] = [];
-  readonly #table: () => NameTable | null;
   readonly #forwarder: DnsForwarder;
   readonly #listeners = new AsyncDisposableStack();
+  /** What the shim answers by itself: replies of the table as it is now, and none else. */
+  readonly #known: KnownAnswers;
+  #table: NameTable | null;
   #backend = "none";
   #why: readonly string[] = [];
   #total = 0;
@@ -55,9 +64,10 @@ export class DnsServer implements AsyncDisposable {
 
   private constructor(endpoint: Endpoint, options: DnsServerOptions) {
     this.endpoint = endpoint;
-    this.#table = options.table;
+    this.#table = options.table ?? null;
+    this.#known = this.#listeners.use(new KnownAnswers(options.shim));
     this.#forwarder = new DnsForwarder({
-      ranges: () => options.table()?.ranges ?? [],
+      ranges: () => this.#table?.ranges ?? [],
       cacheEntries: options.cacheEntries ?? 0,
     });
   }
@@ -85,6 +95,12 @@ export class DnsServer implements AsyncDisposable {
     return this.#endpoints;
   }
 
+  /** Says what questions are judged by from here on. Answers under way are the last by the table before. */
+  setTable(table: NameTable | null): void {
+    this.#table = table;
+    this.#known.clear();
+  }
+
   /** Says whom to ask about foreign names; never this server itself. */
   setUpstreams(upstreams: readonly Endpoint[]): void {
     this.#forwarder.setUpstreams(
@@ -105,7 +121,7 @@ export class DnsServer implements AsyncDisposable {
       server: formatEndpoint(this.endpoint),
       zones: [...zones],
       upstreams: this.#forwarder.upstreams.map(formatEndpoint),
-      queries_total: this.#total,
+      queries_total: this.#total + this.#known.given,
       queries_forwarded: this.#forwarder.total,
       queries_malformed: this.#malformed,
     };
@@ -119,6 +135,7 @@ export class DnsServer implements AsyncDisposable {
 
   async #listen(opened: Opened): Promise<void> {
     this.#endpoints.push(opened.endpoint);
+    opened.udp.answerFrom(this.#known);
     const udp = new DnsUdp(opened.udp, this.#answerer("udp"));
     this.#listeners.defer(() => udp.close());
     const answer = this.#answerer("tcp");
@@ -152,10 +169,12 @@ export class DnsServer implements AsyncDisposable {
   }
 
   #answer(query: Query, transport: Transport, out: Uint8Array, later: () => Reply): number {
-    const table = this.#table();
+    const table = this.#table;
     const verdict = table === null ? null : judgeQuery(query, table);
     if (verdict !== null && verdict.kind !== "forward") {
-      return encodeReply(query, verdict, transport, out);
+      const written = encodeReply(query, verdict, transport, out);
+      if (transport === "udp") this.#known.put(query.bytes, out.subarray(0, written));
+      return written;
     }
     const emptyNonTerminal = verdict?.emptyNonTerminal ?? false;
     this.#forwarder.forward({ query, transport, emptyNonTerminal }, later);

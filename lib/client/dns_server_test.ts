@@ -8,6 +8,7 @@ import {
   FLAG,
   frameMessage,
   type Message,
+  type NameEntry,
   NameTable,
   parseDomainName,
   questionOf,
@@ -41,7 +42,7 @@ function open(options: Partial<DnsServerOptions> = {}): Promise<DnsServer> {
     shim: loadShim(),
     helper: NO_HELPER,
     needsPort53: false,
-    table: () => TABLE,
+    table: TABLE,
     ...options,
   });
 }
@@ -245,8 +246,41 @@ Deno.test("DnsServer counts and survives what is no question", async () => {
   equal(firstAddress(await askUdp(server.endpoint, question("db.example.test"))), "100.64.0.9");
 });
 
+Deno.test("DnsServer.setTable() holds from the next question on, whoever asked what before", async (t) => {
+  await using server = await open();
+  await using upstream = new DnsUpstream(always(192, 0, 2, 7));
+  server.setUpstreams([upstream.endpoint]);
+  const zones = [{ suffix: parseDomainName("example.test"), private: false }];
+  const name = parseDomainName("db.example.test");
+  const trouble = { kind: "not-logged-in", text: "not logged in" } as const;
+  const tables: [name: string, table: NameTable | null, want: string][] = [
+    ["another address", named({ ipv4: parseIpv4("100.64.0.10"), ipv6: null }), "100.64.0.10"],
+    ["no address any more", named({ ipv4: null, ipv6: null, trouble }), "rcode 5"],
+    ["no such name", new NameTable({ zones, names: new Map() }), "192.0.2.7"],
+    ["no table", null, "192.0.2.7"],
+    ["the name again", TABLE, "100.64.0.9"],
+  ];
+  function named(entry: NameEntry): NameTable {
+    return new NameTable({ zones, names: new Map([[name, entry]]) });
+  }
+  using client = new UdpClient(server.endpoint);
+  const ask = async (id: number) => {
+    const answer = await client.ask(question(name, RR_TYPE.A, id));
+    equal(read(answer).id, id);
+    return firstAddress(answer) ?? `rcode ${read(answer).rcode}`;
+  };
+  for (const id of [1, 2, 3]) equal(await ask(id), "100.64.0.9");
+  for (const [name, table, want] of tables) {
+    await t.step(name, async () => {
+      server.setTable(table);
+      for (const id of [4, 5]) equal(await ask(id), want);
+    });
+  }
+  equal(server.render([]).queries_total, 13);
+});
+
 Deno.test("DnsServer forwards everything while there is no table", async () => {
-  await using server = await open({ table: () => null });
+  await using server = await open({ table: null });
   await using upstream = new DnsUpstream(always(192, 0, 2, 7));
   server.setUpstreams([upstream.endpoint]);
   equal(firstAddress(await askUdp(server.endpoint, question("db.example.test"))), "192.0.2.7");

@@ -5,6 +5,7 @@
  * @see recvmmsg(2)
  */
 import { decodeIp, encodeIp, type Endpoint, formatEndpoint } from "../ip/mod.ts";
+import type { KnownAnswers } from "./known_answers.ts";
 import { closeFd, ensure, errnoName, osError, type Shim } from "./shim.ts";
 import { READABLE, Waiter, WRITABLE } from "./waiter.ts";
 
@@ -26,9 +27,10 @@ export class DatagramBatch {
   constructor(count: number, slotBytes: number) {
     this.count = count;
     this.slotBytes = slotBytes;
-    this.data = new Uint8Array(count * slotBytes);
-    this.lengths = new Uint32Array(count);
-    this.endpoints = new Uint8Array(count * ENDPOINT_SIZE);
+    // buffers made by themselves never move, however small: other threads write to them
+    this.data = new Uint8Array(new ArrayBuffer(count * slotBytes));
+    this.lengths = new Uint32Array(new ArrayBuffer(count * 4));
+    this.endpoints = new Uint8Array(new ArrayBuffer(count * ENDPOINT_SIZE));
     this.#view = new DataView(this.endpoints.buffer);
   }
 
@@ -94,6 +96,7 @@ export class UdpSocket implements AsyncDisposable {
   readonly fd: number;
   readonly localEndpoint: Endpoint;
   #emptyErrno = 0;
+  #known: KnownAnswers | null = null;
 
   private constructor(shim: Shim, fd: number) {
     this.#shim = shim;
@@ -117,6 +120,14 @@ export class UdpSocket implements AsyncDisposable {
   }
 
   /**
+   * Has queries in the table answered by the shim from here on; only the others are received. The table must live
+   * until the socket is closed.
+   */
+  answerFrom(known: KnownAnswers): void {
+    this.#known = known;
+  }
+
+  /**
    * Receives what is there without waiting. Errors of earlier sends (an ICMP answer) are skipped.
    *
    * @returns The number of datagrams, 0 if there is none.
@@ -124,25 +135,11 @@ export class UdpSocket implements AsyncDisposable {
   tryReceive(batch: DatagramBatch): number {
     if (this.#waiter.closed) return 0;
     for (let skipped = 0;; skipped++) {
-      const { data, slotBytes, endpoints, lengths, count } = batch;
-      const result = this.#shim.symbols.vnet_udp_receive(
-        this.fd,
-        data,
-        slotBytes,
-        endpoints,
-        lengths,
-        count,
-      );
+      const result = this.#receiveOnce(batch);
       if (result >= 0) return result;
       if (this.#isEmpty(-result)) return 0;
-      const name = errnoName(this.#shim, -result);
-      if (skipped >= count || !SOFT_ERRORS.has(name)) {
-        throw osError(this.#shim, -result, {
-          act: "receive datagrams",
-          call: "recvmmsg",
-          code: "udp-receive-failed",
-        });
-      }
+      if (skipped >= batch.count) this.#failReceiving(-result);
+      this.#skipSoft(-result);
     }
   }
 
@@ -157,8 +154,58 @@ export class UdpSocket implements AsyncDisposable {
       signal?.throwIfAborted();
       const received = this.tryReceive(batch);
       if (received > 0) return received;
-      if (!await this.#waiter.wait(READABLE, signal)) return 0;
+      const waited = await this.#waitFor(batch, signal);
+      if (waited !== 0) return waited ?? 0;
     }
+  }
+
+  #receiveOnce({ data, slotBytes, endpoints, lengths, count }: DatagramBatch): number {
+    const { symbols } = this.#shim;
+    return this.#known === null
+      ? symbols.vnet_udp_receive(this.fd, data, slotBytes, endpoints, lengths, count)
+      : symbols.vnet_answers_receive(
+        this.#known.handle,
+        this.fd,
+        data,
+        slotBytes,
+        endpoints,
+        lengths,
+        count,
+      );
+  }
+
+  /** @returns How many were received meanwhile, 0 to look oneself, `null` once closed. */
+  async #waitFor(batch: DatagramBatch, signal?: AbortSignal): Promise<number | null> {
+    const known = this.#known;
+    if (known === null) return await this.#waiter.wait(READABLE, signal) ? 0 : null;
+    const { data, slotBytes, endpoints, lengths, count } = batch;
+    const result = await this.#waiter.waitBy((wake) =>
+      this.#shim.symbols.vnet_answers_wait(
+        known.handle,
+        this.fd,
+        data,
+        slotBytes,
+        endpoints,
+        lengths,
+        count,
+        wake,
+      ), signal);
+    if (result === null || result >= 0) return result;
+    this.#skipSoft(-result);
+    return 0;
+  }
+
+  /** An ICMP answer to something sent earlier is no reason to stop. */
+  #skipSoft(errno: number): void {
+    if (!SOFT_ERRORS.has(errnoName(this.#shim, errno))) this.#failReceiving(errno);
+  }
+
+  #failReceiving(errno: number): never {
+    throw osError(this.#shim, errno, {
+      act: "receive datagrams",
+      call: "recvmmsg",
+      code: "udp-receive-failed",
+    });
   }
 
   /**

@@ -34,6 +34,7 @@ export {
   socketPair,
 } from "./seqpacket.ts";
 export { DatagramBatch, localEndpoint, tcpListen, udpBind, UdpSocket } from "./datagram.ts";
+export { KnownAnswers } from "./known_answers.ts";
 export {
   destroySockets,
   findListener,

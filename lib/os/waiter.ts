@@ -43,14 +43,34 @@ export class Waiter {
    * @throws The signal's reason when it is aborted; {OsError} if the descriptor cannot be waited for.
    */
   async wait(events: number, signal?: AbortSignal): Promise<boolean> {
+    const { symbols } = this.#shim;
+    const result = await this.waitBy(
+      (wake) => symbols.vnet_wait(this.#fd, events, wake, -1),
+      signal,
+    );
+    if (result === null) return false;
+    if (result < 0) throw osError(this.#shim, -result, ACT);
+    return true;
+  }
+
+  /**
+   * Waits by another call of the shim.
+   *
+   * @param call Waits off the JavaScript thread until the eventfd it is given wakes it, and then says -ECANCELED.
+   * @returns What the call returned; `null` once closed.
+   * @throws The signal's reason when it is aborted.
+   */
+  async waitBy(
+    call: (wake: number) => Promise<number>,
+    signal?: AbortSignal,
+  ): Promise<number | null> {
     signal?.throwIfAborted();
-    if (this.#closed) return false;
-    const shim = this.#shim;
+    if (this.#closed) return null;
     const wake = this.#takeWake();
-    const ready = shim.symbols.vnet_wait(this.#fd, events, wake, -1);
+    const ready = call(wake);
     const onAbort = () => {
       this.#woken.add(wake);
-      shim.symbols.vnet_wake(wake);
+      this.#shim.symbols.vnet_wake(wake);
     };
     this.#wakes.set(wake, ready);
     signal?.addEventListener("abort", onAbort, { once: true });
@@ -63,9 +83,7 @@ export class Waiter {
       this.#putWake(wake);
     }
     signal?.throwIfAborted();
-    if (this.#closed || result === -ECANCELED) return false;
-    if (result < 0) throw osError(shim, -result, ACT);
-    return true;
+    return this.#closed || result === -ECANCELED ? null : result;
   }
 
   /** Ends every wait; they return false. */

@@ -30,7 +30,7 @@ await using server = await DnsServer.open({
   shim: loadShim(),
   helper: {} as HelperLink, // not asked: the port is a free one
   needsPort53: false,
-  table: () => table,
+  table,
 });
 server.setUpstreams([parseEndpoint(upstream)]);
 Deno.stdout.writeSync(new TextEncoder().encode(`${formatEndpoint(server.endpoint)}\n`));

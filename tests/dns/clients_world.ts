@@ -41,7 +41,7 @@ await using server = await DnsServer.open({
   shim,
   helper: openingSockets(),
   needsPort53: isDirect,
-  table: () => table,
+  table,
 });
 server.setUpstreams([upstream.endpoint]);
 const pages = servePages();

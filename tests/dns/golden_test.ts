@@ -22,7 +22,7 @@ function open(cacheEntries = 0): Promise<DnsServer> {
     shim: loadShim(),
     helper: {} as HelperLink, // not asked: the port is a free one
     needsPort53: false,
-    table: () => table,
+    table,
     cacheEntries,
   });
 }
@@ -54,6 +54,10 @@ Deno.test("DnsServer gives the golden replies over UDP and TCP", async (t) => {
       using client = new UdpClient(server.endpoint);
       const asked = Uint8Array.fromHex(query);
       equal((await client.ask(asked)).toHex(), want);
+      asked[0]! ^= 0xff; // the second time the reply may come from memory, but for the id
+      const again = `${asked.toHex().slice(0, 2)}${want.slice(2)}`;
+      equal((await client.ask(asked)).toHex(), again);
+      asked[0]! ^= 0xff;
       equal((await askTcp(server.endpoint, asked)).toHex(), want);
     });
   }

@@ -253,7 +253,7 @@ function open(): Promise<DnsServer> {
     shim: loadShim(),
     helper: {} as HelperLink, // not asked: the port is a free one
     needsPort53: false,
-    table: () => table,
+    table,
   });
 }
 

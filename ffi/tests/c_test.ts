@@ -1,5 +1,5 @@
 /**
- * Compiles the C tests of the flow table with ASan and UBSan, runs them, and shows their TAP lines as steps.
+ * Compiles the C tests of the pure tables with ASan and UBSan, runs them, and shows their TAP lines as steps.
  *
  * @module
  */
@@ -34,7 +34,7 @@ async function findCompiler(): Promise<string | null> {
 /** What the tests are about: no system call in any of it. */
 const PURE = ["nat.c", "flow.c", "held.c", "lease.c", "packet.c"];
 const SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
-const FLAGS = ["-std=c11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", ...SANITIZERS];
+const FLAGS = ["-std=c11", "-pthread", "-g", "-O1", "-Wall", "-Wextra", "-Werror", ...SANITIZERS];
 const compiler = await findCompiler();
 const reason = compiler === null ? " — skipped: no compiler with sanitizers (apt install gcc)" : "";
 
@@ -54,20 +54,31 @@ async function withProgram(
   }
 }
 
-Deno.test({
-  name: `the flow table under ASan and UBSan${reason}`,
-  ignore: compiler === null,
-  fn: (t) =>
-    withProgram(["tests/nat_test.c", ...PURE], async (program) => {
-      const { success, text } = await run(program, []);
-      const lines = [...text.matchAll(/^(not )?ok \d+ - (.*)$/gm)];
-      for (const [, not, name] of lines) {
-        await t.step(name ?? "", () => ok(not === undefined, text));
-      }
-      match(text, new RegExp(`^1\\.\\.${lines.length}$`, "m"));
-      equal(success, true, text);
-    }),
-});
+const PROGRAMS: readonly [name: string, sources: readonly string[]][] = [
+  ["the flow table", ["tests/nat_test.c", ...PURE]],
+  ["the table of replies", ["tests/answer_test.c", "answer.c"]],
+  ["the table of replies behind a socket", [
+    "tests/answer_socket_test.c",
+    ...["answer.c", "answer_linux.c", "inet_linux.c", "shim.c"],
+  ]],
+];
+
+for (const [name, sources] of PROGRAMS) {
+  Deno.test({
+    name: `${name} under ASan and UBSan${reason}`,
+    ignore: compiler === null,
+    fn: (t) =>
+      withProgram(sources, async (program) => {
+        const { success, text } = await run(program, []);
+        const lines = [...text.matchAll(/^(not )?ok \d+ - (.*)$/gm)];
+        for (const [, not, name] of lines) {
+          await t.step(name ?? "", () => ok(not === undefined, text));
+        }
+        match(text, new RegExp(`^1\\.\\.${lines.length}$`, "m"));
+        equal(success, true, text);
+      }),
+  });
+}
 
 Deno.test({
   name: `the flow table under random packets${reason}`,
