@@ -14,6 +14,7 @@ import * as demo from "./commands/demo.ts";
 import * as doctor from "./commands/doctor.ts";
 import * as internal from "./commands/internal.ts";
 import * as login from "./commands/login.ts";
+import * as man from "./commands/man.ts";
 import * as resolve from "./commands/resolve.ts";
 import * as server from "./commands/server.ts";
 import * as status from "./commands/status.ts";
@@ -59,6 +60,7 @@ const other = or(
   demo.demo,
   version.version,
   version.schema,
+  man.man,
   internal.helper,
   internal.repair,
   internal.daemon,

@@ -1,0 +1,112 @@
+/**
+ * The parts of the manual page that are no command: what vnet is, and what holds for all of it.
+ *
+ * @module
+ */
+
+export const FOREWORD = `.SH NAME
+vnet \\- reach TCP applications behind a cluster's proxy by their DNS names
+.SH SYNOPSIS
+.B vnet
+.I COMMAND
+.RI [ OPTION " ...] [" ARGUMENT " ...]"
+.SH DESCRIPTION
+.B vnet
+lets any program on this machine reach TCP applications that sit behind a cluster's proxy by their DNS names, as if they
+were on the local network.
+No program needs to know about certificates, tunnels or proxies.
+.PP
+A local DNS server answers for the names of the cluster's apps with virtual addresses; these are routed into a network
+device of vnet's own, and a connection to one of them goes through the cluster's proxy by mutual TLS to an agent beside
+the app.
+All other names and addresses go where they went before.
+.PP
+The same program is the cluster's server
+.RB ( "vnet server" )
+and its agent
+.RB ( "vnet agent" ).
+.B vnet demo
+shows all of it at once in namespaces of its own and leaves nothing behind.
+.PP
+Results go to standard output, everything for people to standard error.`;
+
+export const AFTERWORD = `.SH EXIT STATUS
+.TP
+.B 0
+Done.
+.TP
+.B 1
+Failed; or
+.B vnet doctor
+found a failure.
+.TP
+.B 2
+The command line cannot be understood.
+.TP
+.B 3
+.B vnet doctor
+found warnings, with
+.BR \\-\\-strict .
+.TP
+.B 4
+A login is needed.
+.TP
+.B 5
+The daemon does not run, or this is not permitted.
+.SH SIGNALS
+.TP
+.BR SIGINT ", " SIGTERM
+End in order:
+.B vnet up
+undoes what it changed on this machine.
+.TP
+.B SIGKILL
+Even then the rest of vnet undoes it; what a lost machine leaves behind, the next
+.B vnet up
+puts right.
+.SH ENVIRONMENT
+.TP
+.B VNET_HOME
+The client's folder, when
+.B \\-\\-home
+is not given.
+.TP
+.B VNET_CONFIG
+The file of
+.BR "vnet server" ", " "vnet agent" " and " "vnet ctl" ,
+when
+.B \\-\\-config
+is not given.
+.TP
+.BR XDG_CONFIG_HOME ", " XDG_STATE_HOME ", " XDG_RUNTIME_DIR
+Where logins, state and sockets are kept when neither is given.
+.TP
+.B NO_COLOR
+No colour, whatever its value.
+.SH FILES
+.TP
+.I ~/.config/vnet
+Logins: certificates and keys, readable by their owner only.
+.TP
+.I ~/.local/state/vnet
+What the daemon remembers, such as addresses given to apps.
+.TP
+.I /run/user/UID/vnet
+The daemon's socket.
+.TP
+.I /run/vnet
+The journal of what is to be undone, and sockets where there is no
+.IR /run/user .
+.SH EXAMPLES
+.EX
+vnet demo
+vnet login \\-\\-proxy proxy.example.com \\-\\-user alice
+sudo vnet up \\-\\-detach
+psql postgres://alice@db.example.com/postgres
+vnet doctor \\-\\-name db.example.com:5432
+vnet down
+.EE
+.SH SEE ALSO
+.BR getent (1),
+.BR resolvectl (1),
+.BR systemd\\-resolved.service (8)`;
