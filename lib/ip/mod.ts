@@ -48,3 +48,4 @@ export {
   isUnspecified,
   ULA,
 } from "./ranges.ts";
+export { sourceOf } from "./source.ts";

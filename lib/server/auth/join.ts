@@ -8,10 +8,11 @@ import {
   randomHex,
   sha256,
 } from "../../io/mod.ts";
+import { sourceOf } from "../../ip/mod.ts";
 import { getLogger } from "../../log.ts";
 import type { Store, StoredAgent, TokenScope } from "../store/mod.ts";
 import { toIdentity } from "./gate.ts";
-import { RateLimit, sourceOf } from "./rate.ts";
+import { RateLimit } from "./rate.ts";
 import { refusal } from "./refusals.ts";
 import type { AgentIdentity, AuditLog, Peer } from "./types.ts";
 

@@ -1,11 +1,12 @@
 import type { LoginFinishRequest, LoginFinishResponse, SecondFactor } from "../../config/mod.ts";
 import { isPrincipalName, maxSessionMs } from "../../identity/mod.ts";
 import { type Authority, importPublicKey, issueUserCertificate, randomHex } from "../../io/mod.ts";
+import { sourceOf } from "../../ip/mod.ts";
 import { getLogger } from "../../log.ts";
 import type { Credential, LockoutRule, Store } from "../store/mod.ts";
 import type { Directory } from "./directory.ts";
 import type { PasswordHasher } from "./password.ts";
-import { RateLimit, sourceOf } from "./rate.ts";
+import { RateLimit } from "./rate.ts";
 import { refusal } from "./refusals.ts";
 import { findTotpStep } from "./totp.ts";
 import type { AuditEvent, AuditLog, Peer } from "./types.ts";

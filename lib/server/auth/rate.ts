@@ -1,4 +1,3 @@
-import { formatIp, formatPrefix, parseIp, prefixOf, unmapIp } from "../../ip/mod.ts";
 import { refusal } from "./refusals.ts";
 
 /** How much of something is allowed: `burst` at once, then `perSecond`. */
@@ -44,18 +43,5 @@ export class RateLimit {
   #forgetQuietest(): void {
     const oldest = this.#buckets.keys().next();
     if (!oldest.done) this.#buckets.delete(oldest.value);
-  }
-}
-
-/**
- * What an address is counted as: an IPv4 address itself, an IPv6 address as its /64, which one host can use up.
- * Anything else is counted together.
- */
-export function sourceOf(address: string): string {
-  try {
-    const ip = unmapIp(parseIp(address));
-    return ip.family === 4 ? formatIp(ip) : formatPrefix(prefixOf(ip, 64));
-  } catch {
-    return "unknown";
   }
 }

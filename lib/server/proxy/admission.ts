@@ -1,9 +1,11 @@
+import { sourceOf } from "../../ip/mod.ts";
+
 /** How many connections a proxy takes at a time, and how patient it is. */
 export interface AdmissionLimits {
   readonly total: number;
-  /** From one address, until it is known what they are. */
+  /** From one source, until it is known what they are. A source is an IPv4 address or an IPv6 /64. */
   readonly unknownPerSource: number;
-  /** From one address, known or not; data channels, which agents open because we asked them to, do not count. */
+  /** From one source, known or not; data channels, which agents open because we asked them to, do not count. */
   readonly perSource: number;
   /** How long a connection may take to say what it is. */
   readonly firstBytesMs: number;
@@ -44,8 +46,9 @@ export class Admission {
     return this.#total;
   }
 
-  /** @returns `null` if there is no place for a connection from this source. */
-  enter(source: string): Place | null {
+  /** @returns `null` if there is no place for a connection from this address. */
+  enter(address: string): Place | null {
+    const source = sourceOf(address);
     const counts = this.#sources.get(source) ?? { unknown: 0, held: 0 };
     const { total, unknownPerSource, perSource } = this.#limits;
     const isFull = this.#total >= total || counts.unknown >= unknownPerSource ||

@@ -8,7 +8,7 @@ import {
   withDeadline,
   writeAll,
 } from "../../io/mod.ts";
-import { type Endpoint, formatEndpoint, formatIp, parseIp } from "../../ip/mod.ts";
+import { type Endpoint, formatEndpoint, formatIp, parseIp, unmapIp } from "../../ip/mod.ts";
 import { getLogger } from "../../log.ts";
 import {
   type AlertedRefusal,
@@ -130,7 +130,7 @@ export class Proxy {
   }
 
   #take(conn: Deno.TcpConn): void {
-    const source = sourceOf(conn);
+    const source = addressOf(conn);
     const place = this.#admission.enter(source);
     if (place === null) {
       log.debug("Turned a connection away: too many", { source });
@@ -200,10 +200,10 @@ export class Proxy {
       return holder?.appId === wanted.appId ? holder : null;
     });
     if (client === null) {
-      log.debug("Refused a ticket", { source: sourceOf(conn) });
+      log.debug("Refused a ticket", { source: addressOf(conn) });
       return await this.#refuse(conn, "ticket-refused");
     }
-    const peer = formatEndpoint({ address: parseIp(sourceOf(conn)), port: conn.remoteAddr.port });
+    const peer = formatEndpoint({ address: parseIp(addressOf(conn)), port: conn.remoteAddr.port });
     const far = await this.#agents.dial(client, peer);
     if (far === null) {
       const reason = this.#closing.signal.aborted ? "draining" : "no-agent";
@@ -231,7 +231,7 @@ export class Proxy {
   }
 
   async #serveWeb(conn: Deno.TcpConn, firstBytes: Uint8Array): Promise<void> {
-    const inner = await this.#web.connect(sourceOf(conn));
+    const inner = await this.#web.connect(addressOf(conn));
     try {
       await writeAll(inner, firstBytes);
       await relay(conn, inner, { signal: this.#closing.signal, idleMs: WEB_IDLE_MS });
@@ -273,8 +273,8 @@ function describe(thrown: unknown): string {
 }
 
 /** The client's address; an IPv4 client of an IPv6 listener by its IPv4 address. */
-function sourceOf(conn: Deno.TcpConn): string {
-  return conn.remoteAddr.hostname.replace(/^::ffff:(?=\d+\.)/, "");
+function addressOf(conn: Deno.TcpConn): string {
+  return formatIp(unmapIp(parseIp(conn.remoteAddr.hostname)));
 }
 
 function goingAway(): Response {
