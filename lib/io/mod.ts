@@ -52,6 +52,7 @@ export { type FlowConn, type FlowEnd, type FlowSummary, type LiveFlow } from "./
 export { type AppCredentials, type CarrierTarget } from "./carrier_client.ts";
 export { type CarrierFlow, CarrierPool, type CarrierStats } from "./carrier_pool.ts";
 export { type CarrierHost, type HostedFlow, serveCarrier } from "./carrier_server.ts";
+export { ConnStream } from "./conn_stream.ts";
 export { DeadlinePassed, orAborted, pause, withDeadline } from "./deadline.ts";
 export { type HttpAnswer, HttpClient, type HttpClientOptions, type HttpRequest } from "./http.ts";
 export { dialServer, type ServerSettings, type ServerTrust } from "./server_dial.ts";

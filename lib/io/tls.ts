@@ -6,6 +6,7 @@
  */
 import type { Buffer } from "node:buffer";
 import net from "node:net";
+import type { Duplex } from "node:stream";
 import tls from "node:tls";
 import { equalSecret } from "./keys.ts";
 
@@ -20,11 +21,16 @@ export type TlsContext = tls.SecureContext;
 
 /** Prepares sessions as a client or a server. */
 export function createTlsContext(
-  options: { readonly identity: TlsIdentity | null; readonly authorityPems: readonly string[] },
+  options: {
+    readonly identity: TlsIdentity | null;
+    readonly authorityPems: readonly string[];
+    /** The oldest that is spoken; TLS 1.3 if not given. */
+    readonly minVersion?: "TLSv1.2";
+  },
 ): TlsContext {
   return tls.createSecureContext({
     ca: [...options.authorityPems],
-    minVersion: "TLSv1.3",
+    minVersion: options.minVersion ?? "TLSv1.3",
     ...(options.identity === null
       ? {}
       : { cert: options.identity.certificatePem, key: options.identity.privateKeyPem }),
@@ -71,11 +77,11 @@ export function startTlsClient(
 
 /** Does a server's handshake over an open connection; the client's certificate is asked for and judged by the caller. */
 export function startTlsServer(
-  socket: net.Socket,
+  socket: net.Socket | Duplex,
   options: { readonly context: TlsContext; readonly protocols: readonly string[] },
   signal: AbortSignal,
 ): Promise<TlsSession> {
-  const session = new tls.TLSSocket(socket, {
+  const session = new tls.TLSSocket(socket as net.Socket, {
     isServer: true,
     secureContext: options.context,
     ALPNProtocols: [...options.protocols],
@@ -87,7 +93,7 @@ export function startTlsServer(
 
 async function finishHandshake(
   session: tls.TLSSocket,
-  socket: net.Socket,
+  socket: net.Socket | Duplex,
   done: "secureConnect" | "secure",
   signal: AbortSignal,
 ): Promise<TlsSession> {

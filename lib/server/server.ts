@@ -75,7 +75,7 @@ export async function serveCluster(
   const admin = await serveAdmin(auth.admin, join(config.dataDir, ADMIN_SOCKET));
   made.defer(() => admin.close());
   const certificate = await WebCertificate.open(config, auth, options.now);
-  const proxy = await Proxy.open({
+  const proxy = new Proxy({
     listen: config.proxy.listen,
     auth,
     identity: certificate.identity,

@@ -2,7 +2,13 @@ import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { z } from "zod";
 import { ClusterConfigSchema, FindResponseSchema } from "../../lib/config/mod.ts";
 import { AuthError } from "../../lib/error.ts";
-import { dialServer, HttpClient, type ServerSettings } from "../../lib/io/mod.ts";
+import {
+  type Dialer,
+  dialServer,
+  dialTcp,
+  HttpClient,
+  type ServerSettings,
+} from "../../lib/io/mod.ts";
 import { CLUSTER, drain, never, PROXY_HOST, TestCluster, writeAll } from "./cluster.ts";
 
 async function ask<T>(
@@ -107,6 +113,19 @@ Deno.test("the web API knows users by their certificate, and says what has not c
     equal((await waiting).kind, "value");
   });
 
+  await t.step("a connection is used again", async () => {
+    let dialled = 0;
+    const dial: Dialer = (_address, signal) => {
+      dialled++;
+      return dialTcp(cluster.address, signal);
+    };
+    using http = new HttpClient({ ...login.settings, dial });
+    for (let i = 0; i < 3; i++) {
+      await http.request({ method: "GET", path: "/v1/apps", schema: z.unknown() }, never());
+    }
+    equal(dialled, 1);
+  });
+
   await t.step("a poll that is called off ends at once", async () => {
     using http = new HttpClient(login.settings);
     const request = { method: "GET", path: "/v1/config", schema: z.unknown() } as const;
@@ -159,6 +178,23 @@ Deno.test("the proxy's port is patient with nobody it does not know", async (t) 
     deepEqual([await readAll(silent), await readAll(slow)], ["", ""]);
   });
 
+  await t.step(
+    "who does a handshake and asks for nothing, or for half of it, is closed",
+    async () => {
+      const [silent, half] = await Promise.all([
+        dialServer(cluster.settings(), ["http/1.1"]),
+        dialServer(cluster.settings(), ["http/1.1"]),
+      ]);
+      half.write("GET /webapi/find HTTP/1.1\r\nhost: x\r\n");
+      await Promise.all([silent, half].map((socket) => {
+        const { promise, resolve } = Promise.withResolvers<void>();
+        socket.on("close", () => resolve());
+        socket.resume();
+        return promise;
+      }));
+    },
+  );
+
   await t.step("a source has so many places and no more", async () => {
     using first = await connect();
     using second = await connect();
@@ -184,6 +220,28 @@ Deno.test("the proxy's port is patient with nobody it does not know", async (t) 
     }, never());
     equal(found.kind, "value");
   });
+});
+
+/** The TCP ports that this process listens on. */
+async function listeningPorts(): Promise<number[]> {
+  const sockets = new Set<string>();
+  for await (const { name } of Deno.readDir("/proc/self/fd")) {
+    const target = await Deno.readLink(`/proc/self/fd/${name}`).catch(() => "");
+    sockets.add(target.match(/^socket:\[(\d+)\]$/)?.[1] ?? "");
+  }
+  const tables = await Promise.all(
+    ["tcp", "tcp6"].map((name) => Deno.readTextFile(`/proc/self/net/${name}`).catch(() => "")),
+  );
+  return tables.join("\n").split("\n").map((line) => line.trim().split(/\s+/))
+    .filter(([, , , state, , , , , , inode = ""]) => state === "0A" && sockets.has(inode))
+    .map(([, local = ""]) => parseInt(local.split(":")[1] ?? "", 16));
+}
+
+Deno.test("a cluster listens on its public port, and on no other", async () => {
+  const before = await listeningPorts();
+  await using cluster = await TestCluster.start([]);
+  const opened = (await listeningPorts()).filter((port) => !before.includes(port));
+  deepEqual(opened, [cluster.address.port]);
 });
 
 Deno.test("the control channel is for agents with a certificate", async (t) => {

@@ -7,7 +7,7 @@ export interface AdmissionLimits {
   readonly unknownPerSource: number;
   /** From one source, known or not; data channels, which agents open because we asked them to, do not count. */
   readonly perSource: number;
-  /** How long a connection may take to say what it is. */
+  /** How long a connection may take to say what it is, and then for its handshake and what it asks for. */
   readonly firstBytesMs: number;
 }
 

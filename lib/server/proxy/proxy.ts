@@ -24,8 +24,6 @@ import { WebServer } from "./web.ts";
 
 const log = getLogger("server", "proxy");
 
-/** A web connection may be silent this long: more than a long poll takes. */
-const WEB_IDLE_MS = 150_000;
 const PIECE_BYTES = 4096;
 const BACKLOG = 4096;
 
@@ -56,10 +54,10 @@ export class Proxy {
   readonly #accepting: Promise<void>;
   readonly #lockWatch: Disposable;
 
-  private constructor(options: ProxyOptions, made: { listener: Deno.TcpListener; web: WebServer }) {
+  /** @throws {OsError} `listen-failed` when the port cannot be had. */
+  constructor(options: ProxyOptions) {
     this.#options = options;
-    this.#listener = made.listener;
-    this.#web = made.web;
+    this.#listener = listen(options.listen);
     this.#limits = options.limits ?? DEFAULT_LIMITS;
     this.#admission = new Admission(this.#limits);
     this.#agents = new AgentChannels({
@@ -67,29 +65,17 @@ export class Proxy {
       nowMs: options.nowMs,
       cut: (agentId, reason) => this.#relays.cutAgent(agentId, reason),
     });
+    this.#web = new WebServer({
+      identity: options.identity,
+      patienceMs: this.#limits.firstBytesMs,
+      fetch: (request, peer) => options.auth.fetch(request, peer),
+      upgrade: (peer) => this.#admitAgent(peer),
+    });
     this.#lockWatch = options.auth.onLock((target, reason) => {
       this.#agents.shutOut(target, reason);
       this.#relays.lock(target);
     });
     this.#accepting = this.#acceptAll();
-  }
-
-  /** @throws {OsError} `listen-failed` when the port cannot be had. */
-  static async open(options: ProxyOptions): Promise<Proxy> {
-    const listener = listen(options.listen);
-    try {
-      let proxy: Proxy | null = null;
-      const web = await WebServer.open({
-        identity: options.identity,
-        fetch: (request, peer) => options.auth.fetch(request, peer),
-        upgrade: (peer) => proxy === null ? Promise.resolve(goingAway()) : proxy.#admitAgent(peer),
-      });
-      proxy = new Proxy(options, { listener, web });
-      return proxy;
-    } catch (thrown) {
-      listener.close();
-      throw thrown;
-    }
   }
 
   /** Where it listens, with the port that was given for port 0. */
@@ -111,9 +97,9 @@ export class Proxy {
     closeQuietly(this.#listener);
     this.#agents.close();
     this.#relays.close();
+    this.#web.close();
     await this.#accepting;
     await Promise.allSettled(this.#connections);
-    await this.#web.close();
   }
 
   async #acceptAll(): Promise<void> {
@@ -161,7 +147,7 @@ export class Proxy {
         return await this.#serveDataChannel(conn, kind.ticket, rest);
       }
       case "web":
-        return await this.#serveWeb(conn, classifier.received);
+        return await this.#web.serve(conn, classifier.received, addressOf(conn));
       case "http":
         await writeAll(conn, new TextEncoder().encode(NOT_TLS));
         return await conn.closeWrite();
@@ -228,17 +214,6 @@ export class Proxy {
   async #serveDataChannel(conn: Deno.TcpConn, ticket: string, rest: Uint8Array): Promise<void> {
     if (rest.length > 0) return; // a TLS server speaks second
     await this.#agents.claim(ticket, conn);
-  }
-
-  async #serveWeb(conn: Deno.TcpConn, firstBytes: Uint8Array): Promise<void> {
-    const inner = await this.#web.connect(addressOf(conn));
-    try {
-      await writeAll(inner, firstBytes);
-      await relay(conn, inner, { signal: this.#closing.signal, idleMs: WEB_IDLE_MS });
-    } finally {
-      this.#web.disconnected(inner);
-      closeQuietly(inner);
-    }
   }
 
   async #admitAgent(peer: Peer): Promise<((socket: WebSocket) => void) | Response> {

@@ -1,26 +1,32 @@
 /**
- * The web API: TLS is ended here, on a port of the loopback interface that only the proxy's own relays may use, and
- * requests are handed on with the address of the client they really come from.
+ * The web API: TLS is ended here, in this process, on the connections that the proxy hands over, so that a request
+ * is known by the address of the client it comes from. It listens nowhere.
  *
  * @module
  */
 import type { Buffer } from "node:buffer";
-import type { IncomingMessage, ServerResponse } from "node:http";
-import https from "node:https";
-import type { AddressInfo } from "node:net";
+import http, { type IncomingMessage, type ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { type WebSocket, WebSocketServer } from "ws";
-import type { TlsIdentity } from "../../io/mod.ts";
+import {
+  ConnStream,
+  createTlsContext,
+  startTlsServer,
+  type TlsContext,
+  type TlsIdentity,
+  withDeadline,
+} from "../../io/mod.ts";
 import { getLogger } from "../../log.ts";
 import { CONTROL_MESSAGE_MAX_BYTES } from "../../tunnel/mod.ts";
 import type { Peer } from "../auth/mod.ts";
 
 const log = getLogger("server", "proxy");
 
-const HEADERS_MS = 10_000;
 const REQUEST_MS = 30_000;
 const IDLE_MS = 75_000;
+/** A connection may be silent this long: more than a long poll takes. */
+const SILENT_MS = 150_000;
 const MAX_HEADER_BYTES = 16_384;
 const AGENT_PATH = "/v1/agent";
 /** A body at most; the routes have smaller limits of their own. */
@@ -28,6 +34,8 @@ const HAS_BODY = new Set(["POST", "PUT", "PATCH", "DELETE"]);
 
 export interface WebOptions {
   readonly identity: TlsIdentity;
+  /** How long a client may take for its handshake, and for the head of a request. */
+  readonly patienceMs: number;
   readonly fetch: (request: Request, peer: Peer) => Promise<Response>;
   /**
    * Decides on a control channel.
@@ -40,31 +48,31 @@ export interface WebOptions {
 /** Serves HTTP to the proxy's web connections. */
 export class WebServer {
   readonly #options: WebOptions;
-  readonly #server: https.Server;
+  readonly #server: http.Server;
   readonly #sockets: WebSocketServer;
-  /** By the port of the relay's end. */
-  readonly #sources = new Map<number, string>();
+  readonly #streams = new Set<ConnStream>();
+  readonly #peers = new WeakMap<object, Peer>();
+  readonly #closing = new AbortController();
+  #context: TlsContext;
 
-  private constructor(options: WebOptions) {
+  constructor(options: WebOptions) {
     this.#options = options;
-    this.#server = https.createServer({
-      cert: options.identity.certificatePem,
-      key: options.identity.privateKeyPem,
-      minVersion: "TLSv1.2",
-      ALPNProtocols: ["http/1.1"],
-      requestCert: true,
-      rejectUnauthorized: false, // judged by auth, which says what is wrong
+    this.#context = contextOf(options.identity);
+    this.#server = http.createServer({
       maxHeaderSize: MAX_HEADER_BYTES,
-      headersTimeout: HEADERS_MS,
+      headersTimeout: options.patienceMs,
       requestTimeout: REQUEST_MS,
       keepAliveTimeout: IDLE_MS,
+      connectionsCheckingInterval: Math.ceil(options.patienceMs / 2),
     }, (request, response) => {
       this.#answer(request, response).catch((error) => {
         log.error("Cannot answer a request", { error: String(error) });
         response.destroy();
       });
     });
-    this.#server.on("tlsClientError", () => {}); // strangers; counted as connections
+    // Node keeps no connection for a second request, and looks for no late one, on a server that does not listen
+    Object.defineProperty(this.#server, "listening", { value: true });
+    this.#server.emit("listening");
     this.#server.on("clientError", (_error, socket) => socket.destroy());
     this.#sockets = new WebSocketServer({ noServer: true, maxPayload: CONTROL_MESSAGE_MAX_BYTES });
     this.#server.on("upgrade", (request: IncomingMessage, socket: TLSSocket, head: Buffer) => {
@@ -73,61 +81,52 @@ export class WebServer {
     });
   }
 
-  static async open(options: WebOptions): Promise<WebServer> {
-    const web = new WebServer(options);
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    web.#server.once("error", reject);
-    web.#server.listen(0, "127.0.0.1", resolve);
-    await promise;
-    return web;
-  }
-
   /** Uses another certificate from the next handshake on. */
   setIdentity(identity: TlsIdentity): void {
-    this.#server.setSecureContext({
-      cert: identity.certificatePem,
-      key: identity.privateKeyPem,
-      minVersion: "TLSv1.2",
-    });
+    this.#context = contextOf(identity);
   }
 
-  /** Opens the inner half of a web connection; `source` is the address of the client. */
-  async connect(source: string): Promise<Deno.TcpConn> {
-    const { port } = this.#server.address() as AddressInfo;
-    const conn = await Deno.connect({ hostname: "127.0.0.1", port });
-    conn.setNoDelay(true);
-    this.#sources.set(conn.localAddr.port, source);
-    return conn;
+  /**
+   * Serves a connection until it is closed.
+   *
+   * @param conn Closed at the end.
+   * @param firstBytes What was read from it to find out what it is.
+   * @param address Whose it is.
+   */
+  async serve(conn: Deno.Conn, firstBytes: Uint8Array, address: string): Promise<void> {
+    const stream = new ConnStream(conn, firstBytes);
+    const closed = Promise.withResolvers<void>();
+    stream.on("error", () => {}); // a client that went away
+    stream.once("close", closed.resolve);
+    stream.endWhenIdle(SILENT_MS);
+    this.#streams.add(stream);
+    try {
+      const { socket, peerChain: [certificate = null] } = await withDeadline(
+        this.#options.patienceMs,
+        this.#closing.signal,
+        (signal) =>
+          startTlsServer(stream, { context: this.#context, protocols: ["http/1.1"] }, signal),
+      );
+      socket.once("close", () => stream.destroy());
+      this.#peers.set(socket, { address, certificate });
+      this.#server.emit("connection", socket);
+      await closed.promise;
+    } finally {
+      stream.destroy();
+      this.#streams.delete(stream);
+    }
   }
 
-  /** The inner half is closed. */
-  disconnected(conn: Deno.TcpConn): void {
-    this.#sources.delete(conn.localAddr.port);
-  }
-
-  async close(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
+  close(): void {
+    this.#closing.abort(new Error("The proxy is shutting down"));
     for (const client of this.#sockets.clients) client.terminate();
-    this.#server.close(() => resolve());
-    this.#server.closeAllConnections();
-    await promise;
-  }
-
-  /** @returns `null` if the connection is not one of our relays: some other program found the port. */
-  #peerOf(request: IncomingMessage): Peer | null {
-    const socket = request.socket as TLSSocket;
-    const source = this.#sources.get(socket.remotePort ?? 0);
-    if (source === undefined) return null;
-    const { raw } = socket.getPeerCertificate() as { readonly raw?: Uint8Array } | null ?? {};
-    return {
-      address: source,
-      certificate: raw === undefined ? null : new Uint8Array(raw),
-    };
+    this.#server.close();
+    for (const stream of this.#streams) stream.destroy();
   }
 
   async #answer(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-    const peer = this.#peerOf(incoming);
-    if (peer === null) return void outgoing.destroy();
+    const peer = this.#peers.get(incoming.socket);
+    if (peer === undefined) return void outgoing.destroy();
     const gone = new AbortController();
     outgoing.on("close", () => gone.abort());
     const request = toRequest(incoming, gone.signal);
@@ -148,8 +147,8 @@ export class WebServer {
     if (path !== AGENT_PATH) {
       return void socket.end("HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n");
     }
-    const peer = this.#peerOf(incoming);
-    if (peer === null) return void socket.destroy();
+    const peer = this.#peers.get(incoming.socket);
+    if (peer === undefined) return void socket.destroy();
     const decision = await this.#options.upgrade(peer);
     if (!(decision instanceof Response)) {
       return this.#sockets.handleUpgrade(incoming, socket, head, decision);
@@ -160,6 +159,11 @@ export class WebServer {
         `content-length: ${new TextEncoder().encode(body).length}\r\n\r\n${body}`,
     );
   }
+}
+
+/** Clients' certificates are asked for, and judged by auth, which says what is wrong. */
+function contextOf(identity: TlsIdentity): TlsContext {
+  return createTlsContext({ identity, authorityPems: [], minVersion: "TLSv1.2" });
 }
 
 /** @returns `null` if the request names no URL of ours. */
