@@ -16,11 +16,11 @@ import { Flow } from "./carrier_flow.ts";
 import { CarrierLink, type FrameReceiver, violation } from "./carrier_link.ts";
 import { DeadlinePassed, orAborted, withDeadline } from "./deadline.ts";
 import type { HostPort } from "./host_port.ts";
-import { sha256 } from "./keys.ts";
 import { type ByteStream, TlsStream } from "./stream.ts";
 import type { Dialer } from "./tcp.ts";
 import { startTlsClient, type TlsContext, type TlsSession } from "./tls.ts";
-import { type Certificate, namesHost, verifyCertificate } from "./x509.ts";
+import { namesHost } from "./x509.ts";
+import type { GoodCertificate, KnownCertificates } from "./x509_known.ts";
 
 /** TCP connection, relay to an agent and TLS handshake together. */
 const HANDSHAKE_MS = 10_000;
@@ -52,9 +52,7 @@ export async function dialCarrier(
   means: {
     readonly dial: Dialer;
     readonly context: TlsContext;
-    readonly authorities: readonly Certificate[];
-    /** Agents' certificates that were found good under `authorities`, by their digest. */
-    readonly known: Map<string, Certificate>;
+    readonly agents: AgentTrust;
     readonly nowMs: () => number;
   },
   signal: AbortSignal,
@@ -90,16 +88,13 @@ export async function dialCarrier(
   }
 }
 
-interface AgentTrust {
-  readonly authorities: readonly Certificate[];
-  readonly known: Map<string, Certificate>;
-  readonly nowMs: () => number;
-}
+/** Judges agents' certificates by the cluster's authorities. */
+export type AgentTrust = KnownCertificates<GoodCertificate>;
 
 function judgeAgent(
   session: TlsSession,
   serverName: string,
-  trust: AgentTrust,
+  trust: { readonly agents: AgentTrust; readonly nowMs: () => number },
 ): { readonly code: "agent-untrusted" | "protocol-violated"; readonly state: string } | null {
   if (session.socket.alpnProtocol !== APP_PROTOCOL) {
     return {
@@ -111,31 +106,16 @@ function judgeAgent(
   if (own === undefined) {
     return { code: "agent-untrusted", state: "the agent shows no certificate" };
   }
-  const certificate = verifyAgent(own, trust);
-  if (typeof certificate === "string") {
-    return { code: "agent-untrusted", state: `the agent's certificate is refused: ${certificate}` };
+  const verdict = trust.agents.judge(own, trust.nowMs());
+  if (verdict.kind === "bad") {
+    const state = `the agent's certificate is refused: ${verdict.message}`;
+    return { code: "agent-untrusted", state };
   }
-  if (!namesHost(certificate, serverName)) {
+  if (!namesHost(verdict.certificate, serverName)) {
     return { code: "agent-untrusted", state: "the agent's certificate is for other apps" };
   }
   if (session.trusted) return null;
   return { code: "agent-untrusted", state: `the agent is not trusted: ${session.distrust}` };
-}
-
-/** @returns What is wrong with it, if anything. The signature is looked at once, the dates every time. */
-function verifyAgent(der: Uint8Array, trust: AgentTrust): Certificate | string {
-  const nowMs = trust.nowMs();
-  const digest = sha256(der).toHex();
-  const known = trust.known.get(digest);
-  if (
-    known !== undefined && known.validity.notBeforeMs <= nowMs && nowMs < known.validity.notAfterMs
-  ) {
-    return known;
-  }
-  const verdict = verifyCertificate(der, { ...trust, purpose: "server", nowMs });
-  if (verdict.kind === "bad") return verdict.message;
-  trust.known.set(digest, verdict.certificate);
-  return verdict.certificate;
 }
 
 /** The client's end of a carrier. One flow at a time. */

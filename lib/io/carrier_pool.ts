@@ -2,6 +2,7 @@ import { NetworkError } from "../error.ts";
 import { refusalError } from "../tunnel/mod.ts";
 import type { Flow, FlowConn, FlowSummary } from "./carrier_flow.ts";
 import {
+  type AgentTrust,
   CarrierLost,
   type CarrierTarget,
   type ClientCarrier,
@@ -10,7 +11,8 @@ import {
 import { randomHex } from "./keys.ts";
 import { type Dialer, dialTcp } from "./tcp.ts";
 import { createTlsContext, type TlsContext } from "./tls.ts";
-import { type Certificate, parseCertificate } from "./x509.ts";
+import { parseCertificate, verifyCertificate } from "./x509.ts";
+import { KnownCertificates } from "./x509_known.ts";
 
 const IDLE_MS = 60_000;
 const PING_MS = 20_000;
@@ -58,9 +60,7 @@ interface Lane {
 /** What a certificate and its trust were turned into, for the next carrier. */
 interface Prepared {
   readonly context: TlsContext;
-  readonly authorities: readonly Certificate[];
-  /** Agents seen with it; they are few, and it lasts an hour. */
-  readonly known: Map<string, Certificate>;
+  readonly agents: AgentTrust;
 }
 
 /**
@@ -222,8 +222,9 @@ export class CarrierPool {
     );
     const prepared = {
       context: createTlsContext({ identity: credentials, authorityPems: hostCaPems }),
-      authorities,
-      known: new Map<string, Certificate>(),
+      agents: new KnownCertificates((der, nowMs) =>
+        verifyCertificate(der, { authorities, purpose: "server", nowMs })
+      ),
     };
     if (this.#prepared.size >= MAX_CONTEXTS) this.#prepared.clear();
     this.#prepared.set(credentials.ticket, prepared);

@@ -36,6 +36,7 @@ export {
   verifyLoginClient,
   verifyPinnedServer,
 } from "./x509.ts";
+export { KnownCertificates } from "./x509_known.ts";
 export {
   type Authority,
   type AuthorityKind,

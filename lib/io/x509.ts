@@ -52,7 +52,7 @@ export type CertificateRefusal =
   | "certificate-not-yet-valid";
 
 export type CertificateVerdict =
-  | { readonly kind: "good"; readonly certificate: Certificate }
+  | { readonly kind: "good"; readonly certificate: Certificate; readonly authority: Certificate }
   | { readonly kind: "bad"; readonly code: CertificateRefusal; readonly message: string };
 
 /**
@@ -129,7 +129,7 @@ export function verifyCertificate(
       );
     }
   }
-  return { kind: "good", certificate };
+  return { kind: "good", certificate, authority };
 }
 
 /** A user's certificate that says the user may use one app. */
@@ -139,10 +139,11 @@ export type AppClient =
     readonly principal: Principal;
     readonly claims: AppClaims;
     readonly certificate: Certificate;
+    readonly authority: Certificate;
   }
   | Extract<CertificateVerdict, { readonly kind: "bad" }>;
 
-/** Judges the client certificate of an app connection; agents call this for every carrier. */
+/** Judges the client certificate of an app connection; see {@link KnownCertificates}. */
 export function verifyAppClient(
   encoded: Uint8Array | string,
   against: { readonly userCas: readonly Certificate[]; readonly nowMs: number },
@@ -153,12 +154,12 @@ export function verifyAppClient(
     nowMs: against.nowMs,
   });
   if (verdict.kind === "bad") return verdict;
-  const { certificate } = verdict;
+  const { certificate, authority } = verdict;
   const { principal, claims } = certificate;
   if (principal?.kind !== "user" || claims?.kind !== "app") {
     return bad("certificate-foreign", "The certificate is not for an app");
   }
-  return { kind: "good", principal, claims, certificate };
+  return { kind: "good", principal, claims, certificate, authority };
 }
 
 /** A login's certificate. */
@@ -168,6 +169,7 @@ export type LoginClient =
     readonly principal: Principal;
     readonly claims: UserClaims;
     readonly certificate: Certificate;
+    readonly authority: Certificate;
   }
   | Extract<CertificateVerdict, { readonly kind: "bad" }>;
 
@@ -182,14 +184,14 @@ export function verifyLoginClient(
     nowMs: against.nowMs,
   });
   if (verdict.kind === "bad") return verdict;
-  const { certificate } = verdict;
+  const { certificate, authority } = verdict;
   const { principal, claims } = certificate;
   if (
     principal?.kind !== "user" || claims?.kind !== "user" || claims.cluster !== principal.cluster
   ) {
     return bad("certificate-foreign", "The certificate is not a login's");
   }
-  return { kind: "good", principal, claims, certificate };
+  return { kind: "good", principal, claims, certificate, authority };
 }
 
 /**

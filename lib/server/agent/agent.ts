@@ -18,7 +18,7 @@ import { getLogger } from "../../log.ts";
 import { APP_PROTOCOL, encodePreface } from "../../tunnel/mod.ts";
 import { ControlChannel, type Dial } from "./control_channel.ts";
 import { FlowDesk } from "./flow_desk.ts";
-import { type CompiledPolicy, compilePolicy, judgeClient, withLock } from "./policy.ts";
+import { type CompiledPolicy, compilePolicy, withLock } from "./policy.ts";
 import { refuse } from "./refuse.ts";
 import { ReportBatch } from "./report_batch.ts";
 import type { AgentCredentials, Uplink } from "./uplink.ts";
@@ -227,7 +227,7 @@ export class Agent {
     if (own === undefined) return refuseAll("certificate-missing", null);
     const client = this.#policy === null
       ? { kind: "bad" as const, code: "access-denied", message: "the agent has no policy yet" }
-      : judgeClient(own, this.#policy, this.#nowMs());
+      : this.#policy.clients.judge(own, this.#nowMs());
     if (client.kind === "bad") return refuseAll(client.code, client.message);
     const { principal, claims, certificate } = client;
     const certificateExpiresMs = certificate.validity.notAfterMs;

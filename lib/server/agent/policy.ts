@@ -3,8 +3,8 @@ import type { Lock } from "../../identity/mod.ts";
 import {
   type AppClient,
   type Certificate,
+  KnownCertificates,
   parseCertificate,
-  sha256,
   verifyAppClient,
 } from "../../io/mod.ts";
 
@@ -13,17 +13,15 @@ export interface CompiledPolicy {
   readonly cluster: string;
   readonly roles: ReadonlyMap<string, Role>;
   readonly locks: readonly Lock[];
-  readonly userCas: readonly Certificate[];
-  /** Client certificates that were found good under `userCas`, by their digest. */
-  readonly known: Map<string, GoodClient>;
+  /** Judges certificates by the cluster's authorities. */
+  readonly clients: KnownCertificates<GoodClient>;
 }
 
 type GoodClient = Extract<AppClient, { readonly kind: "good" }>;
 
-const MAX_KNOWN = 1024;
-
 /** Makes a policy ready to decide with. @throws {TypeError} if it holds an authority that cannot be read. */
 export function compilePolicy(policy: AgentPolicy): CompiledPolicy {
+  const userCas = policy.user_cas.map(readAuthority);
   return {
     cluster: policy.cluster_name,
     roles: new Map(policy.roles.map(({ name, spec }) => [name, compileRole(name, spec)])),
@@ -31,14 +29,7 @@ export function compilePolicy(policy: AgentPolicy): CompiledPolicy {
       target,
       expiresMs: expires === undefined ? null : Date.parse(expires),
     })),
-    userCas: policy.user_cas.map((pem) => {
-      const certificate = parseCertificate(pem);
-      if (certificate === null) {
-        throw new TypeError("The policy holds an authority that cannot be read");
-      }
-      return certificate;
-    }),
-    known: new Map(),
+    clients: new KnownCertificates((der, nowMs) => verifyAppClient(der, { userCas, nowMs })),
   };
 }
 
@@ -47,21 +38,8 @@ export function withLock(policy: CompiledPolicy, target: LockTarget): CompiledPo
   return { ...policy, locks: [...policy.locks, { target, expiresMs: null }] };
 }
 
-/**
- * Judges the certificate of a client. A client shows the same one on each of its carriers: the signature is looked at
- * once, the dates every time.
- */
-export function judgeClient(der: Uint8Array, policy: CompiledPolicy, nowMs: number): AppClient {
-  const digest = sha256(der).toHex();
-  const known = policy.known.get(digest);
-  if (known !== undefined) {
-    const { notBeforeMs, notAfterMs } = known.certificate.validity;
-    if (notBeforeMs <= nowMs && nowMs < notAfterMs) return known;
-  }
-  const verdict = verifyAppClient(der, { userCas: policy.userCas, nowMs });
-  if (verdict.kind === "good") {
-    if (policy.known.size >= MAX_KNOWN) policy.known.clear();
-    policy.known.set(digest, verdict);
-  }
-  return verdict;
+function readAuthority(pem: string): Certificate {
+  const certificate = parseCertificate(pem);
+  if (certificate !== null) return certificate;
+  throw new TypeError("The policy holds an authority that cannot be read");
 }

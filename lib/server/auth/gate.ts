@@ -8,9 +8,11 @@ import {
 } from "../../identity/mod.ts";
 import {
   type Authority,
-  type Certificate,
+  type CertificateVerdict,
   equalSecret,
   hmacSha256,
+  KnownCertificates,
+  type LoginClient,
   verifyCertificate,
   verifyLoginClient,
 } from "../../io/mod.ts";
@@ -25,8 +27,10 @@ export class Gate {
   readonly #directory: Directory;
   readonly #agents: Agents;
   readonly #cluster: string;
-  readonly #userCas: readonly Certificate[];
-  readonly #hostCas: readonly Certificate[];
+  readonly #logins: KnownCertificates<Extract<LoginClient, { readonly kind: "good" }>>;
+  readonly #agentCertificates: KnownCertificates<
+    Extract<CertificateVerdict, { readonly kind: "good" }>
+  >;
   readonly #ticketKey: Uint8Array;
   readonly #now: () => number;
 
@@ -44,8 +48,14 @@ export class Gate {
     this.#directory = options.directory;
     this.#agents = options.agents;
     this.#cluster = options.cluster;
-    this.#userCas = [options.userCa.certificate];
-    this.#hostCas = [options.hostCa.certificate];
+    const userCas = [options.userCa.certificate];
+    const authorities = [options.hostCa.certificate];
+    this.#logins = new KnownCertificates((der, nowMs) =>
+      verifyLoginClient(der, { userCas, nowMs })
+    );
+    this.#agentCertificates = new KnownCertificates((der, nowMs) =>
+      verifyCertificate(der, { authorities, purpose: "client", nowMs })
+    );
     this.#ticketKey = options.ticketKey;
     this.#now = options.now;
   }
@@ -53,7 +63,7 @@ export class Gate {
   /** Judges a login's certificate: ours, in force, its session not ended, its user still there and not locked. */
   async user(der: Uint8Array): Promise<UserVerdict> {
     const nowMs = this.#now();
-    const client = verifyLoginClient(der, { userCas: this.#userCas, nowMs });
+    const client = this.#logins.judge(der, nowMs);
     if (client.kind === "bad") return { ...client, kind: "refused" };
     const { principal, claims, certificate } = client;
     if (principal.cluster !== this.#cluster) {
@@ -80,11 +90,7 @@ export class Gate {
   /** Judges an agent's certificate: ours, in force, the agent not removed and not locked. */
   async agent(der: Uint8Array): Promise<AgentVerdict> {
     const nowMs = this.#now();
-    const verdict = verifyCertificate(der, {
-      authorities: this.#hostCas,
-      purpose: "client",
-      nowMs,
-    });
+    const verdict = this.#agentCertificates.judge(der, nowMs);
     if (verdict.kind === "bad") return { ...verdict, kind: "refused" };
     const { principal, validity } = verdict.certificate;
     if (principal?.kind !== "agent" || principal.cluster !== this.#cluster) {
