@@ -1,6 +1,7 @@
 import { OsError } from "../../error.ts";
 import { getLogger } from "../../log.ts";
 import type { Store } from "../store/mod.ts";
+import { AuditFile } from "./audit_file.ts";
 import type { AuditEvent, AuditLog, AuditRecord } from "./types.ts";
 
 const log = getLogger("server", "auth");
@@ -16,18 +17,16 @@ interface Pending {
 
 /**
  * Keeps events in the store and, one JSON line each, in a file that log collectors can follow. Events that arrive
- * together are written together. The file is opened for each write, so it may be rotated away at any time.
+ * together are written together.
  */
 export class StoreAudit implements AuditLog {
   readonly #store: Store;
-  readonly #path: string;
+  readonly #file: AuditFile;
   readonly #cluster: string;
   readonly #now: () => number;
   #pending: Pending[] = [];
   #flushing: Promise<void> | null = null;
   #onWritten: () => void = () => {};
-  /** Whether the file may end in the middle of a line. */
-  #isTorn = false;
 
   constructor(options: {
     readonly store: Store;
@@ -36,7 +35,7 @@ export class StoreAudit implements AuditLog {
     readonly now: () => number;
   }) {
     this.#store = options.store;
-    this.#path = options.path;
+    this.#file = new AuditFile(options.path);
     this.#cluster = options.cluster;
     this.#now = options.now;
   }
@@ -59,6 +58,7 @@ export class StoreAudit implements AuditLog {
   /** Waits until everything promised is written. */
   async close(): Promise<void> {
     await this.#flushing;
+    this.#file.close();
   }
 
   async #flush(): Promise<void> {
@@ -88,11 +88,7 @@ export class StoreAudit implements AuditLog {
     const first = await this.#store.events.append(bodies);
     const lines = bodies.map((body, i) => `${JSON.stringify(withSeq(first + i, body))}\n`).join("");
     // An event whose line does not fit may be in the store all the same: it was asked for, and refused
-    using file = await Deno.open(this.#path, { append: true, create: true, mode: 0o600 });
-    const bytes = new TextEncoder().encode(this.#isTorn ? `\n${lines}` : lines);
-    this.#isTorn = true;
-    for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
-    this.#isTorn = false;
+    await this.#file.append(lines);
   }
 }
 

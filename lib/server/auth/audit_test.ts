@@ -16,13 +16,55 @@ Deno.test("events are kept in order, in the store and as lines, for the owner's 
   equal((await Deno.stat(path)).mode! & 0o777, 0o600);
 });
 
-Deno.test("the file may be rotated away at any time", async () => {
+/** The descriptors of this process that name a path, by number. */
+async function descriptorsOf(path: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { name } of Deno.readDir("/proc/self/fd")) {
+    const target = await Deno.readLink(`/proc/self/fd/${name}`).catch(() => "");
+    if (target.startsWith(path)) found.push(`${name} ${target.slice(path.length)}`);
+  }
+  return found;
+}
+
+Deno.test("the file stays open, and may be rotated or removed at any time", async (t) => {
   await using f = await Fixture.open();
-  const path = join(f.dataDir, "audit.jsonl");
-  await f.auth.audit.write({ event: "logout" });
-  await Deno.rename(path, `${path}.1`);
-  await f.auth.audit.write({ event: "logout" });
-  equal((await Deno.readTextFile(path)).split("\n").length, 2);
+  const path = join(await Deno.realPath(f.dataDir), "audit.jsonl");
+  const write = () => f.auth.audit.write({ event: "logout" });
+  const linesOf = async (file: string) => (await Deno.readTextFile(file)).split("\n").length - 1;
+  await write();
+  const first = await descriptorsOf(path);
+  await t.step("one descriptor for every write", async () => {
+    equal(first.length, 1);
+    await write();
+    deepEqual(await descriptorsOf(path), first);
+  });
+  await t.step("renamed: the next event begins a file", async () => {
+    await Deno.rename(path, `${path}.1`);
+    await write();
+    equal(await linesOf(path), 1);
+    equal(await linesOf(`${path}.1`), 2);
+    deepEqual((await descriptorsOf(path)).map((one) => one.split(" ")[1]), [""]);
+  });
+  await t.step("renamed and made anew, as logrotate's `create` does", async () => {
+    await Deno.rename(path, `${path}.2`);
+    await Deno.writeTextFile(path, "", { mode: 0o600 });
+    await write();
+    equal(await linesOf(path), 1);
+  });
+  await t.step("copied and truncated, as logrotate's `copytruncate` does", async () => {
+    await Deno.truncate(path);
+    await write();
+    equal(await linesOf(path), 1);
+  });
+  await t.step("removed", async () => {
+    await Deno.remove(path);
+    await write();
+    equal(await linesOf(path), 1);
+  });
+  await t.step("it is closed at the end", async () => {
+    await f.auth.audit.close();
+    deepEqual(await descriptorsOf(path), []);
+  });
 });
 
 Deno.test("what cannot be written does not happen", async (t) => {
