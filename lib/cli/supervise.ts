@@ -50,6 +50,7 @@ export async function bringUp(
   const running = startBoth(context, shim, { ...settings, sharedWith }, how.detach);
   const status = await waitReady(context, running);
   tell(context, summarize(status));
+  for (const line of remarks(status)) tell(context, line);
   return how.detach ? null : running;
 }
 
@@ -298,4 +299,12 @@ function summarize(status: StatusV1): string {
   const counted = (count: number, noun: string) => `${count} ${noun}${count === 1 ? "" : "s"}`;
   const state = status.state === "ready" ? "ready" : `up, but ${status.state}; see \`vnet status\``;
   return `vnet is ${state}: ${counted(status.apps_total, "app")} in ${counted(zones, "zone")}`;
+}
+
+/** What somebody who just brought vnet up has to know; `vnet status` says it again. */
+function remarks({ findings }: StatusV1): readonly string[] {
+  return findings.flatMap(({ code, message, hint }) => [
+    `warning: ${message} [${code}]`,
+    ...(hint === undefined ? [] : [`hint: ${hint}`]),
+  ]);
 }

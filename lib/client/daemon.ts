@@ -433,6 +433,9 @@ class Daemon {
     });
     machine.dns.setUpstreams(upstreams);
     machine.dns.setBackend(applied.backend, applied.why);
+    for (const code of [...this.#findings.keys()]) {
+      if (/^dns-\d+$/.test(code)) this.#findings.delete(code); // What was warned of last time.
+    }
     for (const [index, message] of applied.warnings.entries()) {
       this.#findings.set(`dns-${index + 1}`, { message });
     }
