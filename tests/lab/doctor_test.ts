@@ -1,33 +1,15 @@
 /** `vnet doctor` finds what is wrong on a real host, says why, and repairs what a killed vnet left. */
 import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { evidence, examine, failed, find, show, statuses } from "./doctor.ts";
 import type { Host } from "./host.ts";
 import { story } from "./needs.ts";
 import { installPacked } from "./packed.ts";
-import { killQuietly, type Outcome } from "./process.ts";
+import { killQuietly } from "./process.ts";
 import { say } from "./say.ts";
 import { hold } from "./tools.ts";
 import { Vnet } from "./vnet.ts";
 import { until } from "./wait.ts";
 import { World } from "./world.ts";
-
-/** What a whole report may take, whatever hangs. */
-const WITHIN_MS = 3_000;
-
-/** What `vnet doctor --format json` says, as far as the stories look. */
-interface Report {
-  readonly schema: string;
-  readonly duration_ms: number;
-  readonly summary: { readonly ok: number; readonly warn: number; readonly fail: number };
-  readonly checks: readonly {
-    readonly id: string;
-    readonly status: "ok" | "warn" | "fail" | "skip";
-    readonly summary: string;
-    readonly blocked_by?: string;
-    readonly cause?: string;
-    readonly evidence: readonly { readonly label: string; readonly text: string }[];
-    readonly fix?: { readonly text: string; readonly automatic: boolean };
-  }[];
-}
 
 const UID = 12_345;
 const ZONES = ["company.test", "vnet.example.com"];
@@ -257,48 +239,6 @@ story("doctor: works for a user without root", async (step, lab) => {
     match((await sudo.run(["doctor", "--fix"])).stderr, /^Repaired: /m);
   });
 });
-
-/** Examines the client host; the report must come in time, whatever it says. */
-async function examine(
-  { vnet }: { readonly vnet: Vnet },
-  args: readonly string[],
-  code: number | "any",
-): Promise<Report> {
-  const expect = code === "any" ? "any" : [0, 1];
-  const ran: Outcome = await vnet.run(["doctor", ...args, "--format", "json"], { expect });
-  const report = JSON.parse(ran.stdout) as Report;
-  for (const { id, status, summary } of report.checks) {
-    if (status === "fail" || status === "warn") say(`  ${status} ${id}: ${summary}`);
-  }
-  equal(report.schema, "vnet.doctor/1");
-  ok(report.duration_ms < WITHIN_MS, `It took ${report.duration_ms} ms`);
-  if (code !== "any") equal(ran.code, code);
-  return report;
-}
-
-/** Shows the report as a person sees it. */
-async function show({ vnet }: World, ...args: string[]): Promise<void> {
-  const { stdout } = await vnet.run(["doctor", ...args], { expect: [0, 1] });
-  say(stdout.trimEnd());
-}
-
-function find(report: Report, id: string): Report["checks"][number] {
-  const found = report.checks.find((check) => check.id === id);
-  if (found === undefined) throw new Error(`There is no check ${id}`);
-  return found;
-}
-
-function failed(report: Report): string[] {
-  return report.checks.filter(({ status }) => status === "fail").map(({ id }) => id);
-}
-
-function statuses(report: Report): Record<string, string> {
-  return Object.fromEntries(report.checks.map(({ id, status }) => [id, status]));
-}
-
-function evidence(report: Report, id: string): string[] {
-  return find(report, id).evidence.map(({ text }) => text);
-}
 
 function named(client: Host, part: string) {
   return client.processes().filter(({ command }) => command.includes(part));

@@ -29,7 +29,7 @@ export async function networkOf(host: Host): Promise<string> {
 }
 
 /** Every file below some folders with kind, mode, owner and bytes; sorted. */
-export async function filesBelow(host: Host, ...folders: readonly string[]): Promise<string[]> {
+async function filesBelow(host: Host, ...folders: readonly string[]): Promise<string[]> {
   const script = `
     find "$@" -xdev \\( -type l -printf '%p link %m %U:%G %l\\n' \\) -o \\
       \\( -type d -printf '%p folder %m %U:%G\\n' \\) -o \\
@@ -43,7 +43,37 @@ export async function filesBelow(host: Host, ...folders: readonly string[]): Pro
 }
 
 /** All settings of the kernel that do not change by themselves. */
-export async function sysctlsOf(host: Host): Promise<string[]> {
+async function sysctlsOf(host: Host): Promise<string[]> {
   const script = `sysctl -a 2>/dev/null | grep -Ev '^(${RESTLESS_SYSCTLS})' | sort`;
   return (await host.output(["sh", "-euc", script], { quiet: true })).split("\n");
+}
+
+/** What vnet may leave on purpose: the folder of root's journal with its logs, and the owner's own folders. */
+const ITS_OWN = new RegExp(
+  "^(" + [
+    "/var/lib/vnet(/(osdns\\.lock|(helper|daemon)-0\\.log))?",
+    "/home/root/\\.(config|local|cache)\\b.*",
+    "/run/vnet(/0(/daemon\\.lock)?)?",
+  ].join("|") + ") ",
+);
+
+/** Where a host keeps what programs write. */
+const FOLDERS = ["/etc", "/run", "/var/lib", "/var/log", "/home", "/tmp"];
+
+/** All of that, a line each, without what vnet may leave. */
+export async function everything(host: Host): Promise<string[]> {
+  return [
+    ...(await filesBelow(host, ...FOLDERS)).filter((line) => !ITS_OWN.test(line)),
+    ...(await networkOf(host)).split("\n"),
+    ...await sysctlsOf(host),
+  ];
+}
+
+/** The lines that only one of them has, marked as diff(1) does. */
+export function difference(before: readonly string[], after: readonly string[]): string[] {
+  const [old, fresh] = [new Set(before), new Set(after)];
+  return [
+    ...before.filter((line) => !fresh.has(line)).map((line) => `- ${line}`),
+    ...after.filter((line) => !old.has(line)).map((line) => `+ ${line}`),
+  ];
 }

@@ -4,29 +4,15 @@ import { KillSwitch, type Role, type Shot } from "./kill_switch.ts";
 import { story } from "./needs.ts";
 import { killQuietly } from "./process.ts";
 import { say } from "./say.ts";
-import { filesBelow, networkOf, sysctlsOf } from "./traces.ts";
+import { difference, everything, networkOf } from "./traces.ts";
 import { until } from "./wait.ts";
 import { World } from "./world.ts";
-
-/** What vnet may leave on purpose: the folder of root's journal with its logs, and the owner's own folders. */
-const ITS_OWN = new RegExp(
-  "^(" + [
-    "/var/lib/vnet(/(osdns\\.lock|(helper|daemon)-0\\.log))?",
-    "/home/root/\\.(config|local|cache)\\b.*",
-    "/run/vnet(/0(/daemon\\.lock)?)?",
-  ].join("|") + ") ",
-);
 
 story("traces: up and down change nothing of the host", async (step, lab) => {
   const world = await World.open(lab, "nginx");
   const { client, vnet } = world;
   await world.login();
-  const folders = ["/etc", "/run", "/var/lib", "/var/log", "/home", "/tmp"];
-  const look = async () => [
-    ...(await filesBelow(client, ...folders)).filter((line) => !ITS_OWN.test(line)),
-    ...(await networkOf(client)).split("\n"),
-    ...await sysctlsOf(client),
-  ];
+  const look = () => everything(client);
   const before = await look();
   say(`${before.length} files, addresses, routes, rules and settings`);
 
@@ -149,15 +135,6 @@ story("traces: kill -9 at every step of up and of down heals", async (step, lab)
   }
   say(`${shots} kills, ${bad} bad`);
 });
-
-/** The lines that only one of them has, marked as diff(1) does. */
-function difference(before: readonly string[], after: readonly string[]): string[] {
-  const [old, fresh] = [new Set(before), new Set(after)];
-  return [
-    ...before.filter((line) => !fresh.has(line)).map((line) => `- ${line}`),
-    ...after.filter((line) => !old.has(line)).map((line) => `+ ${line}`),
-  ];
-}
 
 function linkIsThere(pid: number): boolean {
   return Deno.readTextFileSync(`/proc/${pid}/net/dev`).includes("vnet0:");

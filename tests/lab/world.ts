@@ -108,6 +108,19 @@ interface Hosts {
   readonly agent: Host;
 }
 
+/** Starts another host on the LAN. Like all of them it asks 203.0.113.53 for names. */
+export async function openLanHost(
+  lab: Lab,
+  router: Host,
+  name: string,
+  octet: number,
+): Promise<Host> {
+  const host = await lab.host(name);
+  await attach(lab, host, router, "lan0", `192.168.77.${octet}/24`, `2001:db8:77::${octet}/64`);
+  await gateways(host, "192.168.77.1", "2001:db8:77::1");
+  return host;
+}
+
 /** Starts and wires the hosts of the picture above. */
 export async function openHosts(lab: Lab): Promise<Hosts> {
   const [client, lan, router, proxy, resolver, agent] = await lab.hosts(
