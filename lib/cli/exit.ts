@@ -10,6 +10,11 @@ export const EXIT = {
 
 export type ExitStatus = (typeof EXIT)[keyof typeof EXIT];
 
+/** Thrown where another process has told the error on this very terminal: nothing is left but to end. */
+export class AlreadyTold {
+  constructor(readonly status: ExitStatus) {}
+}
+
 /** Codes of errors that end with a status of their own; every other error ends with `failed`. */
 const STATUS_OF_CODE: Readonly<Record<string, ExitStatus>> = {
   "login-needed": EXIT.loginNeeded,

@@ -10,13 +10,25 @@ import { ConfigError, describeError, UsageError, VnetError } from "../error.ts";
 import { VERSION } from "../version.ts";
 import { findOwner, resolvePaths } from "../client/paths/mod.ts";
 import { type Action, type Context, type Globals } from "./context.ts";
-import { EXIT, statusOfCode } from "./exit.ts";
+import { AlreadyTold, EXIT, statusOfCode } from "./exit.ts";
 import { PARSER } from "./parser.ts";
+import { describeUsage, helpHint } from "./usage.ts";
 
 /** Thrown to leave the parser early with an exit status; everything was printed already. */
 class Leave {
   constructor(readonly status: number) {}
 }
+
+/** How help is laid out. */
+const FORM = {
+  commandList: "top-level",
+  usageLine: [{ type: "ellipsis" }],
+  aboveError: "none",
+  maxWidth: 100,
+  colors: false,
+  showDefault: true,
+  showChoices: { prefix: " [", suffix: "]", label: "" },
+} as const;
 
 type Parsed = Globals & { readonly run: Action };
 
@@ -39,7 +51,7 @@ export async function main(args: readonly string[]): Promise<number> {
     });
     return await parsed.run(openContext(parsed, stdout, stderr, stop.signal));
   } catch (thrown) {
-    return reportError(thrown, parsed, stderr);
+    return reportError(thrown, parsed, args, stderr);
   } finally {
     Deno.removeSignalListener("SIGINT", onSignal);
     Deno.removeSignalListener("SIGTERM", onSignal);
@@ -57,17 +69,12 @@ function parse(
       help: { command: true, option: true, onShow: (status) => leave(status) },
       version: { value: VERSION, option: true, onShow: () => leave(EXIT.done) },
       completion: { command: { names: ["completions"] }, onShow: (status) => leave(status) },
-      commandList: "top-level",
-      usageLine: [{ type: "ellipsis" }],
-      aboveError: "none",
-      maxWidth: 100,
-      colors: false,
-      showDefault: true,
+      ...FORM,
       stdout: (text) => stdout(`${text}\n`),
       stderr: () => {},
       onError: (_status, error) => {
         const text = typeof error === "string" ? error : formatMessage(error ?? message`Bad usage`);
-        stderr(describeUsage(text, args));
+        stderr(describeUsage(text, args, helpOf));
         return leave(EXIT.usage);
       },
     });
@@ -77,14 +84,21 @@ function parse(
   }
 }
 
-/** One line that says what is wrong, one that says what to do. */
-function describeUsage(text: string, args: readonly string[]): string {
-  const [problem = text, advice] = text.replaceAll("`", '"').split("\n\n");
-  const command = args.find((arg) => /^[a-z]/.test(arg));
-  const isCommand = command !== undefined && !problem.includes(`"${command}"`);
-  const help = `Run \`vnet help${isCommand ? ` ${command}` : ""}\``;
-  const hint = advice === undefined ? help : `${advice.replaceAll("\n", " ")} ${help}`;
-  return `error: ${problem.replace(/\.$/, "")} [usage]\nhint: ${hint}\n`;
+/** The help text of a command, empty when there is none of these words. */
+function helpOf(command: readonly string[]): string {
+  let text = "";
+  try {
+    runParserSync(PARSER, "vnet", [...command, "--help"], {
+      ...FORM,
+      help: { option: true, onShow: (status) => leave(status) },
+      stdout: (shown) => void (text = shown),
+      stderr: () => {},
+      onError: (status) => leave(status),
+    });
+  } catch (thrown) {
+    if (!(thrown instanceof Leave)) throw thrown;
+  }
+  return text;
 }
 
 function leave(status: number): never {
@@ -121,7 +135,13 @@ function openContext(
   };
 }
 
-function reportError(thrown: unknown, parsed: Parsed, stderr: (text: string) => void): number {
+function reportError(
+  thrown: unknown,
+  parsed: Parsed,
+  args: readonly string[],
+  stderr: (text: string) => void,
+): number {
+  if (thrown instanceof AlreadyTold) return thrown.status;
   if (thrown instanceof ConfigError) {
     stderr(`error: Cannot use "${thrown.file}" [${thrown.code}]\n`);
     for (const { path, found, expected } of thrown.mistakes) {
@@ -132,7 +152,8 @@ function reportError(thrown: unknown, parsed: Parsed, stderr: (text: string) => 
     if (parsed.debug && thrown instanceof Error) stderr(`${thrown.stack ?? ""}\n`);
     return EXIT.failed;
   }
-  if (thrown.hint !== null) stderr(`hint: ${thrown.hint}\n`);
+  const hint = thrown.hint ?? (thrown instanceof UsageError ? helpHint(args, helpOf) : null);
+  if (hint !== null) stderr(`hint: ${hint}\n`);
   if (parsed.debug && thrown.cause !== undefined) stderr(`cause: ${describeError(thrown.cause)}\n`);
   return thrown instanceof UsageError ? EXIT.usage : statusOfCode(thrown.code);
 }

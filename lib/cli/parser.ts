@@ -21,24 +21,29 @@ import * as status from "./commands/status.ts";
 import * as up from "./commands/up.ts";
 import * as version from "./commands/version.ts";
 
+/** They are listed below every command, and would fill its usage line. */
+const hidden = "usage";
+
 const globals = object("Everywhere", {
   home: optional(option("--home", string({ metavar: "DIR" }), {
     description: message`Keep configuration, state and sockets under DIR.`,
+    hidden,
   })),
   config: optional(option("--config", string({ metavar: "FILE" }), {
     description: message`The file that "vnet server", "vnet agent" and "vnet ctl" go by.`,
+    hidden,
   })),
   verbose: withDefault(
-    flag("-v", "--verbose", { description: message`Say what is being done.` }),
+    flag("-v", "--verbose", { description: message`Say what is being done.`, hidden }),
     false,
   ),
   debug: withDefault(
-    flag("--debug", { description: message`Log decisions, with names and addresses.` }),
+    flag("--debug", { description: message`Log decisions, with names and addresses.`, hidden }),
     false,
   ),
-  quiet: withDefault(flag("-q", "--quiet", { description: message`Only errors.` }), false),
+  quiet: withDefault(flag("-q", "--quiet", { description: message`Only errors.`, hidden }), false),
   noColor: withDefault(
-    flag("--no-color", { description: message`No colour, as with NO_COLOR.` }),
+    flag("--no-color", { description: message`No colour, as with NO_COLOR.`, hidden }),
     false,
   ),
 });

@@ -9,7 +9,7 @@ import { closeFd, loadShim, repair, type Shim, socketPair, spawn, waitProcess } 
 import type { StatusV1 } from "../status/mod.ts";
 import { isReady, requireRoot, type UpSettings } from "./commands/up.ts";
 import { type Context, tell } from "./context.ts";
-import { EXIT } from "./exit.ts";
+import { AlreadyTold, EXIT, statusOfCode } from "./exit.ts";
 import { journalDir } from "./journal.ts";
 import { selfCommand, selfEnvironment } from "./self.ts";
 import { sharedUids } from "./shares.ts";
@@ -48,7 +48,7 @@ export async function bringUp(
   await prepareFolders(context);
   const shim = loadShim();
   const running = startBoth(context, shim, { ...settings, sharedWith }, how.detach);
-  const status = await waitReady(context, running);
+  const status = await waitReady(context, running, how.detach);
   tell(context, summarize(status));
   for (const line of remarks(status)) tell(context, line);
   return how.detach ? null : running;
@@ -217,7 +217,11 @@ function logFlags(context: Context): readonly string[] {
   return context.globals.verbose ? ["--verbose"] : [];
 }
 
-async function waitReady(context: Context, running: Running): Promise<StatusV1> {
+async function waitReady(
+  context: Context,
+  running: Running,
+  detach: boolean,
+): Promise<StatusV1> {
   using control = new ControlClient(context.paths.controlSocket);
   const deadline = Date.now() + READY_DEADLINE_MS;
   let ended = false;
@@ -225,13 +229,13 @@ async function waitReady(context: Context, running: Running): Promise<StatusV1> 
   while (Date.now() < deadline && !context.signal.aborted) {
     const status = await control.waitReady(2_000, context.signal).catch((thrown) => thrown);
     if (!(status instanceof Error) && isReady(status as StatusV1)) return status as StatusV1;
-    if (ended) throw await startError(context, running.daemonPid);
+    if (ended) throw await startError(context, running.daemonPid, detach);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   await endStart(context, running, () => ended);
   if (context.signal.aborted) throw new VnetError("cancelled", "Cancelled");
   throw new VnetError("start-timeout", "vnet did not get ready in time", {
-    hint: `See ${logFile(context, "daemon")} and ${logFile(context, "helper")}`,
+    hint: whereToLook(context, detach),
   });
 }
 
@@ -250,11 +254,22 @@ async function endStart(
   }
 }
 
-async function startError(context: Context, pid: number): Promise<VnetError> {
-  return await readStartError(context.paths, pid) ??
-    new VnetError("start-failed", "vnet ended while starting", {
-      hint: `See ${logFile(context, "daemon")} and ${logFile(context, "helper")}`,
-    });
+/** Why it ended. In the foreground the daemon writes to the same terminal, and has told it there. */
+async function startError(
+  context: Context,
+  pid: number,
+  detach: boolean,
+): Promise<VnetError | AlreadyTold> {
+  const error = await readStartError(context.paths, pid);
+  if (error !== null) return detach ? error : new AlreadyTold(statusOfCode(error.code));
+  return new VnetError("start-failed", "vnet ended while starting", {
+    hint: whereToLook(context, detach),
+  });
+}
+
+function whereToLook(context: Context, detach: boolean): string {
+  if (!detach) return "The lines above may say why; `--debug` says more";
+  return `See ${logFile(context, "daemon")} and ${logFile(context, "helper")}`;
 }
 
 async function findStatus(paths: Paths): Promise<StatusV1 | null> {

@@ -78,12 +78,12 @@ export const caPin: z.ZodType<string> = matching(
   /^sha256:[0-9a-f]{64}$/,
 );
 
-/** One value or a list of them; always a list afterwards. */
+/** One text or a list of them; always a list afterwards. */
 export function oneOrMore<T>(field: z.ZodType<T>, expected: string): z.ZodType<readonly T[]> {
   // Not a union: its mistakes would not say which entry is wrong
   return z.preprocess(
-    (value) => Array.isArray(value) ? value : [value],
-    z.array(field).min(1, { error: expected }).max(16),
+    (value) => typeof value === "string" ? [value] : value,
+    z.array(field, { error: expected }).min(1, { error: expected }).max(16),
   );
 }
 

@@ -59,9 +59,16 @@ function mistakesOf(issue: Issue, whole: unknown, lineOf: LineOf): ConfigMistake
     });
   }
   // A key that must not be so is reported at the object that holds it, with the key last in the path
-  return [
-    mistake(issue.path, describe(issue.path, valueAt(whole, issue.path)), issue.message, lineOf),
-  ];
+  const path = asWritten(issue.path, whole);
+  return [mistake(path, describe(path, valueAt(whole, path)), issue.message, lineOf)];
+}
+
+/** The part of a path that is in the text: a field that takes one value or a list is checked as a list. */
+function asWritten(path: KeyPath, whole: unknown): KeyPath {
+  const holder = path.findIndex((key, i) =>
+    typeof key === "number" && !Array.isArray(valueAt(whole, path.slice(0, i)))
+  );
+  return holder === -1 ? path : path.slice(0, holder);
 }
 
 function mistake(path: KeyPath, found: string, expected: string, lineOf: LineOf): ConfigMistake {

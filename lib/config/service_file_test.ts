@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok, throws } from "node:assert/strict";
+import { deepEqual, equal, match, ok, throws } from "node:assert/strict";
 import fc from "fast-check";
 import { ConfigError } from "../error.ts";
 import { parseAgentFile, parseServerFile } from "./service_file.ts";
@@ -244,4 +244,27 @@ Deno.test("parseServerFile() answers any text with a config or a ConfigError", (
     }),
     { numRuns: 300 },
   );
+});
+
+Deno.test("parseServerFile() names a field that takes one value or a list as it was written", async (t) => {
+  const expected = "host or host:port, or a list of them";
+  const cases: [written: string, path: string, expected: string, found: RegExp][] = [
+    ["", "proxy_service.public_addr", expected, /^nothing/],
+    ["public_addr: 7", "proxy_service.public_addr", expected, /^7/],
+    ["public_addr: a b", "proxy_service.public_addr", "host or host:port", /^"a b"/],
+    ["public_addr: []", "proxy_service.public_addr", expected, /^an empty list/],
+    ["public_addr: [a b]", "proxy_service.public_addr[0]", "host or host:port", /^"a b"/],
+  ];
+  for (const [written, path, expected, found] of cases) {
+    await t.step(written, () => {
+      const file = SERVER.replace("public_addr: proxy.example.com:8443", written);
+      throws(() => parseServerFile(file, "f"), (thrown) => {
+        ok(thrown instanceof ConfigError);
+        const [mistake] = thrown.mistakes;
+        deepEqual([thrown.mistakes.length, mistake?.path, mistake?.expected], [1, path, expected]);
+        match(mistake?.found ?? "", found);
+        return true;
+      });
+    });
+  }
 });

@@ -44,6 +44,13 @@ story("refuse: what cannot work says why and what helps", async (step, lab) => {
     refused(await vnet.run(["up", "--detach"], { expect: "any" }), "login-needed", 4);
   });
 
+  await step("up in the foreground tells why it cannot start, and tells it once", async () => {
+    const outcome = await vnet.run(["up"], { expect: "any" });
+    refused(outcome, "login-needed", 4);
+    equal(outcome.stderr.match(/^error:/gm)?.length, 1, outcome.stderr);
+    equal(outcome.stderr.match(/^hint:/gm)?.length, 1, outcome.stderr);
+  });
+
   await world.login();
 
   await step("up with a device name that somebody else has", async () => {

@@ -2,6 +2,7 @@
 import { message } from "@optique/core/message";
 import { withDefault } from "@optique/core/modifiers";
 import { option } from "@optique/core/primitives";
+import { formatDuration } from "../../config/mod.ts";
 import { formatShare, parseShare, type Share } from "../../identity/mod.ts";
 import { choice, type ValueParser, type ValueParserResult } from "@optique/core/valueparser";
 
@@ -50,7 +51,6 @@ export function duration(): ValueParser<"sync", number> {
       }
       return { success: true, value: Number(digits) * factor };
     },
-    format: (value: number) =>
-      value % 3_600_000 === 0 ? `${value / 3_600_000}h` : `${value / 1000}s`,
+    format: formatDuration,
   };
 }

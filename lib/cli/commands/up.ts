@@ -16,7 +16,7 @@ const options = object({
   })),
   dns: withDefault(
     option("--dns", choice(["auto", "resolved", "direct", "none"] as const, { metavar: "MODE" }), {
-      description: message`How to point this machine's resolver at vnet.`,
+      description: message`How DNS is set up.`,
     }),
     "auto" as const,
   ),
