@@ -154,8 +154,14 @@ Deno.test("DnsServer asks once what many ask at once", async () => {
   deepEqual([read(first).id, read(second).id], [1, 2]);
   deepEqual([firstAddress(first), firstAddress(second)], ["192.0.2.7", "192.0.2.7"]);
   notEqual(first.subarray(12, 20).toHex(), second.subarray(12, 20).toHex());
-  equal(upstream.asked.length, 2);
+  const probes = upstream.asked.filter((asked) => /^vnet-loop-/.test(nameIn(asked)));
+  deepEqual([upstream.asked.length - probes.length, probes.length], [2, 1]);
 });
+
+/** The name in the question, small letters. */
+function nameIn(asked: Uint8Array): string {
+  return read(asked).questions[0]?.name ?? "";
+}
 
 Deno.test("DnsServer says NODATA above its own names, whatever the upstream says", async () => {
   await using server = await open();

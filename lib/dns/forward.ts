@@ -10,7 +10,7 @@ import { FLAG, RCODE, RR_CLASS, RR_TYPE } from "./codes.ts";
 import { HEADER_BYTES, type Query, read16, UDP_MAX_BYTES, write16, writeOpt } from "./query.ts";
 import { walkRecords } from "./records.ts";
 import { replyLimit, type Transport, truncatedReply } from "./reply.ts";
-import { equalFolded } from "./wire_name.ts";
+import { equalFolded, hashFolded } from "./wire_name.ts";
 
 const OPT_BYTES = 11;
 /** Failures that some servers send as a bare header, without the question. */
@@ -94,6 +94,22 @@ export function acceptAnswer(
   let folded = false;
   for (let at = HEADER_BYTES; at < questionEnd; at++) folded ||= answer[at] !== sent[at];
   return { rcode, truncated, folded };
+}
+
+/** Tells whether two queries ask for the same name, in any letter case, type and class. */
+export function equalQuestion(one: Query, other: Query): boolean {
+  const { questionEnd } = one;
+  if (other.questionEnd !== questionEnd) return false;
+  for (let at = questionEnd - 4; at < questionEnd; at++) {
+    if (one.bytes[at] !== other.bytes[at]) return false; // type and class are not letters
+  }
+  const nameBytes = questionEnd - 4 - HEADER_BYTES;
+  return equalFolded(one.bytes, HEADER_BYTES, other.bytes, HEADER_BYTES, nameBytes);
+}
+
+/** A number of 32 bits that queries with equal questions have in common. */
+export function hashQuestion({ bytes, questionEnd }: Query): number {
+  return hashFolded(bytes, HEADER_BYTES, questionEnd);
 }
 
 /** How `restoreAnswer` hands on an answer. */

@@ -22,6 +22,8 @@ export {
   acceptAnswer,
   claimsAddressIn,
   encodeForward,
+  equalQuestion,
+  hashQuestion,
   restoreAnswer,
   type RestoreOptions,
 } from "./forward.ts";

@@ -3,17 +3,20 @@
  *
  * A question goes to the upstream that answered last. Who is silent for a moment, or answers with a failure, has
  * the next one asked beside it; the first good answer wins. Every time a question is sent, it has a new id and a
- * new letter case, so that an upstream that leads back to us gives itself away.
+ * new letter case, so that an upstream that leads back to us gives itself away. Where that is lost on the way, a
+ * question that comes in while an equal one gets no answer has its upstream probed.
  *
  * @module
  * @see RFC 5452 section 9, draft-vixie-dnsext-dns0x20
  */
-import { EDE, type ExtendedError, type Query } from "../dns/mod.ts";
+import { EDE, equalQuestion, type ExtendedError, hashQuestion, type Query } from "../dns/mod.ts";
 import { type Endpoint, equalEndpoint, formatEndpoint } from "../ip/mod.ts";
 import { getLogger } from "../log.ts";
 import { SentQuestions } from "./upstream_echo.ts";
 import { Asking, TICK_MS } from "./upstream_asking.ts";
 import { type PortTarget, portTarget, SourcePorts } from "./upstream_port.ts";
+import { LoopProbes } from "./upstream_probe.ts";
+import { TcpConnections } from "./upstream_tcp.ts";
 
 const log = getLogger("io", "upstream");
 
@@ -49,18 +52,28 @@ export interface Upstream extends PortTarget {
   echoedLetters: number;
   /** 0, or when it may be asked again. */
   disabledUntilMs: number;
+  /** Questions in a row that it was given time for and did not answer. */
+  unanswered: number;
+  /** When it was last probed for a loop; long ago if never. */
+  probedMs: number;
 }
 
 export interface UpstreamsOptions {
   /** The clock's step, 50 ms if not given: every wait is a number of steps. */
   readonly tickMs?: number;
+  /** How long an unused TCP connection stays open, 5 s if not given. */
+  readonly tcpIdleMs?: number;
 }
 
 /** The upstreams, the questions that are with them, and the sockets in between. */
 export class Upstreams implements AsyncDisposable {
   readonly #ports = new SourcePorts();
   readonly #sent = new SentQuestions();
+  readonly #probes = new LoopProbes(this.#ports);
+  readonly #tcp: TcpConnections;
   readonly #asking = new Set<Asking>();
+  /** Those that are under way, by their question's hash; the last one where two are equal. */
+  readonly #byQuestion = new Map<number, Asking>();
   readonly #ended = new Set<Promise<void>>();
   #upstreams: readonly Upstream[] = [];
   #lastGood: Upstream | null = null;
@@ -71,14 +84,17 @@ export class Upstreams implements AsyncDisposable {
 
   constructor(options: UpstreamsOptions = {}) {
     this.#tickMs = options.tickMs ?? TICK_MS;
+    const { tcpIdleMs } = options;
+    this.#tcp = new TcpConnections(tcpIdleMs === undefined ? {} : { idleMs: tcpIdleMs });
   }
 
   /** Replaces the list. What is known of those that stay is kept. */
   set(endpoints: readonly Endpoint[]): void {
     this.#upstreams = endpoints.map((endpoint) =>
       this.#upstreams.find((known) => equalEndpoint(known.endpoint, endpoint)) ??
-        { ...portTarget(endpoint), folds: false, echoedLetters: 0, disabledUntilMs: 0 }
+        newUpstream(endpoint)
     );
+    this.#tcp.keepOnly(this.#upstreams);
   }
 
   /** The list, in the order given. */
@@ -102,30 +118,45 @@ export class Upstreams implements AsyncDisposable {
       done({ kind: "failed", error: this.#noneLeft() });
       return;
     }
+    const hash = hashQuestion(query);
     const asking = new Asking(query, options, upstreams, {
       ports: this.#ports,
       sent: this.#sent,
+      tcp: this.#tcp,
+      probe: (upstream) => this.#probes.send(upstream, query, performance.now()),
       background: (work) => this.#keep(work),
       done: (result, winner) => {
         this.#asking.delete(asking);
+        if (this.#byQuestion.get(hash) === asking) this.#byQuestion.delete(hash);
         if (winner !== null) this.#lastGood = winner;
         done(result);
       },
     });
     this.#asking.add(asking);
+    this.#byQuestion.set(hash, asking);
     this.#ticker ??= setInterval(() => this.#tick(), this.#tickMs);
     asking.start();
   }
 
   /**
-   * Tells whether a client's question is one of ours that has come back in the very spelling we sent it in, and
-   * leaves the upstream it was sent to alone for a while once that cannot be chance.
+   * Tells whether a client's question is one of ours that has come back, in the very spelling we sent it in or as
+   * a probe, and leaves the upstream it was sent to alone for a while once that cannot be chance. A question that is
+   * under way already has its upstreams probed, should they go on being silent.
    *
    * @returns Whether to answer it with a failure.
    */
   leadsBack(query: Query): boolean {
+    const probed = this.#probes.find(query);
+    if (probed !== null) {
+      this.#disable(probed);
+      return true;
+    }
     const found = this.#sent.find(query);
-    if (found === null) return false;
+    if (found === null) {
+      const asking = this.#byQuestion.get(hashQuestion(query));
+      if (asking !== undefined && equalQuestion(query, asking.query)) asking.suspect();
+      return false;
+    }
     const { upstream, letters } = found;
     upstream.echoedLetters += letters;
     if (upstream.echoedLetters >= LOOP_PROOF_LETTERS) this.#disable(upstream);
@@ -137,6 +168,8 @@ export class Upstreams implements AsyncDisposable {
     this.#closed = true;
     if (this.#ticker !== null) clearInterval(this.#ticker);
     for (const asking of [...this.#asking]) asking.fail(STOPPING);
+    this.#probes.clear();
+    await this.#tcp[Symbol.asyncDispose]();
     await this.#ports[Symbol.asyncDispose]();
     await Promise.all(this.#ended);
   }
@@ -146,7 +179,8 @@ export class Upstreams implements AsyncDisposable {
     for (const upstream of this.#upstreams) {
       upstream.echoedLetters = Math.max(upstream.echoedLetters - FORGET_LETTERS_PER_TICK, 0);
     }
-    if (this.#asking.size > 0 || this.#ticker === null) return;
+    this.#probes.tick(performance.now());
+    if (this.#asking.size > 0 || this.#probes.size > 0 || this.#ticker === null) return;
     clearInterval(this.#ticker);
     this.#ticker = null;
   }
@@ -179,4 +213,15 @@ export class Upstreams implements AsyncDisposable {
     const ended = work.finally(() => this.#ended.delete(ended));
     this.#ended.add(ended);
   }
+}
+
+function newUpstream(endpoint: Endpoint): Upstream {
+  return {
+    ...portTarget(endpoint),
+    folds: false,
+    echoedLetters: 0,
+    disabledUntilMs: 0,
+    unanswered: 0,
+    probedMs: -Infinity,
+  };
 }

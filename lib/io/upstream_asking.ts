@@ -16,14 +16,21 @@ import { formatEndpoint } from "../ip/mod.ts";
 import type { AskOptions, Upstream, UpstreamResult } from "./upstream.ts";
 import type { SentQuestion, SentQuestions } from "./upstream_echo.ts";
 import type { PortLease, PortListener, SourcePorts } from "./upstream_port.ts";
-import { askOverTcp } from "./upstream_tcp.ts";
+import type { TcpConnections } from "./upstream_tcp.ts";
 
 /** The clock's step; everything below counts in it. */
 export const TICK_MS = 50;
 /** Who is silent for so long has the next one asked beside it. */
 const NEXT_TICKS = 5;
-/** With everybody asked, the first is asked again, less and less often. */
+/** With everybody asked, the first who is silent is asked again, less and less often. */
 const REPEAT_AT: readonly number[] = [10, 30, 70];
+/** Once somebody has failed, the others have so long from when they were asked to know better. */
+const GRACE_TICKS = 40;
+/** Those who have answered nothing lately have less. */
+const QUIET_GRACE_TICKS = 5;
+const QUIET_AFTER = 3;
+/** A question that seems to have come back has its silent upstreams probed then. */
+const PROBE_TICKS = 5;
 /** 4.5 s: before the C library asks again, after 5 s. */
 const DEADLINE_TICKS = 90;
 const CASE_BYTES = 32;
@@ -45,6 +52,9 @@ const SOFT_RCODES: ReadonlySet<number> = new Set([
 export interface AskingContext {
   readonly ports: SourcePorts;
   readonly sent: SentQuestions;
+  readonly tcp: TcpConnections;
+  /** Finds out whether an upstream leads back to us. */
+  readonly probe: (upstream: Upstream) => void;
   /** Takes care of work that outlives the call. */
   readonly background: (work: Promise<void>) => void;
   /** Called once; the winner is the upstream that answered well. */
@@ -62,6 +72,8 @@ export class Asking {
   #ticks = 0;
   #over = false;
   #failure: UpstreamResult | null = null;
+  /** An equal question came in meanwhile: it may be this one, gone in a circle. */
+  #suspected = false;
 
   constructor(
     query: Query,
@@ -80,16 +92,29 @@ export class Asking {
     if (!this.#askNext()) this.#end(this.#unreachable(), null);
   }
 
+  /** How many steps of the clock it has been under way. */
+  get ticks(): number {
+    return this.#ticks;
+  }
+
   /** Another step of the clock. */
   tick(): void {
     if (++this.#ticks >= DEADLINE_TICKS) {
       this.#end(this.#failure ?? this.#silence(), null);
     } else if (this.#asked < this.#upstreams.length) {
       if (this.#ticks % NEXT_TICKS === 0) this.#askNext();
+    } else if (this.#hasFailedWords() && [...this.#attempts].every((one) => one.hadItsTime)) {
+      this.#end(this.#failure ?? this.#silence(), null);
     } else if (REPEAT_AT.includes(this.#ticks)) {
-      const again = this.#upstreams.find(isEnabled);
-      if (again !== undefined) this.#attempt(again);
+      const [silent] = this.#attempts;
+      if (silent !== undefined) this.#attempt(silent.target);
     }
+    if (this.#suspected && !this.#over && this.#ticks >= PROBE_TICKS) this.#probe();
+  }
+
+  /** Takes note that a client asks the same, as an upstream that leads back would have it. */
+  suspect(): void {
+    this.#suspected = true;
   }
 
   /** Expects nothing more of an upstream. */
@@ -137,15 +162,29 @@ export class Asking {
   }
 
   #attempt(upstream: Upstream): boolean {
-    const attempt = new Attempt(this, upstream);
+    const before = [...this.#attempts].find(({ target }) => target === upstream);
+    const attempt = new Attempt(this, upstream, before?.askedAt ?? this.#ticks);
     if (!attempt.start()) return false;
     this.#attempts.add(attempt);
     return true;
   }
 
+  /** Whether an upstream has said itself that it has no answer: what failed here says nothing of the others. */
+  #hasFailedWords(): boolean {
+    return this.#failure?.kind === "answer";
+  }
+
+  #probe(): void {
+    this.#suspected = false;
+    for (const { target } of [...this.#attempts]) this.context.probe(target);
+  }
+
   #end(result: UpstreamResult, winner: Upstream | null): void {
     if (this.#over) return;
     this.#over = true;
+    for (const upstream of new Set([...this.#attempts].filter(isSilent).map(targetOf))) {
+      upstream.unanswered++;
+    }
     for (const attempt of this.#attempts) attempt.end();
     this.#attempts.clear();
     this.context.done(result, winner);
@@ -170,14 +209,30 @@ export class Asking {
 class Attempt implements PortListener {
   readonly target: Upstream;
   readonly #asking: Asking;
+  /** The step of the clock at which its upstream was asked first. */
+  readonly askedAt: number;
+  #answered = false;
   #lease: PortLease | null = null;
   #bytes = NO_BYTES;
   #sent: SentQuestion | null = null;
   #tcp: AbortController | null = null;
 
-  constructor(asking: Asking, target: Upstream) {
+  constructor(asking: Asking, target: Upstream, askedAt: number) {
     this.#asking = asking;
     this.target = target;
+    this.askedAt = askedAt;
+  }
+
+  /** Whether it has waited long enough for one whose answer may only be better than a failure. */
+  get hadItsTime(): boolean {
+    const isQuiet = this.target.unanswered >= QUIET_AFTER;
+    const grace = isQuiet ? QUIET_GRACE_TICKS : GRACE_TICKS;
+    return this.#asking.ticks - this.askedAt >= grace;
+  }
+
+  /** Whether nothing at all was heard of it for so long that it counts as silent. */
+  get isSilent(): boolean {
+    return !this.#answered && this.#asking.ticks - this.askedAt >= QUIET_GRACE_TICKS;
   }
 
   /** @returns Whether it could be tried at all. */
@@ -200,6 +255,8 @@ class Attempt implements PortListener {
   onDatagram(bytes: Uint8Array): void {
     const acceptance = acceptAnswer(bytes, this.#bytes, this.#asking.query);
     if (acceptance === null || this.#tcp !== null) return;
+    this.#answered = true;
+    this.target.unanswered = 0;
     if (acceptance.folded) this.target.folds = true;
     if (acceptance.truncated && this.#asking.options.transport === "tcp") this.#askOverTcp();
     else this.#asking.answered(this, bytes, acceptance);
@@ -220,7 +277,8 @@ class Attempt implements PortListener {
     const asking = this.#asking;
     this.#tcp = new AbortController();
     const { signal } = this.#tcp;
-    const asked = askOverTcp(asking.query, this.#bytes, this.target, signal).then((answer) => {
+    const { query, context: { tcp } } = asking;
+    const asked = tcp.ask(query, this.#bytes, this.target, signal).then((answer) => {
       if (answer === null) this.#fail("did not answer over TCP");
       else asking.answered(this, answer.bytes, answer.acceptance);
     });
@@ -231,6 +289,14 @@ class Attempt implements PortListener {
     const text = `upstream ${formatEndpoint(this.target.endpoint)} ${how}`;
     this.#asking.failed(this, { kind: "failed", error: { code: EDE.NETWORK_ERROR, text } });
   }
+}
+
+function isSilent(attempt: Attempt): boolean {
+  return attempt.isSilent;
+}
+
+function targetOf({ target }: Attempt): Upstream {
+  return target;
 }
 
 function isEnabled(upstream: Upstream): boolean {

@@ -1,4 +1,5 @@
 import { deepEqual, equal, match, notEqual } from "node:assert/strict";
+import { ask, NAME, newQuery, QUICK, STEADY, wordFor } from "../../tests/doubles/dns_asking.ts";
 import {
   always,
   answerTo,
@@ -7,43 +8,9 @@ import {
   type Script,
   silent,
 } from "../../tests/doubles/dns_upstream.ts";
-import {
-  decodeMessage,
-  decodeQuery,
-  EDE,
-  encodeQuestion,
-  FLAG,
-  type Query,
-  questionOf,
-  RCODE,
-} from "../dns/mod.ts";
+import { EDE, RCODE } from "../dns/mod.ts";
 import { parseEndpoint } from "../ip/mod.ts";
-import { type AskOptions, type UpstreamResult, Upstreams } from "./upstream.ts";
-
-/** The deadline is 90 steps. */
-const QUICK = { tickMs: 2 };
-const NAME = "www.long-enough-name.example";
-
-function newQuery(name = NAME): Query {
-  const decoded = decodeQuery(encodeQuestion(questionOf(name, 1), { id: 7 }));
-  if (decoded.kind !== "query") throw new Error("not a query");
-  return decoded.query;
-}
-
-function ask(
-  upstreams: Upstreams,
-  query = newQuery(),
-  options: AskOptions = { transport: "udp" },
-): Promise<UpstreamResult> {
-  return new Promise((resolve) => upstreams.ask(query, options, resolve));
-}
-
-/** Says what came of asking in a word: the first address, the response code, or the error. */
-function wordFor(result: UpstreamResult): string {
-  if (result.kind === "failed") return `${result.error.code} ${result.error.text}`;
-  const message = decodeMessage(result.bytes);
-  return message?.answers[0]?.rdata.join(".") ?? `rcode ${message?.rcode}`;
-}
+import { type AskOptions, Upstreams } from "./upstream.ts";
 
 Deno.test("Upstreams.ask() takes the first good answer", async (t) => {
   const cases: [name: string, scripts: Script[], want: RegExp][] = [
@@ -70,6 +37,59 @@ Deno.test("Upstreams.ask() takes the first good answer", async (t) => {
       match(wordFor(await ask(upstreams)), want);
     });
   }
+});
+
+Deno.test("Upstreams.ask() does not wait for the silent once another has failed", async (t) => {
+  // asked again in steps 10, 30 and 70: three questions show an end before step 70, one an end before step 10
+  for (const [name, order] of [["asked first", 0], ["asked second", 1]] as const) {
+    await t.step(`the silent one is ${name}`, async () => {
+      await using quiet = new DnsUpstream(silent);
+      await using refusing = new DnsUpstream(failing(RCODE.REFUSED));
+      await using upstreams = new Upstreams(STEADY);
+      const both = [quiet.endpoint, refusing.endpoint];
+      upstreams.set(order === 0 ? both : both.reverse());
+      const times: number[] = [];
+      for (let i = 0; i < 5; i++) {
+        quiet.asked.length = 0;
+        equal(wordFor(await ask(upstreams)), "rcode 5");
+        times.push(quiet.asked.length);
+      }
+      deepEqual(times, [3, 3, 3, 1, 1]);
+    });
+  }
+  await t.step("who answers again has its time again", async () => {
+    await using quiet = new DnsUpstream(silent);
+    await using refusing = new DnsUpstream(failing(RCODE.REFUSED));
+    await using upstreams = new Upstreams(STEADY);
+    upstreams.set([refusing.endpoint, quiet.endpoint]);
+    for (let i = 0; i < 4; i++) equal(wordFor(await ask(upstreams)), "rcode 5");
+    quiet.script = always(192, 0, 2, 2);
+    equal(wordFor(await ask(upstreams)), "192.0.2.2");
+    quiet.script = silent;
+    quiet.asked.length = 0;
+    equal(wordFor(await ask(upstreams)), "rcode 5");
+    equal(quiet.asked.length, 3);
+  });
+});
+
+Deno.test("Upstreams.ask() still takes a slow good answer after another has failed", async () => {
+  await using slow = new DnsUpstream(silent);
+  await using refusing = new DnsUpstream(failing(RCODE.REFUSED));
+  await using upstreams = new Upstreams();
+  upstreams.set([refusing.endpoint, slow.endpoint]);
+  const result = ask(upstreams);
+  const asked = await slow.next();
+  await slow.next(); // asked again after half a second: the refusal has been there all the time
+  await asked.reply(answerTo(asked.bytes, [[1, [192, 0, 2, 2]]]));
+  equal(wordFor(await result), "192.0.2.2");
+});
+
+Deno.test("Upstreams.ask() gives one all the time there is when another cannot be reached", async () => {
+  await using quiet = new DnsUpstream(silent);
+  await using upstreams = new Upstreams(QUICK);
+  upstreams.set([parseEndpoint("127.0.0.1:0"), quiet.endpoint]);
+  match(wordFor(await ask(upstreams)), /^2[23] /);
+  equal(quiet.asked.length, 4); // the fourth in step 70
 });
 
 Deno.test("Upstreams.ask() says so when nobody is known or can be reached", async () => {
@@ -189,99 +209,6 @@ Deno.test("Upstreams.ask() mixes no case towards an upstream that folds it", asy
   const plain = newQuery().bytes.subarray(12).toHex();
   notEqual(first, plain);
   deepEqual(new Set(later), new Set([plain]));
-});
-
-Deno.test("Upstreams.leadsBack() knows its own spelling and leaves the upstream alone", async () => {
-  await using upstreams = new Upstreams();
-  const echoes: boolean[] = [];
-  await using circle = new DnsUpstream((question) => {
-    const decoded = decodeQuery(question);
-    echoes.push(decoded.kind === "query" && upstreams.leadsBack(decoded.query));
-    return [];
-  });
-  upstreams.set([circle.endpoint]);
-  const [first, second] = [wordFor(await ask(upstreams)), wordFor(await ask(upstreams))];
-  equal(first, "23 an upstream resolver leads back to this server");
-  equal(second, "22 every upstream leads back to this server");
-  deepEqual([echoes, circle.asked.length, upstreams.loopsFound], [[true], 1, 1]);
-});
-
-Deno.test("Upstreams.leadsBack() lets another upstream answer what went in a circle", async () => {
-  await using upstreams = new Upstreams();
-  await using good = new DnsUpstream(always(192, 0, 2, 2));
-  await using circle = new DnsUpstream((question) => {
-    const decoded = decodeQuery(question);
-    if (decoded.kind === "query") upstreams.leadsBack(decoded.query);
-    return [];
-  });
-  upstreams.set([circle.endpoint, good.endpoint]);
-  equal(wordFor(await ask(upstreams)), "192.0.2.2");
-});
-
-Deno.test("Upstreams.leadsBack() is not taken in by a client that asks again", async () => {
-  await using upstreams = new Upstreams();
-  await using quiet = new DnsUpstream(silent);
-  upstreams.set([quiet.endpoint]);
-  const query = newQuery();
-  const result = ask(upstreams, query);
-  await quiet.askedTimes(1);
-  equal(upstreams.leadsBack(query), false);
-  const shout = newQuery();
-  for (let at = 12; at < shout.questionEnd - 4; at++) {
-    if (shout.bytes[at]! >= 0x61) shout.bytes[at]! ^= 0x20;
-  }
-  equal(upstreams.leadsBack(shout), false);
-  equal(upstreams.loopsFound, 0);
-  await upstreams[Symbol.asyncDispose]();
-  equal(wordFor(await result), "14 this server is stopping");
-});
-
-Deno.test("Upstreams.leadsBack() needs more than one echo of a short name", async () => {
-  await using upstreams = new Upstreams();
-  const answers: boolean[] = [];
-  await using circle = new DnsUpstream((question) => {
-    const decoded = decodeQuery(question);
-    if (decoded.kind === "query") answers.push(upstreams.leadsBack(decoded.query));
-    return [];
-  });
-  upstreams.set([circle.endpoint]);
-  // a spelling in one case says nothing, so a short name may take a few turns
-  while (upstreams.loopsFound === 0) {
-    const asked = ask(upstreams, newQuery("abc.example"));
-    await Promise.race([asked, circle.askedTimes(circle.asked.length + 1)]);
-    if (answers.length > 40) throw new Error("never found out");
-  }
-  equal(answers.filter((answer) => answer).length >= 2, true);
-});
-
-Deno.test("Upstreams.ask() asks over TCP what a TCP client was cut short", async (t) => {
-  const cut: Script = (question, transport) =>
-    transport === "udp"
-      ? [answerTo(question, [], { flags: FLAG.TC })]
-      : [answerTo(question, [[1, [192, 0, 2, 9]]])];
-  await t.step("a TCP client gets the whole", async () => {
-    await using only = new DnsUpstream(cut);
-    await using upstreams = new Upstreams();
-    upstreams.set([only.endpoint]);
-    equal(wordFor(await ask(upstreams, newQuery(), { transport: "tcp" })), "192.0.2.9");
-    equal(only.asked.length, 2);
-  });
-  await t.step("a UDP client is told to ask over TCP", async () => {
-    await using only = new DnsUpstream(cut);
-    await using upstreams = new Upstreams();
-    upstreams.set([only.endpoint]);
-    const result = await ask(upstreams);
-    equal(result.kind === "answer" && (decodeMessage(result.bytes)!.flags & FLAG.TC) !== 0, true);
-    equal(only.asked.length, 1);
-  });
-  await t.step("half an answer is none over TCP", async () => {
-    await using only = new DnsUpstream((question, transport) =>
-      transport === "udp" ? cut(question, "udp") : [question.subarray(0, 14)]
-    );
-    await using upstreams = new Upstreams(QUICK);
-    upstreams.set([only.endpoint]);
-    match(wordFor(await ask(upstreams, newQuery(), { transport: "tcp" })), /^2[23] /);
-  });
 });
 
 Deno.test("Upstreams.ask() does not believe what the caller objects to", async () => {

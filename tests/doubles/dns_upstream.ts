@@ -12,6 +12,7 @@ export type Script = (question: Uint8Array, transport: "udp" | "tcp") => readonl
 /** A question as it came in, and a way to answer it. */
 export interface Asked {
   readonly bytes: Uint8Array;
+  readonly transport: "udp" | "tcp";
   reply(message: Uint8Array): Promise<void>;
 }
 
@@ -21,11 +22,14 @@ export class DnsUpstream implements AsyncDisposable {
   /** Every question it was asked, in order. */
   readonly asked: Uint8Array[] = [];
   script: Script;
+  /** TCP connections it accepted so far. */
+  accepted = 0;
   readonly #udp: Deno.DatagramConn;
   readonly #tcp: Deno.TcpListener;
   readonly #conns = new Set<Deno.TcpConn>();
   readonly #serving: Promise<unknown>;
   readonly #unread: Asked[] = [];
+  #onHangUp: (() => void) | null = null;
   #waiting: { readonly count: number; readonly resolve: () => void } | null = null;
 
   constructor(script: Script) {
@@ -53,6 +57,26 @@ export class DnsUpstream implements AsyncDisposable {
     return asked;
   }
 
+  /** TCP connections that are open. */
+  get open(): number {
+    return this.#conns.size;
+  }
+
+  /** Closes every TCP connection, as a resolver may at any time. */
+  hangUp(): void {
+    for (const conn of this.#conns) if (this.#conns.delete(conn)) closeQuietly(conn);
+    this.#tell();
+  }
+
+  /** Waits until no TCP connection is open. */
+  async hungUp(): Promise<void> {
+    while (this.#conns.size > 0) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#onHangUp = resolve;
+      await promise;
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#udp.close();
     this.#tcp.close();
@@ -62,7 +86,7 @@ export class DnsUpstream implements AsyncDisposable {
 
   async #hear(bytes: Uint8Array, transport: "udp" | "tcp", reply: Asked["reply"]): Promise<void> {
     this.asked.push(bytes);
-    this.#unread.push({ bytes, reply });
+    this.#unread.push({ bytes, transport, reply });
     if (this.#waiting !== null && this.asked.length >= this.#waiting.count) this.#waiting.resolve();
     for (const message of this.script(bytes.slice(), transport)) await reply(message);
   }
@@ -83,6 +107,7 @@ export class DnsUpstream implements AsyncDisposable {
 
   async #serveConn(conn: Deno.TcpConn): Promise<void> {
     this.#conns.add(conn);
+    this.accepted++;
     const splitter = new FrameSplitter();
     try {
       for await (const chunk of conn.readable) {
@@ -93,9 +118,16 @@ export class DnsUpstream implements AsyncDisposable {
           });
         }
       }
+    } catch {
+      // Somebody hung up.
     } finally {
       if (this.#conns.delete(conn)) closeQuietly(conn);
+      this.#tell();
     }
+  }
+
+  #tell(): void {
+    this.#onHangUp?.();
   }
 }
 
