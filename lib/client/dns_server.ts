@@ -170,7 +170,7 @@ export class DnsServer implements AsyncDisposable {
 
   #answer(query: Query, transport: Transport, out: Uint8Array, later: () => Reply): number {
     const table = this.#table;
-    const verdict = table === null ? null : judgeQuery(query, table);
+    const verdict = table === null ? null : judgeQuery(query, table, transport);
     if (verdict !== null && verdict.kind !== "forward") {
       const written = encodeReply(query, verdict, transport, out);
       if (transport === "udp") this.#known.put(query.bytes, out.subarray(0, written));

@@ -68,6 +68,7 @@ export const EDE = {
   NOT_READY: 14,
   BLOCKED: 15,
   PROHIBITED: 18,
+  NOT_SUPPORTED: 21,
   NO_REACHABLE_AUTHORITY: 22,
   NETWORK_ERROR: 23,
 } as const;

@@ -7,7 +7,8 @@
 import { bitsOf } from "../ip/mod.ts";
 import { EDE, RCODE, RR_CLASS, RR_TYPE } from "./codes.ts";
 import type { NameTable, OwnedName } from "./name_table.ts";
-import type { Query, Question } from "./query.ts";
+import { type Query, type Question, typeOf } from "./query.ts";
+import type { Transport } from "./reply.ts";
 import { soaRdata } from "./soa.ts";
 import { parseReverseName, reverseZoneOf } from "./reverse.ts";
 import { ANSWER_TTL_SECONDS, NEGATIVE_TTL_SECONDS, type RuleId, type Verdict } from "./verdict.ts";
@@ -37,6 +38,13 @@ const TRANSFER: Verdict = {
   rcode: RCODE.REFUSED,
   error: { code: EDE.PROHIBITED, text: "zone transfers are not offered" },
 };
+/** RFC 5936 section 4.2 does not define it; IXFR is, for UDP too (RFC 1995 section 2). */
+const TRANSFER_OVER_UDP: Verdict = {
+  kind: "refuse",
+  rule: "meta-type",
+  rcode: RCODE.FORMERR,
+  error: { code: EDE.NOT_SUPPORTED, text: "AXFR is defined for TCP alone" },
+};
 const FOREIGN_CLASS: Verdict = {
   kind: "refuse",
   rule: "foreign-class",
@@ -44,15 +52,21 @@ const FOREIGN_CLASS: Verdict = {
   error: null,
 };
 
-/** Decides what to do with one question; asks nobody and remembers nothing. */
-export function judge(question: Question, table: NameTable): Verdict {
+/**
+ * Decides what to do with one question; asks nobody and remembers nothing.
+ *
+ * @param transport How it was asked, which matters for AXFR alone.
+ */
+export function judge(
+  question: Question,
+  table: NameTable,
+  transport: Transport = "tcp",
+): Verdict {
   const { name, type } = question;
   if (question.class !== RR_CLASS.IN) return judgeClass(question, table);
   const known = table.find(name);
   if (known?.kind === "owned" && !isMeta(type)) return judgeOwned(type, known);
-  if (isMeta(type)) {
-    return type === RR_TYPE.AXFR || type === RR_TYPE.IXFR ? TRANSFER : META_TYPE;
-  }
+  if (isMeta(type)) return judgeMeta(type, transport);
   if (known?.kind === "excluded") return known.verdict;
   const zone = table.zones.match(name);
   const apex = table.zones.atApex(name);
@@ -66,7 +80,8 @@ export function judge(question: Question, table: NameTable): Verdict {
 }
 
 /** Decides what to do with a query as `judge` does, at once if the question was there lately. */
-export function judgeQuery(query: Query, table: NameTable): Verdict {
+export function judgeQuery(query: Query, table: NameTable, transport: Transport): Verdict {
+  if (typeOf(query) === RR_TYPE.AXFR) return judge(query.question, table, transport);
   const known = table.memo.find(query);
   if (known !== null) return known;
   const verdict = judge(query.question, table);
@@ -77,6 +92,17 @@ export function judgeQuery(query: Query, table: NameTable): Verdict {
 /** What is neither data nor ANY: OPT, and 128 to 254 (RFC 6895 section 3.1). */
 function isMeta(type: number): boolean {
   return type === RR_TYPE.OPT || (type >= 128 && type <= 254);
+}
+
+function judgeMeta(type: number, transport: Transport): Verdict {
+  switch (type) {
+    case RR_TYPE.AXFR:
+      return transport === "udp" ? TRANSFER_OVER_UDP : TRANSFER;
+    case RR_TYPE.IXFR:
+      return TRANSFER;
+    default:
+      return META_TYPE;
+  }
 }
 
 function judgeOwned(type: number, owned: OwnedName): Verdict {

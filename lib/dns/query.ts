@@ -71,13 +71,16 @@ export function decodeQuery(bytes: Uint8Array): Decoded {
   const flags = read16(bytes, 2);
   if ((flags & FLAG.QR) !== 0) return DROP;
   if (((flags >> 11) & 15) !== 0) return refusal(bytes, RCODE.NOTIMP);
+  const authorities = read16(bytes, 8);
   const additionals = read16(bytes, 10);
-  const countsFit = read16(bytes, 4) === 1 && read16(bytes, 6) === 0 && read16(bytes, 8) === 0 &&
+  const countsFit = read16(bytes, 4) === 1 && read16(bytes, 6) === 0 && authorities <= 1 &&
     additionals <= MAX_ADDITIONALS;
   const nameEnd = countsFit ? skipPlainName(bytes, HEADER_BYTES) : -1;
   const questionEnd = nameEnd + 4;
   if (nameEnd < 0 || questionEnd > bytes.length) return refusal(bytes, RCODE.FORMERR);
-  const edns = additionals === 0 ? null : readEdns(bytes, questionEnd, additionals);
+  const additionalsAt = authorities === 0 ? questionEnd : skipVersion(bytes, questionEnd);
+  if (additionalsAt < 0) return refusal(bytes, RCODE.FORMERR);
+  const edns = additionals === 0 ? null : readEdns(bytes, additionalsAt, additionals);
   if (edns === "broken") return refusal(bytes, RCODE.FORMERR);
   const query = new ReceivedQuery(bytes, questionEnd, edns);
   if (edns !== null && edns.version !== 0) {
@@ -154,6 +157,11 @@ export function writeOpt(
   return offset + OPT_HEADER_BYTES;
 }
 
+/** The type a query asks for, without reading its name. */
+export function typeOf({ bytes, questionEnd }: Query): number {
+  return read16(bytes, questionEnd - 4);
+}
+
 /** Reads 16 bits; bytes beyond the end read as 0, so check the length first. */
 export function read16(bytes: Uint8Array, offset: number): number {
   return ((bytes[offset] ?? 0) << 8) | (bytes[offset + 1] ?? 0);
@@ -194,6 +202,19 @@ class ReceivedQuery implements Query {
     };
     return this.#question;
   }
+}
+
+/**
+ * Steps over what only IXFR has: the client's version of the zone, as the one authority (RFC 1995 section 3).
+ *
+ * @returns The offset after it, or -1 if this is no IXFR, or it is broken.
+ */
+function skipVersion(bytes: Uint8Array, questionEnd: number): number {
+  if (read16(bytes, questionEnd - 4) !== RR_TYPE.IXFR) return -1;
+  const fixed = skipName(bytes, questionEnd);
+  if (fixed < 0 || fixed + 10 > bytes.length) return -1;
+  const end = fixed + 10 + read16(bytes, fixed + 8);
+  return end > bytes.length ? -1 : end;
 }
 
 /** The OPT record among the additionals, `null` if there is none, `"broken"` if the section is. */

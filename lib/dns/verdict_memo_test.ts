@@ -34,15 +34,16 @@ Deno.test("judgeQuery() decides as judge() does, asked once or again, in any cas
     fc.constantFrom("db.corp.example", "x.corp.example", "corp.example"),
     fc.array(label, { maxLength: 4 }).map((labels) => labels.join(".")),
   );
-  const type = fc.oneof(fc.constantFrom(1, 28, 65, 97, 255), fc.nat(65535));
+  const type = fc.oneof(fc.constantFrom(1, 28, 65, 97, 251, 252, 255), fc.nat(65535));
   const rrClass = fc.constantFrom(1, 1, 1, 3, 255);
   fc.assert(
     fc.property(name, type, rrClass, fc.boolean(), (name, type, rrClass, upper) => {
       const question = { name, type, class: rrClass };
-      const fresh = judge(question, newTable());
-      for (let i = 0; i < 2; i++) {
-        const { kind, rule } = judgeQuery(queryOf(question, upper), table);
-        equal(`${kind} ${rule}`, `${fresh.kind} ${fresh.rule}`);
+      for (const transport of ["udp", "tcp", "udp", "tcp"] as const) {
+        const fresh = judge(question, newTable(), transport);
+        const found = judgeQuery(queryOf(question, upper), table, transport);
+        equal(`${found.kind} ${found.rule}`, `${fresh.kind} ${fresh.rule}`);
+        if (fresh.kind === "refuse") equal(found.kind === "refuse" && found.rcode, fresh.rcode);
       }
     }),
     { numRuns: 5000, seed: 9 },

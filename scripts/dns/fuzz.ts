@@ -161,8 +161,8 @@ class FuzzRun {
 
   #tryQuery(query: Query, bytes: Uint8Array<ArrayBuffer>): void {
     this.queries++;
-    const verdict = judgeQuery(query, this.#table);
     for (const transport of TRANSPORTS) {
+      const verdict = judgeQuery(query, this.#table, transport);
       if (verdict.kind === "forward") this.#tryForward(query, bytes, transport);
       else {
         const length = encodeReply(query, verdict, transport, this.#out);
