@@ -6,12 +6,13 @@
 set -euo pipefail
 
 # Wires and firewalls, servers, clients, the bench's rival and its compiler, what holds hosts together, DNS clients
-# and rivals (tests/dns, scripts/bench/dns.ts).
+# and rivals (tests/dns, scripts/bench/dns.ts). The manual page's readers.
 PACKAGES=(
   iproute2 nftables procps util-linux passwd
   postgresql nginx-light redis-server dnsmasq-base socat stunnel4 openssl
   postgresql-client curl redis-tools dnsutils libc-bin iperf3 faketime
   gcc libc6-dev
+  groff-base man-db
   knot-dnsutils ldnsutils musl-tools dnsperf unbound
 )
 

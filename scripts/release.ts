@@ -1,6 +1,6 @@
 /**
  * Makes what is published, in dist/release/ (`deno task release`): the archive, the Debian package, the bill of
- * materials and SHA256SUMS. Builds dist/vnet first. x86-64 Linux with dpkg and tar.
+ * materials and SHA256SUMS. Builds dist/vnet first. Linux with dpkg and tar; most of the time goes into xz.
  *
  *   deno task release
  *   deno task release --form packed     as in build.ts
@@ -8,72 +8,18 @@
  * @module
  */
 // deno-lint-ignore-file no-console -- a command of the developer's
-import { createHash } from "node:crypto";
 import { parseArgs } from "node:util";
 import { VERSION } from "../lib/version.ts";
-import { BuildError, commitOf, root } from "./pack/mod.ts";
+import { BuildError, root } from "./pack/mod.ts";
 import { deno } from "./pack/run.ts";
 import { makeArchive } from "./release/archive.ts";
-import { buildDeb, run } from "./release/deb.ts";
-import { renderNotices } from "./release/notices.ts";
-import { shippedPackages } from "./release/packages.ts";
-import { layOut, type PayloadFile } from "./release/payload.ts";
-import { renderSbom } from "./release/sbom.ts";
+import { buildDeb } from "./release/deb.ts";
+import { layOutDebian, MAINTAINER } from "./release/debian.ts";
+import { gather, type Gathered, sha256 } from "./release/gather.ts";
 
-const SHELLS = ["bash", "zsh", "fish"] as const;
-const UNITS = ["vnet-agent.service", "vnet-server.service"] as const;
-const MAINTAINER = "The vnet developers <vnet@example.invalid>";
-
-const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
-
-/** When the commit was made; outside git the epoch, so that two releases of one tree still agree. */
-async function commitTimeMs(): Promise<number> {
-  const { success, stdout } = await new Deno.Command("git", {
-    args: ["log", "-1", "--format=%ct"],
-    cwd: root,
-  }).output();
-  return success ? 1000 * Number(new TextDecoder().decode(stdout)) : 0;
-}
-
-async function readAll(folder: string, names: readonly string[]): Promise<Map<string, string>> {
-  const files = new Map<string, string>();
-  for (const name of names) files.set(name, await Deno.readTextFile(`${root}${folder}${name}`));
-  return files;
-}
-
-async function completions(executable: string): Promise<Record<"bash" | "zsh" | "fish", string>> {
-  const texts = await Promise.all(
-    SHELLS.map((shell) =>
-      run(executable, { args: ["completions", shell] }).then((b) => new TextDecoder().decode(b))
-    ),
-  );
-  return { bash: texts[0]!, zsh: texts[1]!, fish: texts[2]! };
-}
-
-/** Gathers what is installed, and the bill of materials. */
-async function gather(executable: string, timeMs: number): Promise<[PayloadFile[], string]> {
-  const [bytes, packages, commit] = await Promise.all([
-    Deno.readFile(executable),
-    shippedPackages(`${root}scripts/pack/entry.ts`),
-    commitOf(root),
-  ]);
-  const denoVersion = Deno.version.deno;
-  const product = { version: VERSION, commit, denoVersion, sha256: sha256(bytes), timeMs };
-  const sbom = renderSbom(product, packages);
-  const documents = new Map([
-    ...await readAll("", ["LICENSE"]),
-    ...await readAll(".github/", ["CHANGELOG.md"]),
-    ["THIRD-PARTY-NOTICES", renderNotices(packages, denoVersion)],
-    ["vnet.cdx.json", sbom],
-  ]);
-  const files = layOut({
-    executable: bytes,
-    completions: await completions(executable),
-    units: await readAll("scripts/release/units/", UNITS),
-    documents,
-  });
-  return [files, sbom];
-}
+/** Debian's name of the architecture. */
+const ARCHITECTURES = { x86_64: "amd64", aarch64: "arm64" } as const;
+const REVISION = "1";
 
 async function release(form: string): Promise<void> {
   const executable = `${root}dist/vnet`;
@@ -82,27 +28,37 @@ async function release(form: string): Promise<void> {
     args: ["run", "-A", "scripts/build.ts", "--form", form, "--out", executable],
     cwd: root,
   });
-  const timeMs = await commitTimeMs();
-  const [files, sbom] = await gather(executable, timeMs);
+  const gathered = await gather(executable);
   const out = `${root}dist/release`;
   await Deno.remove(out, { recursive: true }).catch(() => {});
   await Deno.mkdir(out, { recursive: true });
 
-  const name = `vnet-${VERSION}-linux-x86_64`;
-  console.error(`Archiving ${name}.tar.zst`);
-  await Deno.writeFile(`${out}/${name}.tar.zst`, await makeArchive(name, files, timeMs));
-  const deb = `vnet_${VERSION}_amd64.deb`;
-  console.error(`Packaging ${deb}`);
-  const facts = { version: VERSION, architecture: "amd64", maintainer: MAINTAINER, files, timeMs };
-  await buildDeb(facts, `${out}/${deb}`);
-  await Deno.writeTextFile(`${out}/vnet-${VERSION}.cdx.json`, sbom);
+  const name = `vnet-${VERSION}-linux-${Deno.build.arch}`;
+  const archive = `${name}.tar.zst`;
+  console.error(`Archiving ${archive}`);
+  const { files, timeMs } = gathered;
+  await Deno.writeFile(`${out}/${archive}`, await makeArchive(name, files, timeMs));
+  const bill = `${name}.cdx.json`;
+  await Deno.writeTextFile(`${out}/${bill}`, gathered.sbom);
+  const deb = await packageDebian(gathered, out);
 
   const sums: string[] = [];
-  for (const file of [`${name}.tar.zst`, deb, `vnet-${VERSION}.cdx.json`]) {
+  for (const file of [archive, deb, bill]) {
     sums.push(`${sha256(await Deno.readFile(`${out}/${file}`))}  ${file}\n`);
   }
   await Deno.writeTextFile(`${out}/SHA256SUMS`, sums.join(""));
   console.log(sums.join("").trimEnd());
+}
+
+/** @returns The package's file name. */
+async function packageDebian(gathered: Gathered, out: string): Promise<string> {
+  const architecture = ARCHITECTURES[Deno.build.arch];
+  const version = `${VERSION}-${REVISION}`;
+  const deb = `vnet_${version}_${architecture}.deb`;
+  console.error(`Packaging ${deb}`);
+  const facts = { ...gathered, version, architecture, maintainer: MAINTAINER, level: 6 };
+  await buildDeb({ ...facts, files: layOutDebian(gathered.files, facts) }, `${out}/${deb}`);
+  return deb;
 }
 
 if (import.meta.main) {

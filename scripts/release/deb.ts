@@ -4,7 +4,9 @@
  * @module
  * @see deb-control(5), Debian Policy chapters 5, 6 and 10
  */
+import { createHash } from "node:crypto";
 import { BuildError } from "../pack/build_error.ts";
+import { maintainerScripts } from "./maintainer_scripts.ts";
 import { type PayloadFile, writePayload } from "./payload.ts";
 
 /** What the control file says. */
@@ -15,6 +17,8 @@ export interface DebFacts {
   /** Files below /usr. */
   readonly files: readonly PayloadFile[];
   readonly timeMs: number;
+  /** xz preset: 1 is fast, 6 is what Debian takes. */
+  readonly level: number;
 }
 
 /** Renders DEBIAN/control. */
@@ -29,68 +33,43 @@ Depends: libc6 (>= 2.27), libgcc-s1
 Section: net
 Priority: optional
 Description: reach TCP applications behind a cluster's proxy by their names
- vnet lets any program on this machine reach TCP applications and SSH servers
- behind a cluster's proxy by DNS name, as if they were on the local network.
+ vnet lets any program on this machine reach TCP applications behind a
+ cluster's proxy by DNS name, as if they were on the local network. No program
+ needs to know about certificates, tunnels or proxies.
+ .
  This package has the client, the cluster's server and the agent.
 `;
 }
-
-/** Whether the package goes into the running system rather than into a folder (dpkg --root). */
-const IS_LIVE = `[ -z "\${DPKG_ROOT:-}" ]`;
-const HAS_SYSTEMD = `${IS_LIVE} && [ -d /run/systemd/system ]`;
-
-/** When files come and go: systemd sees the units, and what is about to lose its program is stopped. */
-const SCRIPTS: Readonly<Record<string, string>> = {
-  postinst: `#!/bin/sh
-set -e
-if ${HAS_SYSTEMD}; then
-	systemctl daemon-reload >/dev/null || true
-fi
-`,
-  prerm: `#!/bin/sh
-set -e
-[ "$1" = remove ] || exit 0
-if ${HAS_SYSTEMD}; then
-	systemctl disable --now vnet-server.service vnet-agent.service >/dev/null 2>&1 || true
-fi
-if ${IS_LIVE}; then
-	# A client that is up has changed the host's DNS and routes: it undoes that while it can.
-	vnet down --quiet >/dev/null 2>&1 || true
-fi
-`,
-  postrm: `#!/bin/sh
-set -e
-if ${HAS_SYSTEMD}; then
-	systemctl daemon-reload >/dev/null || true
-fi
-[ "$1" = purge ] || exit 0
-for folder in /etc/vnet /var/lib/vnet /var/lib/private/vnet-server /var/lib/private/vnet-agent; do
-	if [ -e "\${DPKG_ROOT:-}$folder" ]; then
-		echo "vnet: $folder is left as it is: it has your configuration, keys or state" >&2
-	fi
-done
-`,
-};
 
 /** Builds the package. @param out Path of the .deb. */
 export async function buildDeb(facts: DebFacts, out: string): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "vnet-deb-" });
   try {
+    const usr = facts.files.map((file) => ({ ...file, path: `usr/${file.path}` }));
+    const units = facts.files.flatMap(({ path }) => path.split("lib/systemd/system/")[1] ?? []);
     const control: PayloadFile[] = [
       { path: "DEBIAN/control", content: renderControl(facts), mode: 0o644 },
-      ...Object.entries(SCRIPTS).map(([name, content]) => (
+      { path: "DEBIAN/md5sums", content: renderSums(usr), mode: 0o644 },
+      ...Object.entries(maintainerScripts(units)).map(([name, content]) => (
         { path: `DEBIAN/${name}`, content, mode: 0o755 } as const
       )),
     ];
-    const usr = facts.files.map((file) => ({ ...file, path: `usr/${file.path}` }));
     await writePayload(folder, [...control, ...usr], facts.timeMs);
+    // Debian before 12 reads no zstd. More threads would make other bytes.
+    const compression = ["-Zxz", `-z${facts.level}`, "--threads-max=1"];
     await run("dpkg-deb", {
-      args: ["--build", "--root-owner-group", "-Zzstd", "-z10", folder, out],
+      args: ["--build", "--root-owner-group", ...compression, folder, out],
       env: { SOURCE_DATE_EPOCH: String(Math.floor(facts.timeMs / 1000)) },
     });
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+/** Renders DEBIAN/md5sums, by which dpkg --verify finds damage. */
+function renderSums(files: readonly PayloadFile[]): string {
+  const md5 = (content: Uint8Array | string) => createHash("md5").update(content).digest("hex");
+  return files.map(({ path, content }) => `${md5(content)}  ${path}\n`).join("");
 }
 
 /** Runs a packaging tool that must be there and succeed. @returns What it printed. */

@@ -18,11 +18,12 @@ function facts(): DebFacts {
   const files = layOut({
     executable: new TextEncoder().encode("#!/bin/sh\necho vnet\n"),
     completions: { bash: "# bash\n", zsh: "# zsh\n", fish: "# fish\n" },
+    manuals: new Map([["vnet.1", ".TH VNET 1\n"]]),
     units: new Map([["vnet-server.service", "[Unit]\n"]]),
     documents: new Map([["LICENSE", "Apache\n"]]),
   });
   const maintainer = "A <a@example.invalid>";
-  return { version: "0.1.0", architecture: "amd64", maintainer, files, timeMs: TIME_MS };
+  return { version: "0.1.0", architecture: "amd64", maintainer, files, timeMs: TIME_MS, level: 1 };
 }
 
 const FILES = [
@@ -31,6 +32,7 @@ const FILES = [
   "share/bash-completion/completions/vnet",
   "share/doc/vnet/LICENSE",
   "share/fish/vendor_completions.d/vnet.fish",
+  "share/man/man1/vnet.1",
   "share/zsh/vendor-completions/_vnet",
 ];
 

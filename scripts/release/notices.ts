@@ -27,7 +27,8 @@ ${MIT}`;
   ].join(`\n\n${RULE}\n\n`) + "\n";
 }
 
-const MIT =
+/** The licence's text, as the Deno authors use it. */
+export const MIT =
   `Permission is hereby granted, free of charge, to any person obtaining a copy of this software and
 associated documentation files (the "Software"), to deal in the Software without restriction, including
 without limitation the rights to use, copy, modify, merge, publish, distribute, sublicense, and/or sell

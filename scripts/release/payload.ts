@@ -18,6 +18,8 @@ export interface PayloadFile {
 export interface PayloadParts {
   readonly executable: Uint8Array;
   readonly completions: Readonly<Record<"bash" | "zsh" | "fish", string>>;
+  /** Manual pages by file name. */
+  readonly manuals: ReadonlyMap<string, string>;
   /** systemd units by file name. */
   readonly units: ReadonlyMap<string, string>;
   /** Documents by file name: licence, notices, bill of materials, changelog. */
@@ -32,6 +34,7 @@ export function layOut(parts: PayloadParts): PayloadFile[] {
     text("share/bash-completion/completions/vnet", parts.completions.bash),
     text("share/zsh/vendor-completions/_vnet", parts.completions.zsh),
     text("share/fish/vendor_completions.d/vnet.fish", parts.completions.fish),
+    ...[...parts.manuals].map(([name, page]) => text(`share/man/man${name.at(-1)}/${name}`, page)),
     ...[...parts.units].map(([name, unit]) => text(`lib/systemd/system/${name}`, unit)),
     ...[...parts.documents].map(([name, document]) => text(`share/doc/vnet/${name}`, document)),
   ].sort((a, b) => a.path < b.path ? -1 : 1);

@@ -11,11 +11,12 @@ const PLACE = "/home/bin/vnet";
 
 /** Puts dist/vnet on a host, building it first, and returns the command that starts it. */
 export async function installPacked(host: Host): Promise<readonly string[]> {
-  await host.run(["install", "-D", "-m", "755", await build(), PLACE]);
+  await host.run(["install", "-D", "-m", "755", await buildPacked(), PLACE]);
   return [PLACE];
 }
 
-async function build(): Promise<string> {
+/** Builds dist/vnet, unless VNET_BIN names one. @returns Its path. */
+export async function buildPacked(): Promise<string> {
   const given = Deno.env.get("VNET_BIN");
   if (given !== undefined) return given;
   say("$ deno task build");

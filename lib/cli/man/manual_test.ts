@@ -74,6 +74,12 @@ Deno.test({
   },
 });
 
+Deno.test("renderManual() needs no letter that a terminal in the C locale lacks", () => {
+  const manual = renderManual();
+  match(manual, /^[\x20-\x7e\n]*$/);
+  equal(manual.includes("\\[u"), false);
+});
+
 Deno.test("renderManual() documents every exit status", () => {
   const manual = renderManual();
   for (const status of Object.values(EXIT)) match(manual, new RegExp(`^\\.B ${status}$`, "m"));

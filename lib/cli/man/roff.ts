@@ -11,6 +11,7 @@ export function escapeText(text: string): string {
   const escaped = text
     .replaceAll("\\", "\\e")
     .replaceAll("-", "\\-")
+    .replaceAll("…", "...")
     .replace(
       /[^\0-\x7f]/gu,
       (c) => `\\[u${c.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0")}]`,

@@ -10,6 +10,7 @@ Deno.test("escapeText() leaves roff nothing to obey", async (t) => {
     ["first\n.second", "first\n\\&.second"],
     ["C:\\new", "C:\\enew"],
     ["--dry-run", "\\-\\-dry\\-run"],
+    ["A, AAAA, …", "A, AAAA, ..."],
     ["größe", "gr\\[u00F6]\\[u00DF]e"],
   ];
   for (const [text, want] of cases) {
