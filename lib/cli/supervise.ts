@@ -4,6 +4,7 @@
  * @module
  */
 import { ControlClient, type Paths, readStartError } from "../client/mod.ts";
+import { HELPER_BOUNDS_MS } from "../config/mod.ts";
 import { describeError, VnetError } from "../error.ts";
 import { closeFd, loadShim, repair, type Shim, socketPair, spawn, waitProcess } from "../os/mod.ts";
 import type { StatusV1 } from "../status/mod.ts";
@@ -17,7 +18,9 @@ import { sharedUids } from "./shares.ts";
 /** Where the sockets of owners without a folder of logind's are. */
 const ROOT_RUNTIME_DIR = "/run/vnet";
 
-const READY_DEADLINE_MS = 40_000;
+/** For the clusters to be asked, the processes to start, and the helper to do all that it is asked. */
+const READY_DEADLINE_MS = 15_000 + HELPER_BOUNDS_MS.detect + HELPER_BOUNDS_MS.open +
+  HELPER_BOUNDS_MS.apply;
 const END_DEADLINE_MS = 10_000;
 
 /** The two processes while they run. */

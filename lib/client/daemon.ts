@@ -426,7 +426,7 @@ class Daemon {
     const wanted = [...plan.zones, ...routes.map(formatPrefix)].join(" ");
     if (this.#applied === wanted) return;
     this.#applied = null;
-    const { applied, upstreams } = await machine.helper.apply(routes, {
+    const { applied, upstreams, steps } = await machine.helper.apply(routes, {
       mode: this.#options.dnsMode,
       server: machine.dns.endpoint,
       zones: plan.zones,
@@ -439,7 +439,7 @@ class Daemon {
     for (const [index, message] of applied.warnings.entries()) {
       this.#findings.set(`dns-${index + 1}`, { message });
     }
-    for (const step of applied.steps) log.info("Applied", { step });
+    for (const step of steps) log.info("Applied", { step });
     this.#applied = wanted;
   }
 

@@ -11,6 +11,7 @@ import {
   DetectedSchema,
   type DnsMode,
   FoundProgramSchema,
+  HELPER_BOUNDS_MS,
   HELPER_PROTOCOL,
   type HelperReply,
   HelperReplySchema,
@@ -29,7 +30,8 @@ import {
 } from "../ip/mod.ts";
 import { closeFd, SeqpacketSocket, type Shim } from "../os/mod.ts";
 
-const DEADLINE_MS = 15_000;
+/** The helper keeps its bounds by itself; only one that hangs as a whole is waited for this much longer. */
+const SLACK_MS = 2_000;
 
 /** What the helper says without being asked. */
 export type HelperEvent =
@@ -54,18 +56,30 @@ export interface LinkRequest {
 type Unnumbered = HelperRequest extends infer R ? R extends unknown ? Omit<R, "v" | "id"> : never
   : never;
 
+/** When there is nobody left to wait for. */
+export type Deadline = (op: HelperRequest["op"]) => AbortSignal;
+
 interface Answer {
   readonly value: unknown;
   readonly fds: readonly number[];
+  readonly steps: readonly string[];
+}
+
+/** A request on its way. */
+interface Pending extends PromiseWithResolvers<Omit<Answer, "steps">> {
+  readonly id: number;
+  readonly steps: string[];
 }
 
 /** A connection to the helper. Closing it makes the helper take everything back. */
 export class HelperLink implements AsyncDisposable {
   readonly #shim: Shim;
   readonly #socket: SeqpacketSocket;
-  readonly #pending = new Map<number, PromiseWithResolvers<Answer>>();
+  #pending: Pending | null = null;
+  #turn: Promise<unknown> = Promise.resolve();
   readonly #stop = new AbortController();
   readonly #onEvent: (event: HelperEvent) => void;
+  readonly #deadline: Deadline;
   readonly #reading: Promise<void>;
   #nextId = 1;
   #lost = false;
@@ -74,10 +88,12 @@ export class HelperLink implements AsyncDisposable {
     shim: Shim,
     socket: SeqpacketSocket,
     onEvent: (event: HelperEvent) => void,
+    deadline: Deadline,
   ) {
     this.#shim = shim;
     this.#socket = socket;
     this.#onEvent = onEvent;
+    this.#deadline = deadline;
     this.#reading = this.#read();
   }
 
@@ -86,8 +102,9 @@ export class HelperLink implements AsyncDisposable {
     shim: Shim,
     descriptor: number,
     onEvent: (event: HelperEvent) => void,
+    deadline: Deadline = (op) => AbortSignal.timeout(HELPER_BOUNDS_MS[op] + SLACK_MS),
   ): HelperLink {
-    return new HelperLink(shim, SeqpacketSocket.inherited(shim, descriptor), onEvent);
+    return new HelperLink(shim, SeqpacketSocket.inherited(shim, descriptor), onEvent, deadline);
   }
 
   async detect(mode: DnsMode): Promise<Detected> {
@@ -97,8 +114,14 @@ export class HelperLink implements AsyncDisposable {
   /** Makes the link. The caller owns the descriptors. */
   async open(
     request: LinkRequest,
-  ): Promise<{ opened: Opened; tunFd: number; raw4Fd: number; raw6Fd: number | null }> {
-    const { value, fds } = await this.#ask({
+  ): Promise<{
+    opened: Opened;
+    tunFd: number;
+    raw4Fd: number;
+    raw6Fd: number | null;
+    steps: readonly string[];
+  }> {
+    const { value, fds, steps } = await this.#ask({
       op: "open",
       link: request.link,
       ipv4: { self: request.self4, range: formatPrefix(request.range) },
@@ -111,7 +134,7 @@ export class HelperLink implements AsyncDisposable {
       for (const fd of fds) closeFd(this.#shim, fd);
       throw new ProtocolError("helper-mismatch", "The helper sent no descriptors");
     }
-    return { opened: value, tunFd, raw4Fd, raw6Fd: raw6Fd ?? null };
+    return { opened: value, tunFd, raw4Fd, raw6Fd: raw6Fd ?? null, steps };
   }
 
   /** Opens UDP and TCP port 53 on 127.0.53.x. The caller owns the descriptors. */
@@ -134,8 +157,12 @@ export class HelperLink implements AsyncDisposable {
   async apply(
     routes: readonly Prefix[],
     dns: { readonly mode: DnsMode; readonly server: Endpoint; readonly zones: readonly string[] },
-  ): Promise<{ applied: Applied; upstreams: readonly Endpoint[] }> {
-    const { value } = await this.#ask({
+  ): Promise<{
+    applied: Applied;
+    upstreams: readonly Endpoint[];
+    steps: readonly string[];
+  }> {
+    const { value, steps } = await this.#ask({
       op: "apply",
       routes: routes.map(formatPrefix),
       dns: {
@@ -144,7 +171,7 @@ export class HelperLink implements AsyncDisposable {
         zones: [...dns.zones],
       },
     }, AppliedSchema);
-    return { applied: value, upstreams: value.upstreams.map(parseUpstream) };
+    return { applied: value, upstreams: value.upstreams.map(parseUpstream), steps };
   }
 
   /** Names the file of the program that a connection into the link belongs to. */
@@ -158,8 +185,8 @@ export class HelperLink implements AsyncDisposable {
   }
 
   /** Takes everything back; the connection stays. */
-  async revert(): Promise<void> {
-    await this.#ask({ op: "revert" }, null);
+  async revert(): Promise<readonly string[]> {
+    return (await this.#ask({ op: "revert" }, null)).steps;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -168,46 +195,54 @@ export class HelperLink implements AsyncDisposable {
     await this.#socket.close();
   }
 
+  /** One at a time: the helper answers in order, and a request's time begins when it is taken up. */
+  #ask(request: Unnumbered, schema: null, fds?: readonly number[]): Promise<Answer>;
+  #ask<T>(request: Unnumbered, schema: z.ZodType<T>): Promise<Answer & { readonly value: T }>;
   #ask(
     request: Unnumbered,
-    schema: null,
-    fds?: readonly number[],
-  ): Promise<{ value: null; fds: readonly number[] }>;
-  #ask<T>(
-    request: Unnumbered,
-    schema: z.ZodType<T>,
-  ): Promise<{ value: T; fds: readonly number[] }>;
-  async #ask<T>(
-    request: Unnumbered,
-    schema: z.ZodType<T> | null,
+    schema: z.ZodType<unknown> | null,
     fds: readonly number[] = [],
-  ): Promise<{ value: T | null; fds: readonly number[] }> {
+  ): Promise<Answer> {
+    const turn = this.#turn.then(() => this.#askNow(request, schema, fds));
+    this.#turn = turn.catch(() => {});
+    return turn;
+  }
+
+  async #askNow(
+    request: Unnumbered,
+    schema: z.ZodType<unknown> | null,
+    fds: readonly number[],
+  ): Promise<Answer> {
     if (this.#lost) throw lostError();
-    const id = this.#nextId++;
-    const pending = Promise.withResolvers<Answer>();
-    this.#pending.set(id, pending);
-    const timer = setTimeout(() => {
-      pending.reject(
-        new NetworkError("helper-stuck", "The helper does not answer", {
-          hint: "Run `sudo vnet restart`",
-        }),
-      );
-    }, DEADLINE_MS);
+    const answer = await this.#exchange(request, fds);
+    if (schema === null) return answer;
+    const parsed = schema.safeParse(answer.value);
+    if (parsed.success) return { ...answer, value: parsed.data };
+    for (const fd of answer.fds) closeFd(this.#shim, fd);
+    throw new ProtocolError("helper-mismatch", "Cannot understand the helper's answer", {
+      hint: "Helper and daemon may be of different versions; run `sudo vnet restart`",
+      cause: parsed.error,
+    });
+  }
+
+  async #exchange(request: Unnumbered, fds: readonly number[]): Promise<Answer> {
+    const pending: Pending = { ...Promise.withResolvers(), id: this.#nextId++, steps: [] };
+    const deadline = this.#deadline(request.op);
+    const onLate = () => pending.reject(stuckError());
+    deadline.addEventListener("abort", onLate, { once: true });
+    if (deadline.aborted) onLate();
+    this.#pending = pending;
     try {
-      const message = JSON.stringify({ v: HELPER_PROTOCOL, id, ...request });
-      await this.#socket.send(new TextEncoder().encode(message), fds);
-      const answer = await pending.promise;
-      if (schema === null) return { value: null, fds: answer.fds };
-      const parsed = schema.safeParse(answer.value);
-      if (parsed.success) return { value: parsed.data, fds: answer.fds };
-      for (const fd of answer.fds) closeFd(this.#shim, fd);
-      throw new ProtocolError("helper-mismatch", "Cannot understand the helper's answer", {
-        hint: "Helper and daemon may be of different versions; run `sudo vnet restart`",
-        cause: parsed.error,
-      });
+      const message = JSON.stringify({ v: HELPER_PROTOCOL, id: pending.id, ...request });
+      const sent = this.#socket.send(new TextEncoder().encode(message), fds, deadline);
+      await Promise.race([sent, pending.promise]);
+      return { ...await pending.promise, steps: pending.steps };
+    } catch (thrown) {
+      if (deadline.aborted) throw stuckError();
+      throw thrown instanceof OsError && thrown.errno === "EPIPE" ? lostError() : thrown;
     } finally {
-      clearTimeout(timer);
-      this.#pending.delete(id);
+      deadline.removeEventListener("abort", onLate);
+      this.#pending = null;
     }
   }
 
@@ -222,20 +257,22 @@ export class HelperLink implements AsyncDisposable {
       // Aborted, or the helper was killed; both end the link.
     }
     this.#lost = true;
-    for (const pending of this.#pending.values()) pending.reject(lostError());
+    this.#pending?.reject(lostError());
     if (!this.#stop.signal.aborted) this.#onEvent({ kind: "lost" });
   }
 
   #take(bytes: Uint8Array, fds: readonly number[]): void {
     const reply = parseReply(bytes);
-    const pending = reply !== null && "id" in reply ? this.#pending.get(reply.id) : undefined;
-    if (reply !== null && "ok" in reply && pending !== undefined) {
+    const isAsked = reply !== null && "id" in reply && reply.id === this.#pending?.id;
+    const pending = isAsked ? this.#pending : null;
+    if (reply !== null && "ok" in reply && pending !== null) {
       pending.resolve({ value: reply.ok, fds });
       return;
     }
     for (const fd of fds) closeFd(this.#shim, fd);
     if (reply === null) return;
     if ("error" in reply) pending?.reject(errorFrom(reply.error));
+    else if ("steps" in reply) pending?.steps.push(...reply.steps);
     else if ("event" in reply) this.#onEvent(eventFrom(reply));
   }
 }
@@ -272,6 +309,12 @@ function errorFrom(error: Extract<HelperReply, { error: unknown }>["error"]): Vn
       errno: error.errno ?? "EUNKNOWN",
       ...hint,
     });
+}
+
+function stuckError(): NetworkError {
+  return new NetworkError("helper-stuck", "The helper does not answer", {
+    hint: "Run `sudo vnet restart`",
+  });
 }
 
 function lostError(): NetworkError {

@@ -6,7 +6,24 @@
  */
 import { z } from "zod";
 
-export const HELPER_PROTOCOL = 2;
+export const HELPER_PROTOCOL = 3;
+
+/**
+ * How long the helper takes over each request at most, in ms: past that it says so and takes everything back. The
+ * long ones ask services of the machine that may hang.
+ */
+export const HELPER_BOUNDS_MS = {
+  detect: 10_000,
+  open: 5_000,
+  "dns-sockets": 5_000,
+  apply: 30_000,
+  guard: 5_000,
+  program: 5_000,
+  revert: 30_000,
+} as const;
+
+/** How long the helper waits for its client to read, in ms. */
+export const HELPER_SEND_MS = 5_000;
 
 const ipv4 = z.ipv4();
 const ipv6 = z.ipv6();
@@ -83,6 +100,7 @@ export const HelperErrorSchema = z.object({
   call: z.string().nullable(),
   errno: z.string().nullable(),
 });
+export type HelperError = z.infer<typeof HelperErrorSchema>;
 
 /** What `detect` found: which back end the operating system's resolver calls for, and why. */
 export const DetectedSchema = z.object({
@@ -99,7 +117,6 @@ export const OpenedSchema = z.object({
   ifindex: z.int(),
   vnet_header: z.boolean(),
   has_ipv6: z.boolean(),
-  steps: z.array(z.string()),
 });
 export type Opened = z.infer<typeof OpenedSchema>;
 
@@ -110,7 +127,6 @@ export const AppliedSchema = z.object({
   warnings: z.array(z.string()),
   upstreams: z.array(EndpointSchema),
   search: z.array(z.string()),
-  steps: z.array(z.string()),
 });
 export type Applied = z.infer<typeof AppliedSchema>;
 
@@ -118,6 +134,8 @@ export type Applied = z.infer<typeof AppliedSchema>;
 export const FoundProgramSchema = z.object({ program: z.string().max(4096).nullable() });
 
 export const HelperReplySchema = z.union([
+  /** Some of what was done, line by line; it comes before the answer, in as many messages as it takes. */
+  z.object({ id, steps: z.array(z.string()) }),
   z.object({ id, ok: z.unknown() }),
   z.object({ id, error: HelperErrorSchema }),
   z.object({ event: z.literal("upstreams"), upstreams: z.array(EndpointSchema) }),

@@ -28,6 +28,9 @@ import { programOf } from "./program.ts";
 const log = getLogger("helper");
 
 const LOOPBACK_IFINDEX = 1;
+/** A client opens one link, and looks for a free address for its DNS server; more is a slip or an attack. */
+const MAX_OPENS = 4;
+const MAX_DNS_SOCKETS = 16;
 const DNS_WAIT_MS = 3_000;
 const DNS_RETRY_MS = 100;
 
@@ -37,6 +40,8 @@ type Request<Op extends HelperRequest["op"]> = Extract<HelperRequest, { op: Op }
 export interface HostReply<T> {
   readonly value: T;
   readonly fds: readonly number[];
+  /** What was done, line by line. */
+  readonly steps?: readonly string[];
 }
 
 /** What may happen to the machine while it serves the client. */
@@ -57,6 +62,8 @@ export class Host implements AsyncDisposable {
   readonly #policy: HostPolicy;
   readonly #onEvent: (event: HostEvent) => void;
   #link: Link | null = null;
+  #opens = 0;
+  #dnsSocketsAsked = 0;
   #keep = new AbortController();
   #keeping: Promise<void> = Promise.resolve();
   #watch: AbortController | null = null;
@@ -115,6 +122,7 @@ export class Host implements AsyncDisposable {
    */
   open(request: Request<"open">): HostReply<Opened> {
     if (this.#link !== null) throw new VnetError("helper-busy", "The link is open already");
+    if (++this.#opens > MAX_OPENS) throw tooOften("opened");
     const { link, fds, vnetHeader, steps } = Link.open(
       this.#shim,
       request,
@@ -127,13 +135,13 @@ export class Host implements AsyncDisposable {
       ifindex: link.ifindex,
       vnet_header: vnetHeader,
       has_ipv6: link.hasIpv6,
-      steps: [...steps],
     };
-    return { value, fds };
+    return { value, fds, steps };
   }
 
   /** Opens UDP and TCP port 53 on a loopback address of vnet's own. */
   dnsSockets(request: Request<"dns-sockets">): HostReply<Record<string, never>> {
+    if (++this.#dnsSocketsAsked > MAX_DNS_SOCKETS) throw tooOften("given port 53");
     const endpoint = { address: parseIp(request.address), port: 53 };
     const udpFd = udpBind(this.#shim, endpoint);
     try {
@@ -148,9 +156,7 @@ export class Host implements AsyncDisposable {
    * Lets a listener of the client's see only what arrived on the loopback or the link, from one address. Some
    * kernels let nobody without privilege attach such a filter.
    */
-  guard(request: Request<"guard">, fds: readonly number[]): HostReply<Record<string, never>> {
-    const [listener] = fds;
-    if (listener === undefined) throw new VnetError("helper-order", "No listener came along");
+  guard(request: Request<"guard">, listener: number): HostReply<Record<string, never>> {
     const links = [LOOPBACK_IFINDEX, this.#requireLink().ifindex];
     guardListener(this.#shim, listener, links, { source: parseIp(request.source) });
     return { value: {}, fds: [] };
@@ -164,8 +170,8 @@ export class Host implements AsyncDisposable {
     const steps = link.setRoutes(request.routes.map(parsePrefix));
     if (request.dns === null) {
       steps.push(...await this.#stopDns());
-      const value = { backend: "none", why: [], warnings: [], upstreams: [], search: [], steps };
-      return { value, fds: [] };
+      const value = { backend: "none", why: [], warnings: [], upstreams: [], search: [] };
+      return { value, fds: [], steps };
     }
     const applied = await this.#applyDns({
       link: link.name,
@@ -185,9 +191,8 @@ export class Host implements AsyncDisposable {
         port,
       })),
       search: [...applied.search],
-      steps: [...steps, ...applied.steps],
     };
-    return { value, fds: [] };
+    return { value, fds: [], steps: [...steps, ...applied.steps] };
   }
 
   /** Names the program behind a connection into the link. */
@@ -264,6 +269,12 @@ export class Host implements AsyncDisposable {
     await this.#watching;
     return await this.#dns.revert();
   }
+}
+
+function tooOften(what: string): VnetError {
+  return new VnetError("helper-busy", `A client is not ${what} that often`, {
+    hint: "Run `sudo vnet restart`",
+  });
 }
 
 function refuseEverybodys(zones: readonly string[]): void {

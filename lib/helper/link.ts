@@ -25,6 +25,8 @@ import {
   closeFd,
   confineLink,
   destroySockets,
+  linkDelete,
+  linkIndex,
   linkUp,
   listAddresses,
   listRoutes,
@@ -193,13 +195,14 @@ export class Link {
     });
   }
 
-  /** Ends the connections through the link and takes its routes back; the TUN goes with its last descriptor. */
+  /** Ends the connections through the link, takes its routes back, and deletes it whoever still has it open. */
   revert(): string[] {
     const steps: string[] = [];
     for (const route of this.#routes) {
       destroyStale(this.#shim, route, steps);
       this.#removeRoute(route, steps);
     }
+    if (deleteLink(this.#shim, this)) steps.push(`tun delete ${this.name}`);
     return steps;
   }
 
@@ -232,6 +235,20 @@ function tryAddAddress(shim: Shim, ifindex: number, address: IpAddress): boolean
       return false;
     }
     throw thrown;
+  }
+}
+
+/** @returns False when it is gone already: its client let go of it. */
+function deleteLink(shim: Shim, { name, ifindex }: Pick<Link, "name" | "ifindex">): boolean {
+  try {
+    if (linkIndex(shim, name) !== ifindex) return false;
+    linkDelete(shim, ifindex);
+    return true;
+  } catch (thrown) {
+    if (!(thrown instanceof OsError) || thrown.errno !== "ENODEV") {
+      log.warning("Cannot delete the link", { error: String(thrown) });
+    }
+    return false;
   }
 }
 

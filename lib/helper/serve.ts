@@ -1,8 +1,15 @@
-import { type HelperReply, type HelperRequest, HelperRequestSchema } from "../config/mod.ts";
+import {
+  HELPER_BOUNDS_MS,
+  HELPER_SEND_MS,
+  type HelperError,
+  type HelperReply,
+  type HelperRequest,
+  HelperRequestSchema,
+} from "../config/mod.ts";
 import { describeError, OsError, VnetError } from "../error.ts";
 import { formatIp } from "../ip/mod.ts";
 import { getLogger } from "../log.ts";
-import { closeFd, loadShim, SeqpacketSocket } from "../os/mod.ts";
+import { closeFd, loadShim, type SeqpacketMessage, SeqpacketSocket, type Shim } from "../os/mod.ts";
 import type { GuardCommand } from "./guard.ts";
 import { Host, type HostEvent, type HostPolicy, type HostReply } from "./host.ts";
 
@@ -22,77 +29,180 @@ export interface ServeHelperOptions {
 export async function serveHelper(options: ServeHelperOptions): Promise<void> {
   const shim = loadShim();
   await using client = SeqpacketSocket.inherited(shim, options.descriptor);
-  await using host = await Host.open(shim, {
-    journalDir: options.journalDir,
-    repair: options.repair,
-    policy: options.policy,
-    onEvent: (event) => void tellEvent(client, event),
-  });
+  await using host = await openHost(shim, client, options);
   for (const line of host.repaired) log.warning("Repaired what a crash left", { step: line });
-  await serveClient(client, host, options.signal);
+  await serveClient(client, host, { signal: options.signal, deadlines: DEADLINES });
   for (const step of await host.revert()) log.info("Reverted", { step });
 }
 
-async function serveClient(
+async function openHost(
+  shim: Shim,
   client: SeqpacketSocket,
-  host: Host,
-  signal: AbortSignal,
+  { journalDir, repair, policy, signal }: ServeHelperOptions,
+): Promise<Host> {
+  const onEvent = (event: HostEvent) => void tellEvent(client, event, signal);
+  try {
+    return await Host.open(shim, { journalDir, repair, policy, onEvent });
+  } catch (thrown) {
+    await refuseClient(client, thrown, signal);
+    throw thrown;
+  }
+}
+
+/** What a client may ask for; `Host` does it. */
+export type Duties = Pick<
+  Host,
+  "detect" | "open" | "dnsSockets" | "guard" | "apply" | "program" | "revert"
+>;
+
+/** When the helper is done with waiting. */
+export interface Deadlines {
+  /** For the client to read what it is sent. */
+  readonly send: () => AbortSignal;
+  /** For the machine to do what was asked. */
+  readonly answer: (op: HelperRequest["op"]) => AbortSignal;
+}
+
+const DEADLINES: Deadlines = {
+  send: () => AbortSignal.timeout(HELPER_SEND_MS),
+  answer: (op) => AbortSignal.timeout(HELPER_BOUNDS_MS[op]),
+};
+
+/** Answers until the client goes away, does not read, or asks what cannot be understood. */
+export async function serveClient(
+  client: SeqpacketSocket,
+  host: Duties,
+  { signal, deadlines }: { readonly signal: AbortSignal; readonly deadlines: Deadlines },
 ): Promise<void> {
+  const until = () => AbortSignal.any([signal, deadlines.send()]);
   while (true) {
-    const message = await client.receive(signal).catch((thrown) => {
-      if (!signal.aborted) log.warning("Lost the client", { error: describeError(thrown) });
-      return null;
-    });
+    const message = await receive(client, signal);
     if (message === null) return;
     try {
-      const request = HelperRequestSchema.safeParse(parseJson(message.bytes));
-      if (!request.success) {
+      const parsed = HelperRequestSchema.safeParse(parseJson(message.bytes));
+      if (!parsed.success) {
         log.warning("Dropped the client: its request cannot be understood");
         return;
       }
-      await answer(client, host, { ...request.data, fds: message.fds });
+      const request = { ...parsed.data, fds: message.fds };
+      const isGood = await answer(client, host, request, deadlines.answer(request.op), until);
+      if (!isGood) return;
+    } catch (thrown) {
+      if (!signal.aborted) {
+        log.warning("Dropped the client: it does not take its answers", {
+          error: describeError(thrown),
+        });
+      }
+      return;
     } finally {
       for (const fd of message.fds) closeFd(loadShim(), fd);
     }
   }
 }
 
+/** Tells a client, in answer to its first request, why there is nobody to ask. */
+export async function refuseClient(
+  client: SeqpacketSocket,
+  thrown: unknown,
+  signal: AbortSignal,
+): Promise<void> {
+  const message = await receive(client, signal);
+  if (message === null) return;
+  for (const fd of message.fds) closeFd(loadShim(), fd);
+  const request = HelperRequestSchema.safeParse(parseJson(message.bytes));
+  if (!request.success) return;
+  const { id } = request.data;
+  const until = AbortSignal.any([signal, DEADLINES.send()]);
+  await send(client, { id, error: renderError(thrown) }, [], until).catch(() => {});
+}
+
+async function receive(
+  client: SeqpacketSocket,
+  signal: AbortSignal,
+): Promise<SeqpacketMessage | null> {
+  return await client.receive(signal).catch((thrown) => {
+    if (!signal.aborted) log.warning("Lost the client", { error: describeError(thrown) });
+    return null;
+  });
+}
+
 /** A request with the descriptors that came with it; they are closed once it is answered. */
 type Received = HelperRequest & { readonly fds: readonly number[] };
 
+/**
+ * Does what is asked, and answers.
+ *
+ * @returns False when nobody knows any more how far it got: the client has to start anew.
+ * @throws OsError, or the signal's reason, when the client does not take the answer.
+ */
 async function answer(
   client: SeqpacketSocket,
-  host: Host,
+  host: Duties,
   request: Received,
-): Promise<void> {
-  const { id } = request;
+  overdue: AbortSignal,
+  until: () => AbortSignal,
+): Promise<boolean> {
+  const { id, op } = request;
+  const done = await attempt(op, () => perform(host, request), overdue);
+  if ("thrown" in done) {
+    const error = renderError(done.thrown);
+    log.warning("Refused a request", { op, code: error.code, error: error.message });
+    await send(client, { id, error }, [], until());
+    return error.code !== "helper-overdue";
+  }
+  const { value, fds, steps = [] } = done;
   try {
-    const { value, fds } = await perform(host, request);
-    try {
-      await send(client, { id, ok: value }, fds);
-    } finally {
-      for (const fd of fds) closeFd(loadShim(), fd); // The client has its own copies.
-    }
-  } catch (thrown) {
-    const error = thrown instanceof VnetError ? thrown : new VnetError("internal", String(thrown));
-    log.warning("Refused a request", { op: request.op, code: error.code, error: error.message });
-    await send(client, {
-      id,
-      error: {
-        code: error.code,
-        message: error.message,
-        hint: error.hint,
-        call: error instanceof OsError ? error.call : null,
-        errno: error instanceof OsError ? error.errno : null,
-      },
-    }, []).catch(() => {}); // A client that left needs no answer; receive() notices.
+    for (const some of portions(steps)) await send(client, { id, steps: some }, [], until());
+    await send(client, { id, ok: value }, fds, until());
+    return true;
+  } finally {
+    for (const fd of fds) closeFd(loadShim(), fd); // The client has its own copies.
   }
 }
 
+/** Waits for an act, but not for ever. It cannot be cut off: what it does afterwards, the revert waits for. */
+async function attempt(
+  op: HelperRequest["op"],
+  act: () => Promise<HostReply<unknown>>,
+  overdue: AbortSignal,
+): Promise<HostReply<unknown> | { readonly thrown: unknown }> {
+  const late = Promise.withResolvers<{ readonly thrown: unknown }>();
+  const onAbort = () => {
+    const thrown = new VnetError("helper-overdue", `The machine takes too long over "${op}"`, {
+      hint: "See what hangs (often systemd-resolved or NetworkManager), then `sudo vnet restart`",
+    });
+    late.resolve({ thrown });
+  };
+  if (overdue.aborted) onAbort();
+  overdue.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await Promise.race([act().catch((thrown) => ({ thrown })), late.promise]);
+  } finally {
+    overdue.removeEventListener("abort", onAbort);
+  }
+}
+
+function renderError(thrown: unknown): HelperError {
+  const error = thrown instanceof VnetError ? thrown : new VnetError("internal", String(thrown));
+  return {
+    code: error.code,
+    message: error.message,
+    hint: error.hint,
+    call: error instanceof OsError ? error.call : null,
+    errno: error instanceof OsError ? error.errno : null,
+  };
+}
+
 async function perform(
-  host: Host,
+  host: Duties,
   request: Received,
 ): Promise<HostReply<unknown>> {
+  const [descriptor, ...more] = request.fds;
+  const takesOne = request.op === "guard";
+  if (takesOne !== (descriptor !== undefined) || more.length > 0) {
+    const count = `${request.fds.length} descriptors came with "${request.op}"`;
+    throw new VnetError("helper-order", `Cannot do that: ${count}`);
+  }
   switch (request.op) {
     case "detect":
       return await host.detect(request);
@@ -103,19 +213,23 @@ async function perform(
     case "apply":
       return await host.apply(request);
     case "guard":
-      return host.guard(request, request.fds);
+      return host.guard(request, descriptor ?? -1);
     case "program":
       return await host.program(request);
     case "revert":
-      return { value: { steps: await host.revert() }, fds: [] };
+      return { value: {}, fds: [], steps: await host.revert() };
     default:
       return request satisfies never;
   }
 }
 
-async function tellEvent(client: SeqpacketSocket, event: HostEvent): Promise<void> {
+async function tellEvent(
+  client: SeqpacketSocket,
+  event: HostEvent,
+  signal: AbortSignal,
+): Promise<void> {
   try {
-    await send(client, render(event), []);
+    await send(client, render(event), [], AbortSignal.any([signal, DEADLINES.send()]));
   } catch (thrown) {
     log.debug("Could not tell the client of a change", { error: describeError(thrown) });
   }
@@ -147,8 +261,28 @@ async function send(
   client: SeqpacketSocket,
   reply: HelperReply,
   fds: readonly number[],
+  signal: AbortSignal,
 ): Promise<void> {
-  await client.send(new TextEncoder().encode(JSON.stringify(reply)), fds);
+  await client.send(new TextEncoder().encode(JSON.stringify(reply)), fds, signal);
+}
+
+/** What one message may carry of lines: even all zones in one line fit beside the rest. */
+const PORTION_CHARS = 100_000;
+
+/** Cuts lines into what fits a message each; a line that is longer has one for itself. */
+function* portions(lines: readonly string[]): Generator<string[]> {
+  let some: string[] = [];
+  let chars = 0;
+  for (const line of lines) {
+    if (some.length > 0 && chars + line.length > PORTION_CHARS) {
+      yield some;
+      some = [];
+      chars = 0;
+    }
+    some.push(line);
+    chars += line.length + 3;
+  }
+  if (some.length > 0) yield some;
 }
 
 function parseJson(bytes: Uint8Array): unknown {
