@@ -3,6 +3,7 @@ import { equal, match, notEqual, ok } from "node:assert/strict";
 import type { Host } from "./host.ts";
 import { story } from "./needs.ts";
 import { installPacked } from "./packed.ts";
+import { addPerson } from "./people.ts";
 import { SECOND_RANGE, SecondCluster } from "./second_cluster.ts";
 import { connect } from "./tools.ts";
 import { until } from "./wait.ts";
@@ -214,8 +215,8 @@ story("coexist: two users on one machine", async (step, lab) => {
   const { client } = world;
   const command = await installPacked(client);
   const [alice, bob] = [
-    await addUser(client, "alice", command),
-    await addUser(client, "bob", command),
+    await addPerson(client, "alice", UIDS.alice, command),
+    await addPerson(client, "bob", UIDS.bob, command),
   ];
   for (const { vnet } of [alice, bob]) await world.login(vnet);
   await alice.sudo.run(["up", "--detach"]);
@@ -273,30 +274,6 @@ story("coexist: two users on one machine", async (step, lab) => {
     match(await client.output(["cat", "/etc/resolv.conf"]), /^# resolv.conf of client\n/);
   });
 });
-
-interface Person {
-  /** As themselves, and as root by sudo. */
-  readonly vnet: Vnet;
-  readonly sudo: Vnet;
-}
-
-async function addUser(
-  host: Host,
-  name: keyof typeof UIDS,
-  command: readonly string[],
-): Promise<Person> {
-  const uid = UIDS[name];
-  await host.script(`
-    useradd --create-home --home-dir /home/${name} --uid ${uid} --shell /bin/sh ${name}
-    install -d -o ${name} -g ${name} -m 700 /run/user/${uid}
-  `);
-  const own = { HOME: `/home/${name}`, USER: name, XDG_RUNTIME_DIR: `/run/user/${uid}` };
-  const env = { SUDO_UID: `${uid}`, SUDO_GID: `${uid}`, SUDO_USER: name, USER: "root" };
-  return {
-    vnet: new Vnet(host, { command, user: name, env: own }),
-    sudo: new Vnet(host, { command, env }),
-  };
-}
 
 async function linksOf(host: Host): Promise<string> {
   const text = await host.output(["ip", "-o", "link", "show", "type", "tun"]);

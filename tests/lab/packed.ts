@@ -19,6 +19,8 @@ export async function installPacked(host: Host): Promise<readonly string[]> {
 export async function buildPacked(): Promise<string> {
   const given = Deno.env.get("VNET_BIN");
   if (given !== undefined) return given;
+  const built = here("../../dist/vnet");
+  if (await isUpToDate(built)) return built;
   say("$ deno task build");
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["task", "build"],
@@ -29,5 +31,16 @@ export async function buildPacked(): Promise<string> {
     const text = new TextDecoder();
     throw new Error(`deno task build: ${text.decode(stdout)}${text.decode(stderr)}`);
   }
-  return here("../../dist/vnet");
+  return built;
+}
+
+/** As make(1) would tell: nothing that goes into it is younger than what came out. */
+async function isUpToDate(built: string): Promise<boolean> {
+  const sources = ["main.ts", "deno.json", "deno.lock", "lib", "ffi", "scripts"];
+  const { code, stdout } = await new Deno.Command("find", {
+    args: [...sources.map((name) => here(`../../${name}`)), "-newer", built, "-print", "-quit"],
+    stdin: "null",
+    stderr: "null",
+  }).output();
+  return code === 0 && stdout.length === 0;
 }

@@ -54,9 +54,9 @@ export class SecondCluster {
   }
 
   /** Logs in on the client host. */
-  async login(): Promise<void> {
+  async login(vnet: Vnet = this.#world.vnet): Promise<void> {
     // deno-fmt-ignore
-    await this.#world.vnet.run(["login", "--proxy", "other.example.org:8443", "--user", USER,
+    await vnet.run(["login", "--proxy", "other.example.org:8443", "--user", USER,
       "--ca-pin", this.#caPin, "--password-stdin"], { stdin: `${PASSWORD}\n` });
   }
 

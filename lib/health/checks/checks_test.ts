@@ -328,9 +328,25 @@ Deno.test("checks of device, range and routes", async (t) => {
 
 Deno.test("checks of DNS", async (t) => {
   const dns = STATUS.dns!;
-  const resolved = withStatus({
-    dns: { ...dns, backend: "resolved", server: parseEndpoint("127.0.0.1:5300") },
+  ok(HEALTHY.resolvConf.kind === "measured");
+  const { value: file } = HEALTHY.resolvConf;
+  const plainFile = known({
+    ...file,
+    isOurs: false,
+    owner: "dhclient",
+    nameservers: ["192.168.1.1"],
   });
+  const resolved: Facts = {
+    ...withStatus({
+      dns: { ...dns, backend: "resolved", server: parseEndpoint("127.0.0.1:5300") },
+    }),
+    resolvConf: known({
+      ...file,
+      isOurs: false,
+      owner: null,
+      nameservers: ["127.0.0.53"],
+    }),
+  };
   await table(t, [
     ["mode none", withStatus({ dns: { ...dns, backend: "none" } }), {
       "dns.mode": /^warn nothing tells this machine.*ask 127\.0\.53\.1:53/,
@@ -366,12 +382,7 @@ Deno.test("checks of DNS", async (t) => {
     ["no nsswitch at all", { ...HEALTHY, nssHosts: known(null) }, {}],
     ["a trampled file", {
       ...HEALTHY,
-      resolvConf: known({
-        ...(HEALTHY.resolvConf as { value: object }).value,
-        isOurs: false,
-        owner: "dhclient",
-        nameservers: ["192.168.1.1"],
-      } as never),
+      resolvConf: plainFile,
       zones: zones(HIJACKED),
     }, {
       "dns.trample":
@@ -395,6 +406,33 @@ Deno.test("checks of DNS", async (t) => {
       ...resolved,
       resolvedLink: known({ ...RESOLVED, servers: [] }),
     }, { "dns.link": /^fail .*server 127\.0\.0\.1:5300/ }],
+    ["a resolved that nothing leads to", {
+      ...resolved,
+      resolvedLink: known(RESOLVED),
+      resolvConf: plainFile,
+      nssHosts: known([{ service: "files", actions: [] }, { service: "dns", actions: [] }]),
+      zones: zones(NXDOMAIN),
+    }, {
+      "dns.trample":
+        /^fail programs do not ask systemd-resolved.*nameserver 192\.168\.1\.1.*hosts files dns.*dhclient wrote \/etc\/resolv\.conf 1 min ago/,
+    }],
+    ["a resolved that only nss leads to", {
+      ...resolved,
+      resolvedLink: known(RESOLVED),
+      resolvConf: plainFile,
+      nssHosts: known([{ service: "resolve", actions: [] }, { service: "dns", actions: [] }]),
+    }, {}],
+    ["a proxy whose name is lost at resolved", {
+      ...resolved,
+      resolvedLink: known({ ...RESOLVED, dnssec: "yes" }),
+      proxies: known([{
+        profile: PROXY,
+        addresses: NXDOMAIN,
+        reached: { kind: "failed", code: "proxy-unreachable", message: "no" },
+      }]),
+    }, {
+      "dns.link": /^fail/,
+    }],
     ["a resolved that does not run", { ...resolved, resolvedLink: known(null) }, {
       "dns.link": /^fail systemd-resolved does not run.*systemctl restart systemd-resolved/,
     }],

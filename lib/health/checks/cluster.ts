@@ -11,8 +11,10 @@ import {
   type Judgement,
   ok,
   seen,
+  skip,
   warn,
 } from "../finding.ts";
+import { isLinkBroken } from "./resolver.ts";
 
 const HOUR_MS = 3_600_000;
 /** Certificates are judged by this clock; the cluster allows itself a minute. */
@@ -100,6 +102,10 @@ function judgeProxy(proxy: ProxyFacts, facts: Facts): readonly Judgement[] {
       fix: advice("Ask the cluster's administrator to list this name under proxy public_addr"),
       blocks: false,
     });
+  }
+  if (reached.kind === "failed" && addresses.kind !== "addresses" && isLinkBroken(facts)) {
+    // It lies on the apex of a zone, so systemd-resolved asks vnet about it, too.
+    return skip("its name does not resolve because of dns.link", { of: profile, evidence });
   }
   if (reached.kind === "failed") {
     return fail(reached.message, {

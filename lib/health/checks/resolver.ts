@@ -7,6 +7,7 @@ import {
   advice,
   type Check,
   command,
+  type Evidence,
   fail,
   type Fix,
   judged,
@@ -16,12 +17,15 @@ import {
   warn,
 } from "../finding.ts";
 import { describeOutcome, isAnswer } from "../outcome.ts";
-import { NOT_UP, whenUp } from "../running.ts";
+import { NOT_UP, statusOf, whenUp } from "../running.ts";
 
 const RESTART = command("sudo vnet restart");
 
 /** Back ends where resolv.conf itself must name our server. */
 const BY_FILE: readonly string[] = ["direct", "openresolv", "debian-resolvconf"];
+
+/** systemd-resolved's own listeners. */
+const STUBS: readonly string[] = ["127.0.0.53", "127.0.0.54"];
 
 const nss: Check = {
   id: "dns.nss",
@@ -52,10 +56,35 @@ const trample: Check = {
   judge: (facts) =>
     whenUp(facts, ({ dns }) => {
       if (dns === null) return NOT_UP;
+      if (dns.backend === "resolved") {
+        return judged(facts.resolvConf, (file) => judgeStub(file, facts));
+      }
       if (!BY_FILE.includes(dns.backend)) return [];
       return judged(facts.resolvConf, (file) => judgeFile(file, dns, facts.nowMs));
     }),
 };
+
+/** Programs find systemd-resolved by its stub in resolv.conf, or by the C library's nss-resolve. */
+function judgeStub(file: ResolvConfFacts, facts: Facts): readonly Judgement[] {
+  const sources = facts.nssHosts.kind === "measured" ? facts.nssHosts.value : null;
+  const [first] = file.nameservers;
+  if (first !== undefined && STUBS.includes(first)) return ok(`${file.path} asks systemd-resolved`);
+  if (sources !== null && resolveComesBeforeDns(sources)) {
+    return ok("nsswitch.conf asks systemd-resolved");
+  }
+  return fail("programs do not ask systemd-resolved any more", {
+    evidence: [
+      seen(file.path, first === undefined ? `no nameserver (${file.kind})` : `nameserver ${first}`),
+      seen("hosts", sources?.map(({ service }) => service).join(" ") ?? "not set"),
+    ],
+    cause: `${file.owner ?? "another program"} wrote ${file.path}${since(file, facts.nowMs)}`,
+    fix: RESTART,
+  });
+}
+
+function since({ modifiedMs }: ResolvConfFacts, nowMs: number): string {
+  return modifiedMs === null ? "" : ` ${formatMs(nowMs - modifiedMs)} ago`;
+}
 
 function judgeFile(
   file: ResolvConfFacts,
@@ -70,10 +99,9 @@ function judgeFile(
     seen("wanted", `nameserver ${ours}`),
     seen("found", first === undefined ? `no nameserver (${file.kind})` : `nameserver ${first}`),
   ];
-  const when = file.modifiedMs === null ? "" : ` ${formatMs(nowMs - file.modifiedMs)} ago`;
   return fail(`${file.path} was changed under vnet`, {
     evidence,
-    cause: `${file.owner ?? "another program"} wrote it${when}, and goes on doing so`,
+    cause: `${file.owner ?? "another program"} wrote it${since(file, nowMs)}, and goes on doing so`,
     fix: RESTART,
   });
 }
@@ -96,10 +124,21 @@ const GONE = fail("systemd-resolved does not run: no name resolves", {
   fix: command("sudo systemctl restart systemd-resolved"),
 });
 
-function judgeLink(found: ResolvedLinkFacts, { zones, server }: DnsStatus): readonly Judgement[] {
+/** Tells whether the zones, and with them the names of their proxies, get lost at systemd-resolved. */
+export function isLinkBroken(facts: Facts): boolean {
+  const dns = statusOf(facts)?.dns;
+  if (dns?.backend !== "resolved" || facts.resolvedLink.kind === "unknown") return false;
+  const { value } = facts.resolvedLink;
+  return value === null || wrongSettings(value, dns).length > 0;
+}
+
+function wrongSettings(
+  found: ResolvedLinkFacts,
+  { zones, server }: DnsStatus,
+): readonly Evidence[] {
   const has = (zone: string) =>
     found.domains.some(({ name, routeOnly }) => routeOnly && name === zone);
-  const wrong = [
+  return [
     ...zones.filter((zone) => !has(zone)).map((zone) => seen("missing", `~${zone}`)),
     ...found.servers.some((one) => formatEndpoint(one) === formatEndpoint(server))
       ? []
@@ -108,6 +147,11 @@ function judgeLink(found: ResolvedLinkFacts, { zones, server }: DnsStatus): read
     ...isOn(found.dnssec) ? [seen("wrong", `DNSSEC is ${found.dnssec}`)] : [],
     ...isOn(found.dnsOverTls) ? [seen("wrong", `DNSOverTLS is ${found.dnsOverTls}`)] : [],
   ];
+}
+
+function judgeLink(found: ResolvedLinkFacts, dns: DnsStatus): readonly Judgement[] {
+  const { zones } = dns;
+  const wrong = wrongSettings(found, dns);
   if (wrong.length > 0) {
     return fail("vnet's link is not set as it was", {
       evidence: wrong,

@@ -38,4 +38,6 @@ export interface Place {
   readonly paths: Paths;
   readonly disk: Disk;
   readonly journal: Journal;
+  /** The name of a link; `null` when there is none of that number. Default: the kernel's word. */
+  readonly linkName?: (ifindex: number) => string | null;
 }

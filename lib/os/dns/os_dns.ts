@@ -11,6 +11,7 @@ import { detect, FALLBACK_WARNING } from "./detect.ts";
 import { DirectBackend } from "./direct.ts";
 import { Disk, type StepHook } from "./disk.ts";
 import { gather } from "./gather.ts";
+import { inUse } from "./in_use.ts";
 import { Journal } from "./journal.ts";
 import { type Paths, SYSTEM_PATHS } from "./paths.ts";
 import { repairIn } from "./repair.ts";
@@ -32,6 +33,7 @@ export interface OsDnsOptions {
   readonly paths?: Partial<Paths>;
   /** Called before every act on the disk: where a test ends the process. */
   readonly onStep?: StepHook;
+  readonly linkName?: Place["linkName"];
 }
 
 /** What is in force. */
@@ -74,7 +76,8 @@ export class OsDns implements AsyncDisposable {
     const disk = new Disk(options.onStep);
     // Owned for the repair only: a back end that outlives us owns it again.
     using journal = new Journal(options.journalDir, disk);
-    const place = { paths, disk, journal };
+    const { linkName } = options;
+    const place = { paths, disk, journal, ...(linkName === undefined ? {} : { linkName }) };
     return new OsDns(place, await repairIn(place, "own-crash"));
   }
 
@@ -182,7 +185,9 @@ export class OsDns implements AsyncDisposable {
     const choice = await this.#detect(mode);
     const backend = backendFor(this.#place, choice, request);
     const outlivesUs = choice.backend !== "resolved" && choice.backend !== "none";
-    if (outlivesUs && !await this.#place.journal.own()) throw inUse();
+    if (outlivesUs && !await this.#place.journal.own()) {
+      throw inUse("change the host's DNS: another vnet has it in its hands", "flock");
+    }
     return {
       ...{ mode, choice, backend, request },
       upstreams: null,
@@ -260,16 +265,4 @@ async function applyBackend(active: Active): Promise<Applied> {
 
 function isSameKind(active: Active, request: OsDnsRequest): boolean {
   return active.mode === request.mode && active.request.ifindex === request.ifindex;
-}
-
-function inUse(): OsError {
-  return new OsError(
-    "dns-in-use",
-    "Cannot change the host's DNS: another vnet has it in its hands",
-    {
-      call: "flock",
-      errno: "EWOULDBLOCK",
-      hint: "Stop the other one with `vnet down`, or use DNS mode none",
-    },
-  );
 }

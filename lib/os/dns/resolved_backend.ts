@@ -7,6 +7,9 @@ import { parseResolvConf } from "../../dns/mod.ts";
 import type { Backend, Condition, Place } from "./backend.ts";
 import { followBus } from "./bus_follow.ts";
 import { Dbus } from "./dbus.ts";
+import { linkName } from "../netlink.ts";
+import { loadShim } from "../shim.ts";
+import { inUse } from "./in_use.ts";
 import { RESOLVED } from "./names.ts";
 import {
   applyResolved,
@@ -23,6 +26,9 @@ import {
 import type { OsDnsRequest, Upstreams } from "./types.ts";
 import { isOwn, nameserver, upstreamsOf } from "./upstreams.ts";
 
+/** What the helper calls its links. */
+const VNET_LINK = /^vnet\d+$/;
+
 export class ResolvedBackend implements Backend {
   readonly kind = "resolved";
   readonly #place: Place;
@@ -37,8 +43,11 @@ export class ResolvedBackend implements Backend {
     return Promise.resolve(planResolved(request));
   }
 
+  /** @throws OsError `dns-in-use` when another vnet has one of the zones */
   async apply(request: OsDnsRequest): Promise<void> {
     await using bus = await this.#connect();
+    // What cannot be asked cannot be set either, and says so itself.
+    this.#refuseTaken(await resolvedDomains(bus).catch(() => []), request);
     this.#isRestarted = false;
     await applyResolved(bus, request);
   }
@@ -113,6 +122,16 @@ export class ResolvedBackend implements Backend {
     return general.length > 0 ? general : others;
   }
 
+  /** Of two links with one zone either may answer, with addresses that the other's owner cannot use. */
+  #refuseTaken(domains: readonly ResolvedDomain[], request: OsDnsRequest): void {
+    const nameOf = this.#place.linkName ?? kernelsName;
+    for (const { domain, ifindex } of rivalsOf(domains, request)) {
+      const link = nameOf(ifindex);
+      if (link === null || !VNET_LINK.test(link)) continue;
+      throw inUse(`claim zone "${domain}": another vnet has it on "${link}"`, "SetLinkDomains");
+    }
+  }
+
   async #uplinkFile() {
     const text = await Deno.readTextFile(this.#place.paths.resolvedUplinks).catch(() => "");
     return parseResolvConf(text).addresses.map(nameserver);
@@ -125,9 +144,21 @@ export class ResolvedBackend implements Backend {
 
 /** The same domain on two links is asked on both, and the first answer wins. */
 function rivalWarnings(domains: readonly ResolvedDomain[], request: OsDnsRequest): string[] {
-  return domains
-    .filter((row) => row.ifindex !== request.ifindex && request.zones.includes(row.domain))
-    .map((row) =>
-      `zone "${row.domain}" is claimed by interface ${row.ifindex} as well: either may answer`
-    );
+  return rivalsOf(domains, request).map((row) =>
+    `zone "${row.domain}" is claimed by interface ${row.ifindex} as well: either may answer`
+  );
+}
+
+function rivalsOf(domains: readonly ResolvedDomain[], request: OsDnsRequest): ResolvedDomain[] {
+  return domains.filter((row) =>
+    row.ifindex !== request.ifindex && request.zones.includes(row.domain)
+  );
+}
+
+function kernelsName(ifindex: number): string | null {
+  try {
+    return ifindex === 0 ? null : linkName(loadShim(), ifindex);
+  } catch {
+    return null; // it went away while we looked
+  }
 }

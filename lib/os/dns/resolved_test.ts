@@ -14,6 +14,7 @@ const REQUEST: OsDnsRequest = {
 };
 
 const AF_INET = 2;
+const OTHER_VNET = 8;
 const UPLINK = [2, AF_INET, Uint8Array.of(10, 0, 0, 1), 0, ""];
 const lack = await missing("dbus-daemon", "dbus-daemon");
 
@@ -34,7 +35,8 @@ function onBus(
       await using bus = await startBus(root);
       await using fake = await FakeResolved.start({ ...options, socket: bus.socket });
       const paths = { ...pathsBelow(root), busSocket: bus.socket };
-      await using dns = await OsDns.open({ journalDir: `${root}/journal`, paths });
+      const linkName = (ifindex: number) => ifindex === OTHER_VNET ? "vnet1" : `eth${ifindex}`;
+      await using dns = await OsDns.open({ journalDir: `${root}/journal`, paths, linkName });
       await test(dns, fake, bus.socket, root);
     },
   });
@@ -162,6 +164,26 @@ onBus("resolved: what is undone comes back, and upstreams are told", {
   }
   end.abort();
   await watch;
+});
+
+onBus("resolved: a zone that another vnet has is left to it; anybody else's claim is only told", {
+  servers: [UPLINK],
+}, async (dns, fake) => {
+  const [zone] = REQUEST.zones;
+  const claim = { servers: [], domains: [[zone ?? "", true]], switches: new Map() };
+  fake.links.set(3, claim);
+  match((await dns.apply(REQUEST)).warnings.join(), /claimed by interface 3 as well/);
+  await dns.revert();
+  fake.links.set(OTHER_VNET, claim);
+  await rejects(dns.apply(REQUEST), (error: OsError) => {
+    deepEqual([error.code, error.hint !== null], ["dns-in-use", true]);
+    match(error.message, /zone "corp\.example\.com": another vnet has it on "vnet1"/);
+    return true;
+  });
+  deepEqual([...fake.links.keys()], [3, OTHER_VNET]);
+  await dns.apply({ ...REQUEST, zones: ["lab.example.com"] });
+  await rejects(dns.apply(REQUEST), (error: OsError) => error.code === "dns-in-use");
+  deepEqual(fake.links.get(7)?.domains, [["lab.example.com", true]]);
 });
 
 onBus("readResolvedLink() tells a link's settings, and who else claims its zones", {
