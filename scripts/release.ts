@@ -1,6 +1,6 @@
 /**
- * Makes what is published, in dist/release/ (`deno task release`): the archive, the Debian package, the bill of
- * materials and SHA256SUMS. Builds dist/vnet first. Linux with dpkg and tar; most of the time goes into xz.
+ * Makes what is published, in dist/release/ (`deno task release`): the archive, the Debian package, the npm package
+ * of the library, the bill of materials and SHA256SUMS. Builds dist/vnet first. Linux with dpkg and tar; most of the time goes into xz.
  *
  *   deno task release
  *   deno task release --form packed     as in build.ts
@@ -12,6 +12,7 @@ import { parseArgs } from "node:util";
 import { VERSION } from "../lib/version.ts";
 import { BuildError, root } from "./pack/mod.ts";
 import { deno } from "./pack/run.ts";
+import { packLibrary, tarballName } from "./npm/library.ts";
 import { makeArchive } from "./release/archive.ts";
 import { buildDeb } from "./release/deb.ts";
 import { layOutDebian, MAINTAINER } from "./release/debian.ts";
@@ -42,8 +43,12 @@ async function release(form: string): Promise<void> {
   await Deno.writeTextFile(`${out}/${bill}`, gathered.sbom);
   const deb = await packageDebian(gathered, out);
 
+  const library = tarballName({ version: VERSION, timeMs });
+  console.error(`Packing ${library}`);
+  await Deno.writeFile(`${out}/${library}`, await packLibrary({ version: VERSION, timeMs }));
+
   const sums: string[] = [];
-  for (const file of [archive, deb, bill]) {
+  for (const file of [archive, deb, bill, library]) {
     sums.push(`${sha256(await Deno.readFile(`${out}/${file}`))}  ${file}\n`);
   }
   await Deno.writeTextFile(`${out}/SHA256SUMS`, sums.join(""));

@@ -60,7 +60,7 @@ export function sha256(bytes: Uint8Array): string {
 }
 
 /** When the commit was made; outside git the epoch, so that two releases of one tree still agree. */
-async function commitTimeMs(): Promise<number> {
+export async function commitTimeMs(): Promise<number> {
   const { success, stdout } = await new Deno.Command("git", {
     args: ["log", "-1", "--format=%ct"],
     cwd: root,
