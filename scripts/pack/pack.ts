@@ -60,10 +60,11 @@ const ARGS: readonly string[] = [
 /**
  * The environment while the runtime starts; boot.ts gives the user's back. The runtime's caches would be files
  * outside our own state: a folder that cannot exist keeps it from writing. In the home folder it would read
- * .npmrc, and not start if that is broken.
+ * .npmrc, and not start if that is broken. On a terminal it would complain about the caches.
  */
 const ENV: readonly string[] = [
   "DENO_DIR=/dev/null/vnet",
+  "DENO_LOG=error,deno::cache=off",
   "DENO_NO_UPDATE_CHECK=1",
   "HOME=/nonexistent",
 ];

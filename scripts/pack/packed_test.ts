@@ -87,6 +87,13 @@ Deno.test("a packed program carries everything it needs", (t) =>
     for (const [name, value, want] of rows) await t.step(name, () => deepEqual(value, want));
   }));
 
+Deno.test("a packed program says nothing of its own on a terminal", () =>
+  withApp(async (app) => {
+    const terminal = ["--quiet", "--return", "--command", `${app} child`, "/dev/null"];
+    const { code, stdout } = await run("script", terminal, { stdin: "null" });
+    deepEqual([code, stdout], [7, "[]\r\n"]);
+  }));
+
 Deno.test("a packed program ends as it is told", (t) =>
   withApp(async (app) => {
     await t.step("with its own status", async () => equal((await run(app, ["child"])).code, 7));
