@@ -24,7 +24,7 @@ const DEFAULT_PORT = 443;
 export interface LoginOptions {
   readonly proxy: Profile["proxy"];
   readonly user: string;
-  /** `sha256:…` of the cluster's host CA; `null` trusts the public authorities. */
+  /** `sha256:…` of the cluster's host CA; `null` goes by an earlier login's, or else by the public authorities. */
   readonly caPin: string | null;
   readonly ttlMs: number | null;
   readonly configDir: string;
@@ -49,9 +49,11 @@ export function parseProxy(text: string): Profile["proxy"] {
  * @throws AuthError `login-failed`, `ca-pin-mismatch`, `proxy-untrusted` …; NetworkError `proxy-unreachable` …
  */
 export async function login(options: LoginOptions): Promise<Profile> {
+  const store = new ProfileStore(options.configDir);
+  const caPin = options.caPin ?? (await store.find(options.proxy))?.caPin ?? null;
   using http = new HttpClient({
     server: options.proxy,
-    trust: firstTrust(options.caPin),
+    trust: firstTrust(caPin),
     identity: null,
   });
   const ask = <T>(path: string, schema: z.ZodType<T>, body?: unknown) =>
@@ -78,10 +80,10 @@ export async function login(options: LoginOptions): Promise<Profile> {
     certificatePem: finished.certificate,
     privateKeyPem: keys.privateKeyPem,
     hostCaPems: finished.trust.host_cas,
-    caPin: options.caPin,
+    caPin,
     expiresMs: Date.parse(finished.expires),
   };
-  await new ProfileStore(options.configDir).save(profile);
+  await store.save(profile);
   return profile;
 }
 

@@ -52,6 +52,13 @@ export class ProfileStore {
     return profiles.sort((a, b) => profileName(a.proxy) < profileName(b.proxy) ? -1 : 1);
   }
 
+  /** Reads the profile of one proxy. @returns `null` if there is none. */
+  async find(proxy: Profile["proxy"]): Promise<Profile | null> {
+    const path = this.#path(proxy);
+    const file = path.slice(this.#dir.length + 1);
+    return (await listFiles(this.#dir)).includes(file) ? await this.#read(file) : null;
+  }
+
   async save(profile: Profile): Promise<void> {
     await Deno.mkdir(this.#dir, { recursive: true, mode: 0o700 });
     const text = JSON.stringify(

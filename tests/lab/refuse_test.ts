@@ -53,6 +53,10 @@ story("refuse: what cannot work says why and what helps", async (step, lab) => {
 
   await world.login();
 
+  await step("another login to the same proxy goes by the pin it was given", async () => {
+    await vnet.run(login, { stdin });
+  });
+
   await step("up with a device name that somebody else has", async () => {
     const holder = client.spawn(["socat", "TUN,tun-name=vnet0,iff-up", "EXEC:cat"]);
     await until("vnet0 is there", 2_000, () => linkExists(client.pid, "vnet0"));
