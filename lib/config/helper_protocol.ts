@@ -5,6 +5,7 @@
  * @module
  */
 import { z } from "zod";
+import { MAX_ZONES } from "./zone_claims.ts";
 
 export const HELPER_PROTOCOL = 3;
 
@@ -46,7 +47,7 @@ const DnsSchema = z.object({
     address: ipv4.refine((text) => text.startsWith("127."), "a loopback address"),
     port,
   }),
-  zones: z.array(zone).max(1024),
+  zones: z.array(zone).max(MAX_ZONES),
 });
 
 export const HelperRequestSchema = z.discriminatedUnion("op", [

@@ -13,8 +13,6 @@ export {
   allowsPort,
   type AppTarget,
   compilePlan,
-  isEverybodys,
-  isPublicSuffix,
   type Plan,
   type PlanSource,
   type PlanWarning,
@@ -62,3 +60,4 @@ export {
   type SecondFactor,
   type ServerConfig,
 } from "./service_file.ts";
+export { isEverybodys, isPublicSuffix, MAX_ZONES } from "./zone_claims.ts";

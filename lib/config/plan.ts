@@ -5,10 +5,10 @@
  * @module
  */
 import { formatPrefix, overlaps, parsePrefix, type Prefix } from "../ip/mod.ts";
-import { type DomainName, parseDomainName } from "../dns/mod.ts";
-import { getPublicSuffix } from "tldts";
+import type { DomainName } from "../dns/mod.ts";
 import type { App, ClusterConfig } from "./api.ts";
 import { compilePorts, portAllowed, type PortRange } from "./port.ts";
+import { claimsOf, clustersOf, grantZones, hostOf, tryParseName } from "./zone_claims.ts";
 
 /** One login's view of its cluster. */
 export interface PlanSource {
@@ -44,6 +44,7 @@ export interface AppTarget {
 export interface PlanWarning {
   readonly code:
     | "zone-refused"
+    | "zone-limit"
     | "name-invalid"
     | "name-outside-zones"
     | "name-taken"
@@ -69,15 +70,6 @@ export interface Plan {
 /** With the value "off", requests to the app may name any host: for forward proxies and catch-all servers. */
 const HOST_GUARD_LABEL = "vnet/host-guard";
 
-/** Zones that are never one cluster's to claim, whoever says so. */
-const RESERVED_ZONES: readonly string[] = [
-  "local",
-  "localhost",
-  "in-addr.arpa",
-  "ip6.arpa",
-  "onion",
-];
-
 const DEFAULT_RANGE = "100.64.0.0/10";
 
 /** How many ranges one machine routes; clusters beyond that share the first. */
@@ -91,9 +83,10 @@ export function compilePlan(sources: readonly PlanSource[], wishes: PlanWishes):
   const excluded = new Set<DomainName>();
   const ranges: Prefix[] = [];
   const targets = new Map<DomainName, AppTarget>();
+  const granted = grantZones(ordered, warnings);
   const place = (range: Prefix) => wishes.places?.get(formatPrefix(range)) ?? range;
   for (const source of ordered) {
-    collectZones(source, zones, excluded, warnings);
+    collectZones(source, granted, zones, excluded);
     const rangeOf = collectRanges(source, wishes, ranges, warnings);
     const placeOf = (cluster: string) => place(rangeOf(cluster));
     collectTargets(source, zones, excluded, placeOf, targets, warnings);
@@ -117,59 +110,20 @@ export function renderPorts(ports: readonly PortRange[]): string[] {
   return ports.map(({ first, last }) => first === last ? `${first}` : `${first}-${last}`);
 }
 
+/** Adds what this source claims: its apps' names may lie there, and in what sources before it claim. */
 function collectZones(
   source: PlanSource,
+  granted: ReadonlySet<DomainName>,
   zones: Set<DomainName>,
   excluded: Set<DomainName>,
-  warnings: PlanWarning[],
 ): void {
-  const { config } = source;
-  const clusters = [config, ...config.leaf_clusters];
-  const proxies = [
-    source.proxyHost,
-    ...clusters.flatMap((cluster) => cluster.proxy_public_addrs.map(hostOf)),
-  ];
-  for (const host of proxies) {
+  const hosts = clustersOf(source).flatMap((cluster) => cluster.proxy_public_addrs.map(hostOf));
+  // A proxy that goes by its address has no names below it.
+  for (const host of [source.proxyHost, ...hosts]) {
     const name = tryParseName(host);
-    if (name === null) continue; // A proxy that goes by its address has no names below it.
-    excluded.add(name);
-    addZone(name, zones, warnings);
+    if (name !== null) excluded.add(name);
   }
-  for (const cluster of clusters) {
-    for (const { suffix } of cluster.vnet_config.custom_dns_zones) {
-      const name = tryParseName(suffix);
-      if (name !== null) addZone(name, zones, warnings);
-      else {
-        warnings.push({
-          code: "zone-refused",
-          message: `Cluster "${cluster.cluster_name}" claims "${suffix}", which is no domain name`,
-        });
-      }
-    }
-  }
-}
-
-function addZone(zone: DomainName, zones: Set<DomainName>, warnings: PlanWarning[]): void {
-  if (zones.has(zone)) return;
-  if (isEverybodys(zone)) {
-    warnings.push({
-      code: "zone-refused",
-      message: `Zone "${zone}" is not claimed: it belongs to everybody`,
-    });
-    return;
-  }
-  zones.add(zone);
-}
-
-/** Tells whether a zone may not be claimed by anybody, whoever says so. */
-export function isEverybodys(zone: string): boolean {
-  return isPublicSuffix(zone) ||
-    RESERVED_ZONES.some((name) => zone === name || zone.endsWith(`.${name}`));
-}
-
-/** Single labels count as public: no cluster may claim a whole top-level domain. */
-export function isPublicSuffix(zone: string): boolean {
-  return !zone.includes(".") || getPublicSuffix(zone, { allowPrivateDomains: false }) === zone;
+  for (const { zone } of claimsOf(source, []).flat()) if (granted.has(zone)) zones.add(zone);
 }
 
 function collectRanges(
@@ -303,20 +257,6 @@ function describeRefusal(code: PlanWarning["code"], app: App, address: string): 
     default:
       return `${what}, which is another's already`;
   }
-}
-
-function tryParseName(text: string): DomainName | null {
-  if (/^[0-9.]+$/.test(text) || text.includes(":")) return null;
-  try {
-    return parseDomainName(text);
-  } catch {
-    return null;
-  }
-}
-
-/** Cuts the port off `host[:port]`. */
-function hostOf(address: string): string {
-  return address.startsWith("[") ? address : address.replace(/:[0-9]+$/, "");
 }
 
 function compareText(a: string, b: string): number {

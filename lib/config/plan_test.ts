@@ -1,8 +1,10 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepEqual, equal, ok } from "node:assert/strict";
 import fc from "fast-check";
 import { formatPrefix, overlaps, parsePrefix } from "../ip/mod.ts";
 import type { App, ClusterConfig } from "./api.ts";
-import { allowsPort, compilePlan, isPublicSuffix, type PlanSource, renderPorts } from "./plan.ts";
+import { HELPER_PROTOCOL, HelperRequestSchema } from "./helper_protocol.ts";
+import { allowsPort, compilePlan, type PlanSource, renderPorts } from "./plan.ts";
+import { isPublicSuffix, MAX_ZONES } from "./zone_claims.ts";
 
 function cluster(name: string, options: Partial<ClusterConfig> = {}): ClusterConfig {
   return {
@@ -239,4 +241,81 @@ function maskedPrefix(text: string, length: number) {
   const masked = Math.floor(value / 2 ** (32 - length)) * 2 ** (32 - length);
   const octets = [24, 16, 8, 0].map((shift) => Math.floor(masked / 2 ** shift) % 256);
   return parsePrefix(`${octets.join(".")}/${length}`);
+}
+
+function withZones(name: string, count: number, rest: Partial<ClusterConfig> = {}): PlanSource {
+  const zones = Array.from({ length: count }, (_, n) => ({ suffix: `z${n}.${name}.test` }));
+  const config = cluster(name, {
+    vnet_config: { ipv4_cidr_range: "100.64.0.0/10", custom_dns_zones: zones },
+    ...rest,
+  });
+  return source({ profile: name, proxyHost: name, config });
+}
+
+Deno.test("compilePlan() claims 500 zones, each login's in turn, and says whose it leaves out", () => {
+  const leafs = Array.from({ length: 4 }, (_, n) => {
+    const { config } = withZones(`leaf${n}.example.com`, 200);
+    return { ...config, leaf_clusters: undefined };
+  });
+  const plan = compilePlan([
+    withZones("a.example.com", 200, { leaf_clusters: leafs }),
+    withZones("b.example.com", 256),
+    withZones("small.example.com", 3),
+  ], { range: null });
+  equal(plan.zones.length, MAX_ZONES);
+  const claimed = (end: string) => plan.zones.filter((zone) => zone.endsWith(end)).length;
+  equal(claimed("small.example.com.test") + claimed("small.example.com"), 4);
+  // One login is as good as another; its own clusters share what it has.
+  deepEqual([claimed("b.example.com.test"), claimed("a.example.com.test")], [247, 48]);
+  const left = plan.warnings.filter(({ code }) => code === "zone-limit");
+  deepEqual(left.map(({ message }) => message.split('"')[1]), [
+    "a.example.com",
+    "b.example.com",
+    "leaf0.example.com",
+    "leaf1.example.com",
+    "leaf2.example.com",
+    "leaf3.example.com",
+  ]);
+  equal(
+    left[1]?.message,
+    'Cluster "b.example.com" claims more zones than fit: "z247.b.example.com.test", ' +
+      '"z248.b.example.com.test", "z249.b.example.com.test" and 6 more are left out, ' +
+      "as this machine takes 500",
+  );
+});
+
+Deno.test("the zones of any plan pass to the helper, in one message", () => {
+  const label = fc.stringMatching(/^[a-zA-Z0-9_-]{1,63}$/);
+  const name = fc.array(label, { minLength: 1, maxLength: 5 }).map((labels) => labels.join("."));
+  fc.assert(fc.property(fc.array(name, { maxLength: 20 }), (suffixes) => {
+    const config = cluster("prod.example.com", {
+      vnet_config: {
+        ipv4_cidr_range: "100.64.0.0/10",
+        custom_dns_zones: suffixes.map((suffix) => ({ suffix })),
+      },
+    });
+    const { zones } = compilePlan([source({ config })], { range: null });
+    const parsed = HelperRequestSchema.safeParse(applyRequest(zones));
+    equal(parsed.success, true, JSON.stringify(parsed.error?.issues));
+  }));
+  const longest = Array.from(
+    { length: MAX_ZONES },
+    () => `${"a".repeat(63)}.`.repeat(4).slice(0, 253),
+  );
+  const request = applyRequest(longest);
+  equal(HelperRequestSchema.safeParse(request).success, true);
+  ok(JSON.stringify(request).length <= MESSAGE_BYTES);
+});
+
+/** What one message of the helper's socket holds; lib/os has it as `MESSAGE_LIMIT_BYTES`. */
+const MESSAGE_BYTES = 128 * 1024;
+
+function applyRequest(zones: readonly string[]): unknown {
+  return {
+    v: HELPER_PROTOCOL,
+    id: 0xffff_ffff,
+    op: "apply",
+    routes: Array.from({ length: 32 }, () => "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128"),
+    dns: { mode: "resolved", server: { address: "127.0.53.254", port: 65_535 }, zones },
+  };
 }

@@ -142,17 +142,35 @@ export class ResolvedBackend implements Backend {
   }
 }
 
+const NAMED_RIVALS = 3;
+
 /** The same domain on two links is asked on both, and the first answer wins. */
-function rivalWarnings(domains: readonly ResolvedDomain[], request: OsDnsRequest): string[] {
-  return rivalsOf(domains, request).map((row) =>
-    `zone "${row.domain}" is claimed by interface ${row.ifindex} as well: either may answer`
-  );
+export function rivalWarnings(
+  domains: readonly ResolvedDomain[],
+  request: Pick<OsDnsRequest, "ifindex" | "zones">,
+): string[] {
+  const rivals = new Map<number, string[]>();
+  for (const { ifindex, domain } of rivalsOf(domains, request)) {
+    rivals.set(ifindex, [...rivals.get(ifindex) ?? [], `"${domain}"`]);
+  }
+  return [...rivals].map(([ifindex, zones]) => {
+    const named = zones.slice(0, NAMED_RIVALS).join(", ");
+    const more = zones.length - NAMED_RIVALS;
+    const which = more > 0
+      ? `zones ${named} and ${more} more are`
+      : zones.length === 1
+      ? `zone ${named} is`
+      : `zones ${named} are`;
+    return `${which} claimed by interface ${ifindex} as well: either may answer`;
+  });
 }
 
-function rivalsOf(domains: readonly ResolvedDomain[], request: OsDnsRequest): ResolvedDomain[] {
-  return domains.filter((row) =>
-    row.ifindex !== request.ifindex && request.zones.includes(row.domain)
-  );
+function rivalsOf(
+  domains: readonly ResolvedDomain[],
+  request: Pick<OsDnsRequest, "ifindex" | "zones">,
+): ResolvedDomain[] {
+  const wanted = new Set(request.zones);
+  return domains.filter(({ ifindex, domain }) => ifindex !== request.ifindex && wanted.has(domain));
 }
 
 function kernelsName(ifindex: number): string | null {
