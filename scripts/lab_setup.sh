@@ -13,7 +13,7 @@ PACKAGES=(
   postgresql-client curl redis-tools dnsutils libc-bin iperf3 faketime
   gcc libc6-dev
   groff-base man-db
-  knot-dnsutils ldnsutils musl-tools dnsperf unbound
+  knot-dnsutils ldnsutils musl-tools dnsperf unbound chromium
 )
 
 complain() {

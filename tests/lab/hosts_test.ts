@@ -5,17 +5,11 @@ import { deepEqual, equal, match } from "node:assert/strict";
 import { examine, find } from "./doctor.ts";
 import type { Host } from "./host.ts";
 import type { Lab } from "./lab.ts";
+import { HOST_KINDS, HOST_PACKAGES, type HostKind } from "./kinds.ts";
 import { story } from "./needs.ts";
 import { fetchPackages } from "./packages.ts";
 import { here } from "./paths.ts";
-import {
-  MANAGER_PACKAGES,
-  RESOLVED_PACKAGES,
-  startNetworkd,
-  startNetworkManager,
-  startResolvconf,
-  startResolved,
-} from "./resolvers.ts";
+import { startNetworkd, startResolved } from "./resolvers.ts";
 import { difference, everything } from "./traces.ts";
 import { type Status, Vnet, vnetCommand } from "./vnet.ts";
 import { until } from "./wait.ts";
@@ -24,12 +18,7 @@ import { openLanHost, World } from "./world.ts";
 const ZONES = ["company.test", "vnet.example.com"];
 
 /** A kind of host, and what is special about vnet there. */
-interface Kind {
-  readonly name: string;
-  readonly backend: string;
-  readonly prepare: (lab: Lab, host: Host) => Promise<unknown>;
-  /** What the host's own resolver keeps of a link or a record that came and went: its business, not ours. */
-  readonly keeps?: RegExp;
+interface Kind extends HostKind {
   /** Goes before every command. */
   readonly prefix?: readonly string[];
   /** What `vnet doctor` warns of there. */
@@ -39,7 +28,7 @@ interface Kind {
 const STRICT = "DNSSEC=yes\\nDNSOverTLS=yes\\n";
 
 const KINDS: readonly Kind[] = [
-  { name: "resolved", backend: "resolved", prepare: (lab, host) => startResolved(lab, host) },
+  ...HOST_KINDS,
   {
     name: "strict",
     backend: "resolved",
@@ -52,38 +41,6 @@ const KINDS: readonly Kind[] = [
       await startResolved(lab, host);
       await startNetworkd(lab, host);
     },
-  },
-  {
-    name: "nm-default",
-    backend: "direct",
-    prepare: (lab, host) => startNetworkManager(lab, host, "default"),
-    keeps: /^[+-] \/run\/NetworkManager\/devices\/\d+ /,
-  },
-  {
-    name: "nm-dnsmasq",
-    backend: "nm-dnsmasq",
-    prepare: (lab, host) => startNetworkManager(lab, host, "dnsmasq"),
-    keeps: /^[+-] \/run\/NetworkManager\/(devices\/\d+|dnsmasq\.pid) /,
-  },
-  {
-    name: "openresolv",
-    backend: "openresolv",
-    prepare: (lab, host) => startResolvconf(lab, host, "openresolv"),
-    keeps: /^\+ \/run\/resolvconf\/exclusive folder /,
-  },
-  {
-    name: "debian",
-    backend: "debian-resolvconf",
-    prepare: (lab, host) => startResolvconf(lab, host, "resolvconf"),
-  },
-  {
-    name: "container",
-    backend: "direct",
-    prepare: (_lab, host) =>
-      host.script(`
-        cp /etc/resolv.conf /run/container-resolv.conf
-        mount --bind /run/container-resolv.conf /etc/resolv.conf
-      `),
   },
   {
     name: "no-ipv6",
@@ -100,12 +57,7 @@ const KINDS: readonly Kind[] = [
   },
 ];
 
-const unfetched = await fetchPackages(
-  RESOLVED_PACKAGES,
-  MANAGER_PACKAGES,
-  ["openresolv"],
-  ["resolvconf"],
-);
+const unfetched = await fetchPackages(...HOST_PACKAGES);
 
 story(
   "hosts: names, connections, doctor and no trace, whoever looks after DNS",

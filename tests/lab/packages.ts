@@ -46,6 +46,15 @@ export async function installPackages(
   packages: readonly string[],
 ): Promise<void> {
   const stage = `${lab.directory}/packages-${host.name}`;
+  await unpackPackages(packages, stage);
+  await host.script(`
+    mount -t overlay overlay -o lowerdir=${stage}/usr:/usr /usr
+    cp -a --no-clobber ${stage}/etc/. /etc/
+  `);
+}
+
+/** Unpacks fetched packages into a new directory. */
+export async function unpackPackages(packages: readonly string[], stage: string): Promise<void> {
   // Unpacked, /lib is a directory; on a host with merged /usr it is a link.
   const unpack = `
     mkdir "$1"; mkdir "$1/usr" "$1/etc"
@@ -61,10 +70,6 @@ export async function installPackages(
     stdin: "null",
   }).output();
   if (code !== 0) throw new Error(`dpkg -x: ${new TextDecoder().decode(stderr)}`);
-  await host.script(`
-    mount -t overlay overlay -o lowerdir=${stage}/usr:/usr /usr
-    cp -a --no-clobber ${stage}/etc/. /etc/
-  `);
 }
 
 function cacheOf(packages: readonly string[]): string {

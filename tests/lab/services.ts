@@ -22,11 +22,22 @@ const PUBLIC_RECORDS = [
   "intranet.company.test,198.51.100.7",
 ];
 
-/** Starts the resolver that the lab's world used before vnet. */
-export async function startResolver(lab: Lab, host: Host): Promise<void> {
+/**
+ * Starts the resolver that the lab's world used before vnet.
+ *
+ * @param records What it knows besides, as options of dnsmasq.
+ */
+export async function startResolver(
+  lab: Lab,
+  host: Host,
+  records: readonly string[] = [],
+): Promise<void> {
   host.spawn([
     "dnsmasq",
-    "--no-daemon",
+    // Not --no-daemon: that serves one TCP client at a time, and nobody else until it closes.
+    "--keep-in-foreground",
+    "--log-facility=-",
+    "--pid-file=",
     "--conf-file=/dev/null",
     "--user=root",
     "--no-resolv",
@@ -37,6 +48,7 @@ export async function startResolver(lab: Lab, host: Host): Promise<void> {
     "--local=/org/",
     "--txt-record=www.example.com,upstream",
     ...PUBLIC_RECORDS.map((record) => `--host-record=${record}`),
+    ...records,
   ], { log: lab.log("resolver") });
   await host.listening(53);
 }

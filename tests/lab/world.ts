@@ -60,9 +60,18 @@ export class World {
   }
 
   /** Starts hosts, servers, the cluster and its agent. Nobody is logged in yet. */
-  static async open(lab: Lab, ...services: readonly Service[]): Promise<World> {
+  static open(lab: Lab, ...services: readonly Service[]): Promise<World> {
+    return World.openWith(lab, [], ...services);
+  }
+
+  /** Does that with more records in the resolver, given as options of dnsmasq. */
+  static async openWith(
+    lab: Lab,
+    records: readonly string[],
+    ...services: readonly Service[]
+  ): Promise<World> {
     const hosts = await openHosts(lab);
-    await startResolver(lab, hosts.resolver);
+    await startResolver(lab, hosts.resolver, records);
     const wants = (service: Service) => services.includes(service);
     // deno-fmt-ignore
     const [sockets] = await Promise.all([
