@@ -148,7 +148,7 @@ export class Flows {
       const { httpHosts } = target;
       const hosts = httpHosts && { names: new Set<string>(httpHosts), address };
       this.#waiting.set(syn.id, { flow, entry, hosts, timer });
-      source.release(syn.id);
+      if (!source.release(syn.id)) this.#abandon(syn.id); // Its client gave up meanwhile.
     } catch (thrown) {
       const { code, message } = explain(thrown, deadline);
       if (code in STRANGERS) return await this.#refuseStranger(syn, entry, code, message);
@@ -228,6 +228,7 @@ export class Flows {
   #abandon(id: bigint): void {
     const waiting = this.#waiting.get(id);
     if (waiting === undefined) return;
+    clearTimeout(waiting.timer);
     this.#waiting.delete(id);
     waiting.flow.abort();
     this.#options.log.ended(waiting.entry, 0, 0);

@@ -24,10 +24,13 @@ class Script implements FlowSource {
   readonly answers: string[] = [];
   readonly answered = Promise.withResolvers<void>();
   readonly #syns: readonly SynEvent[];
+  /** Whether the SYNs are still held when they are answered. */
+  readonly #holds: boolean;
   #flow: SynEvent | null = null;
 
-  constructor(syns: readonly SynEvent[]) {
+  constructor(syns: readonly SynEvent[], holds = true) {
     this.#syns = syns;
+    this.#holds = holds;
   }
 
   async *events(signal?: AbortSignal): AsyncGenerator<readonly SynEvent[]> {
@@ -57,7 +60,7 @@ class Script implements FlowSource {
   #note(answer: string): boolean {
     this.answers.push(answer);
     if (this.answers.length === this.#syns.length) this.answered.resolve();
-    return true;
+    return this.#holds;
   }
 }
 
@@ -140,6 +143,32 @@ Deno.test("Flows gives a far end back when its connection is never accepted", as
   let aborted = 0;
   await decide(syn(1n), () => Promise.resolve(idleFlow(() => aborted++)));
   equal(aborted, 1);
+});
+
+Deno.test("Flows gives a far end back at once when its SYN is held no more", async () => {
+  const source = new Script([syn(1n)], false);
+  const log = new FlowLog();
+  let aborted = 0;
+  const flows = new Flows({
+    source,
+    listeners: [],
+    policy: { ownerUid: OWNER, sharedWith: new Set(), containers: false },
+    findProgram: () => Promise.resolve(null),
+    destinationOf: () => ({ name: "db.example.test", target: TARGET }),
+    dial: () => Promise.resolve(idleFlow(() => aborted++)),
+    log,
+    nowMs: () => 0,
+  });
+  const stop = new AbortController();
+  const running = flows.run(stop.signal);
+  try {
+    await source.answered.promise;
+    equal(aborted, 1); // Nothing else could end it yet: the flows go on.
+    deepEqual(log.render().flows, []);
+  } finally {
+    stop.abort();
+    await running;
+  }
 });
 
 function idleFlow(onAbort: () => void = () => {}): CarrierFlow {
