@@ -25,6 +25,8 @@ The client has no file: what it needs it gets by \`vnet login\` and the options 
 | \`VNET_CONFIG\` | The file of \`vnet server\`, \`vnet agent\` and \`vnet ctl\`, when \`--config\` is not given. |
 | \`VNET_HOME\` | The client's folder, when \`--home\` is not given. |
 | \`NO_COLOR\` | When set: no colour, as with \`--no-color\`. |
+| \`HTTPS_PROXY\`, \`HTTP_PROXY\` | The HTTP proxy on the way to the cluster, \`http://[USER:PASSWORD@]HOST[:PORT]\`, the first that is set; also in lower case. Read by \`vnet login\`, which remembers it, and \`vnet agent start\`. See [operations](operations.md#through-an-http-proxy). |
+| \`NO_PROXY\` | Hosts that are reached without it: names, which mean what is below them too, addresses, ranges, \`:PORT\` after either, \`*\` for all. |
 | \`XDG_CONFIG_HOME\`, \`XDG_STATE_HOME\`, \`XDG_RUNTIME_DIR\` | Where the client's folders are, without \`--home\`; under \`sudo\` they do not count. |
 `;
 

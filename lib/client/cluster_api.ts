@@ -11,8 +11,9 @@ import {
   AppsResponseSchema,
   type ClusterConfig,
   ClusterConfigSchema,
+  type HttpProxy,
 } from "../config/mod.ts";
-import { HttpClient, type ServerTrust } from "../io/mod.ts";
+import { type Dialer, dialTcp, dialThrough, HttpClient, type ServerSettings } from "../io/mod.ts";
 import type { Profile } from "./profile.ts";
 
 /** A long poll may take this much longer than it was asked to wait. */
@@ -35,11 +36,24 @@ export interface ClusterApi extends Disposable {
   appCertificate(request: AppCertRequest, signal: AbortSignal): Promise<AppCertResponse>;
 }
 
-/** How the proxy of a profile is known: by its pin, or by the public authorities and the cluster's own. */
-export function trustOf(profile: Pick<Profile, "caPin" | "hostCaPems">): ServerTrust {
-  return profile.caPin === null
-    ? { kind: "authorities", pems: profile.hostCaPems, orPublic: true }
-    : { kind: "authorities", pems: profile.hostCaPems };
+/**
+ * How the proxy of a profile is reached, and known: by its pin, or by the public authorities and the cluster's own.
+ */
+export function serverOf(profile: Profile): Pick<ServerSettings, "server" | "trust" | "dial"> {
+  return {
+    server: profile.proxy,
+    trust: {
+      kind: "authorities",
+      pems: profile.hostCaPems,
+      ...(profile.caPin === null ? { orPublic: true } : {}),
+    },
+    dial: dialerOf(profile.httpProxy),
+  };
+}
+
+/** The way through an HTTP proxy, or the direct one. */
+export function dialerOf(httpProxy: HttpProxy | null): Dialer {
+  return httpProxy === null ? dialTcp : dialThrough(httpProxy);
 }
 
 /** The API of a real cluster. */
@@ -48,8 +62,7 @@ export class HttpClusterApi implements ClusterApi {
 
   constructor(profile: Profile) {
     this.#http = new HttpClient({
-      server: profile.proxy,
-      trust: trustOf(profile),
+      ...serverOf(profile),
       identity: {
         certificatePem: profile.certificatePem,
         privateKeyPem: profile.privateKeyPem,

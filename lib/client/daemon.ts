@@ -21,7 +21,7 @@ import type { AppsV1, ResolveV1, StatusV1 } from "../status/mod.ts";
 import { VERSION } from "../version.ts";
 import { AddressBook } from "./address_book.ts";
 import { renderApps } from "./apps.ts";
-import { HttpClusterApi } from "./cluster_api.ts";
+import { dialerOf, HttpClusterApi } from "./cluster_api.ts";
 import { serveControl } from "./control.ts";
 import { DnsServer } from "./dns_server.ts";
 import { FlowLog } from "./flow_log.ts";
@@ -248,7 +248,6 @@ class Daemon {
 
   async refresh(): Promise<void> {
     await this.#openSessions();
-    this.#carriers.forget(); // Opened in the name of whoever was logged in before.
     await this.#change();
     this.#follow();
   }
@@ -503,6 +502,7 @@ class Daemon {
       proxy: session.profile.proxy,
       credentials,
       hostCaPems: session.profile.hostCaPems,
+      dial: dialerOf(session.profile.httpProxy),
     }, signal);
   }
 

@@ -9,12 +9,14 @@ import {
   LoginBeginResponseSchema,
   LoginFinishResponseSchema,
   parseHostPort,
+  proxyFor,
+  type ProxyVariables,
 } from "../config/mod.ts";
 import { UsageError, VnetError } from "../error.ts";
 import { generateKeyPair, HttpClient, type ServerTrust } from "../io/mod.ts";
 import { getLogger } from "../log.ts";
 import { VERSION } from "../version.ts";
-import { trustOf } from "./cluster_api.ts";
+import { dialerOf, serverOf } from "./cluster_api.ts";
 import { type Profile, profileName, ProfileStore } from "./profile.ts";
 
 const log = getLogger("client", "login");
@@ -26,6 +28,8 @@ export interface LoginOptions {
   readonly user: string;
   /** `sha256:…` of the cluster's host CA; `null` goes by an earlier login's, or else by the public authorities. */
   readonly caPin: string | null;
+  /** What the environment says of HTTP proxies; the login remembers the one that it went through. */
+  readonly proxies: ProxyVariables;
   readonly ttlMs: number | null;
   readonly configDir: string;
   readonly signal: AbortSignal;
@@ -51,9 +55,11 @@ export function parseProxy(text: string): Profile["proxy"] {
 export async function login(options: LoginOptions): Promise<Profile> {
   const store = new ProfileStore(options.configDir);
   const caPin = options.caPin ?? (await store.find(options.proxy))?.caPin ?? null;
+  const httpProxy = proxyFor(options.proxy, options.proxies);
   using http = new HttpClient({
     server: options.proxy,
     trust: firstTrust(caPin),
+    dial: dialerOf(httpProxy),
     identity: null,
   });
   const ask = <T>(path: string, schema: z.ZodType<T>, body?: unknown) =>
@@ -81,6 +87,7 @@ export async function login(options: LoginOptions): Promise<Profile> {
     privateKeyPem: keys.privateKeyPem,
     hostCaPems: finished.trust.host_cas,
     caPin,
+    httpProxy,
     expiresMs: Date.parse(finished.expires),
   };
   await store.save(profile);
@@ -130,8 +137,7 @@ function choose(profiles: readonly Profile[], which: string | null): readonly Pr
 async function tellCluster(profile: Profile, signal: AbortSignal): Promise<void> {
   if (profile.expiresMs <= Date.now()) return;
   using http = new HttpClient({
-    server: profile.proxy,
-    trust: trustOf(profile),
+    ...serverOf(profile),
     identity: { certificatePem: profile.certificatePem, privateKeyPem: profile.privateKeyPem },
   });
   try {

@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from "zod";
+import { formatHttpProxy, type HttpProxy, parseHttpProxy } from "../config/mod.ts";
 import { VnetError } from "../error.ts";
 import { writeFileAtomic } from "../io/mod.ts";
 
@@ -17,6 +18,8 @@ const ProfileSchema = z.object({
   host_cas: z.array(z.string()).min(1),
   /** How the proxy's own certificate is verified: `null` by the public roots, else by this CA pin. */
   ca_pin: z.string().nullable(),
+  /** The HTTP proxy on the way, as its URL; it may hold a password. */
+  http_proxy: z.string().refine((text) => parseHttpProxy(text) !== null).optional(),
   expires: z.iso.datetime(),
 });
 
@@ -29,6 +32,8 @@ export interface Profile {
   readonly privateKeyPem: string;
   readonly hostCaPems: readonly string[];
   readonly caPin: string | null;
+  /** The HTTP proxy on the way to the cluster's, as it was when logging in; `null` for none. */
+  readonly httpProxy: HttpProxy | null;
   readonly expiresMs: number;
 }
 
@@ -71,6 +76,7 @@ export class ProfileStore {
         private_key: profile.privateKeyPem,
         host_cas: [...profile.hostCaPems],
         ca_pin: profile.caPin,
+        ...(profile.httpProxy === null ? {} : { http_proxy: formatHttpProxy(profile.httpProxy) }),
         expires: new Date(profile.expiresMs).toISOString(),
       } satisfies z.input<typeof ProfileSchema>,
       null,
@@ -112,6 +118,7 @@ export class ProfileStore {
       privateKeyPem: value.private_key,
       hostCaPems: value.host_cas,
       caPin: value.ca_pin,
+      httpProxy: value.http_proxy === undefined ? null : parseHttpProxy(value.http_proxy),
       expiresMs: Date.parse(value.expires),
     };
   }

@@ -42,6 +42,7 @@ const PROFILE: Profile = {
   privateKeyPem: "",
   hostCaPems: [],
   caPin: null,
+  httpProxy: null,
   expiresMs: 1_000_000,
 };
 

@@ -61,3 +61,12 @@ export {
   type ServerConfig,
 } from "./service_file.ts";
 export { isEverybodys, isPublicSuffix, MAX_ZONES } from "./zone_claims.ts";
+export {
+  formatHttpProxy,
+  type HttpProxy,
+  NO_PROXY_VARIABLES,
+  parseHttpProxy,
+  proxyFor,
+  type ProxyVariables,
+  readProxyVariables,
+} from "./http_proxy.ts";

@@ -61,3 +61,4 @@ export {
   TICKET_MAC_BYTES,
   ticketPayload,
 } from "./ticket.ts";
+export { rightOf } from "./same_right.ts";

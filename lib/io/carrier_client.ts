@@ -17,7 +17,7 @@ import { CarrierLink, type FrameReceiver, violation } from "./carrier_link.ts";
 import { DeadlinePassed, orAborted, withDeadline } from "./deadline.ts";
 import type { HostPort } from "./host_port.ts";
 import { type ByteStream, TlsStream } from "./stream.ts";
-import type { Dialer } from "./tcp.ts";
+import { type Dialer, dialTcp } from "./tcp.ts";
 import { startTlsClient, type TlsContext, type TlsSession } from "./tls.ts";
 import { namesHost } from "./x509.ts";
 import type { GoodCertificate, KnownCertificates } from "./x509_known.ts";
@@ -44,13 +44,14 @@ export interface CarrierTarget {
   readonly proxy: HostPort;
   readonly credentials: AppCredentials;
   readonly hostCaPems: readonly string[];
+  /** How the proxy is reached, if not directly. */
+  readonly dial?: Dialer;
 }
 
 /** Opens a carrier: TCP to the proxy, TLS through it to an agent. */
 export async function dialCarrier(
   target: CarrierTarget,
   means: {
-    readonly dial: Dialer;
     readonly context: TlsContext;
     readonly agents: AgentTrust;
     readonly nowMs: () => number;
@@ -62,8 +63,10 @@ export async function dialCarrier(
   const serverName = appServerName(target.credentials.ticket, target.appId);
   try {
     return await withDeadline(HANDSHAKE_MS, signal, async (signal) => {
-      const socket = await means.dial(target.proxy, signal).catch((cause) => {
+      const { dial = dialTcp } = target;
+      const socket = await dial(target.proxy, signal).catch((cause) => {
         if (signal.aborted) throw signal.reason;
+        if (cause instanceof VnetError) throw cause; // says itself what is on the way
         throw refusalError("proxy-unreachable", act, { cause });
       });
       const session = await startTlsClient(socket, {

@@ -1,4 +1,5 @@
 import { NetworkError } from "../error.ts";
+import { rightOf } from "../identity/mod.ts";
 import { refusalError } from "../tunnel/mod.ts";
 import type { Flow, FlowConn, FlowSummary } from "./carrier_flow.ts";
 import {
@@ -9,7 +10,6 @@ import {
   dialCarrier,
 } from "./carrier_client.ts";
 import { randomHex } from "./keys.ts";
-import { type Dialer, dialTcp } from "./tcp.ts";
 import { createTlsContext, type TlsContext } from "./tls.ts";
 import { parseCertificate, verifyCertificate } from "./x509.ts";
 import { KnownCertificates } from "./x509_known.ts";
@@ -47,7 +47,7 @@ interface Idle {
   pingedMs: number;
 }
 
-/** The carriers to one port of one app. */
+/** The carriers to one port of one app, for one right to it. */
 interface Lane {
   readonly key: string;
   /** The last is the one used last. */
@@ -59,6 +59,8 @@ interface Lane {
 
 /** What a certificate and its trust were turned into, for the next carrier. */
 interface Prepared {
+  /** Whose carriers may be used with it. */
+  readonly right: string;
   readonly context: TlsContext;
   readonly agents: AgentTrust;
 }
@@ -68,7 +70,6 @@ interface Prepared {
  * last idle one was taken.
  */
 export class CarrierPool {
-  readonly #dial: Dialer;
   readonly #nowMs: () => number;
   readonly #lanes = new Map<string, Lane>();
   readonly #prepared = new Map<string, Prepared>();
@@ -79,8 +80,7 @@ export class CarrierPool {
   #dialled = 0;
   #reused = 0;
 
-  constructor(options: { readonly dial?: Dialer; readonly nowMs?: () => number } = {}) {
-    this.#dial = options.dial ?? dialTcp;
+  constructor(options: { readonly nowMs?: () => number } = {}) {
     this.#nowMs = options.nowMs ?? Date.now;
   }
 
@@ -130,15 +130,6 @@ export class CarrierPool {
     };
   }
 
-  /** Closes idle carriers, for all apps or one: what they were opened with does not hold any more. */
-  forget(appId: string | null = null): void {
-    for (const lane of this.#lanes.values()) {
-      if (appId !== null && !lane.key.startsWith(`${appId}:`)) continue;
-      for (const { carrier } of lane.idle.splice(0)) carrier.close();
-    }
-    if (appId === null) this.#prepared.clear();
-  }
-
   /** Closes every carrier; flows on them end. */
   async close(): Promise<void> {
     this.#closing.abort(new NetworkError("draining", "Cannot connect: vnet is shutting down"));
@@ -151,7 +142,8 @@ export class CarrierPool {
 
   #laneOf(target: CarrierTarget): Lane {
     const { appId, port, proxy } = target;
-    const key = `${appId}:${port}@${proxy.host}:${proxy.port}`;
+    const { right } = this.#prepare(target);
+    const key = `${appId}:${port}@${proxy.host}:${proxy.port} ${right}`;
     let lane = this.#lanes.get(key);
     if (lane === undefined) {
       lane = { key, idle: [], isWarming: false, members: 0 };
@@ -189,7 +181,7 @@ export class CarrierPool {
     if (this.#all.size >= MAX_CARRIERS) {
       throw refusalError("overloaded", `Cannot connect to app "${target.app}"`);
     }
-    const means = { ...this.#prepare(target), dial: this.#dial, nowMs: this.#nowMs };
+    const means = { ...this.#prepare(target), nowMs: this.#nowMs };
     const both = AbortSignal.any([signal, this.#closing.signal]);
     const dialling = dialCarrier(target, means, both);
     this.#pending.add(dialling);
@@ -215,19 +207,22 @@ export class CarrierPool {
 
   #prepare(target: CarrierTarget): Prepared {
     const { credentials, hostCaPems } = target;
-    const known = this.#prepared.get(credentials.ticket);
+    const key = [credentials.certificatePem, ...hostCaPems].join("");
+    const known = this.#prepared.get(key);
     if (known !== undefined) return known;
     const authorities = hostCaPems.map((pem) => parseCertificate(pem)).filter((one) =>
       one !== null
     );
+    const { principal = null, claims = null } = parseCertificate(credentials.certificatePem) ?? {};
     const prepared = {
+      right: principal === null || claims?.kind !== "app" ? key : rightOf(principal, claims),
       context: createTlsContext({ identity: credentials, authorityPems: hostCaPems }),
       agents: new KnownCertificates((der, nowMs) =>
         verifyCertificate(der, { authorities, purpose: "server", nowMs })
       ),
     };
     if (this.#prepared.size >= MAX_CONTEXTS) this.#prepared.clear();
-    this.#prepared.set(credentials.ticket, prepared);
+    this.#prepared.set(key, prepared);
     return prepared;
   }
 

@@ -55,6 +55,7 @@ export { type CarrierFlow, CarrierPool, type CarrierStats } from "./carrier_pool
 export { type CarrierHost, type HostedFlow, serveCarrier } from "./carrier_server.ts";
 export { ConnStream } from "./conn_stream.ts";
 export { DeadlinePassed, orAborted, pause, withDeadline } from "./deadline.ts";
+export { dialThrough, type HttpProxyAddress } from "./http_proxy.ts";
 export { type HttpAnswer, HttpClient, type HttpClientOptions, type HttpRequest } from "./http.ts";
 export { dialServer, type ServerSettings, type ServerTrust } from "./server_dial.ts";
 export { relay, type RelaySummary } from "./relay.ts";

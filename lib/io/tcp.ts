@@ -1,7 +1,7 @@
 import net from "node:net";
 import type { HostPort } from "./host_port.ts";
 
-/** Opens the TCP connection below a TLS session; a CONNECT proxy takes its place where one is configured. */
+/** Opens the TCP connection below a TLS session; `dialThrough` makes one that goes through an HTTP proxy. */
 export type Dialer = (address: HostPort, signal: AbortSignal) => Promise<net.Socket>;
 
 /** Opens a TCP connection with Nagle's algorithm off. */

@@ -3,7 +3,13 @@
  *
  * @module
  */
-import type { AgentConfig } from "../config/mod.ts";
+import {
+  type AgentConfig,
+  NO_PROXY_VARIABLES,
+  proxyFor,
+  type ProxyVariables,
+} from "../config/mod.ts";
+import { dialTcp, dialThrough } from "../io/mod.ts";
 import { getLogger } from "../log.ts";
 import { Agent, RemoteUplink } from "./agent/mod.ts";
 import type { Running } from "./server.ts";
@@ -24,9 +30,18 @@ export interface RunningAgent extends Running {
  */
 export async function serveAgent(
   config: AgentConfig,
-  options: { readonly now: () => number; readonly signal?: AbortSignal },
+  options: {
+    readonly now: () => number;
+    readonly signal?: AbortSignal;
+    /** What the environment says of HTTP proxies. */
+    readonly proxies?: ProxyVariables;
+  },
 ): Promise<RunningAgent> {
-  const uplink = new RemoteUplink(config, { nowMs: options.now });
+  const httpProxy = proxyFor(config.proxy, options.proxies ?? NO_PROXY_VARIABLES);
+  const uplink = new RemoteUplink(config, {
+    nowMs: options.now,
+    dial: httpProxy === null ? dialTcp : dialThrough(httpProxy),
+  });
   try {
     const agent = await Agent.open(
       { uplink, apps: config.apps, nowMs: options.now },

@@ -66,6 +66,24 @@ export const REFUSALS = {
     state: "the agent or the proxy is shutting down",
     hint: "Try again in a moment",
   },
+  "http-proxy-denied": {
+    fault: "network",
+    state: "it wants other credentials",
+    hint:
+      "Put them into HTTPS_PROXY, percent-encoded: http://USER:PASSWORD@HOST:PORT; then `vnet login` again, or restart the agent",
+  },
+  "http-proxy-refused": {
+    fault: "network",
+    state: "it does not open the connection",
+    hint:
+      "Ask whoever runs the HTTP proxy to allow CONNECT to the cluster's proxy, or name the cluster in NO_PROXY",
+  },
+  "http-proxy-unreachable": {
+    fault: "network",
+    state: "it cannot be reached",
+    hint:
+      "Check HTTPS_PROXY; without it, if this network needs none, `vnet login` again, or restart the agent",
+  },
   "locked": {
     fault: "auth",
     state: "a lock is in force for you or for this session",

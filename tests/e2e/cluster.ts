@@ -14,6 +14,7 @@ import {
   LoginFinishResponseSchema,
   parseAgentFile,
   parseServerFile,
+  type ProxyVariables,
   type ServerConfig,
 } from "../../lib/config/mod.ts";
 import {
@@ -35,7 +36,7 @@ import {
 
 export const CLUSTER = "test.example";
 export const PROXY_HOST = "proxy.test.example";
-const PASSWORD = "correct horse battery";
+export const PASSWORD = "correct horse battery";
 
 /** A moment that tests move. */
 export interface Clock {
@@ -209,6 +210,7 @@ export class TestCluster implements AsyncDisposable {
   async joinAgent(
     name: string,
     apps: readonly string[],
+    through: { readonly server?: string; readonly proxies?: ProxyVariables } = {},
   ): Promise<RunningAgent & { readonly config: AgentConfig }> {
     const dataDir = await Deno.makeTempDir({ prefix: "vnet-agent-", dir: this.dataDir });
     const { token } = await this.server.auth.admin.addToken({
@@ -222,7 +224,7 @@ export class TestCluster implements AsyncDisposable {
       `version: v1
 name: ${name}
 data_dir: ${dataDir}/state
-proxy_server: 127.0.0.1:${this.address.port}
+proxy_server: ${through.server ?? `127.0.0.1:${this.address.port}`}
 ca_pin: ${this.server.caPin}
 join: { token_file: ${dataDir}/token }
 app_service:
@@ -230,7 +232,8 @@ app_service:
 `,
       "agent.yaml",
     );
-    const agent = await serveAgent(config, { now: () => this.clock.nowMs });
+    const { server: _server, ...proxies } = through;
+    const agent = await serveAgent(config, { now: () => this.clock.nowMs, ...proxies });
     await agent.connected;
     return { ...agent, config, [Symbol.asyncDispose]: () => agent[Symbol.asyncDispose]() };
   }
@@ -239,6 +242,20 @@ app_service:
     await this.server[Symbol.asyncDispose]();
     await Deno.remove(this.dataDir, { recursive: true });
   }
+}
+
+/** Opens a flow to an echo, has it say hello, and ends it. */
+export async function carriesHello(pool: CarrierPool, target: CarrierTarget): Promise<void> {
+  const flow = await pool.acquire(target, never());
+  const { outer, inner } = await connPair();
+  const ended = flow.splice(inner, never());
+  await writeAll(outer, new TextEncoder().encode("hello"));
+  if (await readText(outer, 5) !== "hello") throw new Error("It does not echo");
+  await outer.closeWrite();
+  await drain(outer);
+  outer.close();
+  const { reason } = await ended;
+  if (reason !== "done") throw new Error(`The flow ended: ${reason}`);
 }
 
 /** Waits for an audit record that says so. */

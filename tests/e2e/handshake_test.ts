@@ -4,17 +4,7 @@ import { appServerName } from "../../lib/identity/mod.ts";
 import { createTlsContext, dialTcp, HttpClient, startTlsClient } from "../../lib/io/mod.ts";
 import { DEFAULT_LIMITS } from "../../lib/server/proxy/mod.ts";
 import { APP_PROTOCOL } from "../../lib/tunnel/mod.ts";
-import {
-  app,
-  connPair,
-  drain,
-  echoServer,
-  never,
-  PROXY_HOST,
-  readText,
-  TestCluster,
-  writeAll,
-} from "./cluster.ts";
+import { app, carriesHello, echoServer, never, PROXY_HOST, TestCluster } from "./cluster.ts";
 
 /** What a client says first: captured from ours. */
 async function clientHello(serverName: string, protocol: string): Promise<Uint8Array> {
@@ -109,15 +99,7 @@ Deno.test("a handshake that fails ends one data channel of an agent, and nothing
     await t.step(name, async () => {
       await play(cluster, bytes, isReset);
       const pool = cluster.pool();
-      const flow = await pool.acquire(target, never());
-      const { outer, inner } = await connPair();
-      const ended = flow.splice(inner, never());
-      await writeAll(outer, new TextEncoder().encode("hello"));
-      equal(await readText(outer, 5), "hello");
-      await outer.closeWrite();
-      await drain(outer);
-      outer.close();
-      await ended;
+      await carriesHello(pool, target);
       await pool.close();
     });
   }

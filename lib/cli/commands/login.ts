@@ -63,6 +63,7 @@ export const logout = command(
 
 async function runLogin(context: Context, options: LoginOptions): Promise<number> {
   const { ControlClient, login, parseProxy, profileName } = await import("../../client/mod.ts");
+  const { readProxyVariables } = await import("../../config/mod.ts");
   const proxy = parseProxy(options.proxy);
   const lines = options.passwordStdin ? await readSecretFromStdin(2) : null;
   const user = options.user ?? context.owner.name;
@@ -70,6 +71,7 @@ async function runLogin(context: Context, options: LoginOptions): Promise<number
     proxy,
     user,
     caPin: options.caPin ?? null,
+    proxies: readProxyVariables(context.env),
     ttlMs: options.ttl ?? null,
     configDir: context.paths.configDir,
     signal: context.signal,

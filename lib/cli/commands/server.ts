@@ -38,13 +38,14 @@ async function startServer(context: Context): Promise<number> {
 }
 
 async function startAgent(context: Context): Promise<number> {
-  const { parseAgentFile } = await import("../../config/mod.ts");
+  const { parseAgentFile, readProxyVariables } = await import("../../config/mod.ts");
   const { readConfigFile } = await import("../../io/mod.ts");
   const { serveAgent } = await import("../../server/mod.ts");
   const file = requireConfigFile(context, "Cannot start");
   const config = parseAgentFile(await readConfigFile(file), file);
   await useLog(context, config.log);
-  await using running = await serveAgent(config, { now: context.nowMs });
+  const proxies = readProxyVariables(context.env);
+  await using running = await serveAgent(config, { now: context.nowMs, proxies });
   tell(context, `Serving ${config.apps.length} apps as ${config.name}`);
   await untilStopped(context, running.failed);
   return EXIT.done;

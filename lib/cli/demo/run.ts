@@ -175,11 +175,13 @@ async function openCluster(
 
 async function logIn(context: Context, home: string, proxyHost: string): Promise<string> {
   const { login, profileName } = await import("../../client/mod.ts");
+  const { NO_PROXY_VARIABLES } = await import("../../config/mod.ts");
   const password = (await Deno.readTextFile(`${home}/password`)).trim();
   const profile = await login({
     proxy: { host: proxyHost, port: PROXY_PORT },
     user: USER,
     caPin: await Deno.readTextFile(`${home}/ca-pin`),
+    proxies: NO_PROXY_VARIABLES,
     ttlMs: null,
     configDir: context.paths.configDir,
     signal: context.signal,

@@ -81,6 +81,12 @@ is not given.
 .BR XDG_CONFIG_HOME ", " XDG_STATE_HOME ", " XDG_RUNTIME_DIR
 Where logins, state and sockets are kept when neither is given.
 .TP
+.BR HTTPS_PROXY ", " HTTP_PROXY ", " NO_PROXY
+The HTTP proxy on the way to the cluster, for
+.BR "vnet login" ,
+which remembers it, and
+.BR "vnet agent start" .
+.TP
 .B NO_COLOR
 No colour, whatever its value.
 .SH FILES

@@ -10,7 +10,7 @@ import type { FileFacts, ProfileFacts, ProxyFacts, WantedFacts } from "../../hea
 import { DeadlinePassed, dialServer, orAborted, withDeadline } from "../../io/mod.ts";
 import { formatPrefix } from "../../ip/mod.ts";
 import { AddressBook } from "../address_book.ts";
-import { trustOf } from "../cluster_api.ts";
+import { serverOf } from "../cluster_api.ts";
 import type { Paths } from "../paths/mod.ts";
 import { type Profile, profileName, ProfileStore } from "../profile.ts";
 import { loadViews } from "../saved_views.ts";
@@ -128,7 +128,7 @@ async function reachProxy(
 async function ping(profile: Profile, signal: AbortSignal): Promise<string> {
   const { host, port } = profile.proxy;
   const socket = await dialServer(
-    { server: profile.proxy, trust: trustOf(profile), identity: null },
+    { ...serverOf(profile), identity: null },
     ["http/1.1"],
     signal,
   );

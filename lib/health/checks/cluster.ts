@@ -112,7 +112,9 @@ function judgeProxy(proxy: ProxyFacts, facts: Facts): readonly Judgement[] {
       of: profile,
       evidence: [seen("code", reached.code), ...evidence],
       cause: causeOf(reached.code, addresses),
-      fix: command(`curl -v https://${profile}/webapi/ping`),
+      fix: reached.code.startsWith("http-proxy-")
+        ? command(`HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT vnet login --proxy ${profile}`)
+        : command(`curl -v https://${profile}/webapi/ping`),
     });
   }
   return ok(`answers in ${reached.elapsedMs} ms`, { of: profile, evidence });
@@ -126,6 +128,15 @@ function isVirtual(addresses: Outcome, { wanted }: Facts): boolean {
 }
 
 function causeOf(code: string, addresses: Outcome): string {
+  switch (code) {
+    // Who resolves the name then is the HTTP proxy
+    case "http-proxy-unreachable":
+      return "the HTTP proxy that the login went through is not there: another network, or it is down";
+    case "http-proxy-denied":
+      return "the HTTP proxy on the way wants other credentials";
+    case "http-proxy-refused":
+      return "the HTTP proxy on the way opens no connection there";
+  }
   if (addresses.kind !== "addresses") return "its name does not resolve";
   switch (code) {
     case "proxy-untrusted":

@@ -203,6 +203,8 @@ export class Agent {
     }
     const carrying = this.#carry(request, app).catch((error) => {
       log.debug("A carrier failed", { app: app.name, error: describeError(error) });
+      // Nobody waits any more, unless the data channel could not be opened
+      fail("no-agent", "the agent cannot open a data channel");
     }).finally(() => this.#carriers.delete(carrying));
     this.#carriers.add(carrying);
   }

@@ -12,6 +12,7 @@ import { AuthError } from "../../error.ts";
 import { agentDnsName } from "../../identity/mod.ts";
 import {
   appId,
+  type Dialer,
   ensurePrivateDirectory,
   generateKeyPair,
   HttpClient,
@@ -59,12 +60,17 @@ interface Session {
 export class RemoteUplink implements Uplink {
   readonly #config: AgentConfig;
   readonly #nowMs: () => number;
+  readonly #dial: Dialer;
   readonly #sessions = new Map<AgentCredentials, Session>();
   #hostCaPems: readonly string[] = [];
 
-  constructor(config: AgentConfig, options: { readonly nowMs: () => number }) {
+  constructor(
+    config: AgentConfig,
+    options: { readonly nowMs: () => number; readonly dial: Dialer },
+  ) {
     this.#config = config;
     this.#nowMs = options.nowMs;
+    this.#dial = options.dial;
   }
 
   /**
@@ -144,6 +150,7 @@ export class RemoteUplink implements Uplink {
       server: this.#config.proxy,
       trust: this.#firstTrust(),
       identity: null,
+      dial: this.#dial,
       nowMs: this.#nowMs,
     });
     const answer = await http.request({
@@ -227,6 +234,7 @@ export class RemoteUplink implements Uplink {
         server: proxy,
         trust: { kind: "authorities", pems: this.#hostCaPems, orPublic: caPins.length === 0 },
         identity: held.identity,
+        dial: this.#dial,
         nowMs: this.#nowMs,
       };
       session = { settings, http: new HttpClient(settings), policyTag: null };
