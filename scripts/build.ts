@@ -29,7 +29,7 @@ import { buildShim } from "./shim.ts";
 type Form = "packed" | "compiled";
 
 /** Runs that take the same way each time: the same program must give the same bytes. */
-const WARM: readonly (readonly string[])[] = [["version"], ["--help"]];
+const WARM: readonly (readonly string[])[] = [["version"], ["--help"], ["status"]];
 
 async function chooseForm(wanted: string): Promise<Form> {
   if (wanted === "packed") return wanted;

@@ -9,7 +9,7 @@ import { VnetError } from "../error.ts";
 import type { AppsV1 } from "../status/mod.ts";
 import { type NameAddresses, renderAddresses } from "./address_book.ts";
 import { HttpClusterApi } from "./cluster_api.ts";
-import { ControlClient } from "./control_client.ts";
+import { ControlClient } from "./control_client/mod.ts";
 import type { Paths } from "./paths/mod.ts";
 import { profileName, ProfileStore } from "./profile.ts";
 

@@ -4,7 +4,7 @@
  * @module
  */
 export { listApps } from "./apps.ts";
-export { ControlClient } from "./control_client.ts";
+export { ControlClient } from "./control_client/mod.ts";
 export { type DaemonOptions, runDaemon } from "./daemon.ts";
 export { login, type LoginOptions, logout, parseProxy } from "./login.ts";
 export { findOwner, type Owner, type Paths, resolvePaths } from "./paths/mod.ts";

@@ -22,7 +22,7 @@ import { UsageError, VnetError } from "../error.ts";
 import { parseIp } from "../ip/mod.ts";
 import type { ResolveV1 } from "../status/mod.ts";
 import { AddressBook } from "./address_book.ts";
-import { ControlClient } from "./control_client.ts";
+import { ControlClient } from "./control_client/mod.ts";
 import { compileNames } from "./names.ts";
 import type { Paths } from "./paths/mod.ts";
 import { profileName, ProfileStore } from "./profile.ts";

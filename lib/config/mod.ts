@@ -7,7 +7,7 @@
 export * from "./api.ts";
 export * from "./helper_protocol.ts";
 export { type AppConfig, toAgentApp } from "./app_service.ts";
-export { formatDuration, parseDuration } from "./duration.ts";
+export { formatDuration, parseDuration } from "./duration/mod.ts";
 export { formatHostPort, type HostPort, parseHost, parseHostPort } from "./host_port.ts";
 export {
   allowsPort,

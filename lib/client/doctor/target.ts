@@ -7,7 +7,7 @@ import { compilePorts, type PortRange } from "../../config/mod.ts";
 import type { DaemonStatus, TargetFacts } from "../../health/mod.ts";
 import { parseIp } from "../../ip/mod.ts";
 import type { AppsV1 } from "../../status/mod.ts";
-import { ControlClient } from "../control_client.ts";
+import { ControlClient } from "../control_client/mod.ts";
 import type { Paths } from "../paths/mod.ts";
 import { resolveName } from "../resolve.ts";
 import { askSystem } from "./ask.ts";

@@ -1,6 +1,6 @@
 import { equal } from "node:assert/strict";
 import fc from "fast-check";
-import { formatDuration, parseDuration } from "./duration.ts";
+import { formatDuration, parseDuration } from "./mod.ts";
 
 Deno.test("parseDuration() reads durations as people write them", async (t) => {
   const cases: [text: string, want: number | null][] = [

@@ -4,8 +4,8 @@
  * @module
  */
 import type { z } from "zod";
-import { NetworkError, ProtocolError, VnetError } from "../error.ts";
-import { ApiErrorSchema } from "../config/mod.ts";
+import { NetworkError, ProtocolError, VnetError } from "../../error.ts";
+import { ApiErrorSchema } from "../../config/mod.ts";
 import {
   type AppsV1,
   AppsV1Schema,
@@ -13,7 +13,7 @@ import {
   ResolveV1Schema,
   type StatusV1,
   StatusV1Schema,
-} from "../status/mod.ts";
+} from "../../status/mod.ts";
 
 const DEADLINE_MS = 5_000;
 

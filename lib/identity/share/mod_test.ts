@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
 import fc from "fast-check";
-import { formatShare, parseShare, resolveShares, type Share } from "./share.ts";
+import { formatShare, parseShare, resolveShares, type Share } from "./mod.ts";
 
 const FILES = {
   passwd: [
