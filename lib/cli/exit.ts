@@ -21,6 +21,7 @@ const STATUS_OF_CODE: Readonly<Record<string, ExitStatus>> = {
   "login-expired": EXIT.loginNeeded,
   "daemon-not-running": EXIT.notRunning,
   "not-permitted": EXIT.notRunning,
+  "helper-denied": EXIT.notRunning,
   "tun-open-denied": EXIT.notRunning,
 };
 

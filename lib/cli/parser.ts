@@ -17,6 +17,7 @@ import * as login from "./commands/login.ts";
 import * as man from "./commands/man.ts";
 import * as resolve from "./commands/resolve.ts";
 import * as server from "./commands/server.ts";
+import * as service from "./commands/service.ts";
 import * as status from "./commands/status.ts";
 import * as up from "./commands/up.ts";
 import * as version from "./commands/version.ts";
@@ -59,6 +60,7 @@ const client = or(
   apps.apps,
   resolve.resolve,
   doctor.doctor,
+  service.service,
 );
 const cluster = or(server.server, server.agent, ctl.ctl);
 const other = or(

@@ -3,16 +3,17 @@
  *
  * @module
  */
-import { ControlClient, type Paths, readStartError } from "../client/mod.ts";
+import { ControlClient, type Paths, readStartError, serviceRuntimeDir } from "../client/mod.ts";
 import { HELPER_BOUNDS_MS } from "../config/mod.ts";
-import { describeError, VnetError } from "../error.ts";
+import { describeError, UsageError, VnetError } from "../error.ts";
 import { closeFd, loadShim, repair, type Shim, socketPair, spawn, waitProcess } from "../os/mod.ts";
 import type { StatusV1 } from "../status/mod.ts";
-import { isReady, requireRoot, type UpSettings } from "./commands/up.ts";
+import { isReady, type UpSettings } from "./commands/up.ts";
 import { type Context, tell } from "./context.ts";
 import { AlreadyTold, EXIT, statusOfCode } from "./exit.ts";
 import { journalDir } from "./journal.ts";
 import { selfCommand, selfEnvironment } from "./self.ts";
+import { HELPER_SOCKET } from "./service/units.ts";
 import { sharedUids } from "./shares.ts";
 
 /** Where the sockets of owners without a folder of logind's are. */
@@ -40,7 +41,8 @@ export async function bringUp(
   settings: UpSettings,
   how: { readonly detach: boolean },
 ): Promise<Running | null> {
-  requireRoot("bring vnet up");
+  const service = Deno.uid() !== 0;
+  if (service) await requireHelperService("bring vnet up");
   const sharedWith = await sharedUids(settings.share);
   const present = await findStatus(context.paths);
   if (present?.state === "stopping") await waitGone(context, present.pid);
@@ -48,9 +50,13 @@ export async function bringUp(
     tell(context, "vnet is up already");
     return null;
   }
-  await prepareFolders(context);
   const shim = loadShim();
-  const running = startBoth(context, shim, { ...settings, sharedWith }, how.detach);
+  if (!service) await prepareFolders(context);
+  else if (how.detach) await Deno.mkdir(context.paths.stateDir, { recursive: true, mode: 0o700 });
+  const daemon = { ...settings, sharedWith };
+  const running = service
+    ? startAlone(context, shim, daemon, how.detach)
+    : startBoth(context, shim, daemon, how.detach);
   const status = await waitReady(context, running, how.detach);
   tell(context, summarize(status));
   for (const line of remarks(status)) tell(context, line);
@@ -72,6 +78,21 @@ export async function stayUp(context: Context, running: Running): Promise<number
   }
   if (await findStatus(context.paths) === null) tell(context, "vnet is down");
   return EXIT.done;
+}
+
+/** Brings vnet down and up again, in the background. */
+export async function bringUpAgain(context: Context, settings: UpSettings): Promise<void> {
+  const status = await findStatus(context.paths);
+  if (status === null || context.paths.runtimeDir !== serviceRuntimeDir(context.owner)) {
+    if (Deno.uid() !== 0) await requireHelperService("bring vnet up");
+    await bringDown(context);
+    await bringUp(context, settings, { detach: true });
+    return;
+  }
+  refuseSettings(settings);
+  await askDown(context.paths, { restart: true });
+  await waitGone(context, status.pid);
+  tell(context, summarize(await waitService(context)));
 }
 
 /** Ends the daemon, waits until the machine is as it was, and repairs what a crash left (root). */
@@ -106,8 +127,28 @@ async function prepareFolders(context: Context): Promise<void> {
   await Deno.chown(paths.runtimeDir, owner.uid, owner.gid);
 }
 
-/** Where root keeps what the two processes of an owner write to stderr in the background. */
+/** Refuses to go on without the helper service. @throws VnetError `not-permitted` */
+async function requireHelperService(act: string): Promise<void> {
+  if (await Deno.lstat(HELPER_SOCKET).catch(() => null) !== null) return;
+  throw new VnetError("not-permitted", `Cannot ${act}: this needs root or the helper service`, {
+    hint: "Run `sudo vnet up`, or `sudo vnet service install` once",
+  });
+}
+
+/** @throws UsageError when there are settings that only the unit of the service can have. */
+function refuseSettings(settings: UpSettings): void {
+  const { cidr, link, dns, share, containers } = settings;
+  const isPlain = cidr === undefined && link === undefined && share.length === 0 &&
+    dns === "auto" && containers === "deny";
+  if (isPlain) return;
+  throw new UsageError("usage", "Cannot restart with other options: a service runs this daemon", {
+    hint: "Change them with `sudo systemctl edit vnet@NAME`, or run `vnet down` and `vnet up`",
+  });
+}
+
+/** Where what the two processes of an owner write to stderr in the background is kept. */
 function logFile(context: Context, name: "helper" | "daemon"): string {
+  if (Deno.uid() !== 0) return `${context.paths.stateDir}/${name}.log`;
   return `${journalDir(context)}/${name}-${context.owner.uid}.log`;
 }
 
@@ -137,6 +178,21 @@ function startBoth(
     closeFd(shim, helperFd);
     closeFd(shim, daemonFd);
   }
+}
+
+/** Starts the daemon as the invoking user; it finds the helper by itself. */
+function startAlone(
+  context: Context,
+  shim: Shim,
+  settings: DaemonSettings,
+  detach: boolean,
+): Running {
+  const daemonPid = startDaemon(context, shim, settings, null, detach);
+  return {
+    daemonPid,
+    helperEnd: Promise.resolve(), // The daemon ends when its helper has taken everything back.
+    daemonEnd: waitProcess(shim, daemonPid),
+  };
 }
 
 function startHelper(
@@ -174,7 +230,7 @@ function startDaemon(
   context: Context,
   shim: Shim,
   settings: DaemonSettings,
-  descriptor: number,
+  descriptor: number | null,
   detach: boolean,
 ): number {
   const { owner, paths, globals } = context;
@@ -183,8 +239,9 @@ function startDaemon(
     "daemon",
     ...logFlags(context),
     ...(home === undefined ? [] : ["--home", paths.configDir.replace(/\/config$/, "")]),
-    "--helper",
-    `${PEER_DESCRIPTOR}`,
+    ...(descriptor === null
+      ? ["--helper-socket", HELPER_SOCKET]
+      : ["--helper", `${PEER_DESCRIPTOR}`]),
     "--dns",
     settings.dns,
     ...(settings.link === undefined ? [] : ["--link", settings.link]),
@@ -204,7 +261,7 @@ function startDaemon(
     stdin: "null",
     stdout: "null",
     stderr: detach ? { append: logFile(context, "daemon") } : "inherit",
-    descriptors: [descriptor],
+    descriptors: descriptor === null ? [] : [descriptor],
     newSession: true,
     noNewPrivileges: true,
   });
@@ -242,6 +299,21 @@ async function waitReady(
   });
 }
 
+/** Waits for a daemon that its service manager starts. */
+async function waitService(context: Context): Promise<StatusV1> {
+  const deadline = Date.now() + READY_DEADLINE_MS;
+  while (Date.now() < deadline && !context.signal.aborted) {
+    using control = new ControlClient(context.paths.controlSocket);
+    const status = await control.waitReady(2_000, context.signal).catch(() => null);
+    if (status !== null && isReady(status)) return status;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  if (context.signal.aborted) throw new VnetError("cancelled", "Cancelled");
+  throw new VnetError("start-timeout", "vnet did not get ready in time", {
+    hint: `See \`journalctl -u vnet@${context.owner.name}\``,
+  });
+}
+
 /** Ends a daemon that is not ready; one that cannot be asked yet, or any more, by a signal. */
 async function endStart(
   context: Context,
@@ -272,7 +344,8 @@ async function startError(
 
 function whereToLook(context: Context, detach: boolean): string {
   if (!detach) return "The lines above may say why; `--debug` says more";
-  return `See ${logFile(context, "daemon")} and ${logFile(context, "helper")}`;
+  const helper = Deno.uid() === 0 ? logFile(context, "helper") : "`journalctl -u 'vnet-helper*'`";
+  return `See ${logFile(context, "daemon")} and ${helper}`;
 }
 
 async function findStatus(paths: Paths): Promise<StatusV1 | null> {
@@ -280,10 +353,10 @@ async function findStatus(paths: Paths): Promise<StatusV1 | null> {
   return await control.status().catch(() => null);
 }
 
-async function askDown(paths: Paths): Promise<boolean> {
+async function askDown(paths: Paths, how: { restart?: boolean } = {}): Promise<boolean> {
   using control = new ControlClient(paths.controlSocket);
   try {
-    await control.down();
+    await control.down(how);
     return true;
   } catch (thrown) {
     if (thrown instanceof VnetError && thrown.code === "daemon-not-running") return false;

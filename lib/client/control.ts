@@ -20,7 +20,8 @@ export interface ControlTarget {
   apps(): AppsV1;
   resolve(name: string, type: string): ResolveV1;
   refresh(): Promise<void>;
-  down(): void;
+  /** Ends it; with `restart`, for whoever started it to start it again. */
+  down(restart: boolean): void;
 }
 
 /** Serves the control API on a socket path, mode 0600, until it is closed. A stale socket file is replaced. */
@@ -61,7 +62,7 @@ function controlApp(target: ControlTarget): Hono {
     return context.json({});
   });
   app.post("/v1/down", (context) => {
-    target.down();
+    target.down(context.req.query("then") === "restart");
     return context.json({});
   });
   app.notFound(() => refuse(new VnetError("not-found", "No such thing here"), 404));

@@ -25,7 +25,7 @@ import { dialerOf, HttpClusterApi } from "./cluster_api.ts";
 import { serveControl } from "./control.ts";
 import { DnsServer } from "./dns_server.ts";
 import { FlowLog } from "./flow_log.ts";
-import { type HelperEvent, HelperLink } from "./helper_link.ts";
+import { type HelperEnd, type HelperEvent, HelperLink } from "./helper_link.ts";
 import { compileNames, destinationOf, type Names } from "./names.ts";
 import { Network } from "./network.ts";
 import type { Paths } from "./paths/mod.ts";
@@ -50,8 +50,9 @@ const IPV6_OFF = {
 export interface DaemonOptions {
   readonly paths: Paths;
   readonly policy: LocalPolicy;
-  /** One end of a socket pair, inherited; the helper has the other. */
-  readonly helperDescriptor: number;
+  readonly helper: HelperEnd;
+  /** Whether to wait for a login where there is none, as at boot. */
+  readonly waitForLogin: boolean;
   /** `null` for the first name that is free. */
   readonly link: string | null;
   /** Replaces the clusters' ranges. */
@@ -61,8 +62,8 @@ export interface DaemonOptions {
   readonly nowMs: () => number;
 }
 
-/** Runs the daemon until its signal aborts or somebody asks it to end. */
-export async function runDaemon(options: DaemonOptions): Promise<void> {
+/** Runs the daemon until its signal aborts or somebody asks it to end. @returns What was asked for. */
+export async function runDaemon(options: DaemonOptions): Promise<"end" | "restart"> {
   for (const dir of [options.paths.stateDir, options.paths.runtimeDir]) {
     await ensurePrivateDirectory(dir);
   }
@@ -74,6 +75,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const control = await serveControl(options.paths.controlSocket, daemon);
   try {
     await daemon.run();
+    return daemon.restarts ? "restart" : "end";
   } catch (thrown) {
     await writeStartError(options.paths, thrown);
     throw thrown;
@@ -135,6 +137,10 @@ class Daemon {
   /** What the helper was told last: zones and routes as text; `null` when that failed. */
   #applied: string | null = null;
   #applying: Promise<void> = Promise.resolve();
+  /** While there is no login: what a refresh resolves. */
+  #login: PromiseWithResolvers<void> | null = null;
+  /** Whether whoever started this is to start it again. */
+  restarts = false;
 
   constructor(options: DaemonOptions) {
     this.#options = options;
@@ -152,7 +158,8 @@ class Daemon {
         this.#options.paths.stateDir,
         crypto.getRandomValues(new Uint8Array(21)),
       );
-      requireLogin(await this.#profiles.list(), this.#options.nowMs());
+      await this.#requireLogin();
+      if (signal.aborted) return;
       await this.#openSessions();
       this.#compile();
       this.#machine = await this.#openMachine();
@@ -247,17 +254,45 @@ class Daemon {
   }
 
   async refresh(): Promise<void> {
+    if (this.#login !== null) return this.#login.resolve();
     await this.#openSessions();
     await this.#change();
     this.#follow();
   }
 
-  down(): void {
+  down(restart = false): void {
+    this.restarts = restart;
     this.#state = "stopping";
     this.#stop.abort();
   }
 
   // Sessions and the plan.
+
+  async #requireLogin(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      try {
+        return requireLogin(await this.#profiles.list(), this.#options.nowMs());
+      } catch (thrown) {
+        if (!this.#options.waitForLogin || !(thrown instanceof VnetError)) throw thrown;
+        log.warning("Waiting for a login", { code: thrown.code });
+        const { code, message, hint } = thrown;
+        this.#findings.set(code, { message, ...(hint === null ? {} : { hint }) });
+        await this.#nextLogin();
+        this.#findings.delete(code);
+      }
+    }
+  }
+
+  async #nextLogin(): Promise<void> {
+    const login = Promise.withResolvers<void>();
+    const { signal } = this.#stop;
+    const onAbort = () => login.resolve();
+    signal.addEventListener("abort", onAbort, { once: true });
+    this.#login = login;
+    await login.promise;
+    this.#login = null;
+    signal.removeEventListener("abort", onAbort);
+  }
 
   async #openSessions(): Promise<void> {
     this.#following.abort();
@@ -368,7 +403,7 @@ class Daemon {
     }
     const helper = HelperLink.open(
       this.#shim,
-      this.#options.helperDescriptor,
+      this.#options.helper,
       (event) => this.#onHelperEvent(event),
     );
     await using undo = new AsyncDisposableStack();

@@ -71,6 +71,9 @@ interface Pending extends PromiseWithResolvers<Omit<Answer, "steps">> {
   readonly steps: string[];
 }
 
+/** Where the helper is: the other end of an inherited pair, or behind the socket of its service. */
+export type HelperEnd = { readonly descriptor: number } | { readonly path: string };
+
 /** A connection to the helper. Closing it makes the helper take everything back. */
 export class HelperLink implements AsyncDisposable {
   readonly #shim: Shim;
@@ -83,6 +86,8 @@ export class HelperLink implements AsyncDisposable {
   readonly #reading: Promise<void>;
   #nextId = 1;
   #lost = false;
+  /** Whether the other side is known to serve us: a service may hang up on whom it has no room for. */
+  #greeted = true;
 
   private constructor(
     shim: Shim,
@@ -97,14 +102,23 @@ export class HelperLink implements AsyncDisposable {
     this.#reading = this.#read();
   }
 
-  /** Takes over one end of a socket pair; the helper has the other. */
+  /**
+   * Takes over one end of a socket pair, or connects to the helper's service.
+   *
+   * @throws {OsError} `helper-missing` if there is no such service, `helper-denied` if this user may not use it.
+   */
   static open(
     shim: Shim,
-    descriptor: number,
+    end: HelperEnd,
     onEvent: (event: HelperEvent) => void,
     deadline: Deadline = (op) => AbortSignal.timeout(HELPER_BOUNDS_MS[op] + SLACK_MS),
   ): HelperLink {
-    return new HelperLink(shim, SeqpacketSocket.inherited(shim, descriptor), onEvent, deadline);
+    const socket = "path" in end
+      ? connectHelper(shim, end.path)
+      : SeqpacketSocket.inherited(shim, end.descriptor);
+    const link = new HelperLink(shim, socket, onEvent, deadline);
+    link.#greeted = !("path" in end);
+    return link;
   }
 
   async detect(mode: DnsMode): Promise<Detected> {
@@ -213,7 +227,7 @@ export class HelperLink implements AsyncDisposable {
     schema: z.ZodType<unknown> | null,
     fds: readonly number[],
   ): Promise<Answer> {
-    if (this.#lost) throw lostError();
+    if (this.#lost) throw this.#lostError();
     const answer = await this.#exchange(request, fds);
     if (schema === null) return answer;
     const parsed = schema.safeParse(answer.value);
@@ -239,11 +253,21 @@ export class HelperLink implements AsyncDisposable {
       return { ...await pending.promise, steps: pending.steps };
     } catch (thrown) {
       if (deadline.aborted) throw stuckError();
-      throw thrown instanceof OsError && thrown.errno === "EPIPE" ? lostError() : thrown;
+      throw thrown instanceof OsError && thrown.errno === "EPIPE" ? this.#lostError() : thrown;
     } finally {
       deadline.removeEventListener("abort", onLate);
       this.#pending = null;
     }
+  }
+
+  #lostError(): NetworkError {
+    return this.#greeted
+      ? new NetworkError("helper-lost", "The privileged helper is gone", {
+        hint: "Run `sudo vnet restart`",
+      })
+      : new NetworkError("helper-refused", "The helper service hung up", {
+        hint: "Ask root for `journalctl -u 'vnet-helper*'`; it serves a limited number of users",
+      });
   }
 
   async #read(): Promise<void> {
@@ -257,7 +281,7 @@ export class HelperLink implements AsyncDisposable {
       // Aborted, or the helper was killed; both end the link.
     }
     this.#lost = true;
-    this.#pending?.reject(lostError());
+    this.#pending?.reject(this.#lostError());
     if (!this.#stop.signal.aborted) this.#onEvent({ kind: "lost" });
   }
 
@@ -266,14 +290,43 @@ export class HelperLink implements AsyncDisposable {
     const isAsked = reply !== null && "id" in reply && reply.id === this.#pending?.id;
     const pending = isAsked ? this.#pending : null;
     if (reply !== null && "ok" in reply && pending !== null) {
+      this.#greeted = true;
       pending.resolve({ value: reply.ok, fds });
       return;
     }
     for (const fd of fds) closeFd(this.#shim, fd);
     if (reply === null) return;
+    this.#greeted = true;
     if ("error" in reply) pending?.reject(errorFrom(reply.error));
     else if ("steps" in reply) pending?.steps.push(...reply.steps);
     else if ("event" in reply) this.#onEvent(eventFrom(reply));
+  }
+}
+
+function connectHelper(shim: Shim, path: string): SeqpacketSocket {
+  try {
+    return SeqpacketSocket.connect(shim, path);
+  } catch (cause) {
+    if (!(cause instanceof OsError)) throw cause;
+    const { call, errno } = cause;
+    if (errno === "EACCES" || errno === "EPERM") {
+      throw new OsError(
+        "helper-denied",
+        "Cannot use the helper service: you are not in group vnet",
+        {
+          call,
+          errno,
+          hint: "Run `sudo usermod -aG vnet $USER` and log in anew, or run `sudo vnet up`",
+          cause,
+        },
+      );
+    }
+    throw new OsError("helper-missing", "Cannot reach the helper service: nobody listens", {
+      call,
+      errno,
+      hint: "Run `sudo vnet service install`, or run `sudo vnet up`",
+      cause,
+    });
   }
 }
 
@@ -313,12 +366,6 @@ function errorFrom(error: Extract<HelperReply, { error: unknown }>["error"]): Vn
 
 function stuckError(): NetworkError {
   return new NetworkError("helper-stuck", "The helper does not answer", {
-    hint: "Run `sudo vnet restart`",
-  });
-}
-
-function lostError(): NetworkError {
-  return new NetworkError("helper-lost", "The privileged helper is gone", {
     hint: "Run `sudo vnet restart`",
   });
 }

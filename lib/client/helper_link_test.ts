@@ -14,7 +14,12 @@ async function withHelper(
   const [near, far] = socketPair(shim);
   const events: HelperEvent[] = [];
   await using helper = SeqpacketSocket.fromFd(shim, far);
-  await using link = HelperLink.open(shim, near, (event) => events.push(event), deadline);
+  await using link = HelperLink.open(
+    shim,
+    { descriptor: near },
+    (event) => events.push(event),
+    deadline,
+  );
   await test(link, helper, events);
 }
 

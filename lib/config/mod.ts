@@ -6,6 +6,12 @@
  */
 export * from "./api.ts";
 export * from "./helper_protocol.ts";
+export {
+  allowsZone,
+  DEFAULT_HELPER_POLICY,
+  type HelperPolicy,
+  parseHelperPolicy,
+} from "./helper_policy.ts";
 export { type AppConfig, toAgentApp } from "./app_service.ts";
 export { formatDuration, parseDuration } from "./duration/mod.ts";
 export { formatHostPort, type HostPort, parseHost, parseHostPort } from "./host_port.ts";

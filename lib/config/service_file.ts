@@ -141,7 +141,8 @@ export function parseAgentFile(text: string, file: string): AgentConfig {
   };
 }
 
-function parseOne<T>(schema: z.ZodType<T>, text: string, file: string): T {
+/** Reads a file that is one document. @throws {ConfigError} With every mistake in it. */
+export function parseOne<T>(schema: z.ZodType<T>, text: string, file: string): T {
   const documents = parseYaml(text, file);
   const [document] = documents;
   if (document === undefined || documents.length > 1) {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type DnsMode, isEverybodys } from "../config/mod.ts";
+import { allowsZone, type DnsMode, type HelperPolicy, isEverybodys } from "../config/mod.ts";
 import type { Applied, Detected, HelperRequest, Opened } from "../config/mod.ts";
 import { describeError, VnetError } from "../error.ts";
 import { formatIp, parseIp, parsePrefix } from "../ip/mod.ts";
@@ -47,19 +47,13 @@ export interface HostReply<T> {
 /** What may happen to the machine while it serves the client. */
 export type HostEvent = Change | { readonly kind: "notice"; readonly notice: Notice };
 
-/** What root said when it started this; the client, which is not root, cannot have it otherwise. */
-export interface HostPolicy {
-  readonly dnsMode: DnsMode;
-  /** Whether containers may connect: they need what comes out of the link to be forwarded. */
-  readonly containers: boolean;
-}
-
 /** The machine, as changed for one client. */
 export class Host implements AsyncDisposable {
   readonly #shim: Shim;
   readonly #dns: OsDns;
   readonly #guard: Guard | null;
-  readonly #policy: HostPolicy;
+  readonly #guarded: boolean;
+  readonly #policy: HelperPolicy;
   readonly #onEvent: (event: HostEvent) => void;
   #link: Link | null = null;
   #opens = 0;
@@ -72,13 +66,14 @@ export class Host implements AsyncDisposable {
   private constructor(
     shim: Shim,
     dns: OsDns,
-    guard: Guard | null,
-    policy: HostPolicy,
+    guard: Guard | "unneeded" | null,
+    policy: HelperPolicy,
     onEvent: (event: HostEvent) => void,
   ) {
     this.#shim = shim;
     this.#dns = dns;
-    this.#guard = guard;
+    this.#guard = guard === "unneeded" ? null : guard;
+    this.#guarded = guard !== null;
     this.#policy = policy;
     this.#onEvent = onEvent;
   }
@@ -88,13 +83,14 @@ export class Host implements AsyncDisposable {
     shim: Shim,
     options: {
       readonly journalDir: string;
-      readonly repair: GuardCommand;
-      readonly policy: HostPolicy;
+      /** What repairs should this process be killed; `null` where whoever started it sees to that. */
+      readonly repair: GuardCommand | null;
+      readonly policy: HelperPolicy;
       readonly onEvent: (event: HostEvent) => void;
     },
   ): Promise<Host> {
     const dns = await OsDns.open({ journalDir: options.journalDir });
-    const guard = Guard.start(shim, options.repair);
+    const guard = options.repair === null ? "unneeded" : Guard.start(shim, options.repair);
     return new Host(shim, dns, guard, options.policy, options.onEvent);
   }
 
@@ -104,8 +100,7 @@ export class Host implements AsyncDisposable {
   }
 
   async detect(request: Request<"detect">): Promise<HostReply<Detected>> {
-    this.#refuseMode(request.mode);
-    const choice = await this.#dns.detect(request.mode);
+    const choice = await this.#dns.detect(this.#modeFor(request.mode));
     const value = {
       backend: choice.backend,
       why: [...choice.why],
@@ -165,10 +160,10 @@ export class Host implements AsyncDisposable {
   /** Sets routes and the operating system's DNS to just this; an empty request takes all of it back. */
   async apply(request: Request<"apply">): Promise<HostReply<Applied>> {
     const link = this.#requireLink();
-    refuseEverybodys(request.dns?.zones ?? []);
-    if (request.dns !== null) this.#refuseMode(request.dns.mode);
+    this.#refuseZones(request.dns?.zones ?? []);
+    const mode = request.dns === null ? null : this.#modeFor(request.dns.mode);
     const steps = link.setRoutes(request.routes.map(parsePrefix));
-    if (request.dns === null) {
+    if (request.dns === null || mode === null) {
       steps.push(...await this.#stopDns());
       const value = { backend: "none", why: [], warnings: [], upstreams: [], search: [] };
       return { value, fds: [], steps };
@@ -178,8 +173,8 @@ export class Host implements AsyncDisposable {
       ifindex: link.ifindex,
       server: { address: parseIp(request.dns.server.address), port: request.dns.server.port },
       zones: request.dns.zones,
-      mode: request.dns.mode,
-      guarded: this.#guard !== null,
+      mode,
+      guarded: this.#guarded,
     });
     this.#followDns();
     const value = {
@@ -235,10 +230,25 @@ export class Host implements AsyncDisposable {
     return this.#link;
   }
 
-  #refuseMode(mode: DnsMode): void {
-    if (mode === this.#policy.dnsMode) return;
-    const wanted = this.#policy.dnsMode;
-    throw new VnetError("mode-refused", `Cannot use DNS mode ${mode}: root asked for ${wanted}`);
+  /** A client that has no wish gets what root said. */
+  #modeFor(mode: DnsMode): DnsMode {
+    const { dnsMode } = this.#policy;
+    if (mode === dnsMode || mode === "auto") return dnsMode;
+    throw new VnetError("mode-refused", `Cannot use DNS mode ${mode}: root asked for ${dnsMode}`, {
+      hint: "Leave out --dns, or have root change `dns` in /etc/vnet/helper.yaml",
+    });
+  }
+
+  #refuseZones(zones: readonly string[]): void {
+    for (const zone of zones) {
+      if (isEverybodys(zone)) {
+        throw new VnetError("zone-refused", `Zone "${zone}" belongs to everybody`);
+      }
+      if (allowsZone(this.#policy, zone)) continue;
+      throw new VnetError("zone-forbidden", `Zone "${zone}" is none that root allows`, {
+        hint: "Have root add it to `zones` in /etc/vnet/helper.yaml",
+      });
+    }
   }
 
   #keepUp(link: Link): void {
@@ -275,11 +285,4 @@ function tooOften(what: string): VnetError {
   return new VnetError("helper-busy", `A client is not ${what} that often`, {
     hint: "Run `sudo vnet restart`",
   });
-}
-
-function refuseEverybodys(zones: readonly string[]): void {
-  for (const zone of zones) {
-    if (!isEverybodys(zone)) continue;
-    throw new VnetError("zone-refused", `Zone "${zone}" belongs to everybody`);
-  }
 }

@@ -4,5 +4,6 @@
  *
  * @module
  */
+export type { Admission } from "./admit.ts";
 export { Host } from "./host.ts";
 export { serveHelper, type ServeHelperOptions } from "./serve.ts";

@@ -2,6 +2,7 @@ import {
   HELPER_BOUNDS_MS,
   HELPER_SEND_MS,
   type HelperError,
+  type HelperPolicy,
   type HelperReply,
   type HelperRequest,
   HelperRequestSchema,
@@ -10,18 +11,24 @@ import { describeError, OsError, VnetError } from "../error.ts";
 import { formatIp } from "../ip/mod.ts";
 import { getLogger } from "../log.ts";
 import { closeFd, loadShim, type SeqpacketMessage, SeqpacketSocket, type Shim } from "../os/mod.ts";
+import { type Admission, admit } from "./admit.ts";
 import type { GuardCommand } from "./guard.ts";
-import { Host, type HostEvent, type HostPolicy, type HostReply } from "./host.ts";
+import { Host, type HostEvent, type HostReply } from "./host.ts";
 
 const log = getLogger("helper");
 
+/** A client asks at once; whoever only connects keeps nobody else out for long. */
+const FIRST_REQUEST_MS = 10_000;
+
 export interface ServeHelperOptions {
-  /** One end of a socket pair, inherited; whoever has the other end is the client. */
+  /** One end of a pair of sockets, or an accepted connection; whoever has the other end is the client. */
   readonly descriptor: number;
+  /** How a client that connected is let in; `null` for the end of a pair, which root handed out itself. */
+  readonly admission: Admission | null;
   readonly journalDir: string;
-  /** What repairs the machine should this process be killed. */
-  readonly repair: GuardCommand;
-  readonly policy: HostPolicy;
+  /** What repairs the machine should this process be killed; `null` where whoever started it sees to that. */
+  readonly repair: GuardCommand | null;
+  readonly policy: HelperPolicy;
   readonly signal: AbortSignal;
 }
 
@@ -29,9 +36,18 @@ export interface ServeHelperOptions {
 export async function serveHelper(options: ServeHelperOptions): Promise<void> {
   const shim = loadShim();
   await using client = SeqpacketSocket.inherited(shim, options.descriptor);
+  const { admission, signal } = options;
+  using admitted = admission && await admit(client, admission);
+  if (admitted !== null && admitted.refusal !== null) {
+    const { code, message } = admitted.refusal;
+    log.warning("Refused a client", { uid: admitted.peer.uid, code, error: message });
+    await refuseClient(client, admitted.refusal, AbortSignal.any([signal, firstRequest()]));
+    return;
+  }
+  const first = admission === null ? signal : AbortSignal.any([signal, firstRequest()]);
   await using host = await openHost(shim, client, options);
   for (const line of host.repaired) log.warning("Repaired what a crash left", { step: line });
-  await serveClient(client, host, { signal: options.signal, deadlines: DEADLINES });
+  await serveClient(client, host, { signal, first, deadlines: DEADLINES });
   for (const step of await host.revert()) log.info("Reverted", { step });
 }
 
@@ -48,6 +64,8 @@ async function openHost(
     throw thrown;
   }
 }
+
+const firstRequest = () => AbortSignal.timeout(FIRST_REQUEST_MS);
 
 /** What a client may ask for; `Host` does it. */
 export type Duties = Pick<
@@ -72,12 +90,19 @@ const DEADLINES: Deadlines = {
 export async function serveClient(
   client: SeqpacketSocket,
   host: Duties,
-  { signal, deadlines }: { readonly signal: AbortSignal; readonly deadlines: Deadlines },
+  { signal, first = signal, deadlines }: {
+    readonly signal: AbortSignal;
+    /** Until when the first request has to be there. */
+    readonly first?: AbortSignal;
+    readonly deadlines: Deadlines;
+  },
 ): Promise<void> {
   const until = () => AbortSignal.any([signal, deadlines.send()]);
+  let patience = first;
   while (true) {
-    const message = await receive(client, signal);
+    const message = await receive(client, patience);
     if (message === null) return;
+    patience = signal;
     try {
       const parsed = HelperRequestSchema.safeParse(parseJson(message.bytes));
       if (!parsed.success) {

@@ -9,6 +9,7 @@ import { AppsV1Schema } from "./apps_v1.ts";
 import { DemoV1Schema } from "./demo_v1.ts";
 import { DoctorV1Schema } from "./doctor_v1.ts";
 import { ResolveV1Schema } from "./resolve_v1.ts";
+import { ServiceV1Schema } from "./service_v1.ts";
 import { StatusV1Schema } from "./status_v1.ts";
 import { VersionV1Schema } from "./version_v1.ts";
 
@@ -16,6 +17,7 @@ export * from "./apps_v1.ts";
 export * from "./demo_v1.ts";
 export * from "./doctor_v1.ts";
 export * from "./resolve_v1.ts";
+export * from "./service_v1.ts";
 export * from "./status_v1.ts";
 export * from "./version_v1.ts";
 
@@ -25,6 +27,7 @@ export const DOCUMENTS = {
   demo: DemoV1Schema,
   doctor: DoctorV1Schema,
   resolve: ResolveV1Schema,
+  service: ServiceV1Schema,
   status: StatusV1Schema,
   version: VersionV1Schema,
 } as const;

@@ -1,6 +1,11 @@
 import { deepEqual, ok } from "node:assert/strict";
 import { parseAllDocuments } from "yaml";
-import { parseAgentFile, parseResources, parseServerFile } from "../../lib/config/mod.ts";
+import {
+  parseAgentFile,
+  parseHelperPolicy,
+  parseResources,
+  parseServerFile,
+} from "../../lib/config/mod.ts";
 import { ConfigError } from "../../lib/error.ts";
 import { blocksOf, readPages } from "./pages.ts";
 
@@ -46,5 +51,6 @@ function mistakesOf(yaml: string, place: string): string[] {
 function readerOf(yaml: string): (text: string, file: string) => unknown {
   const [first] = parseAllDocuments(yaml);
   if (first?.has("kind")) return parseResources;
+  if (first?.has("containers")) return parseHelperPolicy;
   return first?.has("proxy_service") ? parseServerFile : parseAgentFile;
 }

@@ -91,6 +91,11 @@ export class Host {
     }
   }
 
+  /** The same host as one of its processes sees it that has namespaces of its own: commands enter those. */
+  seenBy(pid: number): Host {
+    return new Host(this.name, pid, this.#holder, this.#environment);
+  }
+
   /** Runs a command to its end; throws unless its exit status is one of the expected. */
   async run(command: readonly string[], options: RunOptions = {}): Promise<Outcome> {
     if (options.quiet !== true) say(this.#prompt(command, options));

@@ -29,7 +29,7 @@ export async function networkOf(host: Host): Promise<string> {
 }
 
 /** Every file below some folders with kind, mode, owner and bytes; sorted. */
-async function filesBelow(host: Host, ...folders: readonly string[]): Promise<string[]> {
+export async function filesBelow(host: Host, ...folders: readonly string[]): Promise<string[]> {
   const script = `
     find "$@" -xdev \\( -type l -printf '%p link %m %U:%G %l\\n' \\) -o \\
       \\( -type d -printf '%p folder %m %U:%G\\n' \\) -o \\

@@ -1,11 +1,14 @@
 /** Commands that vnet runs itself with; they work by hand, and help does not list them. */
-import { object } from "@optique/core/constructs";
+import { object, or } from "@optique/core/constructs";
 import { map, optional, withDefault } from "@optique/core/modifiers";
 import { command, option } from "@optique/core/primitives";
 import { choice, integer, string } from "@optique/core/valueparser";
 import { type Action, tell } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import { selfCommand, selfEnvironment } from "../self.ts";
+
+/** What asks the service manager to start the daemon again; see `RestartForceExitStatus` of its unit. */
+const RESTART_STATUS = 75;
 
 const dnsMode = () =>
   withDefault(
@@ -20,21 +23,38 @@ export const helper = command(
   "helper",
   map(
     object({
-      descriptor: option("--client", integer({ min: 3, metavar: "DESCRIPTOR" })),
+      from: or(
+        object({
+          descriptor: option("--client", integer({ min: 3, metavar: "DESCRIPTOR" })),
+          dns: dnsMode(),
+          containers: containers(),
+        }),
+        object({ accepted: option("--accepted") }),
+      ),
       journal: option("--journal", string({ metavar: "DIR" })),
-      dns: dnsMode(),
-      containers: containers(),
     }),
     (options): Action => async (context) => {
       const { serveHelper } = await import("../../helper/mod.ts");
+      const { from, journal } = options;
+      if ("accepted" in from) {
+        const { acceptedClient } = await import("../service/accepted.ts");
+        await serveHelper({
+          ...await acceptedClient(context.env, journal),
+          journalDir: journal,
+          repair: null, // The unit's ExecStopPost.
+          signal: context.signal,
+        });
+        return EXIT.done;
+      }
       await serveHelper({
-        descriptor: options.descriptor,
-        journalDir: options.journal,
+        descriptor: from.descriptor,
+        admission: null,
+        journalDir: journal,
         repair: {
-          ...selfCommand(["repair", "--journal", options.journal]),
+          ...selfCommand(["repair", "--journal", journal]),
           env: selfEnvironment(context.env),
         },
-        policy: { dnsMode: options.dns, containers: options.containers === "allow" },
+        policy: { dnsMode: from.dns, containers: from.containers === "allow", zones: null },
         signal: context.signal,
       });
       return EXIT.done;
@@ -60,7 +80,14 @@ export const daemon = command(
   "daemon",
   map(
     object({
-      descriptor: option("--helper", integer({ min: 3, metavar: "DESCRIPTOR" })),
+      helper: or(
+        map(
+          option("--helper", integer({ min: 3, metavar: "DESCRIPTOR" })),
+          (descriptor) => ({ descriptor }),
+        ),
+        map(option("--helper-socket", string({ metavar: "PATH" })), (path) => ({ path })),
+      ),
+      waitForLogin: option("--wait-for-login"),
       dns: dnsMode(),
       link: optional(option("--link", string({ metavar: "NAME" }))),
       cidr: optional(option("--cidr", string({ metavar: "CIDR" }))),
@@ -74,7 +101,7 @@ export const daemon = command(
     }),
     (options): Action => async (context) => {
       const { parseRange, runDaemon } = await import("../../client/mod.ts");
-      await runDaemon({
+      const ended = await runDaemon({
         paths: context.paths,
         policy: {
           ownerUid: Deno.uid() ?? 0,
@@ -83,14 +110,15 @@ export const daemon = command(
             : new Set(options.sharedWith?.split(",").map(Number)),
           containers: options.containers === "allow",
         },
-        helperDescriptor: options.descriptor,
+        helper: options.helper,
+        waitForLogin: options.waitForLogin,
         link: options.link ?? null,
         range: parseRange(options.cidr),
         dnsMode: options.dns,
         signal: context.signal,
         nowMs: context.nowMs,
       });
-      return EXIT.done;
+      return ended === "restart" ? RESTART_STATUS : EXIT.done;
     },
   ),
   { hidden: true },

@@ -3,7 +3,7 @@ import { message } from "@optique/core/message";
 import { map, multiple, optional, withDefault } from "@optique/core/modifiers";
 import { command, flag, option } from "@optique/core/primitives";
 import { choice, string } from "@optique/core/valueparser";
-import { NetworkError, VnetError } from "../../error.ts";
+import { NetworkError } from "../../error.ts";
 import type { Share } from "../../identity/mod.ts";
 import type { StatusV1 } from "../../status/mod.ts";
 import { type Action, type Context, tell } from "../context.ts";
@@ -75,7 +75,7 @@ export const up = command(
     return running === null ? EXIT.done : await stayUp(context, running);
   }),
   {
-    brief: message`Bring vnet up: device, addresses, DNS, forwarding (root)`,
+    brief: message`Bring vnet up: device, addresses, DNS, forwarding (root, or the helper service)`,
     description:
       message`Starts a small root helper and a daemon that runs as you. Everything is undone when it ends, also after a crash.`,
   },
@@ -94,12 +94,11 @@ export const down = command(
 export const restart = command(
   "restart",
   map(object({ settings }), (chosen): Action => async (context) => {
-    const { bringDown, bringUp } = await import("../supervise.ts");
-    await bringDown(context);
-    await bringUp(context, chosen.settings, { detach: true });
+    const { bringUpAgain } = await import("../supervise.ts");
+    await bringUpAgain(context, chosen.settings);
     return EXIT.done;
   }),
-  { brief: message`Bring vnet down and up again, in the background (root)` },
+  { brief: message`Bring vnet down and up again, in the background` },
 );
 
 export const wait = command(
@@ -138,12 +137,4 @@ async function runWait(context: Context, timeoutMs: number): Promise<number> {
 /** Tells whether names can be used; a degraded daemon serves what it can. */
 export function isReady(status: StatusV1): boolean {
   return status.state === "ready" || status.state === "degraded";
-}
-
-/** Refuses to go on without root. @throws VnetError `not-permitted` */
-export function requireRoot(act: string): void {
-  if (Deno.uid() === 0) return;
-  throw new VnetError("not-permitted", `Cannot ${act}: this needs root`, {
-    hint: "Run it with sudo",
-  });
 }

@@ -9,7 +9,7 @@ import { EXIT } from "../exit.ts";
 import { buildForm, builtCommit } from "../self.ts";
 import { format } from "./options.ts";
 
-const NAMES = ["apps", "demo", "doctor", "resolve", "status", "version"] as const;
+const NAMES = ["apps", "demo", "doctor", "resolve", "service", "status", "version"] as const;
 
 export const version = command(
   "version",

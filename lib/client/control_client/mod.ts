@@ -49,9 +49,10 @@ export class ControlClient implements Disposable {
     await (await this.#fetch("POST", "/v1/refresh", 30_000)).body?.cancel();
   }
 
-  /** Asks the daemon to end; it answers before it does. */
-  async down(): Promise<void> {
-    await (await this.#fetch("POST", "/v1/down", DEADLINE_MS)).body?.cancel();
+  /** Asks the daemon to end; it answers before it does. `restart`: its service manager starts it again. */
+  async down({ restart = false } = {}): Promise<void> {
+    const path = restart ? "/v1/down?then=restart" : "/v1/down";
+    await (await this.#fetch("POST", path, DEADLINE_MS)).body?.cancel();
   }
 
   [Symbol.dispose](): void {

@@ -45,7 +45,14 @@ export function resolvePaths(input: PathsInput): Paths {
   return withSockets(`${config}/vnet`, `${state}/vnet`, runtimeDir(input, xdg("XDG_RUNTIME_DIR")));
 }
 
+/** Where the sockets of a daemon are that runs as `vnet@NAME.service`; it is there only while that runs. */
+export function serviceRuntimeDir(owner: Owner): string {
+  return `/run/vnet-daemon/${owner.name}`;
+}
+
 function runtimeDir(input: PathsInput, fromEnvironment: string | undefined): string {
+  const service = serviceRuntimeDir(input.owner);
+  if (input.isDirectory(service)) return service;
   if (fromEnvironment !== undefined) return `${fromEnvironment}/vnet`;
   const logind = `/run/user/${input.owner.uid}`;
   return input.isDirectory(logind) ? `${logind}/vnet` : `/run/vnet/${input.owner.uid}`;

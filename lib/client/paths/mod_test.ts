@@ -1,4 +1,4 @@
-import { deepEqual, throws } from "node:assert/strict";
+import { deepEqual, equal, throws } from "node:assert/strict";
 import { VnetError } from "../../error.ts";
 import { findOwner, type Owner, resolvePaths } from "./mod.ts";
 
@@ -79,9 +79,22 @@ Deno.test("resolvePaths() keeps to XDG, to --home, and to the owner's own things
         owner: ALICE,
         env: environment(env),
         ownEnvironment,
-        isDirectory: () => logind,
+        isDirectory: (path) => logind && path.startsWith("/run/user/"),
       });
       deepEqual([paths.configDir, paths.stateDir, paths.runtimeDir], want);
     });
   }
+});
+
+Deno.test("resolvePaths() finds the daemon that the service manager runs, but not for a home of its own", () => {
+  const found = (home: string | undefined) =>
+    resolvePaths({
+      home,
+      owner: ALICE,
+      env: environment({ XDG_RUNTIME_DIR: "/x/run" }),
+      ownEnvironment: true,
+      isDirectory: (path) => path === "/run/vnet-daemon/alice",
+    }).controlSocket;
+  equal(found(undefined), "/run/vnet-daemon/alice/control.sock");
+  equal(found("/h"), "/h/run/control.sock");
 });

@@ -25,7 +25,7 @@ async function withHost(test: (host: Host) => Promise<void>): Promise<void> {
     await using host = await Host.open(shim, {
       journalDir,
       repair: { command: "/bin/true", args: [], env: {} },
-      policy: { dnsMode: "none", containers: false },
+      policy: { dnsMode: "none", containers: false, zones: null },
       onEvent: () => {},
     });
     await test(host);

@@ -1,0 +1,74 @@
+import { object, or } from "@optique/core/constructs";
+import { message } from "@optique/core/message";
+import { map, optional } from "@optique/core/modifiers";
+import { command, option } from "@optique/core/primitives";
+import { string } from "@optique/core/valueparser";
+import type { ServiceV1 } from "../../status/mod.ts";
+import { type Action, printJson } from "../context.ts";
+import { EXIT } from "../exit.ts";
+import { format } from "./options.ts";
+import { renderTable } from "./table.ts";
+
+const install = command(
+  "install",
+  map(
+    object({
+      user: optional(option("--user", string({ metavar: "NAME" }), {
+        description: message`Also start this user's vnet at boot.`,
+      })),
+    }),
+    (options): Action => async (context) => {
+      const { install } = await import("../service/service.ts");
+      await install(context, options.user);
+      return EXIT.done;
+    },
+  ),
+  {
+    brief: message`Install the helper's socket, for "vnet up" without sudo (root)`,
+    description:
+      message`Members of group vnet may use it. Writes units into /etc/systemd/system and says which; run it again to bring them up to date.`,
+  },
+);
+
+const uninstall = command(
+  "uninstall",
+  map(object({}), (): Action => async (context) => {
+    const { uninstall } = await import("../service/service.ts");
+    await uninstall(context);
+    return EXIT.done;
+  }),
+  { brief: message`Take back what "install" did (root)` },
+);
+
+const status = command(
+  "status",
+  map(object({ format }), (options): Action => async (context) => {
+    const { describeService } = await import("../service/service.ts");
+    const described = await describeService();
+    if (options.format === "json") printJson(context, described);
+    else context.stdout(renderService(described));
+    return described.ready ? EXIT.done : EXIT.notRunning;
+  }),
+  { brief: message`Show what is installed, whether it runs and who may use it` },
+);
+
+export const service = command("service", or(install, uninstall, status), {
+  brief: message`Run vnet under systemd: without sudo, and from boot`,
+});
+
+/** Writes a service for people. */
+export function renderService(service: ServiceV1): string {
+  if (!service.systemd) return "systemd does not run this machine\n";
+  const { name, exists, members } = service.group;
+  const group = exists ? `${name}: ${members.join(" ") || "no members"}` : `${name}: missing`;
+  const units = service.units.map((unit) => [unit.name, unit.active, unit.enabled || unit.load]);
+  const files = service.files.map(({ path, state }) =>
+    `  ${path}${state === "same" ? "" : `  ${state}`}`
+  );
+  return [
+    service.ready ? "The helper service is ready" : "The helper service is not running",
+    `group ${group}`,
+    renderTable(["UNIT", "ACTIVE", "AT BOOT"], units).trimEnd(),
+    ...(files.length === 0 ? [] : ["written by `vnet service install`:", ...files]),
+  ].join("\n") + "\n";
+}

@@ -1,0 +1,200 @@
+/**
+ * Installing, removing and describing the service: the helper behind a socket that a group may use, and daemons
+ * that start at boot.
+ *
+ * @module
+ */
+import { VnetError } from "../../error.ts";
+import { loadShim, spawn, waitProcess } from "../../os/mod.ts";
+import type { ServiceV1 } from "../../status/mod.ts";
+import { type Context, tell } from "../context.ts";
+import { selfCommand } from "../self.ts";
+import { refuseForeign, removeFiles, stateOf, writeFiles } from "./files.ts";
+import { dropReceipt, readReceipt, writeReceipt } from "./receipt.ts";
+import { findAccount, groupMembers, hasSystemd, refuseProgram, system } from "./system.ts";
+import {
+  ENABLED_UNITS,
+  GROUP,
+  homeDropIn,
+  networkdFile,
+  networkManagerFile,
+  PACKAGED_UNIT_DIR,
+  type ServiceFile,
+  STATE_DIR,
+  UNIT_DIR,
+  units,
+} from "./units.ts";
+
+/** Installs the service, or brings an installed one up to date; says what it changes. */
+export async function install(context: Context, user: string | undefined): Promise<void> {
+  await requireRootAndSystemd("install the service");
+  const program = ownProgram();
+  await refuseProgram(program);
+  const account = user === undefined ? null : await findAccount(user);
+  const receipt = await readReceipt();
+  const users = [...new Set([...receipt.users, ...(account === null ? [] : [account.name])])];
+  const files = await filesFor(program, users.sort());
+  await refuseForeign(files, receipt);
+  const groupMade = receipt.group_made || await makeGroup(context);
+  const { all, changed } = await writeFiles(files);
+  for (const path of changed) tell(context, `Wrote ${path}`);
+  const stale = receipt.files.filter(({ path }) => !all.some((file) => file.path === path));
+  for (const line of await removeFiles(stale)) tell(context, line);
+  await writeReceipt({ v: 1, files: [...all], group_made: groupMade, users });
+  await system("systemctl", "daemon-reload");
+  await system("systemctl", "enable", "--quiet", ...ENABLED_UNITS);
+  await system("systemctl", "start", "vnet-helper.socket");
+  tell(context, `Enabled ${ENABLED_UNITS.join(", ")}`);
+  if (account === null) {
+    tell(context, `Members of group ${GROUP} bring vnet up without sudo`);
+    tell(context, `Add one with \`sudo usermod -aG ${GROUP} NAME\`; it counts from the next login`);
+    return;
+  }
+  await makeFolders(account);
+  await system("systemctl", "enable", "--quiet", "--now", `vnet@${account.name}.service`);
+  tell(context, `Enabled vnet@${account.name}.service: it starts at boot, and runs`);
+}
+
+/** Takes back what `install` did, and only that. */
+export async function uninstall(context: Context): Promise<void> {
+  await requireRootAndSystemd("remove the service");
+  const receipt = await readReceipt();
+  if (receipt.files.length === 0) {
+    tell(context, "The service is not installed");
+    return;
+  }
+  const daemons = receipt.users.map((name) => `vnet@${name}.service`);
+  await system("systemctl", "disable", "--quiet", "--now", ...daemons, ...ENABLED_UNITS);
+  await system("systemctl", "stop", "vnet-helper@*.service", "vnet@*.service");
+  for (const line of await removeFiles(receipt.files)) tell(context, line);
+  await system("systemctl", "daemon-reload");
+  if (receipt.group_made && await groupMembers(GROUP) !== null) {
+    await system("groupdel", GROUP);
+    tell(context, `Removed group ${GROUP}`);
+  }
+  await removeLocks();
+  await dropReceipt();
+  for (const folder of [STATE_DIR, "/run/vnet", "/run/vnet-daemon"]) {
+    await Deno.remove(folder).catch(() => {}); // What `sudo vnet up` keeps there stays.
+  }
+  tell(context, "The service is gone");
+}
+
+/** Describes the service as it is; needs no root. */
+export async function describeService(): Promise<ServiceV1> {
+  const receipt = await readReceipt();
+  const systemd = await hasSystemd();
+  const members = await groupMembers(GROUP);
+  const names = [...ENABLED_UNITS, ...receipt.users.map((name) => `vnet@${name}.service`)];
+  const described = systemd ? await Promise.all(names.map(describeUnit)) : [];
+  const files = await Promise.all(
+    receipt.files.map(async (file) => ({ path: file.path, state: await stateOf(file) })),
+  );
+  const socket = described.find(({ name }) => name === "vnet-helper.socket");
+  return {
+    schema: "vnet.service/1",
+    systemd,
+    ready: socket?.active === "active",
+    group: { name: GROUP, exists: members !== null, members: [...members ?? []] },
+    files,
+    units: described,
+  };
+}
+
+async function describeUnit(name: string): Promise<ServiceV1["units"][number]> {
+  const properties = "--property=LoadState,ActiveState,UnitFileState";
+  const text = await system("systemctl", "show", properties, name);
+  const value = (key: string) => new RegExp(`^${key}=(.*)$`, "m").exec(text)?.[1] ?? "";
+  return {
+    name,
+    load: value("LoadState"),
+    active: value("ActiveState"),
+    enabled: value("UnitFileState"),
+  };
+}
+
+async function requireRootAndSystemd(act: string): Promise<void> {
+  if (!await hasSystemd()) {
+    throw new VnetError("systemd-missing", `Cannot ${act}: systemd does not run this machine`, {
+      hint: "Have your init run `vnet up` as root at boot; `sudo vnet up` needs no service",
+    });
+  }
+  if (Deno.uid() === 0) return;
+  throw new VnetError("not-permitted", `Cannot ${act}: this needs root`, {
+    hint: "Run it with sudo",
+  });
+}
+
+/** @throws VnetError `service-program-unusable` from source: a unit cannot depend on somebody's checkout. */
+function ownProgram(): string {
+  const { command, args } = selfCommand([]);
+  if (args.length === 0) return command;
+  throw new VnetError("service-program-unusable", "Cannot install the service from source", {
+    hint: "Run `deno task build`, install dist/vnet, and run `sudo vnet service install`",
+  });
+}
+
+/** What belongs on this machine; a unit that a package ships just so is not written again. */
+async function filesFor(program: string, users: readonly string[]): Promise<ServiceFile[]> {
+  const files: ServiceFile[] = [];
+  for (const [name, text] of units(program)) {
+    const packaged = await Deno.readTextFile(`${PACKAGED_UNIT_DIR}/${name}`).catch(() => null);
+    if (packaged !== text) files.push({ path: `${UNIT_DIR}/${name}`, text });
+  }
+  for (const user of users) {
+    const { homeDir } = await findAccount(user);
+    const path = `${UNIT_DIR}/vnet@${user}.service.d/home.conf`;
+    files.push({ path, text: homeDropIn(homeDir) });
+  }
+  const managers: [folder: string, name: string, text: string][] = [
+    ["/etc/systemd/network", "05-vnet.network", networkdFile()],
+    ["/etc/NetworkManager/conf.d", "90-vnet.conf", networkManagerFile()],
+  ];
+  for (const [folder, name, text] of managers) {
+    const found = await Deno.stat(folder).catch(() => null);
+    if (found?.isDirectory) files.push({ path: `${folder}/${name}`, text });
+  }
+  return files;
+}
+
+/** @returns Whether it was made just now. */
+async function makeGroup(context: Context): Promise<boolean> {
+  if (await groupMembers(GROUP) !== null) return false;
+  await system("groupadd", "--system", GROUP);
+  tell(context, `Made group ${GROUP}`);
+  return true;
+}
+
+/** Makes the folders that the unit shows the daemon; as the user, for root follows no path of somebody else's. */
+async function makeFolders(account: Awaited<ReturnType<typeof findAccount>>): Promise<void> {
+  const shim = loadShim();
+  const { homeDir, name, uid, gid } = account;
+  const pid = spawn(shim, {
+    command: "/bin/mkdir",
+    args: ["-p", "-m", "700", `${homeDir}/.config/vnet`, `${homeDir}/.local/state/vnet`],
+    env: { PATH: "/usr/bin:/bin", HOME: homeDir },
+    cwd: "/",
+    uid,
+    gid,
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+    noNewPrivileges: true,
+  });
+  const end = await waitProcess(shim, pid, AbortSignal.timeout(10_000));
+  if ("code" in end && end.code === 0) return;
+  throw new VnetError("service-user-unusable", `Cannot make vnet's folders in ${homeDir}`, {
+    hint: `See whether ${name} may write there`,
+  });
+}
+
+/** The locks: one for each user that a helper ever served, and the journal's, unless somebody holds it. */
+async function removeLocks(): Promise<void> {
+  for await (const { name } of Deno.readDir(STATE_DIR)) {
+    if (/^client-[0-9]+\.lock$/.test(name)) await Deno.remove(`${STATE_DIR}/${name}`);
+  }
+  const lock = await Deno.open(`${STATE_DIR}/osdns.lock`, { write: true }).catch(() => null);
+  if (lock === null) return;
+  if (await lock.tryLock(true)) await Deno.remove(`${STATE_DIR}/osdns.lock`);
+  lock.close();
+}

@@ -1,0 +1,53 @@
+/**
+ * What root lets the clients of the helper service have: /etc/vnet/helper.yaml.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { type DnsMode, DnsModeSchema } from "./helper_protocol.ts";
+import { strict } from "./mistakes.ts";
+import { parseOne } from "./service_file.ts";
+
+/** What root said; the client, which is not root, cannot have it otherwise. */
+export interface HelperPolicy {
+  readonly dnsMode: DnsMode;
+  /** Whether containers may connect: they need what comes out of the link to be forwarded. */
+  readonly containers: boolean;
+  /** Suffixes that a client's zones must be or lie in; `null`: every zone that is not everybody's. */
+  readonly zones: readonly string[] | null;
+}
+
+/** What holds where root said nothing. */
+export const DEFAULT_HELPER_POLICY: HelperPolicy = {
+  dnsMode: "auto",
+  containers: false,
+  zones: null,
+};
+
+const suffix = z.string().max(253).regex(
+  /^(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})+$/,
+  "a domain name of two labels or more, in lower case",
+);
+
+const PolicyFileSchema = strict({
+  version: z.literal("v1"),
+  dns: DnsModeSchema.default("auto"),
+  containers: z.enum(["allow", "deny"]).default("deny"),
+  zones: z.array(suffix).max(256).optional(),
+});
+
+/**
+ * Reads the file.
+ *
+ * @throws {ConfigError} With every mistake in it.
+ */
+export function parseHelperPolicy(text: string, file: string): HelperPolicy {
+  const { dns, containers, zones } = parseOne(PolicyFileSchema, text, file);
+  return { dnsMode: dns, containers: containers === "allow", zones: zones ?? null };
+}
+
+/** Tells whether root lets a client have a zone. */
+export function allowsZone(policy: HelperPolicy, zone: string): boolean {
+  return policy.zones === null ||
+    policy.zones.some((suffix) => zone === suffix || zone.endsWith(`.${suffix}`));
+}
