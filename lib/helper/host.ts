@@ -13,8 +13,10 @@ import {
   type Change,
   closeFd,
   guardListener,
+  LinkRecord,
   OsDns,
   type OsDnsRequest,
+  repairConnections,
   serverNeedsPort53,
   type Shim,
   tcpListen,
@@ -55,6 +57,8 @@ export class Host implements AsyncDisposable {
   readonly #guarded: boolean;
   readonly #policy: HelperPolicy;
   readonly #onEvent: (event: HostEvent) => void;
+  #record: LinkRecord | null = null;
+  #ended: readonly string[] = [];
   #link: Link | null = null;
   #opens = 0;
   #dnsSocketsAsked = 0;
@@ -91,12 +95,15 @@ export class Host implements AsyncDisposable {
   ): Promise<Host> {
     const dns = await OsDns.open({ journalDir: options.journalDir });
     const guard = options.repair === null ? "unneeded" : Guard.start(shim, options.repair);
-    return new Host(shim, dns, guard, options.policy, options.onEvent);
+    const host = new Host(shim, dns, guard, options.policy, options.onEvent);
+    host.#ended = repairConnections(options.journalDir);
+    host.#record = LinkRecord.open(options.journalDir);
+    return host;
   }
 
   /** What the journal's repair did, line by line. */
   get repaired(): readonly string[] {
-    return this.#dns.repaired;
+    return [...this.#ended, ...this.#dns.repaired];
   }
 
   async detect(request: Request<"detect">): Promise<HostReply<Detected>> {
@@ -162,7 +169,9 @@ export class Host implements AsyncDisposable {
     const link = this.#requireLink();
     this.#refuseZones(request.dns?.zones ?? []);
     const mode = request.dns === null ? null : this.#modeFor(request.dns.mode);
-    const steps = link.setRoutes(request.routes.map(parsePrefix));
+    const routes = request.routes.map(parsePrefix);
+    this.#record?.write(link.ifindex, [...link.routes, ...routes]);
+    const steps = link.setRoutes(routes);
     if (request.dns === null || mode === null) {
       steps.push(...await this.#stopDns());
       const value = { backend: "none", why: [], warnings: [], upstreams: [], search: [] };
@@ -209,6 +218,7 @@ export class Host implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.revert();
     await this.#dns.close();
+    this.#record?.[Symbol.dispose]();
     await this.#guard?.[Symbol.asyncDispose]();
   }
 

@@ -68,7 +68,8 @@ export {
   type OsDnsRequest,
   previewOsDns,
   readResolvedLink,
-  repair,
   type ResolvedLink,
   serverNeedsPort53,
 } from "./dns/mod.ts";
+export { LinkRecord } from "./link_journal.ts";
+export { repair, repairConnections } from "./repair.ts";

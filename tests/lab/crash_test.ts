@@ -3,7 +3,7 @@ import { equal, match, ok } from "node:assert/strict";
 import type { Host } from "./host.ts";
 import { killQuietly, type LabProcess } from "./process.ts";
 import { say } from "./say.ts";
-import { story } from "./needs.ts";
+import { type Step, story } from "./needs.ts";
 import { hold } from "./tools.ts";
 import { until } from "./wait.ts";
 import { World } from "./world.ts";
@@ -48,31 +48,10 @@ story("crash: clients of a killed daemon get an error within 1 s", async (step, 
   const world = await World.open(lab, "postgres", "sockets");
   const { client } = world;
   await world.up();
-  const clients: [string, LabProcess][] = [];
-  for (const family of [4, 6] as const) {
-    const address = await world.address("sockets.vnet.example.com", family);
-    for (const kind of ["idle", "active"] as const) {
-      clients.push([`${kind} over IPv${family}`, await hold(client, address, 7003, kind)]);
-    }
-  }
-  const uri = "postgres://alice@pg.vnet.example.com/postgres";
-  const query = "select 'asleep'; select pg_sleep(600)";
-  const psql = client.spawn(["sh", "-c", `psql -Atq '${uri}' 2>&1; echo "ended $?"`]);
-  await psql.write(query.replace("; ", ";\n") + ";\n");
-  await psql.line(/^asleep$/, 10_000);
-  clients.push(["psql in a query", psql]);
-
+  const clients = await holdClients(world);
   const killed = performance.now();
   kill(client, "daemon");
-  const ends = await Promise.all(clients.map(async ([name, held]) => {
-    const line = await held.line(/^ended (.*)$/, 10_000).then((match) => match[1], String);
-    return { name, line, elapsedMs: performance.now() - killed };
-  }));
-  for (const { name, line, elapsedMs } of ends) {
-    await step(`${name}: ${line} after ${elapsedMs.toFixed(0)} ms`, () => {
-      ok(elapsedMs < ERROR_WITHIN_MS, `${name} was told "${line}" after ${elapsedMs} ms`);
-    });
-  }
+  await toldSoon(step, clients, killed);
 
   await step("a new connection fails at once, too", async () => {
     const uri = "http://sockets.vnet.example.com:7003/";
@@ -87,6 +66,30 @@ story("crash: clients of a killed daemon get an error within 1 s", async (step, 
     await hold(client, "sockets.vnet.example.com", 7003, "idle");
   });
 });
+
+story(
+  "crash: clients get an error within 1 s when helper and daemon are killed together",
+  async (step, lab) => {
+    const world = await World.open(lab, "postgres", "sockets");
+    const { client } = world;
+    await world.up();
+    for (const victims of [["daemon", "helper"], ["helper", "daemon"]] as const) {
+      const clients = await holdClients(world);
+      const killed = performance.now();
+      for (const victim of victims) kill(client, victim);
+      await toldSoon(step, clients, killed);
+      await step("the record of the link is gone", async () => {
+        const count = ["sh", "-c", "cd /var/lib/vnet && ls | grep -c ^link- || :"];
+        await until(
+          "no record is left",
+          5_000,
+          async () => (await client.output(count)).trim() === "0",
+        );
+      });
+      await world.up();
+    }
+  },
+);
 
 story("crash: /etc/resolv.conf is whole again after the next up and down", async (step, lab) => {
   const world = await World.open(lab);
@@ -131,6 +134,38 @@ story("crash: /etc/resolv.conf is whole again after the next up and down", async
     equal(await client.output(["ip", "-o", "link", "show", "type", "tun"]), "");
   });
 });
+
+type Clients = readonly (readonly [name: string, held: LabProcess])[];
+
+/** Programs with a connection each: idle, busy, and in the middle of a query. */
+async function holdClients(world: World): Promise<Clients> {
+  const { client } = world;
+  const clients: [string, LabProcess][] = [];
+  for (const family of [4, 6] as const) {
+    const to = await world.address("sockets.vnet.example.com", family);
+    for (const kind of ["idle", "active"] as const) {
+      clients.push([`${kind} over IPv${family}`, await hold(client, to, 7003, kind)]);
+    }
+  }
+  const uri = "postgres://alice@pg.vnet.example.com/postgres";
+  const psql = client.spawn(["sh", "-c", `psql -Atq '${uri}' 2>&1; echo "ended $?"`]);
+  await psql.write("select 'asleep';\nselect pg_sleep(600);\n");
+  await psql.line(/^asleep$/, 10_000);
+  return [...clients, ["psql in a query", psql]];
+}
+
+/** Each of them ends with an error in time. */
+async function toldSoon(step: Step, clients: Clients, killedMs: number): Promise<void> {
+  const ends = await Promise.all(clients.map(async ([name, held]) => {
+    const line = await held.line(/^ended (.*)$/, 10_000).then((match) => match[1], String);
+    return { name, line, elapsedMs: performance.now() - killedMs };
+  }));
+  for (const { name, line, elapsedMs } of ends) {
+    await step(`${name}: ${line} after ${elapsedMs.toFixed(0)} ms`, () => {
+      ok(elapsedMs < ERROR_WITHIN_MS, `${name} was told "${line}" after ${elapsedMs} ms`);
+    });
+  }
+}
 
 /** Kills a process of vnet on the client host, as nobody expects it. */
 function kill(client: Host, victim: Victim): void {
