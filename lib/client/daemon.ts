@@ -429,6 +429,7 @@ class Daemon {
         shim: this.#shim,
         helper,
         needsPort53: detected.needs_port_53,
+        linkAddress6: network.hasIpv6 ? book.linkAddresses(range).self6 : null,
       }),
     );
     const machine = { helper, network, dns, detected };

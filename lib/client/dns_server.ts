@@ -12,7 +12,14 @@ import {
   type Transport,
 } from "../dns/mod.ts";
 import { describeError, OsError } from "../error.ts";
-import { type Endpoint, equalEndpoint, formatEndpoint, parseIp } from "../ip/mod.ts";
+import {
+  type Endpoint,
+  equalEndpoint,
+  formatEndpoint,
+  formatIp,
+  type Ipv6,
+  parseIp,
+} from "../ip/mod.ts";
 import { getLogger } from "../log.ts";
 import {
   closeFd,
@@ -41,6 +48,8 @@ export interface DnsServerOptions {
   readonly helper: HelperLink;
   /** Whether the machine's resolver can only be given an address, not a port. */
   readonly needsPort53: boolean;
+  /** The link's own IPv6 address, for clients that ask over IPv6 where it must be port 53; without one, none can. */
+  readonly linkAddress6?: Ipv6 | null;
   /** What questions are judged by until `setTable` says otherwise; without one, all are forwarded. */
   readonly table?: NameTable | null;
   /** How many foreign answers to keep; none if not given, as when a resolver in front of us keeps them. */
@@ -73,15 +82,18 @@ export class DnsServer implements AsyncDisposable {
   }
 
   /**
-   * Listens on a loopback address: on port 53 through the helper where it must be, else on a free port, and
-   * there over IPv6 too where the machine has it.
+   * Listens on a loopback address: on port 53 through the helper where it must be, else on a free port; and where
+   * the machine has IPv6 over that, too: beside a free port on ::1, whose port 53 may be somebody else's to come, and
+   * beside port 53 on the link's own address.
    */
   static async open(options: DnsServerOptions): Promise<DnsServer> {
     const first = options.needsPort53 ? await openPort53(options) : openAnyPort(options.shim);
     const server = new DnsServer(first.endpoint, options);
     try {
       await server.#listen(first);
-      const second = options.needsPort53 ? null : openTwin(options.shim, first.endpoint.port);
+      const second = options.needsPort53
+        ? await openPort53OverIpv6(options)
+        : openTwin(options.shim, first.endpoint.port);
       if (second !== null) await server.#listen(second);
       return server;
     } catch (thrown) {
@@ -119,6 +131,7 @@ export class DnsServer implements AsyncDisposable {
       backend: this.#backend,
       why: [...this.#why],
       server: formatEndpoint(this.endpoint),
+      listeners: this.#endpoints.map(formatEndpoint),
       zones: [...zones],
       upstreams: this.#forwarder.upstreams.map(formatEndpoint),
       queries_total: this.#total + this.#known.given,
@@ -203,6 +216,19 @@ async function openPort53(options: DnsServerOptions): Promise<Opened> {
     }
   }
   throw last;
+}
+
+/** Port 53 on the link's own IPv6 address; `null` without one. */
+async function openPort53OverIpv6(options: DnsServerOptions): Promise<Opened | null> {
+  const address = options.linkAddress6 ?? null;
+  if (address === null) return null;
+  try {
+    const { udpFd, tcpFd } = await options.helper.dnsSockets(formatIp(address));
+    return { endpoint: { address, port: 53 }, udp: UdpSocket.fromFd(options.shim, udpFd), tcpFd };
+  } catch (thrown) {
+    log.debug("Not listening on IPv6", { error: describeError(thrown) });
+    return null;
+  }
 }
 
 /** Finds a port that is free for UDP and for TCP. */

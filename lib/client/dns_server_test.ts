@@ -15,8 +15,16 @@ import {
   RCODE,
   RR_TYPE,
 } from "../dns/mod.ts";
-import { formatEndpoint, parseIpv4, parseIpv6, parsePrefix } from "../ip/mod.ts";
-import { loadShim } from "../os/mod.ts";
+import {
+  formatEndpoint,
+  formatIp,
+  type Ipv6,
+  parseIp,
+  parseIpv4,
+  parseIpv6,
+  parsePrefix,
+} from "../ip/mod.ts";
+import { loadShim, localEndpoint, tcpListen, udpBind } from "../os/mod.ts";
 import { DnsServer, type DnsServerOptions } from "./dns_server.ts";
 import type { HelperLink } from "./helper_link.ts";
 
@@ -73,6 +81,37 @@ Deno.test("DnsServer answers its own names over UDP and TCP, IPv4 and IPv6", asy
       equal(firstAddress(overUdp), "100.64.0.9");
       equal(read(overUdp).id, 4711);
       deepEqual(overUdp.subarray(12, 33), asked.subarray(12, 33)); // the spelling comes back
+    });
+  }
+});
+
+Deno.test("DnsServer answers on the link's IPv6 address where it must have port 53", async (t) => {
+  const asked: string[] = [];
+  // ::1 stands for the link's address, and free ports for 53
+  const helper = {
+    dnsSockets: (address: string) => {
+      asked.push(address);
+      if (address === "::2") throw new Error("not the link's");
+      const where = parseIp(address.startsWith("127.") ? "127.0.0.1" : address);
+      const tcpFd = tcpListen(loadShim(), { address: where, port: 0 });
+      return Promise.resolve({
+        tcpFd,
+        udpFd: udpBind(loadShim(), localEndpoint(loadShim(), tcpFd)),
+      });
+    },
+  } as unknown as HelperLink;
+  const cases: [linkAddress6: Ipv6 | null, listeners: string[]][] = [
+    [parseIpv6("::1"), ["127.0.53.1:53", "[::1]:53"]],
+    [parseIpv6("::2"), ["127.0.53.1:53"]],
+    [null, ["127.0.53.1:53"]],
+  ];
+  for (const [linkAddress6, listeners] of cases) {
+    await t.step(`${linkAddress6 && formatIp(linkAddress6)}`, async () => {
+      asked.length = 0;
+      await using server = await open({ helper, needsPort53: true, linkAddress6 });
+      deepEqual(server.render([]).listeners, listeners);
+      equal(server.render([]).server, "127.0.53.1:53");
+      deepEqual(asked, ["127.0.53.1", ...linkAddress6 === null ? [] : [formatIp(linkAddress6)]]);
     });
   }
 });

@@ -151,7 +151,7 @@ export class HelperLink implements AsyncDisposable {
     return { opened: value, tunFd, raw4Fd, raw6Fd: raw6Fd ?? null, steps };
   }
 
-  /** Opens UDP and TCP port 53 on 127.0.53.x. The caller owns the descriptors. */
+  /** Opens UDP and TCP port 53 on 127.0.53.x, or on the link's own IPv6 address. The caller owns the descriptors. */
   async dnsSockets(address: string): Promise<{ udpFd: number; tcpFd: number }> {
     const { fds } = await this.#ask({ op: "dns-sockets", address }, null);
     const [udpFd, tcpFd] = fds;

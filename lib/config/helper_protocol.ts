@@ -65,7 +65,11 @@ export const HelperRequestSchema = z.discriminatedUnion("op", [
     v: z.literal(HELPER_PROTOCOL),
     id,
     op: z.literal("dns-sockets"),
-    address: ipv4.refine((text) => text.startsWith("127.0.53."), "127.0.53.x"),
+    /** Loopback addresses of vnet's own, or the link's own IPv6 address, which the helper knows. */
+    address: z.union([
+      ipv4.refine((text) => text.startsWith("127.0.53."), "127.0.53.x"),
+      ipv6,
+    ]),
   }),
   z.object({
     v: z.literal(HELPER_PROTOCOL),

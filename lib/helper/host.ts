@@ -141,15 +141,28 @@ export class Host implements AsyncDisposable {
     return { value, fds, steps };
   }
 
-  /** Opens UDP and TCP port 53 on a loopback address of vnet's own. */
+  /**
+   * Opens UDP and TCP port 53 on a loopback address of vnet's own, or on the link's own IPv6 address, there only for
+   * what comes over the loopback.
+   */
   dnsSockets(request: Request<"dns-sockets">): HostReply<Record<string, never>> {
     if (++this.#dnsSocketsAsked > MAX_DNS_SOCKETS) throw tooOften("given port 53");
-    const endpoint = { address: parseIp(request.address), port: 53 };
-    const udpFd = udpBind(this.#shim, endpoint);
+    const address = parseIp(request.address);
+    if (address.family === 6 && !this.#requireLink().owns(address)) {
+      throw new VnetError("helper-order", `Address ${formatIp(address)} is not the link's`);
+    }
+    const endpoint = { address, port: 53 };
+    const fds: number[] = [];
     try {
-      return { value: {}, fds: [udpFd, tcpListen(this.#shim, endpoint)] };
+      fds.push(udpBind(this.#shim, endpoint), tcpListen(this.#shim, endpoint));
+      if (address.family === 6) {
+        for (const fd of fds) {
+          guardListener(this.#shim, fd, [LOOPBACK_IFINDEX], { congestion: "" });
+        }
+      }
+      return { value: {}, fds };
     } catch (thrown) {
-      closeFd(this.#shim, udpFd);
+      for (const fd of fds) closeFd(this.#shim, fd);
       throw thrown;
     }
   }

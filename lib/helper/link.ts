@@ -121,6 +121,11 @@ export class Link {
     }
   }
 
+  /** Tells whether an address is one that the link was given. */
+  owns(address: IpAddress): boolean {
+    return this.#addresses.some((own) => formatIp(own) === formatIp(address));
+  }
+
   /** What leads into it. */
   get routes(): readonly Prefix[] {
     return this.#routes;

@@ -59,6 +59,8 @@ export const StatusV1Schema = z.object({
     backend: z.string(),
     why: z.array(z.string()),
     server: z.string(),
+    /** Everywhere it answers, the one above included. */
+    listeners: z.array(z.string()).optional(),
     zones: z.array(z.string()),
     upstreams: z.array(z.string()),
     queries_total: z.int(),

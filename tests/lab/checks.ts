@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { equal, match, notEqual, ok } from "node:assert/strict";
+import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict";
+import { formatIp, parseEndpoint } from "../../lib/ip/mod.ts";
 import type { Step } from "./needs.ts";
 import { BIG_FILE_BYTES, SPEAKS_FIRST_BYTES } from "./services.ts";
 import { connect, readThenSend, sendThenRead } from "./tools.ts";
@@ -32,6 +33,19 @@ export async function checkReach(step: Step, world: World): Promise<void> {
     const ipv6 = await world.address("web.vnet.example.com", 6);
     equal(await client.output(["dig", "+short", "web.vnet.example.com"]), ipv4);
     equal(await client.output(["dig", "+short", "+tcp", "AAAA", "WEB.vnet.example.com"]), ipv6);
+  });
+
+  await step("dig gets them over IPv6 as well as over IPv4", async () => {
+    const ipv4 = await world.address("web.vnet.example.com", 4);
+    const { dns } = await world.vnet.json<Status>(["status"]);
+    const listeners = (dns?.listeners ?? []).map(parseEndpoint);
+    deepEqual(listeners.map(({ address }) => address.family), [4, 6]);
+    for (const { address, port } of listeners) {
+      const dig = ["dig", `-${address.family}`, `@${formatIp(address)}`, "-p", `${port}`, "+short"];
+      equal(await client.output([...dig, "web.vnet.example.com"]), ipv4);
+      equal(await client.output([...dig, "+tcp", "web.vnet.example.com"]), ipv4);
+      equal(await client.output([...dig, "TXT", "www.example.com"]), `"upstream"`);
+    }
   });
 
   for (const family of [4, 6] as const) {

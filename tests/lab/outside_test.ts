@@ -61,7 +61,8 @@ story("outside: the LAN gets nothing from the range, the listener or DNS", async
 
     await step(`with ip_forward=${forward} no DNS query is answered`, async () => {
       const ports = new Set([53, ...vnetUdpPorts(client)]);
-      const targets = [CLIENT_IPV4, CLIENT_IPV6, web4, web6].flatMap((address) =>
+      const self6 = status.link?.ipv6 ?? "";
+      const targets = [CLIENT_IPV4, CLIENT_IPV6, web4, web6, self6].flatMap((address) =>
         [...ports].map((port) => ["-p", `${port}`, `@${address}`])
       );
       await Promise.all(targets.map(async (target) => {

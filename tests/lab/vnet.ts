@@ -64,7 +64,11 @@ export interface Status {
     readonly ipv6?: string;
     readonly ranges: readonly string[];
   };
-  readonly dns?: { readonly backend: string; readonly server: string };
+  readonly dns?: {
+    readonly backend: string;
+    readonly server: string;
+    readonly listeners?: readonly string[];
+  };
   readonly connections: {
     readonly recent_failures: readonly { readonly code: string; readonly name: string }[];
   };
