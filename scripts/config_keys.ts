@@ -204,6 +204,10 @@ app_service:
         text:
           "The zone: every name below it, at any depth, not the name itself. Not a public suffix such as `com` or `co.uk`.",
       },
+      "spec.custom_dns_zones[].private": {
+        text:
+          "Nobody else answers for the zone: a name in it that is no app's does not exist, instead of being asked elsewhere.",
+      },
     },
     example: `
 kind: vnet_config

@@ -20,6 +20,7 @@ function plan(names: readonly string[], range: Prefix = RANGE): Plan {
   };
   return {
     zones: [parseDomainName("example.test")],
+    privateZones: new Set(),
     excluded: [],
     targets: new Map(names.map((name) => [parseDomainName(name), target])),
     ranges: [range],

@@ -19,6 +19,7 @@ import { getLogger } from "../log.ts";
 import { loadShim, type Shim } from "../os/mod.ts";
 import type { AppsV1, ResolveV1, StatusV1 } from "../status/mod.ts";
 import { VERSION } from "../version.ts";
+import type { Trouble } from "../dns/mod.ts";
 import { AddressBook } from "./address_book.ts";
 import { renderApps } from "./apps.ts";
 import { dialerOf, HttpClusterApi } from "./cluster_api.ts";
@@ -26,7 +27,8 @@ import { serveControl } from "./control.ts";
 import { DnsServer } from "./dns_server.ts";
 import { FlowLog } from "./flow_log.ts";
 import { type HelperEnd, type HelperEvent, HelperLink } from "./helper_link.ts";
-import { compileNames, destinationOf, type Names } from "./names.ts";
+import { loggedOut, NameTroubles } from "./name_troubles.ts";
+import { compileNames, destinationOf, type Names, type Troubles } from "./names.ts";
 import { Network } from "./network.ts";
 import type { Paths } from "./paths/mod.ts";
 import { type Profile, ProfileStore } from "./profile.ts";
@@ -41,6 +43,10 @@ const log = getLogger("client");
 type Finding = StatusV1["findings"][number];
 
 const FIRST_REFRESH_MS = 8_000;
+/** Foreign answers to keep, each 4 KiB at most. */
+const CACHE_ENTRIES = 1_000;
+/** Clocks are set and machines sleep: however far off the next change is, the clock is looked at this often. */
+const RECOMPILE_MAX_MS = 60_000;
 
 const IPV6_OFF = {
   message: "IPv6 is switched off on this machine: apps are reached by IPv4 alone",
@@ -133,6 +139,9 @@ class Daemon {
   /** What the link was made with; it stays for the daemon's life. */
   #range: Prefix | null = null;
   #names: Names | null = null;
+  readonly #troubles = new NameTroubles();
+  /** Runs until a login or a trouble is over and the names must be looked at again. */
+  #recompile: ReturnType<typeof setTimeout> | null = null;
   #machine: Machine | null = null;
   /** What the helper was told last: zones and routes as text; `null` when that failed. */
   #applied: string | null = null;
@@ -173,6 +182,7 @@ class Daemon {
       this.#state = "stopping";
       this.#stop.abort();
       this.#following.abort();
+      this.#recompileAt(null);
       this.#ready.resolve();
       await this.#applying.catch(() => {});
       await this.#closeMachine();
@@ -256,6 +266,7 @@ class Daemon {
   async refresh(): Promise<void> {
     if (this.#login !== null) return this.#login.resolve();
     await this.#openSessions();
+    this.#troubles.forgetRefusals();
     await this.#change();
     this.#follow();
   }
@@ -320,7 +331,11 @@ class Daemon {
     this.#following = new AbortController();
     const signal = AbortSignal.any([this.#following.signal, this.#stop.signal]);
     for (const session of this.#sessions) {
-      void session.follow(() => this.#change(), signal).catch((thrown) => {
+      const onChange = () => {
+        this.#troubles.forgetRefusals();
+        return this.#change();
+      };
+      void session.follow(onChange, signal).catch((thrown) => {
         log.error("Stopped following a cluster", { error: describeError(thrown) });
       });
     }
@@ -363,8 +378,35 @@ class Daemon {
       link,
       ipv6: this.#machine?.network.hasIpv6 ?? true,
       allDns: this.#machine?.detected.needs_port_53 ?? false,
+      troubles: this.#troublesOf(plan),
     });
     this.#machine?.dns.setTable(this.#names.table);
+  }
+
+  #troublesOf(plan: Plan): Troubles {
+    const nowMs = this.#options.nowMs();
+    this.#troubles.follow(plan, nowMs);
+    const ends = [this.#troubles.nextMs ?? Infinity];
+    const profiles: [string, Trouble][] = [];
+    for (const { name, state, profile } of this.#sessions) {
+      if (state === "expired") profiles.push([name, loggedOut(profile.cluster, name)]);
+      else ends.push(profile.expiresMs);
+    }
+    this.#recompileAt(Math.min(...ends));
+    const { denied, removed } = this.#troubles;
+    return { profiles: new Map(profiles), denied, removed };
+  }
+
+  /** @param atMs `null` or never: not at all. */
+  #recompileAt(atMs: number | null): void {
+    if (this.#recompile !== null) clearTimeout(this.#recompile);
+    this.#recompile = null;
+    if (atMs === null || atMs === Infinity || this.#stop.signal.aborted) return;
+    const delayMs = Math.min(Math.max(atMs - this.#options.nowMs(), 0) + 1, RECOMPILE_MAX_MS);
+    this.#recompile = setTimeout(() => {
+      if (this.#options.nowMs() < atMs) this.#recompileAt(atMs);
+      else void this.#change();
+    }, delayMs);
   }
 
   /** A range that the user chose lies where they said, or nowhere. */
@@ -429,6 +471,8 @@ class Daemon {
         shim: this.#shim,
         helper,
         needsPort53: detected.needs_port_53,
+        // Where it must be port 53, programs ask us themselves: nobody in front of us keeps answers.
+        cacheEntries: detected.needs_port_53 ? CACHE_ENTRIES : 0,
         linkAddress6: network.hasIpv6 ? book.linkAddresses(range).self6 : null,
       }),
     );
@@ -530,16 +574,22 @@ class Daemon {
         hint: "Run `vnet login` again",
       });
     }
-    const credentials = await session.credentials(target, port);
-    return await this.#carriers.acquire({
-      appId: target.appId,
-      app: target.app,
-      port,
-      proxy: session.profile.proxy,
-      credentials,
-      hostCaPems: session.profile.hostCaPems,
-      dial: dialerOf(session.profile.httpProxy),
-    }, signal);
+    try {
+      const credentials = await session.credentials(target, port);
+      return await this.#carriers.acquire({
+        appId: target.appId,
+        app: target.app,
+        port,
+        proxy: session.profile.proxy,
+        credentials,
+        hostCaPems: session.profile.hostCaPems,
+        dial: dialerOf(session.profile.httpProxy),
+      }, signal);
+    } catch (thrown) {
+      const code = thrown instanceof VnetError ? thrown.code : "";
+      if (this.#troubles.refused(target.appId, code, this.#options.nowMs())) void this.#change();
+      throw thrown;
+    }
   }
 
   #requireBook(): AddressBook {

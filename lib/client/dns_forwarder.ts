@@ -90,6 +90,11 @@ export class DnsForwarder implements AsyncDisposable {
     this.#cache?.clear();
   }
 
+  /** Drops what was kept: what may be believed is another matter now. */
+  clearCache(): void {
+    this.#cache?.clear();
+  }
+
   /** Has an upstream answer, or says why there is no answer. `later` is called once, and its reply is, too. */
   forward(request: ForwardRequest, later: () => Reply): void {
     const { query, transport, emptyNonTerminal } = request;

@@ -111,6 +111,7 @@ export class DnsServer implements AsyncDisposable {
   setTable(table: NameTable | null): void {
     this.#table = table;
     this.#known.clear();
+    this.#forwarder.clearCache();
   }
 
   /** Says whom to ask about foreign names; never this server itself. */

@@ -4,7 +4,7 @@
  * @module
  */
 import type { AppTarget, Plan } from "../config/mod.ts";
-import { type DomainName, type NameEntry, NameTable } from "../dns/mod.ts";
+import { type DomainName, type NameEntry, NameTable, type Trouble } from "../dns/mod.ts";
 import { formatIp, type IpAddress, type Prefix } from "../ip/mod.ts";
 import type { LinkAddresses, NameAddresses } from "./address_book.ts";
 import type { Destination } from "./flows.ts";
@@ -24,23 +24,45 @@ export interface NamesOptions {
   readonly ipv6: boolean;
   /** Whether all of the machine's DNS passes through us. */
   readonly allDns: boolean;
+  /** What is to be said instead of addresses; nothing if not given. */
+  readonly troubles?: Troubles;
 }
+
+/** Why names have no usable address. */
+export interface Troubles {
+  /** By profile, for all names of its apps. */
+  readonly profiles: ReadonlyMap<string, Trouble>;
+  /** By an app's id. */
+  readonly denied: ReadonlyMap<string, Trouble>;
+  /** Names that the plan does not have any more. */
+  readonly removed: ReadonlyMap<DomainName, Trouble>;
+}
+
+const NO_TROUBLES: Troubles = { profiles: new Map(), denied: new Map(), removed: new Map() };
+
+const NO_ADDRESSES = { ipv4: null, ipv6: null };
 
 /** Compiles the names of a plan. */
 export function compileNames(options: NamesOptions): Names {
-  const { plan, addresses, link, ipv6 } = options;
+  const { plan, addresses, link, ipv6, troubles = NO_TROUBLES } = options;
   const names = new Map<DomainName, NameEntry>();
   const destinations = new Map<string, Destination>();
+  for (const [name, trouble] of troubles.removed) names.set(name, { ...NO_ADDRESSES, trouble });
   for (const [name, target] of plan.targets) {
     const given = addresses.get(name) ?? null;
-    names.set(name, { ipv4: given?.ipv4 ?? null, ipv6: ipv6 ? given?.ipv6 ?? null : null });
+    const trouble = troubles.profiles.get(target.profile) ?? troubles.denied.get(target.appId);
+    names.set(name, {
+      ipv4: given?.ipv4 ?? null,
+      ipv6: ipv6 ? given?.ipv6 ?? null : null,
+      ...(trouble === undefined ? {} : { trouble }),
+    });
     if (given === null) continue;
     addDestination(destinations, given, { name, target });
   }
   const reverse: Prefix[] = [...plan.ranges];
   if (ipv6) reverse.push(link.prefix6);
   const table = new NameTable({
-    zones: plan.zones.map((suffix) => ({ suffix, private: false })),
+    zones: plan.zones.map((suffix) => ({ suffix, private: plan.privateZones.has(suffix) })),
     names,
     excluded: plan.excluded,
     reverse,

@@ -23,6 +23,7 @@ import { parseIp } from "../ip/mod.ts";
 import type { ResolveV1 } from "../status/mod.ts";
 import { AddressBook } from "./address_book.ts";
 import { ControlClient } from "./control_client/mod.ts";
+import { loggedOut } from "./name_troubles.ts";
 import { compileNames } from "./names.ts";
 import type { Paths } from "./paths/mod.ts";
 import { profileName, ProfileStore } from "./profile.ts";
@@ -72,6 +73,7 @@ async function loadTable(paths: Paths): Promise<NameTable> {
     return [{ profile, proxyHost: known.proxy.host, config: view.config, apps: view.apps }];
   });
   const book = await AddressBook.open(paths.stateDir, crypto.getRandomValues(new Uint8Array(21)));
+  const nowMs = Date.now();
   const plan = compilePlan(sources, { range: null, places: book.places });
   const [range] = plan.ranges;
   if (range === undefined) {
@@ -81,10 +83,20 @@ async function loadTable(paths: Paths): Promise<NameTable> {
   }
   return compileNames({
     plan,
-    addresses: book.assign(plan, Date.now()),
+    addresses: book.assign(plan, nowMs),
     link: book.linkAddresses(range),
     ipv6: true,
     allDns: false,
+    troubles: {
+      profiles: new Map(
+        profiles.filter(({ expiresMs }) => expiresMs <= nowMs).map(({ proxy, cluster }) => {
+          const name = profileName(proxy);
+          return [name, loggedOut(cluster, name)];
+        }),
+      ),
+      denied: new Map(),
+      removed: new Map(),
+    },
   }).table;
 }
 

@@ -65,7 +65,7 @@ export type LoginFinishResponse = z.infer<typeof LoginFinishResponseSchema>;
 /** `vnet_config`'s spec, as clients are told. */
 export const VnetConfigSpecSchema = z.object({
   ipv4_cidr_range: z.string().max(18),
-  custom_dns_zones: z.array(z.object({ suffix: name })).max(256),
+  custom_dns_zones: z.array(z.object({ suffix: name, private: z.boolean().optional() })).max(256),
 });
 export type VnetConfigSpec = z.infer<typeof VnetConfigSpecSchema>;
 

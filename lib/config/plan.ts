@@ -8,7 +8,14 @@ import { formatPrefix, overlaps, parsePrefix, type Prefix } from "../ip/mod.ts";
 import type { DomainName } from "../dns/mod.ts";
 import type { App, ClusterConfig } from "./api.ts";
 import { compilePorts, portAllowed, type PortRange } from "./port.ts";
-import { claimsOf, clustersOf, grantZones, hostOf, tryParseName } from "./zone_claims.ts";
+import {
+  claimsOf,
+  clustersOf,
+  grantZones,
+  hostOf,
+  privateZones,
+  tryParseName,
+} from "./zone_claims.ts";
 
 /** One login's view of its cluster. */
 export interface PlanSource {
@@ -58,6 +65,8 @@ export interface PlanWarning {
 export interface Plan {
   /** Sorted. */
   readonly zones: readonly DomainName[];
+  /** Those of them that nobody else answers for: unknown names in them do not exist. */
+  readonly privateZones: ReadonlySet<DomainName>;
   /** Names that always keep their public answers: the proxies' own. Sorted. */
   readonly excluded: readonly DomainName[];
   /** Sorted by name. */
@@ -93,6 +102,7 @@ export function compilePlan(sources: readonly PlanSource[], wishes: PlanWishes):
   }
   return {
     zones: [...zones].sort(),
+    privateZones: privateZones(ordered, granted),
     excluded: [...excluded].sort(),
     targets: new Map([...targets].sort(([a], [b]) => compareText(a, b))),
     ranges: ranges.map(place),

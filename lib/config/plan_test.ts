@@ -129,6 +129,38 @@ Deno.test("compilePlan() claims proxies and custom zones, and nothing that is ev
   }
 });
 
+Deno.test("compilePlan() has zones private when all who claim them say so", () => {
+  const claiming = (profile: string, zones: { suffix: string; private?: boolean }[]) =>
+    source({
+      profile,
+      proxyHost: profile,
+      config: cluster(profile, {
+        vnet_config: { ipv4_cidr_range: "100.64.0.0/10", custom_dns_zones: zones },
+      }),
+    });
+  const one = claiming("one.example.com", [
+    { suffix: "a.test.example", private: true },
+    { suffix: "b.test.example", private: true },
+    { suffix: "c.test.example", private: false },
+    { suffix: "two.example.com", private: true }, // the other's proxy is public
+  ]);
+  const two = claiming("two.example.com", [
+    { suffix: "a.test.example", private: true },
+    { suffix: "b.test.example" },
+  ]);
+  for (const sources of [[one, two], [two, one]]) {
+    const plan = compilePlan(sources, { range: null });
+    deepEqual([...plan.privateZones], ["a.test.example"]);
+    deepEqual(plan.zones, [
+      "a.test.example",
+      "b.test.example",
+      "c.test.example",
+      "one.example.com",
+      "two.example.com",
+    ]);
+  }
+});
+
 Deno.test("compilePlan() claims no zone for a proxy known by its address", () => {
   const config = cluster("prod", { proxy_public_addrs: ["192.0.2.1:443"] });
   const plan = compilePlan([source({ proxyHost: "192.0.2.1", config })], { range: null });

@@ -37,7 +37,8 @@ export const VnetConfigResourceSchema = strict({
   spec: strict({
     ipv4_cidr_range: z.string({ error: rangeWords() }).refine(isRange, { error: rangeWords() })
       .default(DEFAULT_RANGE),
-    custom_dns_zones: z.array(strict({ suffix: zoneSuffix() })).max(256).default([])
+    custom_dns_zones: z.array(strict({ suffix: zoneSuffix(), private: z.boolean().optional() }))
+      .max(256).default([])
       .refine((zones) => new Set(zones.map(({ suffix }) => suffix)).size === zones.length, {
         error: "every suffix once",
       }),

@@ -23,6 +23,8 @@ export const MAX_ZONES = 500;
 export interface Claim {
   readonly cluster: string;
   readonly zone: DomainName;
+  /** Whether the cluster says that nobody else answers for it. A proxy's own never is. */
+  readonly isPrivate: boolean;
 }
 
 /**
@@ -60,12 +62,20 @@ export function claimsOf(
 ): readonly (readonly Claim[])[] {
   return clustersOf(source).map((cluster, n) => {
     const hosts = [...n === 0 ? [source.proxyHost] : [], ...cluster.proxy_public_addrs.map(hostOf)];
-    const zones = [
-      ...hosts.flatMap((host) => tryParseName(host) ?? []),
-      ...customZones(cluster, warnings),
-    ];
-    return zones.map((zone) => ({ cluster: cluster.cluster_name, zone }));
+    const own = hosts.flatMap((host) => tryParseName(host) ?? [])
+      .map((zone) => ({ cluster: cluster.cluster_name, zone, isPrivate: false }));
+    return [...own, ...customZones(cluster, warnings)];
   });
+}
+
+/** Those of the granted zones that everybody who claims them says to be private. Sorted. */
+export function privateZones(
+  sources: readonly PlanSource[],
+  granted: ReadonlySet<DomainName>,
+): ReadonlySet<DomainName> {
+  const claims = sources.flatMap((source) => claimsOf(source, []).flat());
+  const open = new Set(claims.filter(({ isPrivate }) => !isPrivate).map(({ zone }) => zone));
+  return new Set([...granted].filter((zone) => !open.has(zone)).sort());
 }
 
 /** The first of each, then the second of each, and so on. */
@@ -99,10 +109,10 @@ export function clustersOf(source: PlanSource): readonly Cluster[] {
   return [source.config, ...source.config.leaf_clusters];
 }
 
-function customZones(cluster: Cluster, warnings: PlanWarning[]): readonly DomainName[] {
-  return cluster.vnet_config.custom_dns_zones.flatMap(({ suffix }) => {
+function customZones(cluster: Cluster, warnings: PlanWarning[]): readonly Claim[] {
+  return cluster.vnet_config.custom_dns_zones.flatMap(({ suffix, private: isPrivate = false }) => {
     const zone = tryParseName(suffix);
-    if (zone !== null) return zone;
+    if (zone !== null) return [{ cluster: cluster.cluster_name, zone, isPrivate }];
     warnings.push({
       code: "zone-refused",
       message: `Cluster "${cluster.cluster_name}" claims "${suffix}", which is no domain name`,
