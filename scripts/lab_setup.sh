@@ -12,7 +12,7 @@ PACKAGES=(
   postgresql nginx-light redis-server dnsmasq-base socat stunnel4 openssl
   postgresql-client curl redis-tools dnsutils libc-bin iperf3 faketime
   gcc libc6-dev
-  groff-base man-db
+  groff-base man-db sudo sqlite3
   knot-dnsutils ldnsutils musl-tools dnsperf unbound chromium
 )
 

@@ -22,6 +22,9 @@ const TOOLS = [
   "curl",
   "dnsmasq",
   "socat",
+  "sudo",
+  "script",
+  "sqlite3",
   "gcc",
   "musl-gcc",
 ];
