@@ -4,6 +4,7 @@
  * @module
  */
 import { createHash } from "node:crypto";
+import { packagedFiles } from "../../lib/cli/service/units.ts";
 import { VERSION } from "../../lib/version.ts";
 import { commitOf, root } from "../pack/mod.ts";
 import { run } from "./deb.ts";
@@ -49,6 +50,7 @@ export async function gather(executable: string): Promise<Gathered> {
     completions: await completions(executable),
     manuals: new Map([["vnet.1", await print(executable, ["man"])]]),
     units: await readAll("scripts/release/units/", UNITS),
+    others: packagedFiles(),
     documents,
   });
   return { files, sbom, packages, commit, denoVersion, timeMs };

@@ -21,7 +21,8 @@ const KEPT = [
 
 /** Renders the scripts by name. @param units Names of the package's systemd units. */
 export function maintainerScripts(units: readonly string[]): Readonly<Record<string, string>> {
-  const services = units.filter((unit) => unit.endsWith(".service")).join(" ");
+  // Templates have instances only where `vnet service install` was asked for them.
+  const services = units.filter((unit) => /^[^@]+\.service$/.test(unit)).join(" ");
   return {
     postinst: `#!/bin/sh
 set -e
@@ -33,6 +34,8 @@ fi
 set -e
 [ "$1" = remove ] || exit 0
 if ${HAS_SYSTEMD}; then
+	# What an administrator had it write; nothing where they did not.
+	vnet service uninstall --quiet || true
 	deb-systemd-invoke stop ${services} >/dev/null || true
 fi
 if ${IS_LIVE}; then

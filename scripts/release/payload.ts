@@ -22,6 +22,8 @@ export interface PayloadParts {
   readonly manuals: ReadonlyMap<string, string>;
   /** systemd units by file name. */
   readonly units: ReadonlyMap<string, string>;
+  /** More text files by their whole path: the client's units, and what goes with them. */
+  readonly others?: ReadonlyMap<string, string>;
   /** Documents by file name: licence, notices, bill of materials, changelog. */
   readonly documents: ReadonlyMap<string, string>;
 }
@@ -36,6 +38,7 @@ export function layOut(parts: PayloadParts): PayloadFile[] {
     text("share/fish/vendor_completions.d/vnet.fish", parts.completions.fish),
     ...[...parts.manuals].map(([name, page]) => text(`share/man/man${name.at(-1)}/${name}`, page)),
     ...[...parts.units].map(([name, unit]) => text(`lib/systemd/system/${name}`, unit)),
+    ...[...parts.others ?? []].map(([path, content]) => text(path, content)),
     ...[...parts.documents].map(([name, document]) => text(`share/doc/vnet/${name}`, document)),
   ].sort((a, b) => a.path < b.path ? -1 : 1);
 }

@@ -19,15 +19,16 @@ const ReceiptSchema = z.object({
 /** Parsed; the file's own names. */
 export type Receipt = z.infer<typeof ReceiptSchema>;
 
-const EMPTY: Receipt = { v: 1, files: [], group_made: false, users: [] };
+/** Of a machine where nothing is installed. */
+export const NO_RECEIPT: Receipt = { v: 1, files: [], group_made: false, users: [] };
 
-/** @returns The receipt; an empty one where nothing was installed. @throws VnetError `service-receipt-damaged` */
-export async function readReceipt(): Promise<Receipt> {
+/** @returns The receipt; `null` where nothing was installed. @throws VnetError `service-receipt-damaged` */
+export async function readReceipt(): Promise<Receipt | null> {
   const text = await Deno.readTextFile(RECEIPT).catch((thrown) => {
     if (thrown instanceof Deno.errors.NotFound) return null;
     throw thrown;
   });
-  if (text === null) return EMPTY;
+  if (text === null) return null;
   try {
     return ReceiptSchema.parse(JSON.parse(text));
   } catch (cause) {

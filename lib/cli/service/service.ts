@@ -4,21 +4,20 @@
  *
  * @module
  */
+import { dirname } from "node:path";
 import { VnetError } from "../../error.ts";
 import { loadShim, spawn, waitProcess } from "../../os/mod.ts";
 import type { ServiceV1 } from "../../status/mod.ts";
 import { type Context, tell } from "../context.ts";
 import { selfCommand } from "../self.ts";
 import { refuseForeign, removeFiles, stateOf, writeFiles } from "./files.ts";
-import { dropReceipt, readReceipt, writeReceipt } from "./receipt.ts";
+import { dropReceipt, NO_RECEIPT, readReceipt, writeReceipt } from "./receipt.ts";
 import { findAccount, groupMembers, hasSystemd, refuseProgram, system } from "./system.ts";
 import {
   ENABLED_UNITS,
   GROUP,
   homeDropIn,
-  networkdFile,
-  networkManagerFile,
-  PACKAGED_UNIT_DIR,
+  NEIGHBOURS,
   type ServiceFile,
   STATE_DIR,
   UNIT_DIR,
@@ -31,7 +30,7 @@ export async function install(context: Context, user: string | undefined): Promi
   const program = ownProgram();
   await refuseProgram(program);
   const account = user === undefined ? null : await findAccount(user);
-  const receipt = await readReceipt();
+  const receipt = await readReceipt() ?? NO_RECEIPT;
   const users = [...new Set([...receipt.users, ...(account === null ? [] : [account.name])])];
   const files = await filesFor(program, users.sort());
   await refuseForeign(files, receipt);
@@ -59,7 +58,7 @@ export async function install(context: Context, user: string | undefined): Promi
 export async function uninstall(context: Context): Promise<void> {
   await requireRootAndSystemd("remove the service");
   const receipt = await readReceipt();
-  if (receipt.files.length === 0) {
+  if (receipt === null) {
     tell(context, "The service is not installed");
     return;
   }
@@ -82,7 +81,7 @@ export async function uninstall(context: Context): Promise<void> {
 
 /** Describes the service as it is; needs no root. */
 export async function describeService(): Promise<ServiceV1> {
-  const receipt = await readReceipt();
+  const receipt = await readReceipt() ?? NO_RECEIPT;
   const systemd = await hasSystemd();
   const members = await groupMembers(GROUP);
   const names = [...ENABLED_UNITS, ...receipt.users.map((name) => `vnet@${name}.service`)];
@@ -134,27 +133,24 @@ function ownProgram(): string {
   });
 }
 
-/** What belongs on this machine; a unit that a package ships just so is not written again. */
+/** What belongs on this machine; what a package ships just so is not written again. */
 async function filesFor(program: string, users: readonly string[]): Promise<ServiceFile[]> {
-  const files: ServiceFile[] = [];
-  for (const [name, text] of units(program)) {
-    const packaged = await Deno.readTextFile(`${PACKAGED_UNIT_DIR}/${name}`).catch(() => null);
-    if (packaged !== text) files.push({ path: `${UNIT_DIR}/${name}`, text });
-  }
+  const files = [...units(program)].map(([name, text]) => ({ path: `${UNIT_DIR}/${name}`, text }));
   for (const user of users) {
     const { homeDir } = await findAccount(user);
     const path = `${UNIT_DIR}/vnet@${user}.service.d/home.conf`;
     files.push({ path, text: homeDropIn(homeDir) });
   }
-  const managers: [folder: string, name: string, text: string][] = [
-    ["/etc/systemd/network", "05-vnet.network", networkdFile()],
-    ["/etc/NetworkManager/conf.d", "90-vnet.conf", networkManagerFile()],
-  ];
-  for (const [folder, name, text] of managers) {
-    const found = await Deno.stat(folder).catch(() => null);
-    if (found?.isDirectory) files.push({ path: `${folder}/${name}`, text });
+  for (const [name, text] of NEIGHBOURS) {
+    const path = `/etc/${name}`;
+    const found = await Deno.stat(dirname(path)).catch(() => null);
+    if (found?.isDirectory) files.push({ path, text });
   }
-  return files;
+  const isPackaged = await Promise.all(files.map(async ({ path, text }) => {
+    const packaged = path.replace(/^\/etc\//, "/usr/lib/");
+    return await Deno.readTextFile(packaged).catch(() => null) === text;
+  }));
+  return files.filter((_, index) => !isPackaged[index]);
 }
 
 /** @returns Whether it was made just now. */

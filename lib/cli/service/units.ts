@@ -11,9 +11,8 @@ export const GROUP = "vnet";
 
 export const HELPER_SOCKET = "/run/vnet/helper.sock";
 
-/** Where units of the administrator's are, and where a package puts its own. */
+/** Where units of the administrator's are. */
 export const UNIT_DIR = "/etc/systemd/system";
-export const PACKAGED_UNIT_DIR = "/usr/lib/systemd/system";
 
 /** The units that are switched on for everybody; `vnet@NAME.service` is for one user. */
 export const ENABLED_UNITS = ["vnet-helper.socket", "vnet-repair.service"] as const;
@@ -62,29 +61,37 @@ export function units(program: string): ReadonlyMap<string, string> {
   ]);
 }
 
-/** Files of the packages beside the units, below /usr/lib. */
-export const PACKAGED_EXTRAS: ReadonlyMap<string, string> = new Map([
-  ["sysusers.d/vnet.conf", `# Who may bring vnet up without sudo.\ng ${GROUP} -\n`],
-  ["systemd/network/05-vnet.network", networkdFile()],
-  ["NetworkManager/conf.d/90-vnet.conf", networkManagerFile()],
-]);
-
-/** networkd with a catch-all would manage the device, and systemd-resolved then refuses its settings. */
-export function networkdFile(): string {
-  return `# vnet looks after its own device.
+/**
+ * What has others leave the device alone, by path below /etc (the administrator's) or /usr/lib (a package's):
+ * networkd with a catch-all would manage it, and systemd-resolved then refuses its settings.
+ */
+export const NEIGHBOURS: ReadonlyMap<string, string> = new Map([
+  [
+    "systemd/network/05-vnet.network",
+    `# vnet looks after its own device.
 [Match]
 Name=vnet*
 
 [Link]
 Unmanaged=yes
-`;
-}
-
-export function networkManagerFile(): string {
-  return `# vnet looks after its own device.
+`,
+  ],
+  [
+    "NetworkManager/conf.d/90-vnet.conf",
+    `# vnet looks after its own device.
 [keyfile]
 unmanaged-devices+=interface-name:vnet*
-`;
+`,
+  ],
+]);
+
+/** What a package ships, by path below /usr; nothing of it is switched on before `vnet service install`. */
+export function packagedFiles(): ReadonlyMap<string, string> {
+  const texts = [...units("/usr/bin/vnet")];
+  return new Map([
+    ...texts.map(([name, text]) => [`lib/systemd/system/${name}`, text] as const),
+    ...[...NEIGHBOURS].map(([name, text]) => [`lib/${name}`, text] as const),
+  ]);
 }
 
 /** The two folders of a user's home that their daemon sees; the rest of every home is hidden from it. */
@@ -156,7 +163,7 @@ Description=vnet: put back resolver settings after a power failure
 Documentation=man:vnet(1)
 ConditionPathExists=${STATE_DIR}/osdns.journal.json
 After=local-fs.target
-Before=network-pre.target nss-lookup.target vnet-helper.socket
+Before=network-pre.target nss-lookup.target vnet-helper.socket shutdown.target
 DefaultDependencies=no
 Conflicts=shutdown.target
 
