@@ -168,3 +168,68 @@ Deno.test("a lock that has ended already cuts nothing", async () => {
   outer.close();
   equal((await ended).reason, "done");
 });
+
+Deno.test("a user who loses the role loses the relays, whatever the agent does", async (t) => {
+  const losses: [name: string, lose: (cluster: TestCluster) => Promise<unknown>][] = [
+    ["the user has another role", async (cluster) => {
+      await cluster.putRole("other", { env: "prod" });
+      await cluster.server.auth.admin.putResource({
+        kind: "user",
+        version: "v1",
+        metadata: { name: "alice" },
+        spec: { roles: ["other"] },
+      }, { replace: true });
+    }],
+    ["the role allows it no more", (cluster) => cluster.putRole("dev", { env: "prod" })],
+    ["the user is gone", (cluster) => cluster.server.auth.admin.removeUser("alice")],
+  ];
+  await Promise.all(losses.map(async ([, lose]) => {
+    await using world = await World.open();
+    const { cluster, agent } = world;
+    await agent.connect();
+    await cluster.addUser("bob", ["dev"]);
+    const target = await cluster.target("echo");
+    const { outer, ended } = await world.hold(target);
+    await cluster.putRole("unrelated", { env: "dev" });
+    await says(outer);
+    await lose(cluster);
+    equal((await ended).reason, "carrier-lost");
+    outer.close();
+    await rejects(world.pool.acquire(target, never()), { code: "ticket-refused" });
+  }));
+  await t.step("a role that another takes the place of cuts nothing", async () => {
+    await using world = await World.open();
+    const { cluster, agent } = world;
+    await agent.connect();
+    const { outer, ended } = await world.hold(await cluster.target("echo"));
+    await cluster.putRole("other", { env: "dev" });
+    await cluster.server.auth.admin.putResource({
+      kind: "user",
+      version: "v1",
+      metadata: { name: "alice" },
+      spec: { roles: ["other"] },
+    }, { replace: true });
+    await says(outer);
+    await outer.closeWrite();
+    await drain(outer);
+    outer.close();
+    equal((await ended).reason, "done");
+  });
+});
+
+Deno.test("an agent has so many control channels and no more: the oldest goes", async () => {
+  await using world = await World.open();
+  const { agent } = world;
+  const first = await agent.connect();
+  for (let i = 0; i < 8; i++) await agent.connect();
+  deepEqual(await first.closed, { code: POLICY_VIOLATION, reason: "replaced" });
+  equal(world.cluster.server.auth.agents.agentsFor(appId(CLUSTER, "echo")).length, 8);
+});
+
+Deno.test("an agent that keeps saying hello is not listened to any longer", async () => {
+  await using world = await World.open();
+  const { agent } = world;
+  const { closed, socket } = await agent.connect();
+  for (let i = 0; i < 100; i++) socket.send(JSON.stringify(agent.hello()));
+  deepEqual(await closed, { code: POLICY_VIOLATION, reason: "too many hellos" });
+});

@@ -20,7 +20,7 @@ import { hashToken } from "./join.ts";
 import type { PasswordHasher } from "./password.ts";
 import { refusal } from "./refusals.ts";
 import { newTotpSecret, totpUri } from "./totp.ts";
-import type { AuditLog, ShutOut } from "./types.ts";
+import type { AuditEvent, AuditLog, ShutOut } from "./types.ts";
 
 export interface AdminOptions {
   readonly store: Store;
@@ -38,6 +38,8 @@ export interface AdminOptions {
   readonly events: Changes;
   /** Somebody is kept out from here on. */
   readonly onLock: (target: LockTarget, reason: ShutOut) => void;
+  /** Users, roles or locks are others from here on. */
+  readonly onReview: () => void;
 }
 
 /**
@@ -206,12 +208,13 @@ export class Admin {
     const wanted = expected ?? (how.replace || kind === "vnet_config" ? null : 0);
     const held = (await store.resources.get(kind, metadata.name))?.revision ?? 0;
     if (wanted !== null && wanted !== held) throw conflict(kind, metadata.name, expected);
-    await audit.write({ event: "resource.put", kind, name: metadata.name });
+    await audit.write({ event: "resource.put", kind, name: metadata.name, ...detailOf(resource) });
     const body = JSON.stringify({ ...resource, metadata });
     const revision = await store.resources.put({ kind, name: metadata.name, body }, wanted);
     if (revision === null) throw conflict(kind, metadata.name, expected);
     await directory.reload();
     if (resource.kind === "lock") this.#tellLock(resource);
+    this.#options.onReview();
     return { ...resource, metadata: { ...metadata, revision } } as Resource;
   }
 
@@ -244,6 +247,7 @@ export class Admin {
       await this.#endUser(name);
     }
     await directory.reload();
+    this.#options.onReview();
   }
 
   /** Keeps somebody out, at once. */
@@ -325,6 +329,19 @@ export class Admin {
       ...(password === null ? {} : { password }),
       ...(totpSecret === null ? {} : { totp_uri: totpUri(totpSecret, { issuer, user: name }) }),
     };
+  }
+}
+
+/** What the audit log says of a resource beside its name. */
+function detailOf(resource: Resource): Pick<AuditEvent, "target" | "roles"> {
+  switch (resource.kind) {
+    case "lock":
+      return { target: Object.entries(resource.spec.target).flat().join("/") };
+    case "user":
+      return { roles: resource.spec.roles };
+    case "role":
+    case "vnet_config":
+      return {};
   }
 }
 

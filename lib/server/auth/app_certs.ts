@@ -1,4 +1,5 @@
 import { type AppCertRequest, type AppCertResponse, portAllowed } from "../../config/mod.ts";
+import { AuthError } from "../../error.ts";
 import { decideAccess } from "../../identity/mod.ts";
 import { type Authority, importPublicKey, issueAppCertificate, randomHex } from "../../io/mod.ts";
 import type { Store } from "../store/mod.ts";
@@ -41,8 +42,28 @@ export class AppCertDesk {
    * `mfa-not-enrolled`, `public-key-unsupported`, `rate-limited`.
    */
   async issue(request: AppCertRequest, user: User, peer: Peer): Promise<AppCertResponse> {
-    const { store, gate, audit, userCa, cluster, now } = this.#options;
+    const { audit, now } = this.#options;
     this.#rate.take(user.sessionId, now());
+    try {
+      return await this.#issue(request, user, peer);
+    } catch (thrown) {
+      // To be asked for the code is the way, not its end
+      if (!(thrown instanceof AuthError) || thrown.code === "mfa-required") throw thrown;
+      await audit.write({
+        event: "app.cert.refused",
+        user: user.user,
+        source: peer.address,
+        session_id: user.sessionId,
+        app: request.app,
+        port: request.port,
+        reason: thrown.code,
+      });
+      throw thrown;
+    }
+  }
+
+  async #issue(request: AppCertRequest, user: User, peer: Peer): Promise<AppCertResponse> {
+    const { store, gate, audit, userCa, cluster, now } = this.#options;
     const publicKey = await importPublicKey(request.public_key);
     if (publicKey === null) {
       throw refusal("public-key-unsupported", { message: "The key is not a P-256 key" });

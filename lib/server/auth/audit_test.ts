@@ -70,7 +70,7 @@ Deno.test("the file stays open, and may be rotated or removed at any time", asyn
 Deno.test("what cannot be written does not happen", async (t) => {
   await using f = await Fixture.open();
   const { password } = await f.addUser("alice");
-  await f.serve({ name: "db" });
+  const { agent } = await f.serve({ name: "db" });
   const login = await f.loggedIn("bob");
   const path = join(f.dataDir, "audit.jsonl");
   await Deno.remove(path);
@@ -96,7 +96,6 @@ Deno.test("what cannot be written does not happen", async (t) => {
     },
   );
   await t.step("no flow", async () => {
-    const { agent } = await f.serve({ name: "db" });
     await rejects(
       f.auth.reportFlow(agent, [{
         event: "app.session.start",
@@ -113,4 +112,45 @@ Deno.test("what cannot be written does not happen", async (t) => {
     await Deno.remove(path);
     equal((await f.login("alice", password)).status, 200);
   });
+});
+
+Deno.test("what is refused is recorded: who wanted what, and why not", async () => {
+  await using f = await Fixture.open();
+  await f.serve({ name: "db", tcp_ports: [{ port: 5432 }] });
+  const alice = await f.loggedIn("alice", ["access"]);
+  await f.addRole("none", { allow: {}, deny: {}, options: {} });
+  const bob = await f.loggedIn("bob", ["none"]);
+  equal((await f.appCert(alice, "nothing")).code, "app-unknown");
+  equal((await f.appCert(alice, "db", { port: 1 })).code, "port-not-allowed");
+  equal((await f.appCert(bob, "db", { port: 5432 })).code, "app-unknown");
+  const refused = (await f.events()).filter(({ event }) => event === "app.cert.refused");
+  deepEqual(refused.map(({ user, app, port, reason }) => [user, app, port, reason]), [
+    ["alice", "nothing", 0, "app-unknown"],
+    ["alice", "db", 1, "port-not-allowed"],
+    ["bob", "db", 5432, "app-unknown"],
+  ]);
+  for (const { source, session_id } of refused) {
+    equal(source, "192.0.2.1");
+    equal(session_id?.length, 32);
+  }
+});
+
+Deno.test("what an administrator changes is recorded: whom a lock is for, which roles a user has", async () => {
+  await using f = await Fixture.open();
+  await f.addUser("alice", { roles: ["access"] });
+  await f.auth.admin.lock({ target: { user: "alice" } });
+  await f.auth.admin.lock({ target: { agent: "a1" } });
+  const puts = (await f.events()).filter(({ event }) => event === "resource.put");
+  deepEqual(puts.map(({ kind, target, roles }) => ({ kind, target, roles })), [
+    { kind: "user", target: undefined, roles: ["access"] },
+    { kind: "lock", target: "user/alice", roles: undefined },
+    { kind: "lock", target: "agent/a1", roles: undefined },
+  ]);
+});
+
+Deno.test("the agent inside the server is let in on the record", async () => {
+  await using f = await Fixture.open();
+  const { agent } = await f.serve({ name: "db" });
+  const [joined] = (await f.events()).filter(({ event }) => event === "agent.join.ok");
+  equal(joined?.agent_id, agent.agentId);
 });

@@ -13,6 +13,7 @@ import type { Agents } from "./agents.ts";
 import { AppCertDesk } from "./app_certs.ts";
 import type { StoreAudit } from "./audit.ts";
 import { delay } from "./changes.ts";
+import { FlowReports } from "./flow_reports.ts";
 import { openParts, type Parts } from "./foundation.ts";
 import { Gate } from "./gate.ts";
 import { JoinDesk } from "./join.ts";
@@ -46,7 +47,9 @@ export class Auth implements AuthService {
   readonly #gate: Gate;
   readonly #joins: JoinDesk;
   readonly #routes: ReturnType<typeof createRoutes>;
+  readonly #reports: FlowReports;
   readonly #lockListeners = new Set<LockListener>();
+  readonly #reviewListeners = new Set<() => void>();
   readonly #pruner: ReturnType<typeof setInterval>;
 
   private constructor(parts: Parts) {
@@ -57,6 +60,7 @@ export class Auth implements AuthService {
     this.clusterName = cluster;
     this.agents = agents;
     this.audit = audit;
+    this.#reports = new FlowReports(audit);
     this.#gate = new Gate({ ...parts, cluster, now });
     this.#joins = new JoinDesk({
       store,
@@ -79,6 +83,9 @@ export class Auth implements AuthService {
       delay: wait,
       events: parts.events,
       onLock: (target, reason) => this.#tellLock(target, reason),
+      onReview: () => {
+        for (const listener of this.#reviewListeners) listener();
+      },
     });
     this.#routes = createRoutes({
       secondFactor,
@@ -193,12 +200,17 @@ export class Auth implements AuthService {
     return this.#parts.changes.after(since, signal);
   }
 
-  async reportFlow(agent: AgentIdentity, events: readonly FlowEvent[]): Promise<void> {
-    await Promise.all(
-      events.map((event) =>
-        this.audit.write({ ...withoutAbsent(event), agent_id: agent.agentId, agent: agent.name })
-      ),
-    );
+  reportFlow(agent: AgentIdentity, events: readonly FlowEvent[]): Promise<void> {
+    return this.#reports.write(agent, events);
+  }
+
+  mayUse(holder: TicketHolder): boolean {
+    return this.#gate.mayUse(holder);
+  }
+
+  onReview(listener: () => void): { [Symbol.dispose](): void } {
+    this.#reviewListeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#reviewListeners.delete(listener) };
   }
 
   onLock(listener: LockListener): { [Symbol.dispose](): void } {
@@ -261,11 +273,4 @@ export class Auth implements AuthService {
       log.error("Cannot prune the store", { error: String(error) });
     });
   }
-}
-
-/** Leaves out fields that are there and undefined, which a record may not have. */
-function withoutAbsent(event: FlowEvent) {
-  return Object.fromEntries(
-    Object.entries(event).filter(([, value]) => value !== undefined),
-  ) as Required<Pick<FlowEvent, "event">>;
 }

@@ -121,23 +121,25 @@ export class Gate {
     if (nowMs >= decoded.ticket.expiresSeconds * 1000) return null;
     const session = await this.#store.sessions.getLive(decoded.ticket.sessionId, nowMs);
     if (session === null || session.app === null || session.parent === null) return null;
-    const roles = this.#directory.rolesOf(session.user);
-    if (roles === null) return null;
-    if (this.#directory.isUserLocked(session.user, [session.id, session.parent], nowMs)) {
-      return null;
-    }
-    const served = this.#agents.find(session.app.name);
-    // An app that nobody serves is not refused here: the proxy says that there is no agent
-    if (served !== null && decideAccess(roles, served.app.labels).kind === "denied") return null;
-    return {
+    const holder: TicketHolder = {
       appId: session.app.id,
       app: session.app.name,
       sessionId: session.id,
       loginId: session.parent,
       user: session.user,
-      roles: roles.map(({ name }) => name),
       expiresMs: session.expiresMs,
     };
+    return this.mayUse(holder) ? holder : null;
+  }
+
+  /** Whether somebody whose ticket was good may go on, as far as users, roles and locks are concerned. */
+  mayUse({ user, app, sessionId, loginId }: TicketHolder): boolean {
+    const roles = this.#directory.rolesOf(user);
+    if (roles === null) return false;
+    if (this.#directory.isUserLocked(user, [sessionId, loginId], this.#now())) return false;
+    const served = this.#agents.find(app);
+    // An app that nobody serves is not refused here: the proxy says that there is no agent
+    return served === null || decideAccess(roles, served.app.labels).kind !== "denied";
   }
 
   #macOf(ticket: Ticket): Uint8Array {

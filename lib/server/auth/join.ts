@@ -38,11 +38,14 @@ const APP_NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 
 /** Tokens one source may try. */
 const ATTEMPTS = { burst: 30, perSecond: 0.5 };
+/** Certificates one agent may draw: it needs two a day, and one when its apps change. */
+const RENEWALS = { burst: 20, perSecond: 0.1 };
 
 /** Lets agents in, and renews their certificates. */
 export class JoinDesk {
   readonly #options: JoinDeskOptions;
   readonly #attempts = new RateLimit(ATTEMPTS);
+  readonly #renewals = new RateLimit(RENEWALS);
 
   constructor(options: JoinDeskOptions) {
     this.#options = options;
@@ -89,6 +92,11 @@ export class JoinDesk {
     const scope = { kinds: ["app"], apps: null, labels: {} };
     const agent = await this.#admit({ ...wish, scope }, `local-${wish.name}`);
     const certificate = await this.#certify(agent, publicKey);
+    await this.#options.audit.write({
+      event: "agent.join.ok",
+      agent_id: agent.id,
+      agent: agent.name,
+    });
     return {
       certificatePem: certificate.pem,
       agent: toIdentity(agent, certificate.validity.notAfterMs),
@@ -102,6 +110,7 @@ export class JoinDesk {
     peer: Peer,
   ): Promise<JoinResponse> {
     const { store, audit, now } = this.#options;
+    this.#renewals.take(identity.agentId, now());
     const held = await store.agents.get(identity.agentId);
     if (held === null) throw refusal("agent-unknown", { message: "The agent was removed" });
     checkScope(held.scope, { kind: held.scope.kinds[0] ?? "", apps: request.apps });

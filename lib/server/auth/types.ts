@@ -53,8 +53,6 @@ export interface TicketHolder {
   /** The login that the app session was drawn from. */
   readonly loginId: string;
   readonly user: string;
-  /** The names of the user's roles. */
-  readonly roles: readonly string[];
   readonly expiresMs: number;
 }
 
@@ -150,6 +148,10 @@ export interface AuditEvent {
   readonly peer?: string;
   readonly kind?: string;
   readonly name?: string;
+  /** Whom a lock is for, as `user/alice`. */
+  readonly target?: string;
+  /** What a user has from here on. */
+  readonly roles?: readonly string[];
   readonly reason?: string;
   readonly mfa?: boolean;
   readonly sent_bytes?: number;
@@ -199,6 +201,8 @@ export interface AuthService {
   }): Promise<{ readonly certificatePem: string; readonly agent: AgentIdentity }>;
   /** The ticket's mac, expiry, session, user, locks and roles are all looked at. */
   verifyTicket(ticket: string): Promise<TicketHolder | null>;
+  /** Whether whoever holds a ticket may go on, once it was good: user, locks and roles are looked at. */
+  mayUse(holder: TicketHolder): boolean;
   verifyUserCertificate(der: Uint8Array): Promise<UserVerdict>;
   verifyAgentCertificate(der: Uint8Array): Promise<AgentVerdict>;
   /** What agents decide every flow by; the local agent asks here, others over HTTPS. */
@@ -211,5 +215,7 @@ export interface AuthService {
   reportFlow(agent: AgentIdentity, events: readonly FlowEvent[]): Promise<void>;
   /** Calls back when somebody is locked out, removed or logs out, so that what they have open can be cut. */
   onLock(listener: (target: LockTarget, reason: ShutOut) => void): { [Symbol.dispose](): void };
+  /** Calls back when users, roles or locks have changed, so that {@link mayUse} may have another answer. */
+  onReview(listener: () => void): { [Symbol.dispose](): void };
   close(): Promise<void>;
 }

@@ -168,7 +168,7 @@ export class AgentChannel {
 
   async #hello(offered: readonly unknown[]): Promise<void> {
     clearTimeout(this.#helloTimer);
-    if (++this.#hellos > MAX_HELLOS) return this.close("too many hellos");
+    if (++this.#hellos > MAX_HELLOS) return this.expel("too many hellos");
     const verdict = await this.#judge();
     if (verdict.kind === "refused") return this.expel(verdict.code);
     if (this.#ended || this.#isDraining) return;

@@ -12,6 +12,8 @@ const log = getLogger("server", "proxy");
 /** Agents that are tried for one connection. */
 const MAX_AGENTS_TRIED = 2;
 const WATCH_MS = 1_000;
+/** Control channels of one agent. It has two while it takes another certificate; lost ones are missed after a minute. */
+const MAX_CHANNELS_EACH = 8;
 
 export interface AgentChannelsOptions {
   readonly auth: AuthService;
@@ -56,6 +58,8 @@ export class AgentChannels {
         onEnd: () => this.#channels.delete(channel.instance),
       });
       this.#channels.set(channel.instance, channel);
+      const [oldest, ...rest] = this.#channelsOf(agentId);
+      if (rest.length >= MAX_CHANNELS_EACH) oldest?.expel("replaced");
       const knownMs = this.#certifiedMs.get(agentId) ?? 0;
       this.#certifiedMs.set(agentId, Math.max(knownMs, certificateExpiresMs));
     };
@@ -113,9 +117,14 @@ export class AgentChannels {
     }
   }
 
+  /** In the order they were opened. */
+  #channelsOf(agentId: string): AgentChannel[] {
+    return [...this.#channels.values()].filter((channel) => channel.agentId === agentId);
+  }
+
   #expel(agentId: string, reason: ShutOut | "certificate-expired"): void {
     this.#certifiedMs.delete(agentId);
-    const channels = [...this.#channels.values()].filter((one) => one.agentId === agentId);
+    const channels = this.#channelsOf(agentId);
     for (const channel of channels) channel.expel(reason);
     const cut = this.#options.cut(agentId, reason);
     if (channels.length + cut === 0) return;

@@ -1,5 +1,3 @@
-import type { LockTarget } from "../../config/mod.ts";
-import { isLocked } from "../../identity/mod.ts";
 import { getLogger } from "../../log.ts";
 import type { TicketHolder } from "../auth/mod.ts";
 
@@ -45,14 +43,11 @@ export class AppRelays {
     }
   }
 
-  /** Cuts what a user, a role or a login may not go on with, once the agent had time to. */
-  lock(target: LockTarget): void {
+  /** Cuts whatever may not go on, once the agent had time to. */
+  review(mayGoOn: (holder: TicketHolder) => boolean): void {
     this.#cuts++;
-    const locks = [{ target, expiresMs: null }];
     for (const relay of this.#open) {
-      const { user, roles, sessionId, loginId } = relay.holder;
-      const who = { user, roles, sessionIds: [sessionId, loginId], agentId: null };
-      if (isLocked(locks, who, 0)) relay.endAfter(GRACE_MS, "locked");
+      if (!mayGoOn(relay.holder)) relay.endAfter(GRACE_MS, "no longer allowed");
     }
   }
 

@@ -53,6 +53,7 @@ export class Proxy {
   readonly #closing = new AbortController();
   readonly #accepting: Promise<void>;
   readonly #lockWatch: Disposable;
+  readonly #reviewWatch: Disposable;
 
   /** @throws {OsError} `listen-failed` when the port cannot be had. */
   constructor(options: ProxyOptions) {
@@ -73,7 +74,12 @@ export class Proxy {
     });
     this.#lockWatch = options.auth.onLock((target, reason) => {
       this.#agents.shutOut(target, reason);
-      this.#relays.lock(target);
+      if (!("session" in target)) return;
+      const { session } = target;
+      this.#relays.review(({ sessionId, loginId }) => ![sessionId, loginId].includes(session));
+    });
+    this.#reviewWatch = options.auth.onReview(() => {
+      this.#relays.review((holder) => options.auth.mayUse(holder));
     });
     this.#accepting = this.#acceptAll();
   }
@@ -94,6 +100,7 @@ export class Proxy {
     this.#agents.drain();
     this.#closing.abort(new Error("The proxy is shutting down"));
     this.#lockWatch[Symbol.dispose]();
+    this.#reviewWatch[Symbol.dispose]();
     closeQuietly(this.#listener);
     this.#agents.close();
     this.#relays.close();
