@@ -36,9 +36,14 @@ export class KillSwitch {
       ...["gcc", "-std=gnu11", "-O1", "-shared", "-fPIC", "-o", library],
       ...[here("tools/kill_at.c"), "-ldl"],
     ]);
-    const path = `/proc/${host.pid}/root/run/kill-switch`;
-    await Deno.writeFile(path, new Uint8Array(SIZE_BYTES));
+    const killSwitch = await KillSwitch.at(`/proc/${host.pid}/root/run/kill-switch`);
     await host.script(`echo ${library} >/etc/ld.so.preload`);
+    return killSwitch;
+  }
+
+  /** Makes the file that the library looks for as /run/kill-switch. */
+  static async at(path: string): Promise<KillSwitch> {
+    await Deno.writeFile(path, new Uint8Array(SIZE_BYTES));
     return new KillSwitch(path);
   }
 

@@ -54,3 +54,31 @@ async function feed(stdin: WritableStream<Uint8Array>, input: string): Promise<v
     await writer.abort().catch(() => {});
   }
 }
+
+const OUTLIVED_MS = 5_000;
+const LOOK_AGAIN_MS = 20;
+
+/**
+ * Waits, though not for ever, until nobody runs a program with a certain argument any more. What a killed process
+ * has started goes on: undone before it is through, it would do its work afterwards.
+ */
+export async function untilEnded(program: string, argument: string): Promise<void> {
+  const deadlineMs = performance.now() + OUTLIVED_MS;
+  while (performance.now() < deadlineMs && isRunning(program, argument)) {
+    await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+  }
+}
+
+function isRunning(program: string, argument: string): boolean {
+  for (const { name } of Deno.readDirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      // A script's interpreter comes first, then the script.
+      const words = Deno.readTextFileSync(`/proc/${name}/cmdline`).split("\0");
+      if (words.slice(0, 2).includes(program) && words.includes(argument)) return true;
+    } catch {
+      continue; // it has ended meanwhile
+    }
+  }
+  return false;
+}

@@ -11,7 +11,7 @@ import type { Backend, Condition, Place } from "./backend.ts";
 import { followPaths } from "./follow.ts";
 import { findResolvconf } from "./gather.ts";
 import type { Entry } from "./journal.ts";
-import { run } from "./program.ts";
+import { run, untilEnded } from "./program.ts";
 import type { OsDnsRequest, Upstreams } from "./types.ts";
 import { nameserver, upstreamsOf } from "./upstreams.ts";
 
@@ -146,6 +146,7 @@ export async function undoResolvconf(
 ): Promise<string[]> {
   const args = entry.backend === "openresolv" ? ["-f", "-d", entry.record] : ["-d", entry.record];
   let line = `resolvconf ${args.join(" ")}`;
+  await untilEnded(entry.program, entry.record);
   try {
     await run(entry.program, args);
   } catch (error) {
