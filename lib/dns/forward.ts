@@ -51,6 +51,7 @@ export function encodeForward(
   sent.set(query.bytes.subarray(0, questionEnd));
   write16(sent, 0, options.id);
   write16(sent, 2, query.flags & (FLAG.RD | FLAG.AD | FLAG.CD));
+  write16(sent, 8, 0);
   write16(sent, 10, edns ? 1 : 0);
   if (options.caseBits !== undefined) mixCase(sent, questionEnd - 4, options.caseBits);
   if (edns) {

@@ -52,6 +52,18 @@ Deno.test("encodeForward() asks the same question under another id", () => {
   deepEqual(sent.subarray(12), query.bytes.subarray(12, query.questionEnd));
 });
 
+Deno.test("encodeForward() leaves behind what an IXFR question has beside the question", () => {
+  const asked = encodeQuestion({ ...questionOf(NAME, 251), class: 255 }, { id: 1 });
+  const soa = [0xc0, 12, 0, 6, 0, 1, 0, 0, 0, 0, 0, 22, ...Array<number>(22).fill(0)];
+  const bytes = Uint8Array.of(...asked, ...soa);
+  bytes[9] = 1;
+  const decoded = decodeQuery(bytes);
+  equal(decoded.kind, "query");
+  const query = decoded.kind === "query" ? decoded.query : newQuery();
+  const message = decodeMessage(encodeForward(query, { id: 2 }));
+  deepEqual([message?.questions.length, message?.authorities.length], [1, 0]);
+});
+
 Deno.test("encodeForward() passes RD, AD, CD and DO, and leaves the rest of EDNS behind", async (t) => {
   for (const flag of [FLAG.RD, FLAG.AD, FLAG.CD]) {
     await t.step(`flag ${flag.toString(16)}`, () => {

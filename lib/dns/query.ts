@@ -260,7 +260,8 @@ function badVersion(query: Query): Uint8Array {
   const reply = new Uint8Array(query.questionEnd + OPT_HEADER_BYTES);
   reply.set(query.bytes.subarray(0, query.questionEnd));
   write16(reply, 2, FLAG.QR | (query.flags & (FLAG.RD | FLAG.CD)));
-  reply[11] = 1;
+  write16(reply, 8, 0);
+  write16(reply, 10, 1);
   writeOpt(reply, query.questionEnd, {
     udpSizeBytes: UDP_MAX_BYTES,
     dnssecOk: query.dnssecOk,

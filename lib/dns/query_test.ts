@@ -34,6 +34,7 @@ Deno.test("decodeQuery() says what the corpus of hostile messages wants", async 
       };
       equal(read.id, (bytes[0]! << 8) | bytes[1]!);
       equal(read.type, "response");
+      equal(decodeMessage(reply) === null, false);
       equal(
         read.opcode,
         ["QUERY", "IQUERY", "STATUS", undefined, "NOTIFY", "UPDATE"][bytes[2]! >> 3 & 15] ??
