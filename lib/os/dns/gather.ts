@@ -13,8 +13,10 @@ import type { Place } from "./backend.ts";
 import { run } from "./program.ts";
 import { isOurs, originalText, readState } from "./takeover.ts";
 import { NETWORK_MANAGER, RESOLVED } from "./names.ts";
+import type { Paths } from "./paths.ts";
 import type { DirectEntry } from "./journal.ts";
 
+const HEAD_BYTES = 4_096;
 const BUS_TIMEOUT_MS = 1_000;
 /** The bus may have to start resolved first. */
 const START_TIMEOUT_MS = 2_000;
@@ -32,7 +34,7 @@ export async function gather(
     ...onBus,
     resolvConf: await gatherResolvConf(place, taken),
     nssHosts: parseNsswitchHosts(await Deno.readTextFile(paths.nsswitch).catch(() => "")),
-    libc: await gatherLibc(paths.libraries),
+    libc: await gatherLibc(paths),
     resolvconf: (await findResolvconf(paths.programs))?.flavour ?? null,
   };
 }
@@ -146,9 +148,9 @@ function unescapeOctal(text: string): string {
 }
 
 /** The libc of the host's programs, by its loader. */
-async function gatherLibc(directories: readonly string[]): Promise<Facts["libc"]> {
+async function gatherLibc(paths: Pick<Paths, "libraries" | "shell">): Promise<Facts["libc"]> {
   const names: string[] = [];
-  for (const directory of directories) {
+  for (const directory of paths.libraries) {
     try {
       for await (const { name } of Deno.readDir(directory)) names.push(name);
     } catch {
@@ -157,8 +159,22 @@ async function gatherLibc(directories: readonly string[]): Promise<Facts["libc"]
   }
   const hasGlibc = names.some((name) => /^ld-linux|^ld64\.so/.test(name));
   const hasMusl = names.some((name) => name.startsWith("ld-musl-"));
-  if (hasGlibc) return hasMusl ? "both" : "glibc";
-  return hasMusl ? "musl" : "unknown";
+  if (!hasGlibc) return hasMusl ? "musl" : "unknown";
+  if (!hasMusl) return "glibc";
+  // As on Alpine with a glibc beside its own libc for a few programs, ours among them.
+  return await asksForMusl(paths.shell) ? "musl" : "both";
+}
+
+/** Says whether a program is to be loaded by musl. @see elf(5), PT_INTERP, which lies close to the beginning */
+async function asksForMusl(program: string): Promise<boolean> {
+  try {
+    using file = await Deno.open(program);
+    const bytes = new Uint8Array(HEAD_BYTES);
+    const size = await file.read(bytes) ?? 0;
+    return new TextDecoder("latin1").decode(bytes.subarray(0, size)).includes("/ld-musl-");
+  } catch {
+    return false;
+  }
 }
 
 /** The program resolvconf, and whose it is. */

@@ -71,6 +71,25 @@ Deno.test("OsDns.apply() keeps no other nameserver beside ours on musl", () =>
     deepEqual(upstreams.map(formatEndpoint), ["10.99.0.53:53"]);
   }));
 
+Deno.test("OsDns.detect() takes a host with both loaders for what its shell is", async (t) => {
+  const cases: [name: string, shell: string | null, want: RegExp][] = [
+    ["Alpine with glibc", "\x7fELF\0/lib/ld-musl-x86_64.so.1\0", /libc is musl/],
+    ["Debian with musl", "\x7fELF\0/lib64/ld-linux-x86-64.so.2\0", /^((?!libc is).)*$/],
+    ["no shell", null, /^((?!libc is).)*$/],
+  ];
+  for (const [name, shell, want] of cases) {
+    await t.step(name, () =>
+      onHost("file", async (dns, paths, root) => {
+        await Deno.writeTextFile(`${root}/lib64/ld-musl-x86_64.so.1`, "");
+        if (shell !== null) {
+          await Deno.mkdir(`${root}/bin`);
+          await Deno.writeTextFile(paths.shell, shell);
+        }
+        match((await dns.detect("auto")).why.join("; "), want);
+      }));
+  }
+});
+
 Deno.test("OsDns.plan() changes nothing", () =>
   onHost("file", async (dns, paths) => {
     const lines = await dns.plan(REQUEST);

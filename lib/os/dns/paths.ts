@@ -13,6 +13,8 @@ export interface Paths {
   readonly busSocket: string;
   /** Where the dynamic loaders lie: what tells glibc from musl. */
   readonly libraries: readonly string[];
+  /** The host's own shell: where both loaders lie, the one it asks for is the host's. */
+  readonly shell: string;
   /** Where the program `resolvconf` is looked for, in this order. */
   readonly programs: readonly string[];
   /** The directory of interface records that both resolvconf programs keep. */
@@ -29,6 +31,7 @@ export const SYSTEM_PATHS: Paths = {
   mountinfo: "/proc/self/mountinfo",
   busSocket: "/run/dbus/system_bus_socket",
   libraries: ["/lib", "/lib64", "/usr/lib"],
+  shell: "/bin/sh",
   programs: ["/usr/sbin", "/usr/bin", "/sbin", "/bin"],
   resolvconfRun: "/run/resolvconf",
   nmDnsmasqDir: "/etc/NetworkManager/dnsmasq.d",
@@ -44,6 +47,7 @@ export function pathsBelow(root: string): Paths {
     mountinfo: SYSTEM_PATHS.mountinfo,
     busSocket: below(SYSTEM_PATHS.busSocket),
     libraries: SYSTEM_PATHS.libraries.map(below),
+    shell: below(SYSTEM_PATHS.shell),
     programs: SYSTEM_PATHS.programs.map(below),
     resolvconfRun: below(SYSTEM_PATHS.resolvconfRun),
     nmDnsmasqDir: below(SYSTEM_PATHS.nmDnsmasqDir),

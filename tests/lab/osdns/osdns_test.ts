@@ -30,6 +30,7 @@ const KINDS: readonly Kind[] = [
     story: "nm_story.ts",
     args: ["dnsmasq"],
   },
+  { name: "musl", packages: ["openresolv"], story: "musl_story.ts", args: [] },
   { name: "NetworkManager alone", packages: MANAGER, story: "nm_story.ts", args: ["default"] },
 ];
 
