@@ -6,7 +6,16 @@
 import { ControlClient, type Paths, readStartError, serviceRuntimeDir } from "../client/mod.ts";
 import { HELPER_BOUNDS_MS } from "../config/mod.ts";
 import { describeError, UsageError, VnetError } from "../error.ts";
-import { closeFd, loadShim, repair, type Shim, socketPair, spawn, waitProcess } from "../os/mod.ts";
+import {
+  closeFd,
+  loadShim,
+  repair,
+  type Shim,
+  socketPair,
+  spawn,
+  trimLog,
+  waitProcess,
+} from "../os/mod.ts";
 import type { StatusV1 } from "../status/mod.ts";
 import { isReady, type UpSettings } from "./commands/up.ts";
 import { type Context, tell } from "./context.ts";
@@ -53,6 +62,7 @@ export async function bringUp(
   const shim = loadShim();
   if (!service) await prepareFolders(context);
   else if (how.detach) await Deno.mkdir(context.paths.stateDir, { recursive: true, mode: 0o700 });
+  if (how.detach) { for (const path of logFiles(context)) await trimLog(path); }
   const daemon = { ...settings, sharedWith };
   const running = service
     ? startAlone(context, shim, daemon, how.detach)
@@ -152,6 +162,12 @@ function logFile(context: Context, name: "helper" | "daemon"): string {
   return `${journalDir(context)}/${name}-${context.owner.uid}.log`;
 }
 
+/** All that this user's processes append to here. */
+function logFiles(context: Context): readonly string[] {
+  const names = Deno.uid() === 0 ? ["helper", "daemon"] as const : ["daemon"] as const;
+  return names.map((name) => logFile(context, name));
+}
+
 /** What the daemon is started with. */
 type DaemonSettings = UpSettings & { readonly sharedWith: readonly number[] | "all" };
 
@@ -209,6 +225,8 @@ function startHelper(
     `${PEER_DESCRIPTOR}`,
     "--journal",
     journalDir(context),
+    // Root's files root keeps from growing; a user's own, the user's daemon.
+    ...(detach ? ["--logs-of", `${context.owner.uid}`] : []),
     "--dns",
     settings.dns,
     "--containers",
@@ -242,6 +260,7 @@ function startDaemon(
     ...(descriptor === null
       ? ["--helper-socket", HELPER_SOCKET]
       : ["--helper", `${PEER_DESCRIPTOR}`]),
+    ...(descriptor === null && detach ? ["--keep-log", logFile(context, "daemon")] : []),
     "--dns",
     settings.dns,
     ...(settings.link === undefined ? [] : ["--link", settings.link]),

@@ -73,3 +73,4 @@ export {
 } from "./dns/mod.ts";
 export { LinkRecord } from "./link_journal.ts";
 export { repair, repairConnections } from "./repair.ts";
+export { keepLogs, trimLog } from "./log_files.ts";

@@ -1,6 +1,6 @@
 /** Commands that vnet runs itself with; they work by hand, and help does not list them. */
 import { object, or } from "@optique/core/constructs";
-import { map, optional, withDefault } from "@optique/core/modifiers";
+import { map, multiple, optional, withDefault } from "@optique/core/modifiers";
 import { command, option } from "@optique/core/primitives";
 import { choice, integer, string } from "@optique/core/valueparser";
 import { type Action, tell } from "../context.ts";
@@ -19,6 +19,22 @@ const dnsMode = () =>
 const containers = () =>
   withDefault(option("--containers", choice(["allow", "deny"] as const)), "deny" as const);
 
+/** Runs with logs kept from growing for ever, this process's own among them; that they cannot be is no reason not to run. */
+async function keepingLogs<T>(paths: readonly string[], run: () => Promise<T>): Promise<T> {
+  const { keepLogs } = await import("../../os/mod.ts");
+  const { getLogger } = await import("../../log.ts");
+  const stop = new AbortController();
+  const keeping = keepLogs(paths, stop.signal).catch((thrown) => {
+    getLogger("cli").warning("Cannot keep the logs from growing", { error: String(thrown) });
+  });
+  try {
+    return await run();
+  } finally {
+    stop.abort();
+    await keeping;
+  }
+}
+
 export const helper = command(
   "helper",
   map(
@@ -32,6 +48,7 @@ export const helper = command(
         object({ accepted: option("--accepted") }),
       ),
       journal: option("--journal", string({ metavar: "DIR" })),
+      logsOf: optional(option("--logs-of", integer({ min: 0, metavar: "UID" }))),
     }),
     (options): Action => async (context) => {
       const { serveHelper } = await import("../../helper/mod.ts");
@@ -46,17 +63,22 @@ export const helper = command(
         });
         return EXIT.done;
       }
-      await serveHelper({
-        descriptor: from.descriptor,
-        admission: null,
-        journalDir: journal,
-        repair: {
-          ...selfCommand(["repair", "--journal", journal]),
-          env: selfEnvironment(context.env),
-        },
-        policy: { dnsMode: from.dns, containers: from.containers === "allow", zones: null },
-        signal: context.signal,
-      });
+      const uid = options.logsOf;
+      const logs = uid === undefined
+        ? []
+        : ["helper", "daemon"].map((name) => `${journal}/${name}-${uid}.log`);
+      await keepingLogs(logs, () =>
+        serveHelper({
+          descriptor: from.descriptor,
+          admission: null,
+          journalDir: journal,
+          repair: {
+            ...selfCommand(["repair", "--journal", journal]),
+            env: selfEnvironment(context.env),
+          },
+          policy: { dnsMode: from.dns, containers: from.containers === "allow", zones: null },
+          signal: context.signal,
+        }));
       return EXIT.done;
     },
   ),
@@ -98,26 +120,28 @@ export const daemon = command(
         ),
       ),
       containers: containers(),
+      logs: multiple(option("--keep-log", string({ metavar: "FILE" }))),
     }),
     (options): Action => async (context) => {
       const { parseRange, runDaemon } = await import("../../client/mod.ts");
-      const ended = await runDaemon({
-        paths: context.paths,
-        policy: {
-          ownerUid: Deno.uid() ?? 0,
-          sharedWith: options.sharedWith === "all"
-            ? "all"
-            : new Set(options.sharedWith?.split(",").map(Number)),
-          containers: options.containers === "allow",
-        },
-        helper: options.helper,
-        waitForLogin: options.waitForLogin,
-        link: options.link ?? null,
-        range: parseRange(options.cidr),
-        dnsMode: options.dns,
-        signal: context.signal,
-        nowMs: context.nowMs,
-      });
+      const ended = await keepingLogs(options.logs, () =>
+        runDaemon({
+          paths: context.paths,
+          policy: {
+            ownerUid: Deno.uid() ?? 0,
+            sharedWith: options.sharedWith === "all"
+              ? "all"
+              : new Set(options.sharedWith?.split(",").map(Number)),
+            containers: options.containers === "allow",
+          },
+          helper: options.helper,
+          waitForLogin: options.waitForLogin,
+          link: options.link ?? null,
+          range: parseRange(options.cidr),
+          dnsMode: options.dns,
+          signal: context.signal,
+          nowMs: context.nowMs,
+        }));
       return ended === "restart" ? RESTART_STATUS : EXIT.done;
     },
   ),
