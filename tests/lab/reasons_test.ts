@@ -1,10 +1,16 @@
 /** A name that has no usable address says why, in the DNS answer itself, and is well again when the reason is gone. */
 import { equal, match } from "node:assert/strict";
+import { HOST_KINDS, HOST_PACKAGES } from "./kinds.ts";
 import { story } from "./needs.ts";
+import { fetchPackages } from "./packages.ts";
+import { Vnet } from "./vnet.ts";
 import { until } from "./wait.ts";
-import { USER, World } from "./world.ts";
+import { openLanHost, PASSWORD, USER, World } from "./world.ts";
 
 const NEWS_MS = 10_000;
+/** A refusal is told at once: nobody waits for another server, or asks for ever. */
+const FAILS_MS = 5_000;
+const FORGOTTEN_MS = 20_000;
 
 story("reasons: DNS says why a name has no address", async (step, lab) => {
   const world = await World.open(lab, "nginx");
@@ -67,6 +73,52 @@ story("reasons: DNS says why a name has no address", async (step, lab) => {
   });
   await vnet.run(["down"]);
 });
+
+story(
+  "reasons: a login that is over and one that is new, whoever looks after DNS",
+  async (step, lab) => {
+    const world = await World.open(lab, "nginx");
+    for (const [index, kind] of HOST_KINDS.entries()) {
+      await step(kind.name, async () => {
+        const host = await openLanHost(lab, world.router, kind.name, 30 + index);
+        await kind.prepare(lab, host);
+        const vnet = new Vnet(host);
+        await world.login(vnet);
+        await vnet.run(["up", "--detach"]);
+        const lookup = ["getent", "ahostsv4", "web.vnet.example.com"];
+        match(await host.output(lookup), /^100\.100\./);
+        const reset = ["users", "reset", USER, "--password-stdin"];
+        await world.cluster.ctl(reset, `${PASSWORD}\n`);
+        await until("the login is over", NEWS_MS, async () => {
+          const { profiles } = await vnet.json<Profiles>(["status"], { quiet: true });
+          return profiles[0]?.state === "expired";
+        });
+        // what was answered before lives 10 s in the caches of the machine
+        await until("the name has no address", FORGOTTEN_MS, async () => {
+          const { code } = await host.run(lookup, {
+            expect: "any",
+            timeoutMs: FAILS_MS,
+            quiet: true,
+          });
+          return code === 2;
+        });
+        match(await host.output(["getent", "ahostsv4", "www.example.com"]), /^198\.51\.100\.80 /);
+        await world.login(vnet);
+        await until("the name is back", FORGOTTEN_MS, async () => {
+          const { stdout } = await host.run(lookup, { expect: "any", quiet: true });
+          return /^100\.100\./.test(stdout);
+        });
+        equal(await host.output(["curl", "-sS", "http://web.vnet.example.com/"]), "port 80");
+        await vnet.run(["down"]);
+      });
+    }
+  },
+  await fetchPackages(...HOST_PACKAGES),
+);
+
+interface Profiles {
+  readonly profiles: readonly { readonly state: string }[];
+}
 
 function role(env: string): string {
   return JSON.stringify({
