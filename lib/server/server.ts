@@ -8,12 +8,15 @@ import type { ServerConfig } from "../config/mod.ts";
 import { ConfigError, describeError } from "../error.ts";
 import { renewalDueMs } from "../identity/mod.ts";
 import {
+  DeadlinePassed,
   generateKeyPair,
+  orAborted,
   parseCertificate,
   pause,
   readConfigFile,
   splitPem,
   type TlsIdentity,
+  withDeadline,
 } from "../io/mod.ts";
 import { formatEndpoint, parseIp } from "../ip/mod.ts";
 import { getLogger } from "../log.ts";
@@ -26,6 +29,7 @@ const log = getLogger("server");
 const ADMIN_SOCKET = "admin.sock";
 const LOCAL_AGENT = "local";
 const RENEW_CHECK_MS = 60_000;
+const LOCAL_AGENT_MS = 10_000;
 
 export interface ServeOptions {
   /** Milliseconds since 1970. */
@@ -33,6 +37,8 @@ export interface ServeOptions {
   /** How dear a password is to try; tests take a cheap one. */
   readonly passwordCost?: PasswordCost;
   readonly limits?: AdmissionLimits;
+  /** How long the start waits for the apps of the server itself; 10 s if not given. */
+  readonly localAgentMs?: number;
 }
 
 /** A service that runs until it is disposed of. */
@@ -94,7 +100,7 @@ export async function serveCluster(
   if (config.apps.length > 0) {
     const agent = await openLocalAgent(config, { auth, proxy, certificate, now: options.now });
     made.defer(() => agent.close());
-    await agent.connected;
+    await waitConnected(agent, options.localAgentMs ?? LOCAL_AGENT_MS);
   }
   const { hostname, port } = proxy.address;
   const listenAddress = formatEndpoint({ address: parseIp(hostname), port });
@@ -125,6 +131,16 @@ async function openLocalAgent(
     trustPems: certificate.trustPems,
   });
   return await Agent.open({ uplink, apps: config.apps, nowMs: now }, new AbortController().signal);
+}
+
+/** An agent that cannot get to its own proxy, because of a certificate for another name say, holds nobody up. */
+async function waitConnected(agent: Agent, ms: number): Promise<void> {
+  try {
+    await withDeadline(ms, null, (signal) => orAborted(agent.connected, signal));
+  } catch (thrown) {
+    if (!(thrown instanceof DeadlinePassed)) throw thrown;
+    log.error("The server's own agent cannot reach the proxy; it goes on trying", {});
+  }
 }
 
 /** An address that a listener can be reached at from its own host. */

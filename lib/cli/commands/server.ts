@@ -45,7 +45,11 @@ async function startAgent(context: Context): Promise<number> {
   const config = parseAgentFile(await readConfigFile(file), file);
   await useLog(context, config.log);
   const proxies = readProxyVariables(context.env);
-  await using running = await serveAgent(config, { now: context.nowMs, proxies });
+  await using running = await serveAgent(config, {
+    now: context.nowMs,
+    signal: context.signal,
+    proxies,
+  });
   tell(context, `Serving ${config.apps.length} apps as ${config.name}`);
   await untilStopped(context, running.failed);
   return EXIT.done;

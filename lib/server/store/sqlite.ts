@@ -26,6 +26,8 @@ const MAX_FAILURES = 100_000;
 
 /** How long a failed login may matter to anybody. */
 const FAILURE_KEPT_MS = 24 * 3_600_000;
+/** An agent that did not renew its certificate for a day has none that holds; it stays in the list for a month. */
+const AGENT_KEPT_MS = 30 * 24 * 3_600_000;
 
 /**
  * Opens the store in a file, making it if it is missing.
@@ -185,6 +187,7 @@ function prune(db: Database, nowMs: number): void {
       "DELETE FROM login_failures WHERE rowid <= (SELECT max(rowid) FROM login_failures) - ?",
       MAX_FAILURES,
     );
+    db.run("DELETE FROM agents WHERE renewed_ms <= ?", nowMs - AGENT_KEPT_MS);
     db.run("DELETE FROM events WHERE seq <= (SELECT max(seq) FROM events) - ?", MAX_EVENTS);
   });
 }

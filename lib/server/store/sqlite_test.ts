@@ -201,9 +201,16 @@ Deno.test("Store.prune() forgets what has expired and nothing else", async () =>
     await store.tokens.add({ id: "used", scope, expiresMs: 20, usesLeft: 0 }, "h2");
     await store.tokens.add({ id: "live", scope, expiresMs: 20, usesLeft: 1 }, "h3");
     await store.events.append(["kept"]);
+    const agent = { name: "a", apps: [], scope, joinedMs: 0 };
+    await store.agents.put({ ...agent, id: "gone", renewedMs: 10 });
+    await store.agents.put({ ...agent, id: "away", renewedMs: 11 });
     await store.prune(10);
+    equal((await store.agents.list()).length, 2);
     equal(await store.sessions.countLive(0), 1);
     deepEqual((await store.tokens.list()).map(({ id }) => id), ["live"]);
     equal((await store.events.newest(9)).length, 1);
+    const monthMs = 30 * 24 * 3_600_000;
+    await store.prune(10 + monthMs);
+    deepEqual((await store.agents.list()).map(({ id }) => id), ["away"]);
   });
 });
