@@ -43,7 +43,9 @@ export type FlowRefusal =
   | "app-unknown"
   | "port-not-allowed"
   | "mfa-required"
-  | "certificate-expired";
+  | "certificate-expired"
+  /** Of one that cannot decide yet, for it has not learned the policy. */
+  | "no-agent";
 
 export type FlowDecision =
   | Extract<AccessDecision, { readonly kind: "allowed" }>

@@ -228,7 +228,7 @@ export class Agent {
     const [own] = session.peerChain;
     if (own === undefined) return refuseAll("certificate-missing", null);
     const client = this.#policy === null
-      ? { kind: "bad" as const, code: "access-denied", message: "the agent has no policy yet" }
+      ? { kind: "bad" as const, code: "no-agent", message: "the agent has no policy yet" }
       : this.#policy.clients.judge(own, this.#nowMs());
     if (client.kind === "bad") return refuseAll(client.code, client.message);
     const { principal, claims, certificate } = client;

@@ -151,7 +151,7 @@ export class FlowDesk {
   #decide(client: Client, app: AppConfig, port: number): FlowDecision {
     const policy = this.#policy();
     if (policy === null) {
-      return { kind: "refused", code: "access-denied", message: "The agent has no policy yet" };
+      return { kind: "refused", code: "no-agent", message: "The agent has no policy yet" };
     }
     return decideFlow({ ...client, app: app.name, port }, {
       ...policy,
