@@ -26,6 +26,8 @@ export class Lab implements AsyncDisposable {
   readonly #namespaces: string[] = [];
   readonly #linksBefore: ReadonlySet<string>;
   #closed = false;
+  /** When the last host was gone, in the kernel's ticks since boot. */
+  #goneAtTicks = Infinity;
 
   private constructor(directory: string, denoDirectory: string) {
     this.directory = directory;
@@ -107,6 +109,7 @@ export class Lab implements AsyncDisposable {
     if (this.#closed) return;
     this.#closed = true;
     await Promise.all(this.#hosts.map((host) => host.close()));
+    this.#goneAtTicks = nowTicks();
     if (Deno.env.get("VNET_LAB_KEEP") === undefined) {
       await Deno.remove(this.directory, { recursive: true });
     } else {
@@ -129,7 +132,7 @@ export class Lab implements AsyncDisposable {
 
   #look(): Leftovers {
     const own = new Set(this.#namespaces);
-    const held = namespacesInUse(own);
+    const held = namespacesInUse(own, this.#goneAtTicks);
     return {
       processes: held.map((use) => use.process),
       namespaces: [...new Set(held.map((use) => use.namespace))],
@@ -142,20 +145,39 @@ export class Lab implements AsyncDisposable {
   }
 }
 
-function namespacesInUse(own: ReadonlySet<string>): { process: string; namespace: string }[] {
+/** Processes in namespaces of ours. The kernel gives their numbers to others' once they are gone. */
+function namespacesInUse(
+  own: ReadonlySet<string>,
+  beforeTicks: number,
+): { process: string; namespace: string }[] {
   const found: { process: string; namespace: string }[] = [];
   for (const entry of Deno.readDirSync("/proc")) {
     if (!/^[0-9]+$/.test(entry.name)) continue;
     for (const kind of NAMESPACES) {
       try {
         const namespace = Deno.readLinkSync(`/proc/${entry.name}/ns/${kind}`);
-        if (own.has(namespace)) found.push({ process: describe(entry.name), namespace });
+        if (own.has(namespace) && startTicks(entry.name) <= beforeTicks) {
+          found.push({ process: describe(entry.name), namespace });
+        }
       } catch {
         // It ended while we looked.
       }
     }
   }
   return found;
+}
+
+/** The kernel's clock for proc(5), whatever its own. */
+const TICKS_PER_SECOND = 100;
+
+function nowTicks(): number {
+  return Math.ceil(parseFloat(Deno.readTextFileSync("/proc/uptime")) * TICKS_PER_SECOND);
+}
+
+/** When a process started. @see proc_pid_stat(5), field 22; the name before it may contain anything */
+function startTicks(pid: string): number {
+  const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+  return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]);
 }
 
 function describe(pid: string): string {

@@ -8,7 +8,7 @@ import { deepEqual, equal, notEqual } from "node:assert/strict";
 import { type Kind, lacking, machine, tell } from "./kind.ts";
 
 /** In CI, where time is short, every so many acts; else every one. */
-const STRIDE = Deno.env.get("CI") === undefined ? 1 : 4;
+const STRIDE = Deno.env.get("CI") === undefined ? 1 : 8;
 const RESOLVED = ["systemd-resolved", "libnss-resolve", "dnsmasq-base"];
 const MANAGER = ["network-manager", "dnsmasq-base"];
 
