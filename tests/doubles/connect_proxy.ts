@@ -1,21 +1,24 @@
 /**
- * A small HTTP proxy on loopback: opens connections by `CONNECT`, if it is shown the right credentials, to wherever
- * its table says a name is.
+ * A small HTTP proxy: opens connections by `CONNECT`, if it is shown the right credentials, to wherever its table says
+ * a name is. As a program it serves `ADDRESS PORT USER:PASSWORD`, opens whatever it is asked for, and prints `ready`.
  *
  * @module
  */
+import { parseHostPort } from "../../lib/config/mod.ts";
 import { relay, writeAll } from "../../lib/io/mod.ts";
 
 export interface ConnectProxyOptions {
   /** `user:password`; without, anybody may. */
   readonly login?: string;
-  /** Where `host:port` really is; what is not in it is refused with 403. */
-  readonly hosts: Readonly<Record<string, { readonly host: string; readonly port: number }>>;
+  /** Where `host:port` really is; what is not in it is refused with 403. Without, it is where it says. */
+  readonly hosts?: Readonly<Record<string, { readonly host: string; readonly port: number }>>;
+  /** Where it listens; a free port on loopback if not given. */
+  readonly listen?: { readonly hostname: string; readonly port: number };
 }
 
 export class ConnectProxy implements AsyncDisposable {
   readonly #options: ConnectProxyOptions;
-  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  readonly #listener: Deno.TcpListener;
   readonly #closing = new AbortController();
   readonly #serving = new Set<Promise<unknown>>();
   readonly #accepting: Promise<void>;
@@ -24,6 +27,7 @@ export class ConnectProxy implements AsyncDisposable {
 
   constructor(options: ConnectProxyOptions) {
     this.#options = options;
+    this.#listener = Deno.listen(options.listen ?? { hostname: "127.0.0.1", port: 0 });
     this.#accepting = this.#acceptAll();
   }
 
@@ -71,8 +75,8 @@ export class ConnectProxy implements AsyncDisposable {
         '407 Who are you\r\nProxy-Authenticate: Basic realm="x"\r\nContent-Length: 0',
       );
     }
-    const real = hosts[target];
-    if (real === undefined) return await say("403 Forbidden\r\nContent-Length: 0");
+    const real = hosts === undefined ? parseHostPort(target, null) : hosts[target] ?? null;
+    if (real === null) return await say("403 Forbidden\r\nContent-Length: 0");
     const far = await Deno.connect({ hostname: real.host, port: real.port });
     far.setNoDelay(true);
     await say("200 Connection established\r\nVia: a double");
@@ -87,4 +91,10 @@ async function readHead(conn: Deno.Conn): Promise<string> {
     head += String.fromCharCode(byte[0] ?? 0);
   }
   return head;
+}
+
+if (import.meta.main) {
+  const [hostname = "127.0.0.1", port = "0", login = ""] = Deno.args;
+  const _serving = new ConnectProxy({ login, listen: { hostname, port: Number(port) } });
+  await Deno.stdout.write(new TextEncoder().encode("ready\n"));
 }
