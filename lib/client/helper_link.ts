@@ -33,6 +33,9 @@ import { closeFd, SeqpacketSocket, type Shim } from "../os/mod.ts";
 /** The helper keeps its bounds by itself; only one that hangs as a whole is waited for this much longer. */
 const SLACK_MS = 2_000;
 
+/** How long somebody may take over a password that polkit asks for. */
+const PASSWORD_MS = 30_000;
+
 /** What the helper says without being asked. */
 export type HelperEvent =
   | { readonly kind: "upstreams"; readonly upstreams: readonly Endpoint[] }
@@ -111,7 +114,7 @@ export class HelperLink implements AsyncDisposable {
     shim: Shim,
     end: HelperEnd,
     onEvent: (event: HelperEvent) => void,
-    deadline: Deadline = (op) => AbortSignal.timeout(HELPER_BOUNDS_MS[op] + SLACK_MS),
+    deadline: Deadline = deadlineOf(end),
   ): HelperLink {
     const socket = "path" in end
       ? connectHelper(shim, end.path)
@@ -301,6 +304,15 @@ export class HelperLink implements AsyncDisposable {
     else if ("steps" in reply) pending?.steps.push(...reply.steps);
     else if ("event" in reply) this.#onEvent(eventFrom(reply));
   }
+}
+
+/** A service may ask its user for a password first. */
+function deadlineOf(end: HelperEnd): Deadline {
+  const passwordMs = "path" in end ? PASSWORD_MS : 0;
+  return (op) => {
+    const extraMs = op === "detect" ? passwordMs : 0;
+    return AbortSignal.timeout(HELPER_BOUNDS_MS[op] + SLACK_MS + extraMs);
+  };
 }
 
 function connectHelper(shim: Shim, path: string): SeqpacketSocket {

@@ -43,6 +43,7 @@ export {
   type SocketOwner,
   socketOwner,
 } from "./sockets.ts";
+export { isAuthorized } from "./polkit.ts";
 export { findProgram } from "./programs.ts";
 export {
   type ExitReason,

@@ -4,12 +4,13 @@ import type { Host } from "./host.ts";
 import { killQuietly } from "./process.ts";
 import { story } from "./needs.ts";
 import { buildPacked } from "./packed.ts";
-import { Systemd } from "./systemd.ts";
+import { lackingSystemd, Systemd } from "./systemd.ts";
 import { filesBelow } from "./traces.ts";
 import { type Status, Vnet } from "./vnet.ts";
 import { until } from "./wait.ts";
 import { World } from "./world.ts";
 
+const LACKING = lackingSystemd();
 const PROGRAM = "/opt/vnet/bin/vnet";
 const UIDS = { alice: 12_345, bob: 12_346 } as const;
 const CURL = ["curl", "-sS", "--max-time", "5", "http://web.vnet.example.com/"];
@@ -181,7 +182,7 @@ story("service: without sudo, for members of a group", async (step, lab) => {
     );
     await root.run(["service", "uninstall"]); // nothing to do is no error
   });
-});
+}, LACKING);
 
 story("service: from boot", async (step, lab) => {
   const world = await World.open(lab, "nginx");
@@ -264,4 +265,50 @@ story("service: from boot", async (step, lab) => {
       "find /etc/systemd /var/lib/vnet /run/vnet /run/vnet-daemon -name '*vnet*' 2>/dev/null || :";
     equal(await systemd.host.output(["sh", "-c", left]), "");
   });
-});
+}, LACKING);
+
+story("service: polkit decides about those outside the group", async (step, lab) => {
+  const world = await World.open(lab, "nginx");
+  // Its actions lie below /usr, which is the machine's.
+  await world.client.script(`
+    cp -a /usr/share/polkit-1 /run/polkit-1
+    mount --bind /run/polkit-1 /usr/share/polkit-1
+  `);
+  await using systemd = await prepare(world);
+  const { host } = systemd;
+  const root = new Vnet(host, { command: [PROGRAM] });
+  const [alice, bob] = [vnetOf(host, "alice"), vnetOf(host, "bob")];
+  const actions = await filesBelow(host, "/usr/share/polkit-1");
+  await world.login(alice);
+  await world.login(bob);
+  await root.run(["service", "install", "--polkit"]);
+
+  await step("without a rule nobody is let in who gives no password", async () => {
+    const { stderr } = await bob.run(["up", "--detach"], { expect: [5] });
+    match(stderr, /\[helper-denied\]\nhint: .*polkit rule/);
+  });
+
+  await step("a member needs no rule", async () => {
+    await host.script("usermod -aG vnet alice");
+    await alice.run(["up", "--detach"]);
+    await alice.run(["down"]);
+  });
+
+  await step("whom a rule lets in is let in", async () => {
+    const rule = `polkit.addRule(function (action, subject) {
+      if (action.id == "org.vnet.helper.use" && subject.user == "bob") return polkit.Result.YES;
+    });`;
+    await host.script("cat >/etc/polkit-1/rules.d/50-vnet.rules", { stdin: rule });
+    await host.script("chmod 644 /etc/polkit-1/rules.d/50-vnet.rules");
+    await until("polkit has read the rule", 10_000, async () => {
+      return (await bob.run(["up", "--detach"], { expect: [0, 5], quiet: true })).code === 0;
+    });
+    equal(await host.output(CURL, { user: "bob" }), "port 80");
+    await bob.run(["down"]);
+  });
+
+  await step("uninstall takes the action along", async () => {
+    await root.run(["service", "uninstall"]);
+    deepEqual(await filesBelow(host, "/usr/share/polkit-1"), actions);
+  });
+}, LACKING);

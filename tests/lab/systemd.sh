@@ -18,6 +18,7 @@ mount -t tmpfs -o mode=755 stage /run/stage
 mkdir /run/stage/units /run/stage/none /run/stage/dev
 cd /usr/lib/systemd/system
 cp -a ./*.target ./systemd-journald*.s* ./dbus.s* /run/stage/units/
+[ ! -e polkit.service ] || cp -a polkit.service /run/stage/units/
 for wanted in sockets.target.wants sysinit.target.wants; do
   mkdir "/run/stage/units/$wanted"
   cp -a "$wanted"/systemd-journald* "$wanted"/dbus* "/run/stage/units/$wanted/" 2>/dev/null || :

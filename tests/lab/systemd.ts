@@ -10,6 +10,19 @@ import { until } from "./wait.ts";
 
 const HIERARCHY = "/run/cgroup-lab";
 
+const FILES = [
+  ["/usr/lib/systemd/systemd", "systemd"],
+  ["/usr/bin/dbus-daemon", "dbus"],
+  ["/usr/lib/polkit-1/polkitd", "polkitd"],
+] as const;
+
+/** Says which of Debian's packages a story with systemd lacks; `null` if none. */
+export function lackingSystemd(): string | null {
+  const lacking: string[] = FILES.filter(([path]) => !isThere(path)).map(([, name]) => name);
+  if (!Deno.readTextFileSync("/proc/filesystems").includes("\tcgroup2\n")) lacking.push("cgroup2");
+  return lacking.length === 0 ? null : lacking.join(", ");
+}
+
 export class Systemd implements AsyncDisposable {
   readonly #outside: Host;
   #inside: Host;
@@ -95,5 +108,14 @@ export class Systemd implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.crash();
+  }
+}
+
+function isThere(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return false;
   }
 }

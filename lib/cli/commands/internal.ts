@@ -45,7 +45,7 @@ export const helper = command(
           dns: dnsMode(),
           containers: containers(),
         }),
-        object({ accepted: option("--accepted") }),
+        object({ accepted: option("--accepted"), polkit: option("--polkit") }),
       ),
       journal: option("--journal", string({ metavar: "DIR" })),
       logsOf: optional(option("--logs-of", integer({ min: 0, metavar: "UID" }))),
@@ -56,7 +56,7 @@ export const helper = command(
       if ("accepted" in from) {
         const { acceptedClient } = await import("../service/accepted.ts");
         await serveHelper({
-          ...await acceptedClient(context.env, journal),
+          ...await acceptedClient(context.env, { lockDir: journal, polkit: from.polkit }),
           journalDir: journal,
           repair: null, // The unit's ExecStopPost.
           signal: context.signal,

@@ -1,7 +1,7 @@
 import { object, or } from "@optique/core/constructs";
 import { message } from "@optique/core/message";
-import { map, optional } from "@optique/core/modifiers";
-import { command, option } from "@optique/core/primitives";
+import { map, optional, withDefault } from "@optique/core/modifiers";
+import { command, flag, option } from "@optique/core/primitives";
 import { string } from "@optique/core/valueparser";
 import type { ServiceV1 } from "../../status/mod.ts";
 import { type Action, printJson } from "../context.ts";
@@ -16,10 +16,17 @@ const install = command(
       user: optional(option("--user", string({ metavar: "NAME" }), {
         description: message`Also start this user's vnet at boot.`,
       })),
+      polkit: withDefault(
+        flag("--polkit", {
+          description:
+            message`Let polkit decide about users outside the group; without a rule it asks for an administrator's password.`,
+        }),
+        false,
+      ),
     }),
     (options): Action => async (context) => {
       const { install } = await import("../service/service.ts");
-      await install(context, options.user);
+      await install(context, options);
       return EXIT.done;
     },
   ),

@@ -7,10 +7,15 @@
 import { DEFAULT_HELPER_POLICY, type HelperPolicy, parseHelperPolicy } from "../../config/mod.ts";
 import { describeError, OsError, UsageError, VnetError } from "../../error.ts";
 import type { Admission } from "../../helper/mod.ts";
+import { isAuthorized, type PeerCredentials } from "../../os/mod.ts";
+import { GROUP, POLKIT_ACTION } from "./units.ts";
 
 export const POLICY_FILE = "/etc/vnet/helper.yaml";
 
 const FIRST_DESCRIPTOR = 3;
+
+/** How long somebody may take over a password. */
+const POLKIT_MS = 30_000;
 
 /**
  * Finds the accepted connection and the policy. A policy that cannot be used turns every client away, with the
@@ -20,7 +25,7 @@ const FIRST_DESCRIPTOR = 3;
  */
 export async function acceptedClient(
   env: (name: string) => string | undefined,
-  lockDir: string,
+  { lockDir, polkit }: { readonly lockDir: string; readonly polkit: boolean },
 ): Promise<{ descriptor: number; admission: Admission; policy: HelperPolicy }> {
   if (env("LISTEN_FDS") !== "1" || env("LISTEN_PID") !== String(Deno.pid)) {
     throw new UsageError("usage", "Cannot serve a client: systemd passed no connection", {
@@ -31,11 +36,38 @@ export async function acceptedClient(
     (policy) => [policy, null] as const,
     (thrown) => [DEFAULT_HELPER_POLICY, asRefusal(thrown)] as const,
   );
-  const admission: Admission = {
-    lockDir,
-    authorize: refusal === null ? null : () => Promise.resolve(refusal),
-  };
+  const refuse = () => Promise.resolve(refusal);
+  const authorize = refusal === null ? (polkit ? askPolkit : null) : refuse;
+  const admission: Admission = { lockDir, authorize };
   return { descriptor: FIRST_DESCRIPTOR, admission, policy };
+}
+
+/** Lets in root, members of the group, and whom polkit lets in: then the socket is open to everybody. */
+async function askPolkit(peer: PeerCredentials): Promise<VnetError | null> {
+  if (peer.uid === 0 || await isMember(peer)) return null;
+  if (await isAuthorized(peer, POLKIT_ACTION, { timeoutMs: POLKIT_MS })) return null;
+  return new OsError(
+    "helper-denied",
+    `Cannot use the helper service: you are not in group ${GROUP}, and polkit does not let you`,
+    {
+      call: "CheckAuthorization",
+      errno: "EACCES",
+      hint: `Run \`sudo usermod -aG ${GROUP} $USER\`, or have root write a polkit rule`,
+    },
+  );
+}
+
+/** Whether /etc/group says so; members that only a directory server knows go by polkit. */
+async function isMember({ uid, gid }: PeerCredentials): Promise<boolean> {
+  const [passwd = "", group = ""] = await Promise.all(
+    ["/etc/passwd", "/etc/group"].map((path) => Deno.readTextFile(path)),
+  );
+  const rows = (text: string) => text.split("\n").map((line) => line.split(":"));
+  const names = rows(passwd).filter(([, , id]) => id === String(uid)).map(([name]) => name);
+  return rows(group).some(([name, , id, members = ""]) =>
+    name === GROUP &&
+    (id === String(gid) || members.split(",").some((member) => names.includes(member)))
+  );
 }
 
 /** Reads what root wrote; nothing written is the default. @throws ConfigError, OsError `file-unreadable` */

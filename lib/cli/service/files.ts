@@ -83,7 +83,7 @@ export async function removeFiles(files: readonly Written[]): Promise<string[]> 
     await Deno.remove(written.path);
     lines.push(`Removed ${written.path}`);
     const folder = dirname(written.path);
-    if (folder.endsWith(".service.d")) await Deno.remove(folder).catch(() => {}); // Others' drop-ins stay.
+    if (/\.(service|socket)\.d$/.test(folder)) await Deno.remove(folder).catch(() => {}); // Others' drop-ins stay.
   }
   return lines;
 }

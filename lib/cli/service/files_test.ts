@@ -16,6 +16,7 @@ const receiptOf = (files: Receipt["files"]): Receipt => ({
   files,
   group_made: false,
   users: [],
+  polkit: false,
 });
 
 Deno.test("writeFiles() writes what differs, once", () =>

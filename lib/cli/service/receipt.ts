@@ -14,13 +14,14 @@ const ReceiptSchema = z.object({
   files: z.array(z.object({ path: z.string(), sha256: z.string() })).max(256),
   group_made: z.boolean(),
   users: z.array(z.string()).max(128),
+  polkit: z.boolean().default(false),
 });
 
 /** Parsed; the file's own names. */
 export type Receipt = z.infer<typeof ReceiptSchema>;
 
 /** Of a machine where nothing is installed. */
-export const NO_RECEIPT: Receipt = { v: 1, files: [], group_made: false, users: [] };
+export const NO_RECEIPT: Receipt = { v: 1, files: [], group_made: false, users: [], polkit: false };
 
 /** @returns The receipt; `null` where nothing was installed. @throws VnetError `service-receipt-damaged` */
 export async function readReceipt(): Promise<Receipt | null> {

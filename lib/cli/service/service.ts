@@ -18,6 +18,8 @@ import {
   GROUP,
   homeDropIn,
   NEIGHBOURS,
+  POLKIT_ACTIONS_DIR,
+  polkitFiles,
   type ServiceFile,
   STATE_DIR,
   UNIT_DIR,
@@ -25,24 +27,39 @@ import {
 } from "./units.ts";
 
 /** Installs the service, or brings an installed one up to date; says what it changes. */
-export async function install(context: Context, user: string | undefined): Promise<void> {
+export async function install(
+  context: Context,
+  { user, polkit }: { readonly user: string | undefined; readonly polkit: boolean },
+): Promise<void> {
   await requireRootAndSystemd("install the service");
   const program = ownProgram();
   await refuseProgram(program);
   const account = user === undefined ? null : await findAccount(user);
   const receipt = await readReceipt() ?? NO_RECEIPT;
   const users = [...new Set([...receipt.users, ...(account === null ? [] : [account.name])])];
-  const files = await filesFor(program, users.sort());
+  const asksPolkit = polkit || receipt.polkit;
+  if (asksPolkit) await requirePolkit();
+  const files = [
+    ...await filesFor(program, users.sort()),
+    ...asksPolkit ? polkitFiles(program) : [],
+  ];
   await refuseForeign(files, receipt);
   const groupMade = receipt.group_made || await makeGroup(context);
   const { all, changed } = await writeFiles(files);
   for (const path of changed) tell(context, `Wrote ${path}`);
   const stale = receipt.files.filter(({ path }) => !all.some((file) => file.path === path));
   for (const line of await removeFiles(stale)) tell(context, line);
-  await writeReceipt({ v: 1, files: [...all], group_made: groupMade, users });
+  await writeReceipt({
+    v: 1,
+    files: [...all],
+    group_made: groupMade,
+    users,
+    polkit: asksPolkit,
+  });
   await system("systemctl", "daemon-reload");
   await system("systemctl", "enable", "--quiet", ...ENABLED_UNITS);
-  await system("systemctl", "start", "vnet-helper.socket");
+  const isOther = changed.some((path) => path.includes("vnet-helper.socket"));
+  await system("systemctl", isOther ? "restart" : "start", "vnet-helper.socket");
   tell(context, `Enabled ${ENABLED_UNITS.join(", ")}`);
   if (account === null) {
     tell(context, `Members of group ${GROUP} bring vnet up without sudo`);
@@ -121,6 +138,14 @@ async function requireRootAndSystemd(act: string): Promise<void> {
   if (Deno.uid() === 0) return;
   throw new VnetError("not-permitted", `Cannot ${act}: this needs root`, {
     hint: "Run it with sudo",
+  });
+}
+
+async function requirePolkit(): Promise<void> {
+  const found = await Deno.stat(POLKIT_ACTIONS_DIR).catch(() => null);
+  if (found?.isDirectory) return;
+  throw new VnetError("polkit-missing", "Cannot have polkit decide: this machine has no polkit", {
+    hint: "Install it (Debian: `sudo apt install polkitd`), or leave out --polkit",
   });
 }
 

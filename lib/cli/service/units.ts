@@ -26,6 +26,11 @@ export interface ServiceFile {
   readonly text: string;
 }
 
+export const POLKIT_ACTION = "org.vnet.helper.use";
+
+/** Where polkit looks for actions; it has no such place below /etc. */
+export const POLKIT_ACTIONS_DIR = "/usr/share/polkit-1/actions";
+
 /** What both units refuse; each comment below is about what one of them does not. */
 const SANDBOX = `NoNewPrivileges=yes
 ProtectSystem=strict
@@ -127,7 +132,7 @@ After=dbus.socket systemd-resolved.service NetworkManager.service
 CollectMode=inactive-or-failed
 
 [Service]
-ExecStart=${program} helper --accepted --journal ${STATE_DIR}
+ExecStart=${helperCommand(program)}
 # Whatever ended it, kill -9 too.
 ExecStopPost=${program} repair --journal ${STATE_DIR}
 KillMode=mixed
@@ -156,6 +161,41 @@ IPAddressDeny=any
 IPAddressAllow=localhost 10.0.0.0/8 100.64.0.0/10 172.16.0.0/12 192.168.0.0/16 fc00::/7
 `;
 }
+
+function helperCommand(program: string, ...more: readonly string[]): string {
+  return [program, "helper", "--accepted", ...more, "--journal", STATE_DIR].join(" ");
+}
+
+/** What opens the socket to everybody and has the helper ask polkit about those outside the group. */
+export function polkitFiles(program: string): readonly ServiceFile[] {
+  const dropIn = (unit: string, text: string) => ({
+    path: `${UNIT_DIR}/${unit}.d/polkit.conf`,
+    text,
+  });
+  const command = helperCommand(program, "--polkit");
+  return [
+    dropIn("vnet-helper.socket", "[Socket]\nSocketMode=0666\n"),
+    dropIn("vnet-helper@.service", `[Service]\nExecStart=\nExecStart=${command}\n`),
+    { path: `${POLKIT_ACTIONS_DIR}/org.vnet.helper.policy`, text: POLKIT_POLICY },
+  ];
+}
+
+const POLKIT_POLICY = `<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE policyconfig PUBLIC "-//freedesktop//DTD PolicyKit Policy Configuration 1.0//EN"
+  "http://www.freedesktop.org/standards/PolicyKit/1/policyconfig.dtd">
+<policyconfig>
+  <vendor>vnet</vendor>
+  <action id="${POLKIT_ACTION}">
+    <description>Bring vnet up</description>
+    <message>Authentication is required to let vnet set up a network device and this machine's DNS</message>
+    <defaults>
+      <allow_any>auth_admin</allow_any>
+      <allow_inactive>auth_admin</allow_inactive>
+      <allow_active>auth_admin_keep</allow_active>
+    </defaults>
+  </action>
+</policyconfig>
+`;
 
 function repairUnit(program: string): string {
   return `[Unit]
