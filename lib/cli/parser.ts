@@ -70,6 +70,7 @@ const other = or(
   man.man,
   internal.helper,
   internal.repair,
+  internal.purgeOwn,
   internal.daemon,
   internal.demoInside,
 );

@@ -65,6 +65,7 @@ export {
 export {
   type Change,
   type Choice,
+  forgetJournal,
   OsDns,
   type OsDnsRequest,
   previewOsDns,

@@ -4,7 +4,7 @@
  * @module
  */
 import { OsError } from "../error.ts";
-import { repair as repairDns } from "./dns/mod.ts";
+import { forgetJournal, repair as repairDns } from "./dns/mod.ts";
 import { repairLinks } from "./link_journal.ts";
 import { listAddresses, listRoutes } from "./netlink.ts";
 import { loadShim } from "./shim.ts";
@@ -18,7 +18,13 @@ import { destroySockets } from "./sockets.ts";
  * @throws OsError `dns-journal-unwritable`, `resolv-conf-read-only`
  */
 export async function repair(journalDir: string): Promise<string[]> {
-  return [...repairConnections(journalDir), ...await repairDns(journalDir)];
+  const wasThere = await Deno.lstat(journalDir).then(() => true, () => false);
+  const lines = [...repairConnections(journalDir), ...await repairDns(journalDir)];
+  if (!wasThere) {
+    await forgetJournal(journalDir);
+    await Deno.remove(journalDir).catch(() => {}); // Somebody else keeps something there by now.
+  }
+  return lines;
 }
 
 /**

@@ -42,7 +42,7 @@ Deno.test("vnet --help names every command and option", (t) =>
 
 Deno.test("vnet help COMMAND explains one command", (t) =>
   withHome(async (home) => {
-    for (const command of ["up", "login", "demo", "ctl"]) {
+    for (const command of ["up", "down", "login", "demo", "ctl"]) {
       await t.step(command, async (t) => {
         const { code, stdout } = await vnet(home, "help", command);
         equal(code, 0);
@@ -131,4 +131,23 @@ Deno.test("vnet lists every mistake of a file at once, with file, key, found and
       match(stderr, new RegExp(`${key.replaceAll(".", "\\.")}.*found .*, expected `));
     }
     match(stderr, new RegExp(`"${file}"`));
+  }));
+
+Deno.test("vnet down --purge removes what vnet kept, with vnet down, and says so once", () =>
+  withHome(async (home) => {
+    for (const folder of ["config/profiles", "state", "run"]) {
+      await Deno.mkdir(`${home}/${folder}`, { recursive: true });
+    }
+    await Deno.writeTextFile(`${home}/config/profiles/a.json`, "{}");
+    await Deno.writeTextFile(`${home}/state/clusters.json`, "{}");
+    const stays = "Your logins stay; `vnet logout --all` forgets them\n";
+    const first = await vnet(home, "down", "--purge");
+    deepEqual([first.code, first.stdout], [0, ""]);
+    equal(
+      first.stderr,
+      `vnet was not up\nRemoved ${home}/state/clusters.json\nRemoved ${home}/state\n` +
+        `Removed ${home}/run\n${stays}`,
+    );
+    const second = await vnet(home, "down", "--purge");
+    deepEqual([second.code, second.stderr], [0, `vnet was not up\n${stays}`]);
   }));

@@ -3,6 +3,7 @@ import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import type { Host } from "./host.ts";
 import { remembers } from "./memory.ts";
+import { killQuietly } from "./process.ts";
 import { story } from "./needs.ts";
 import { installPacked } from "./packed.ts";
 import { connectAll } from "./tools.ts";
@@ -107,7 +108,26 @@ story("user: the daemon is the user's, the helper is root's", async (step, lab) 
       return vnetProcesses(client, "helper").concat(vnetProcesses(client, "daemon")).length === 0;
     });
   });
+
+  // Several folders are mounts of their own.
+  const find = "find /var/lib /run /home/alice /tmp -path '*vnet*' | sort";
+  const kept = async () => (await client.output(["sh", "-c", find])).split("\n");
+  for (const state of ["up", "killed", "down"] as const) {
+    await step(`vnet down --purge while ${state} leaves the login, and nothing else`, async () => {
+      if (state !== "down") await sudo.run(["up", "--detach"]);
+      if (state === "killed") {
+        for (const { pid } of client.processes()) killQuietly(pid, "SIGKILL");
+      }
+      await sudo.run(["down", "--purge"]);
+      const left = (await kept()).filter((path) => LEFT.test(path));
+      deepEqual(left.filter((path) => !path.includes("/.config/vnet")), []);
+      ok(left.some((path) => path.startsWith("/home/alice/.config/vnet/profiles/")));
+    });
+  }
 });
+
+/** Where vnet keeps things; the program itself and its cluster lie elsewhere. */
+const LEFT = /^\/(var\/lib\/vnet|run\/|home\/alice\/)/;
 
 function vnetProcesses(client: Host, part: "daemon" | "helper") {
   return client.processes().filter(({ command }) => command.includes(part));

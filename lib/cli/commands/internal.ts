@@ -98,6 +98,17 @@ export const repair = command(
   { hidden: true },
 );
 
+/** Run as the owner, who alone may say what lies behind the names of their folders. */
+export const purgeOwn = command(
+  "purge-own",
+  map(object({}), (): Action => async (context) => {
+    const { purgeOwn } = await import("../purge.ts");
+    for (const line of await purgeOwn(context.paths)) tell(context, line);
+    return EXIT.done;
+  }),
+  { hidden: true },
+);
+
 export const daemon = command(
   "daemon",
   map(

@@ -83,11 +83,23 @@ export const up = command(
 
 export const down = command(
   "down",
-  map(object({}), (): Action => async (context) => {
-    const { bringDown } = await import("../supervise.ts");
-    await bringDown(context);
-    return EXIT.done;
-  }),
+  map(
+    object({
+      purge: withDefault(
+        flag("--purge", {
+          description:
+            message`Remove all that vnet keeps for you here as well: addresses, saved answers, logs, journal. Logins stay; \`vnet logout --all\` forgets those.`,
+        }),
+        false,
+      ),
+    }),
+    ({ purge }): Action => async (context) => {
+      const { bringDown } = await import("../supervise.ts");
+      await bringDown(context);
+      if (purge) await (await import("../purge.ts")).purge(context);
+      return EXIT.done;
+    },
+  ),
   { brief: message`Bring vnet down and leave the machine as it was` },
 );
 

@@ -52,12 +52,18 @@ const JOURNAL_MODE = 0o600;
 /** The journal of one directory; nothing is made there before {@link Journal.own}. */
 export class Journal implements Disposable {
   readonly path: string;
+  readonly lockPath: string;
   readonly #directory: string;
   readonly #disk: Disk;
   #lock: Deno.FsFile | null = null;
 
-  constructor(directory: string, disk: Disk) {
+  readonly #onOpened: () => void;
+
+  /** @param onOpened Called before a lock file is locked: where a test lets others come in between. */
+  constructor(directory: string, disk: Disk, onOpened: () => void = () => {}) {
     this.path = `${directory}/osdns.journal.json`;
+    this.lockPath = `${directory}/osdns.lock`;
+    this.#onOpened = onOpened;
     this.#directory = directory;
     this.#disk = disk;
   }
@@ -70,13 +76,20 @@ export class Journal implements Disposable {
    */
   async own(): Promise<boolean> {
     if (this.#lock !== null) return true;
-    const lock = await this.#open();
-    if (await lock.tryLock(true)) {
-      this.#lock = lock;
-      return true;
+    for (;;) {
+      const lock = await this.#open();
+      this.#onOpened();
+      if (!await lock.tryLock(true)) {
+        lock.close();
+        return false;
+      }
+      // A purge removes the file: locked, but no longer what the next one opens.
+      if (await isAt(lock, this.lockPath)) {
+        this.#lock = lock;
+        return true;
+      }
+      lock.close();
     }
-    lock.close();
-    return false;
   }
 
   /** Reads the entry. @returns `null` when there is none, `"unreadable"` when it is not ours to understand. */
@@ -123,7 +136,7 @@ export class Journal implements Disposable {
   async #open(): Promise<Deno.FsFile> {
     try {
       await Deno.mkdir(this.#directory, { recursive: true, mode: 0o700 });
-      return await Deno.open(`${this.#directory}/osdns.lock`, {
+      return await Deno.open(this.lockPath, {
         read: true,
         write: true,
         create: true,
@@ -141,5 +154,15 @@ export class Journal implements Disposable {
         },
       );
     }
+  }
+}
+
+async function isAt(file: Deno.FsFile, path: string): Promise<boolean> {
+  try {
+    const [own, there] = [await file.stat(), await Deno.stat(path)];
+    return own.ino === there.ino && own.dev === there.dev;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
   }
 }

@@ -5,6 +5,7 @@
  * @module
  */
 
+export { forgetJournal } from "./forget.ts";
 export { OsDns, type OsDnsOptions, repair } from "./os_dns.ts";
 export { type Paths, pathsBelow, SYSTEM_PATHS } from "./paths.ts";
 export { type Preview, previewOsDns } from "./preview.ts";
