@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/close_range.h>
+#include <linux/memfd.h>
 #include <pwd.h>
 #include <sched.h>
 #include <signal.h>
@@ -29,6 +30,10 @@
 #define STRINGS_LIMIT 8192
 /* Sources are moved above this number first, so that placing one never overwrites another. */
 #define FD_PARKING 64
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
 
 enum step {
 	STEP_NONE,
@@ -190,6 +195,25 @@ static int32_t separate_mounts(const struct plan *plan)
 	return vnet_mount_private();
 }
 
+/* /dev/null; in a root without one a file that is empty and stays so. */
+static int32_t open_nothing(void)
+{
+	int32_t fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0 || errno != ENOENT)
+		return fd < 0 ? -errno : fd;
+	/* Linux 6.3 has the first form, and with vm.memfd_noexec=2 only that. */
+	fd = (int32_t)syscall(SYS_memfd_create, "null", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+	if (fd < 0)
+		fd = (int32_t)syscall(SYS_memfd_create, "null", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return -errno;
+	if (fcntl(fd, F_ADD_SEALS, F_SEAL_GROW) == 0)
+		return fd;
+	close(fd);
+	return -EPERM;
+}
+
 static int32_t place_descriptors(const struct plan *plan)
 {
 	int32_t parked[DESCRIPTORS_LIMIT];
@@ -198,9 +222,9 @@ static int32_t place_descriptors(const struct plan *plan)
 
 	for (uint32_t i = 0; i < count; i++) {
 		if (plan->descriptors[i] < 0) {
-			fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+			fd = open_nothing();
 			if (fd < 0)
-				return -errno;
+				return fd;
 			parked[i] = fcntl(fd, F_DUPFD_CLOEXEC, FD_PARKING);
 			close(fd);
 		} else {

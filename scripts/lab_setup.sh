@@ -11,7 +11,7 @@ PACKAGES=(
   iproute2 nftables procps util-linux passwd
   postgresql nginx-light redis-server dnsmasq-base socat stunnel4 openssl
   postgresql-client curl redis-tools dnsutils libc-bin iperf3 faketime
-  gcc libc6-dev
+  gcc libc6-dev strace
   groff-base man-db sudo sqlite3
   knot-dnsutils ldnsutils musl-tools dnsperf unbound chromium
 )

@@ -1,5 +1,6 @@
 /**
- * A shell that waits for this process to end. Should it be killed, the shell runs the repair in its stead.
+ * A shell that waits for this process to end. Should it be killed, the shell runs the repair in its stead. Where there
+ * is no shell, the repair itself waits: it is larger, but a root with nothing else in it has it.
  *
  * @module
  */
@@ -18,7 +19,10 @@ export interface GuardCommand {
 /** Reads one byte at a time, as a shell does from what it cannot seek; "d" says that all is well. */
 const SCRIPT = 'read -r word; [ "$word" = d ] || exec "$@"';
 
-/** A waiting shell. */
+/** The letter that says so. */
+const DONE = "d".charCodeAt(0);
+
+/** A waiting shell, or what stands in for one. */
 export class Guard implements AsyncDisposable {
   readonly #socket: SeqpacketSocket;
   readonly #end: Promise<unknown>;
@@ -28,19 +32,23 @@ export class Guard implements AsyncDisposable {
     this.#end = end;
   }
 
-  /** Starts a guard; `null` where there is no shell to be one. */
+  /** Starts a guard; `null` where there cannot be one. */
   static start(shim: Shim, repair: GuardCommand): Guard | null {
     const [own, theirs] = socketPair(shim);
-    try {
-      const pid = spawn(shim, {
-        command: "/bin/sh",
-        args: ["-c", SCRIPT, "vnet-guard", repair.command, ...repair.args],
+    const start = (command: string, args: readonly string[]) =>
+      spawn(shim, {
+        command,
+        args,
         env: repair.env,
         cwd: "/",
         stdin: theirs,
         stdout: "null",
         newSession: true,
       });
+    try {
+      const pid = hasShell()
+        ? start("/bin/sh", ["-c", SCRIPT, "vnet-guard", repair.command, ...repair.args])
+        : start(repair.command, [...repair.args, "--guard"]);
       return new Guard(SeqpacketSocket.fromFd(shim, own), waitProcess(shim, pid));
     } catch (thrown) {
       closeFd(shim, own);
@@ -60,5 +68,26 @@ export class Guard implements AsyncDisposable {
     }
     await this.#socket.close();
     await this.#end;
+  }
+}
+
+/**
+ * Waits, as the guard, for the process at the other end of standard input.
+ *
+ * @returns Whether it ended without a word, and there is something to repair.
+ */
+export async function waitAsGuard(
+  input: { read(into: Uint8Array): Promise<number | null> },
+): Promise<boolean> {
+  const byte = new Uint8Array(1);
+  const count = await input.read(byte).catch(() => null);
+  return count !== 1 || byte[0] !== DONE;
+}
+
+function hasShell(): boolean {
+  try {
+    return Deno.statSync("/bin/sh").isFile;
+  } catch {
+    return false;
   }
 }

@@ -5,5 +5,6 @@
  * @module
  */
 export type { Admission } from "./admit.ts";
+export { waitAsGuard } from "./guard.ts";
 export { Host } from "./host.ts";
 export { serveHelper, type ServeHelperOptions } from "./serve.ts";

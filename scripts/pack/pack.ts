@@ -63,7 +63,7 @@ const ARGS: readonly string[] = [
  * .npmrc, and not start if that is broken. On a terminal it would complain about the caches.
  */
 const ENV: readonly string[] = [
-  "DENO_DIR=/dev/null/vnet",
+  "DENO_DIR=/proc/vnet",
   "DENO_LOG=error,deno::cache=off",
   "DENO_NO_UPDATE_CHECK=1",
   "HOME=/nonexistent",

@@ -69,7 +69,8 @@ async function runDemo(context: Context, options: DemoOptions): Promise<number> 
     });
   }
   const { loadShim, spawn, waitProcess } = await import("../../os/mod.ts");
-  const home = await Deno.makeTempDir({ prefix: "vnet-demo-" });
+  const home = await makeHome();
+  const places = await makePlaces();
   try {
     const shim = loadShim();
     const pid = start(() =>
@@ -109,8 +110,48 @@ async function runDemo(context: Context, options: DemoOptions): Promise<number> 
     );
     return await follow(context, options, pid, waitProcess(shim, pid));
   } finally {
-    await Deno.remove(home, { recursive: true }).catch(() => {});
+    for (const path of [home, ...places]) {
+      await Deno.remove(path, { recursive: true }).catch(() => {});
+    }
   }
+}
+
+/** Makes the demo's folder where temporary files go; a bare root has no such place, and gets it where we stand. */
+async function makeHome(): Promise<string> {
+  const prefix = "vnet-demo-";
+  let cause: unknown;
+  for (const dir of [undefined, "/dev/shm", "/run", Deno.cwd()]) {
+    try {
+      return await Deno.makeTempDir({ prefix, ...(dir === undefined ? {} : { dir }) });
+    } catch (thrown) {
+      cause ??= thrown;
+    }
+  }
+  throw new VnetError("folder-denied", "Cannot make a folder for the demo", {
+    hint: "Set TMPDIR to a folder that may be written",
+    cause,
+  });
+}
+
+/**
+ * Makes what the demo mounts its own /run and resolver file on, where a bare root has nothing.
+ *
+ * @returns What was made, the innermost first.
+ */
+async function makePlaces(): Promise<string[]> {
+  const made: string[] = [];
+  for (const folder of ["/run", "/etc"]) {
+    try {
+      await Deno.mkdir(folder, { mode: 0o755 });
+    } catch {
+      continue; // It is there, or we may not: the demo says what it lacks.
+    }
+    made.unshift(folder);
+    if (folder !== "/etc") continue;
+    await Deno.writeTextFile("/etc/resolv.conf", "");
+    made.unshift("/etc/resolv.conf");
+  }
+  return made;
 }
 
 /** Starts the demo, and says what helps where namespaces are not to be had. */

@@ -88,8 +88,15 @@ export const helper = command(
 export const repair = command(
   "repair",
   map(
-    object({ journal: option("--journal", string({ metavar: "DIR" })) }),
+    object({
+      journal: option("--journal", string({ metavar: "DIR" })),
+      guard: option("--guard"),
+    }),
     (options): Action => async (context) => {
+      if (options.guard) {
+        const { waitAsGuard } = await import("../../helper/mod.ts");
+        if (!await waitAsGuard(Deno.stdin)) return EXIT.done;
+      }
       const { repair } = await import("../../os/mod.ts");
       for (const line of await repair(options.journal)) tell(context, `Repaired: ${line}`);
       return EXIT.done;

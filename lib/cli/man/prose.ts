@@ -61,9 +61,13 @@ End in order:
 undoes what it changed on this machine.
 .TP
 .B SIGKILL
-Even then the rest of vnet undoes it; what a lost machine leaves behind, the next
+To the daemon, the helper or both: what they changed is undone by what is left of them; what a lost machine leaves
+behind, the next
 .B vnet up
 puts right.
+To a
+.B vnet up
+in the foreground: helper and daemon go on in the background.
 .SH ENVIRONMENT
 .TP
 .B VNET_HOME
