@@ -15,7 +15,7 @@ import { type Block, blocksOf, type Page } from "./pages.ts";
 
 /**
  * Who types a block, and where. Hosts of the lab are typed into by tests/lab/guides_test.ts; `machine` is one with
- * nothing but Node, which scripts/walk.ts makes, where `clone` is typed as well.
+ * nothing but Node, which tests/walk/walk.ts makes, where `clone` is typed as well.
  */
 export const PLACES = ["machine", "clone", "admin", "agent", "alice"] as const;
 export type PlaceName = (typeof PLACES)[number];

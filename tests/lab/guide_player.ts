@@ -11,7 +11,7 @@ import { differenceOf } from "../docs/output.ts";
 import type { Host } from "./host.ts";
 import type { LabProcess } from "./process.ts";
 import { here } from "./paths.ts";
-import { say } from "./say.ts";
+import { say, shellText } from "./say.ts";
 
 /** Somebody at a shell. */
 export interface Place {
@@ -33,6 +33,7 @@ export class GuidePlayer {
   readonly #places: Readonly<Record<string, Place>>;
   readonly #logOf: (name: string) => string;
   readonly #ready: Ready;
+  readonly #deadlineMs: number;
   readonly #kept = new Map<string, string[]>();
   readonly #learnt = new Map<string, string>();
   #played = 0;
@@ -41,7 +42,9 @@ export class GuidePlayer {
     places: Readonly<Record<string, Place>>,
     logOf: (name: string) => string,
     ready: Ready,
+    deadlineMs = COMMAND_DEADLINE_MS,
   ) {
+    this.#deadlineMs = deadlineMs;
     this.#places = places;
     this.#logOf = logOf;
     this.#ready = ready;
@@ -104,7 +107,7 @@ export class GuidePlayer {
     const options = {
       ...(place.user === undefined ? {} : { user: place.user }),
       env: place.env ?? {},
-      timeoutMs: COMMAND_DEADLINE_MS,
+      timeoutMs: this.#deadlineMs,
       expect: "any",
       quiet: true,
     } as const;
@@ -125,9 +128,15 @@ export class GuidePlayer {
       { on: "Password of", type: this.#value("password") },
       { on: "Code of your authenticator", type: "" },
     ];
+    // Who types may not be able to run the Deno of the tests: root has the terminal, and steps down inside.
+    const { user, ...others } = options ?? {};
+    const identity = user === undefined
+      ? []
+      : ["setpriv", `--reuid=${user}`, `--regid=${user}`, "--init-groups"];
+    const command = shellText([...identity, "sh", "-euc", script]);
     return await place.host.run(["deno", "run", "-A", here("tools/terminal.ts")], {
-      ...options,
-      stdin: JSON.stringify({ command: `set -eu\n${script}`, answers }),
+      ...others,
+      stdin: JSON.stringify({ command, answers }),
     });
   }
 

@@ -108,7 +108,9 @@ async function openUser(host: Host): Promise<Place> {
 /** Puts vnet where README's installation puts it; this machine's own folder is not written to. */
 async function install(host: Host, program: string): Promise<void> {
   await coverLocalBin(host);
-  await host.run(["install", "-m", "755", program, "/usr/local/bin/vnet"]);
+  // On a newcomer's machine it is there already.
+  const script = '[ "$1" -ef "$2" ] || install -m 755 "$1" "$2"';
+  await host.run(["sh", "-euc", script, "sh", program, "/usr/local/bin/vnet"]);
 }
 
 /** A host has no network to fetch Deno by: there, npx starts the one the tests run with. */

@@ -33,6 +33,21 @@ export interface HostProcess {
 /** The namespaces a host has for itself. */
 export const NAMESPACES = ["net", "mnt", "pid", "uts", "ipc"] as const;
 
+/** What a host is made by. */
+export interface HostKind {
+  /** Its process 1: it gets the name and the directories to keep, and says "ready". */
+  readonly script: string;
+  /** Whether it has a network for itself. */
+  readonly ownNetwork: boolean;
+  readonly readyMs: number;
+}
+
+const LAB_HOST: HostKind = {
+  script: new URL("./host.sh", import.meta.url).pathname,
+  ownNetwork: true,
+  readyMs: 10_000,
+};
+
 export class Host {
   readonly name: string;
   /** Process 1 of the host as this machine counts. */
@@ -65,20 +80,20 @@ export class Host {
     name: string,
     keep: readonly string[],
     environment: Readonly<Record<string, string>>,
+    kind: HostKind = LAB_HOST,
   ): Promise<Host> {
-    const script = new URL("./host.sh", import.meta.url).pathname;
     const holder = new Deno.Command("sh", {
       // Descriptor 9 is where host.sh complains: unshare(1) itself complains when its child is killed.
       // deno-fmt-ignore
       args: ["-c", `exec 9>&2 2>/dev/null; exec unshare "$@"`, "sh",
-        "--net", "--mount", "--pid", "--uts", "--ipc", "--propagation", "private",
-        "--fork", "--kill-child=SIGKILL", "bash", script, name, ...keep],
+        ...(kind.ownNetwork ? ["--net"] : []), "--mount", "--pid", "--uts", "--ipc", "--propagation", "private",
+        "--fork", "--kill-child=SIGKILL", "bash", kind.script, name, ...keep],
       stdin: "piped",
       stdout: "piped",
       stderr: "inherit",
     }).spawn();
     try {
-      await within(`host "${name}" is ready`, 10_000, saysReady(holder.stdout));
+      await within(`host "${name}" is ready`, kind.readyMs, saysReady(holder.stdout));
       const pid = await until(`host "${name}" has a process 1`, 1_000, () => {
         return childrenOf(holder.pid)[0];
       });
