@@ -4,10 +4,19 @@ import type { HostPort } from "./host_port.ts";
 /** Opens the TCP connection below a TLS session; `dialThrough` makes one that goes through an HTTP proxy. */
 export type Dialer = (address: HostPort, signal: AbortSignal) => Promise<net.Socket>;
 
-/** Opens a TCP connection with Nagle's algorithm off. */
+/** A connection that is silent for this long is probed; the kernel gives it up ten minutes later. */
+const KEEPALIVE_MS = 60_000;
+
+/** Opens a TCP connection with Nagle's algorithm off and keepalive on. */
 export const dialTcp: Dialer = async (address, signal) => {
   signal.throwIfAborted();
-  const socket = net.connect({ host: address.host, port: address.port, noDelay: true });
+  const socket = net.connect({
+    host: address.host,
+    port: address.port,
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: KEEPALIVE_MS,
+  });
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const abort = () => reject(signal.reason);
   signal.addEventListener("abort", abort, { once: true });

@@ -85,6 +85,23 @@ Deno.test("an agent that is locked out is expelled by the proxy, whatever it doe
   equal(record.reason, "access-locked");
 });
 
+Deno.test("a client that waits for an agent when it is locked out goes to the next", async () => {
+  await using world = await World.open();
+  const { cluster, agent } = world;
+  agent.answers = false;
+  await agent.connect();
+  await using next = await StubbornAgent.join(cluster, { name: "echo", port: world.echo.port });
+  await next.connect();
+  const holding = world.hold(await cluster.target("echo"));
+  await agent.asked;
+  await cluster.server.auth.admin.lock({ target: { agent: agent.agentId } });
+  const { outer, ended } = await holding;
+  await outer.closeWrite();
+  await drain(outer);
+  outer.close();
+  equal((await ended).reason, "done");
+});
+
 Deno.test("an agent that is removed is expelled", async () => {
   await using world = await World.open();
   const { cluster, agent } = world;

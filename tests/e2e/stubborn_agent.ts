@@ -30,6 +30,11 @@ export interface Closed {
 
 export class StubbornAgent implements AsyncDisposable {
   readonly agentId: string;
+  /** Resolves when it was asked for a data channel. */
+  readonly asked: Promise<void>;
+  /** Whether it opens the data channels that it is asked for. */
+  answers = true;
+  readonly #asked = Promise.withResolvers<void>();
   readonly #cluster: TestCluster;
   readonly #app: { readonly name: string; readonly port: number };
   readonly #stop = new AbortController();
@@ -44,6 +49,7 @@ export class StubbornAgent implements AsyncDisposable {
   ) {
     this.#cluster = cluster;
     this.#app = app;
+    this.asked = this.#asked.promise;
     this.agentId = joined.answer.agent_id;
     this.#identity = {
       certificatePem: joined.answer.certificate,
@@ -100,7 +106,9 @@ export class StubbornAgent implements AsyncDisposable {
       const message = JSON.parse(Buffer.from(data as Uint8Array).toString());
       if (message.type === "welcome") welcomed.resolve();
       if (message.type === "ping") socket.send('{"type":"pong"}');
-      if (message.type === "dial") this.#answer(message.ticket);
+      if (message.type !== "dial") return;
+      this.#asked.resolve();
+      if (this.answers) this.#answer(message.ticket);
     });
     await welcomed.promise;
     return { closed: closed.promise, socket };

@@ -74,9 +74,14 @@ export class AgentChannels {
     for (const { instance, agentId, name } of inTurn.slice(0, MAX_AGENTS_TRIED)) {
       const channel = this.#channels.get(instance);
       if (channel === undefined) continue;
-      relay.agentId = agentId;
       try {
-        return await channel.dial({ appId, peer }, cut);
+        const far = await channel.dial({ appId, peer }, cut);
+        // Expelled at the very moment that it came: nobody would cut it
+        if (this.#certifiedMs.has(agentId)) {
+          relay.agentId = agentId;
+          return far;
+        }
+        far.release();
       } catch (thrown) {
         if (cut.aborted) return null;
         const error = thrown instanceof DeadlinePassed ? "timeout" : String(thrown);

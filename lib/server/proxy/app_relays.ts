@@ -12,7 +12,7 @@ const GRACE_MS = 3_000;
 /** One client's connection to an app, and whom it is carried by. */
 export interface AppRelay extends Disposable {
   readonly holder: TicketHolder;
-  /** The agent that was asked last; `null` before one was. */
+  /** Who carries it; `null` while nobody does. */
   agentId: string | null;
   /** Fires when it may not go on. */
   readonly cut: AbortSignal;
