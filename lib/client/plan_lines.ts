@@ -6,7 +6,14 @@
 import { compilePlan, type DnsMode } from "../config/mod.ts";
 import { OsError, UsageError } from "../error.ts";
 import { formatIp, formatPrefix, parseIp, parseIpv4Prefix, type Prefix } from "../ip/mod.ts";
-import { linkIndex, loadShim, previewOsDns, serverNeedsPort53, type Shim } from "../os/mod.ts";
+import {
+  claimedReverseZones,
+  linkIndex,
+  loadShim,
+  previewOsDns,
+  serverNeedsPort53,
+  type Shim,
+} from "../os/mod.ts";
 import { AddressBook } from "./address_book.ts";
 import { HttpClusterApi } from "./cluster_api.ts";
 import type { Paths } from "./paths/mod.ts";
@@ -67,14 +74,18 @@ export async function planLines(
   if (first === undefined) return ["nothing: no cluster could be asked"];
   const { self4, self6, prefix6 } = book.linkAddresses(first);
   const link = settings.link ?? firstFreeLink(shim);
-  const [head, ...rest] = plan.ranges.map(formatPrefix);
+  const routes = [first, prefix6, ...plan.ranges.slice(1)];
   return [
     `tun add ${link}`,
     `link set ${link} mtu ${LINK_MTU} up`,
     `address add ${formatIp(self4)}/32 dev ${link}`,
     `address add ${formatIp(self6)}/128 dev ${link}`,
-    ...[head, formatPrefix(prefix6), ...rest].map((route) => `route add ${route} dev ${link}`),
-    ...await dnsLines({ mode: settings.dns, link }, plan.zones, journalDir),
+    ...routes.map((route) => `route add ${formatPrefix(route)} dev ${link}`),
+    ...await dnsLines(
+      { mode: settings.dns, link },
+      [...plan.zones, ...claimedReverseZones(routes)],
+      journalDir,
+    ),
   ];
 }
 

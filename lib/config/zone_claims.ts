@@ -16,8 +16,11 @@ const RESERVED_ZONES: readonly string[] = [
   "onion",
 ];
 
-/** How many zones one machine claims: however long their names are, they fit one message to the helper. */
-export const MAX_ZONES = 500;
+/**
+ * How many zones one machine claims: with the reverse zones they stay below the 256 that systemd-resolved takes for a
+ * link, and however long their names are, they fit one message to the helper.
+ */
+export const MAX_ZONES = 180;
 
 /** A zone that is claimed, and by whom. */
 export interface Claim {

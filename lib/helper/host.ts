@@ -11,6 +11,7 @@ import { formatIp, parseIp, parsePrefix } from "../ip/mod.ts";
 import { getLogger } from "../log.ts";
 import {
   type Change,
+  claimedReverseZones,
   closeFd,
   guardListener,
   LinkRecord,
@@ -194,7 +195,8 @@ export class Host implements AsyncDisposable {
       link: link.name,
       ifindex: link.ifindex,
       server: { address: parseIp(request.dns.server.address), port: request.dns.server.port },
-      zones: request.dns.zones,
+      // Names of the addresses, too; which ones, the client does not say.
+      zones: [...request.dns.zones, ...claimedReverseZones(routes)],
       mode,
       guarded: this.#guarded,
     });

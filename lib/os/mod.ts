@@ -65,6 +65,7 @@ export {
 export {
   type Change,
   type Choice,
+  claimedReverseZones,
   forgetJournal,
   OsDns,
   type OsDnsRequest,

@@ -1,9 +1,10 @@
 /**
  * Resolver libraries that programs come with, each asked the same questions on a host.
  *
- * A question is a NAME, for its addresses, or NAME/TYPE. What comes back is one of these words:
+ * A question is a NAME, for its addresses, ADDRESS/PTR, for its name, or NAME/TYPE. What comes back is one of these:
  *
  *   192.0.2.1 2001:db8::1   the addresses, in order of text
+ *   db.example.com          the name
  *   data                    records of that type
  *   nodata                  the name is there, such records are not
  *   nxdomain                no such name
@@ -27,7 +28,7 @@ export type View = Readonly<Record<string, string>>;
 export interface Client {
   readonly name: string;
   /** The types it can ask for besides addresses. */
-  readonly types: readonly ("TXT" | "HTTPS")[];
+  readonly types: readonly ("TXT" | "HTTPS" | "PTR")[];
   /** Whether it tells "no such name" from "no such records". */
   readonly tellsApart: boolean;
   /** What scripts/lab_setup.sh has put there, and elsewhere may be missing. */
@@ -50,17 +51,23 @@ export async function openClients(lab: Lab): Promise<Client[]> {
   ]);
   const deno = ["deno", "run", "-A", here("tools/ask_deno.ts")];
   const node = ["node", here("tools/ask_node.cjs")];
-  const all = { types: ["TXT", "HTTPS"], tellsApart: true } as const;
-  const text = { types: ["TXT"], tellsApart: true } as const;
+  const all = { types: ["TXT", "HTTPS", "PTR"], tellsApart: true } as const;
+  const text = { types: ["TXT", "PTR"], tellsApart: true } as const;
   const names = { types: [], tellsApart: true } as const;
   const mute = { types: [], tellsApart: false } as const;
   const clients: Client[] = [
     { name: "glibc", ...all, ask: asking([glibc]) },
     { name: "glibc without nss", ...all, ask: asking([...WITHOUT_NSS, glibc]) },
     { name: "musl, static", ...all, ask: asking([musl]) },
-    { name: "getent", ...mute, ask: askGetent },
+    { name: "getent", types: ["PTR"], tellsApart: false, ask: askGetent },
     { name: "c-ares, by node", ...text, program: "node", ask: asking([...node, "cares"]) },
-    { name: "node's lookup", ...names, program: "node", ask: asking([...node, "lookup"]) },
+    {
+      name: "node's lookup",
+      types: ["PTR"],
+      tellsApart: true,
+      program: "node",
+      ask: asking([...node, "lookup"]),
+    },
     { name: "hickory, by Deno", ...text, tellsApart: false, ask: asking([...deno, "deno"]) },
     { name: "Go", ...mute, ask: askGo(`${packages}/usr/bin/gobuster`) },
     { name: "A and AAAA at once from one socket", ...all, ask: asking([...deno, "pair"]) },
@@ -150,8 +157,12 @@ function asking(command: readonly string[]): Client["ask"] {
 
 async function askGetent(host: Host, questions: readonly string[]): Promise<View> {
   const rows = questions.map(async (question) => {
-    const { stdout } = await host.run(["getent", "ahosts", question], { expect: [0, 2] });
-    const addresses = stdout.trim().split("\n").map((line) => line.split(/\s+/)[0] ?? "");
+    const [name = "", type] = question.split("/");
+    const database = type === "PTR" ? "hosts" : "ahosts";
+    const { stdout } = await host.run(["getent", database, name], { expect: [0, 2] });
+    const words = stdout.trim().split("\n").map((line) => line.split(/\s+/));
+    if (type === "PTR") return [question, words[0]?.[1] ?? "none"];
+    const addresses = words.map(([address = ""]) => address);
     return [question, [...new Set(addresses)].toSorted().join(" ") || "none"];
   });
   return Object.fromEntries(await Promise.all(rows));
@@ -181,7 +192,11 @@ function askGo(program: string): Client["ask"] {
 async function askDig(host: Host, questions: readonly string[]): Promise<View> {
   const rows = questions.map(async (question) => {
     const [name = "", type] = question.split("/");
-    const asked = type === undefined ? [name, "A", name, "AAAA"] : [name, type];
+    const asked = type === undefined
+      ? [name, "A", name, "AAAA"]
+      : type === "PTR"
+      ? ["-x", name]
+      : [name, type];
     const text = await host.output(["dig", "+tries=1", "+timeout=5", ...asked]);
     const codes = [...new Set([...text.matchAll(/status: ([A-Z]+)/g)].map(([, code]) => code))];
     const records = text.split("\n").filter((line) => /^[^;\s]/.test(line) && !/\sSOA\s/.test(line))
@@ -189,6 +204,7 @@ async function askDig(host: Host, questions: readonly string[]): Promise<View> {
     if (codes.join() === "NXDOMAIN") return [question, "nxdomain"];
     if (codes.join() !== "NOERROR") return [question, codes.join(" and ")];
     if (records.length === 0) return [question, "nodata"];
+    if (type === "PTR") return [question, records.join(" ").replace(/\.$/, "")];
     return [question, type === undefined ? records.toSorted().join(" ") : "data"];
   });
   return Object.fromEntries(await Promise.all(rows));

@@ -44,13 +44,9 @@ const LEAKS = [
   `--host-record=${APP},203.0.113.99,2001:db8:113::99`,
   `--host-record=${CUSTOM},203.0.113.99`,
   `--txt-record=${APP},leak`,
+  "--bogus-priv",
   `--txt-record=${BIG},${Array(BIG_BYTES / 100).fill("x".repeat(100)).join(",")}`,
 ];
-const QUESTIONS = [
-  ...[APP, `${APP}/TXT`, `${APP}/HTTPS`, OTHER_CASE, CUSTOM, `${CUSTOM}/TXT`],
-  ...[UNKNOWN, `${UNKNOWN}/TXT`, FOREIGN, `${FOREIGN}/TXT`],
-];
-
 const unfetched = await fetchPackages(...HOST_PACKAGES, CLIENT_PACKAGES);
 
 story(
@@ -140,9 +136,10 @@ class Visit {
   async #checkAnswers(): Promise<void> {
     const { clients, kind, views } = this.#options;
     const wanted = await this.#wanted();
+    const questions = Object.keys(wanted);
     const seen = await Promise.all(
       clients.map((client) =>
-        client.ask(this.#host, askable(client, QUESTIONS)).catch((error): View => ({
+        client.ask(this.#host, askable(client, questions)).catch((error): View => ({
           failed: String(error),
         }))
       ),
@@ -150,7 +147,7 @@ class Visit {
     const byName = new Map(clients.map(({ name }, index) => [name, seen[index] ?? {}]));
     await this.#checkUp(wanted, byName);
     for (const client of clients) {
-      const rows = askable(client, QUESTIONS).map((question) => [
+      const rows = askable(client, questions).map((question) => [
         question,
         viewed(client, wanted[question] ?? ""),
       ]);
@@ -208,6 +205,7 @@ class Visit {
       [`${UNKNOWN}/TXT`]: "nxdomain",
       [FOREIGN]: "198.51.100.80 2001:db8:198::80",
       [`${FOREIGN}/TXT`]: "data",
+      ...Object.fromEntries(app.split(" ").map((address) => [`${address}/PTR`, APP])),
     };
   }
 

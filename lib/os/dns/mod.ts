@@ -10,6 +10,7 @@ export { OsDns, type OsDnsOptions, repair } from "./os_dns.ts";
 export { type Paths, pathsBelow, SYSTEM_PATHS } from "./paths.ts";
 export { type Preview, previewOsDns } from "./preview.ts";
 export { readResolvedLink, type ResolvedLink } from "./resolved_link.ts";
+export { claimedReverseZones } from "./reverse_claims.ts";
 export {
   type Applied,
   type BackendKind,

@@ -52,7 +52,20 @@ export function planResolved(request: OsDnsRequest): string[] {
  * @throws OsError `resolved-refused`, `resolved-too-old`
  */
 export async function applyResolved(bus: Dbus, request: OsDnsRequest): Promise<void> {
-  for (const setting of settingsOf(request)) await set(bus, setting, request);
+  for (const setting of settingsOf(request)) {
+    if (setting.member === "SetLinkDomains") await forgetStale(bus, setting, request);
+    await set(bus, setting, request);
+  }
+}
+
+/** Takes back the zones that go before others come: systemd-resolved counts both against its limit of 256. */
+async function forgetStale(bus: Dbus, setting: Setting, request: OsDnsRequest): Promise<void> {
+  const { ifindex, zones } = request;
+  const domains = await resolvedDomains(bus).catch(() => []);
+  const ours = new Set(domains.filter((row) => row.ifindex === ifindex).map((row) => row.domain));
+  const stay = zones.filter((zone) => ours.has(zone));
+  if (stay.length === ours.size) return;
+  await set(bus, { ...setting, body: [ifindex, stay.map((zone) => [zone, true])] }, request);
 }
 
 /** Forgets everything set on a link; a link that is gone is fine. */

@@ -4,9 +4,15 @@
  * @module
  */
 import { deepEqual, equal, match } from "node:assert/strict";
-import { formatEndpoint, parseEndpoint } from "../../../lib/ip/mod.ts";
+import { MAX_ZONES } from "../../../lib/config/mod.ts";
+import { formatEndpoint, parseEndpoint, parsePrefix } from "../../../lib/ip/mod.ts";
 import { closeFd, loadShim, openTun } from "../../../lib/os/mod.ts";
-import { type Change, OsDns, type OsDnsRequest } from "../../../lib/os/dns/mod.ts";
+import {
+  type Change,
+  claimedReverseZones,
+  OsDns,
+  type OsDnsRequest,
+} from "../../../lib/os/dns/mod.ts";
 import {
   ask,
   askedUs,
@@ -138,6 +144,22 @@ await check("global DNSSEC=yes and DNSOverTLS=yes do not reach our zone", async 
   equal(await lookup(APP), OURS);
   await Deno.remove("/etc/systemd/resolved.conf.d/strict.conf");
   await restart();
+});
+
+await check("as many zones as are ever claimed are taken, and then as many others", async () => {
+  for (const letter of ["a", "b"]) {
+    const zones = [
+      "corp.example.com",
+      ...Array.from({ length: MAX_ZONES - 1 }, (_, n) => `${letter}${n}.example.com`),
+      ...claimedReverseZones(["10.64.0.0/10", "172.16.0.0/14"].map(parsePrefix)),
+    ];
+    await dns.apply({ ...requestFor(tun.ifindex), zones });
+    equal(await lookup(APP), OURS);
+    const { text } = await run("resolvectl", "domain", LINK);
+    equal(text.includes(`~${letter}${MAX_ZONES - 2}.example.com`), true);
+    equal(text.includes("~127.10.in-addr.arpa"), true);
+  }
+  await dns.apply(requestFor(tun.ifindex));
 });
 
 await check("revert leaves nothing on the link", async () => {

@@ -11,14 +11,16 @@
 import {
   decodeMessage,
   encodeQuestion,
+  formatRdata,
   type Message,
   parseResolvConf,
   parseRrType,
   questionOf,
   RCODE,
+  reverseName,
   RR_TYPE,
 } from "../../../lib/dns/mod.ts";
-import { decodeIp, formatIp } from "../../../lib/ip/mod.ts";
+import { decodeIp, formatIp, parseIp } from "../../../lib/ip/mod.ts";
 import { UdpClient } from "../../doubles/dns_client.ts";
 
 const DNS_PORT = 53;
@@ -33,6 +35,11 @@ async function askDeno(question: string): Promise<string> {
   const [name = "", type] = question.split("/");
   if (type === "TXT") {
     return await none(async () => void await Deno.resolveDns(name, "TXT"), "data");
+  }
+  if (type === "PTR") {
+    const [found = "none"] = await Deno.resolveDns(reverseName(parseIp(name)), "PTR")
+      .catch(() => []);
+    return found.replace(/\.$/, "");
   }
   const found: string[] = [];
   const what = await none(async () => void found.push(...await Deno.resolveDns(name, "A")), "");
@@ -58,16 +65,22 @@ async function askPair(question: string): Promise<string> {
   if (address === undefined) throw new Error("resolv.conf names no server");
   using client = new UdpClient({ address, port: DNS_PORT });
   for (const [index, type] of types.entries()) {
-    const asked = questionOf(name, type);
+    const asked = questionOf(type === RR_TYPE.PTR ? reverseName(parseIp(name)) : name, type);
     await client.send(encodeQuestion(asked, { id: index + 1, udpSizeBytes: 1232 }));
   }
   const answers = new Map<number, Message>();
+  const names: string[] = [];
   while (answers.size < types.length) {
-    const message = decodeMessage(await client.receive());
+    const bytes = await client.receive();
+    const message = decodeMessage(bytes);
     if (message === null) throw new Error("the answer is not to be read");
     answers.set(message.id, message);
+    const pointers = message.answers.filter((record) => record.type === RR_TYPE.PTR);
+    names.push(...pointers.map((record) => formatRdata(bytes, record)));
   }
-  return type === undefined ? addressesOf([...answers.values()]) : outcomeOf([...answers.values()]);
+  const messages = [...answers.values()];
+  if (type === undefined) return addressesOf(messages);
+  return names.length > 0 ? names.join(" ").replace(/\.$/, "") : outcomeOf(messages);
 }
 
 function addressesOf(messages: readonly Message[]): string {

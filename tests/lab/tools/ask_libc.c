@@ -1,6 +1,6 @@
 /*
- * Asks the C library's resolver: NAME for addresses, by getaddrinfo(3), and NAME/TYPE for records of a type, by
- * res_query(3). Prints a line for each, in the words of clients.ts.
+ * Asks the C library's resolver: NAME for addresses, by getaddrinfo(3), ADDRESS/PTR for its name, by getnameinfo(3),
+ * and NAME/TYPE for records of a type, by res_query(3). Prints a line for each, in the words of clients.ts.
  */
 #include <arpa/inet.h>
 #include <arpa/nameser.h>
@@ -44,6 +44,21 @@ static void find_addresses(const char *name)
 	printf("\n");
 }
 
+static void find_name(const char *question, const char *address)
+{
+	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM };
+	struct addrinfo *parsed;
+	char name[NI_MAXHOST];
+	int ret;
+
+	ret = getaddrinfo(address, NULL, &hints, &parsed);
+	if (ret == 0) {
+		ret = getnameinfo(parsed->ai_addr, parsed->ai_addrlen, name, sizeof(name), NULL, 0, NI_NAMEREQD);
+		freeaddrinfo(parsed);
+	}
+	printf("%s %s\n", question, ret == 0 ? name : ret == EAI_NONAME ? "nxdomain" : gai_strerror(ret));
+}
+
 static int type_of(const char *word)
 {
 	if (strcmp(word, "TXT") == 0)
@@ -72,7 +87,10 @@ int main(int argc, char **argv)
 			find_addresses(name);
 		} else {
 			*slash = '\0';
-			find_records(argv[i], name, type_of(slash + 1));
+			if (strcmp(slash + 1, "PTR") == 0)
+				find_name(argv[i], name);
+			else
+				find_records(argv[i], name, type_of(slash + 1));
 		}
 		free(name);
 	}
