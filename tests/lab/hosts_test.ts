@@ -85,7 +85,9 @@ async function checkKind(lab: Lab, world: World, kind: Kind, octet: number): Pro
   const report = await examine({ vnet }, [], 0);
   const remarkable = report.checks.filter(({ status }) => status !== "ok");
   deepEqual(remarkable.map(({ id }) => id), kind.warns ?? []);
-  equal(find(report, "dns.mode").summary, kind.backend);
+  const mode = find(report, "dns.mode");
+  equal(mode.summary, kind.backend);
+  deepEqual(mode.evidence.filter(({ label }) => label === "but"), []); // Nobody undoes what it sets.
   for (const zone of ZONES) equal(find(report, `dns.zone.${zone}`).summary, "reaches vnet");
   await vnet.run(["down"]);
   await until("no process of vnet is left", 5_000, () => host.processes().length === others);

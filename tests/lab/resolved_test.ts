@@ -139,22 +139,30 @@ async function breakings(step: Step, { client, alice, resolved }: Broken): Promi
   });
 
   await step("DNSSEC and DNS over TLS are switched on for vnet's link", async () => {
-    await client.script(
-      "resolvectl dnssec vnet0 yes\nresolvectl dnsovertls vnet0 yes\nresolvectl flush-caches",
-    );
-    await show({ vnet: alice.vnet }, "--only", "dns");
-    const broken = await report(1);
+    // vnet looks every 15 s and may be faster than doctor.
+    const broken = await until("doctor sees it", 20_000, async () => {
+      await client.script(`
+        resolvectl dnssec vnet0 yes
+        resolvectl dnsovertls vnet0 yes
+        resolvectl flush-caches
+      `);
+      const found = await examine({ vnet: alice.vnet }, [], "any");
+      return find(found, "dns.link").status === "fail" ? found : null;
+    });
     deepEqual(failed(broken), ["dns.link"]);
     const link = find(broken, "dns.link");
     deepEqual(link.evidence.map(({ text }) => text), ["DNSSEC is yes", "DNSOverTLS is yes"]);
-    equal(link.fix?.text, "sudo vnet restart");
     equal(find(broken, "dns.zone.company.test").blocked_by, "dns.link");
-    await alice.sudo.run(["restart"]);
-    await healthy();
+    // Any other change of resolvers has it look at once.
+    for (const servers of [["203.0.113.53", "203.0.113.54"], ["203.0.113.53"]]) {
+      await client.run(["resolvectl", "dns", "eth0", ...servers]);
+    }
+    await heals("after a look");
   });
 
   await step("systemd-resolved stops, and starts again", async () => {
     await resolved.stop();
+    await show({ vnet: alice.vnet }, "--only", "dns");
     const broken = await report(1);
     match(find(broken, "dns.link").summary, /^systemd-resolved does not run/);
     await resolved.restart();
@@ -211,7 +219,7 @@ async function breakings(step: Step, { client, alice, resolved }: Broken): Promi
   });
 
   async function heals(when: string): Promise<void> {
-    await until(`all is well ${when}`, 10_000, async () => {
+    await until(`all is well ${when}`, 20_000, async () => {
       const { checks } = await examine({ vnet: alice.vnet }, ["--only", "dns"], "any");
       return checks.every(({ status }) => status === "ok");
     });

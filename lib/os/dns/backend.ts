@@ -40,4 +40,6 @@ export interface Place {
   readonly journal: Journal;
   /** The name of a link; `null` when there is none of that number. Default: the kernel's word. */
   readonly linkName?: (ifindex: number) => string | null;
+  /** How often what nobody tells of is looked at. */
+  readonly lookAgainMs?: number;
 }

@@ -33,7 +33,8 @@ export interface OsDnsOptions {
   readonly paths?: Partial<Paths>;
   /** Called before every act on the disk: where a test ends the process. */
   readonly onStep?: StepHook;
-  readonly linkName?: Place["linkName"];
+  /** What differs in how the host is looked at. */
+  readonly look?: Pick<Place, "linkName" | "lookAgainMs">;
 }
 
 /** What is in force. */
@@ -76,8 +77,7 @@ export class OsDns implements AsyncDisposable {
     const disk = new Disk(options.onStep);
     // Owned for the repair only: a back end that outlives us owns it again.
     using journal = new Journal(options.journalDir, disk);
-    const { linkName } = options;
-    const place = { paths, disk, journal, ...(linkName === undefined ? {} : { linkName }) };
+    const place = { paths, disk, journal, ...options.look };
     return new OsDns(place, await repairIn(place, "own-crash"));
   }
 

@@ -139,17 +139,6 @@ export async function isDefaultRoute(bus: Dbus, ifindex: number): Promise<boolea
   }
 }
 
-/** Says whether our settings are in force: our server and every zone on our link. */
-export async function isInForce(bus: Dbus, request: OsDnsRequest): Promise<boolean> {
-  const domains = await resolvedDomains(bus);
-  const has = (zone: string) =>
-    domains.some((row) => row.ifindex === request.ifindex && row.domain === zone);
-  const servers = await resolvedServers(bus);
-  const { server } = request;
-  return request.zones.every(has) &&
-    servers.some(({ endpoint }) => formatEndpoint(endpoint) === formatEndpoint(server));
-}
-
 function settingsOf(request: OsDnsRequest): Setting[] {
   const { ifindex, link, server, zones } = request;
   const change = (

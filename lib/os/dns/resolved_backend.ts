@@ -4,6 +4,7 @@
  * @module
  */
 import { parseResolvConf } from "../../dns/mod.ts";
+import { equalEndpoint } from "../../ip/mod.ts";
 import type { Backend, Condition, Place } from "./backend.ts";
 import { followBus } from "./bus_follow.ts";
 import { Dbus } from "./dbus.ts";
@@ -14,7 +15,6 @@ import { RESOLVED } from "./names.ts";
 import {
   applyResolved,
   isDefaultRoute,
-  isInForce,
   planResolved,
   type ResolvedDomain,
   resolvedDomains,
@@ -24,10 +24,13 @@ import {
   revertResolved,
 } from "./resolved.ts";
 import type { OsDnsRequest, Upstreams } from "./types.ts";
+import { readLink, type ResolvedLink } from "./resolved_link.ts";
 import { isOwn, nameserver, upstreamsOf } from "./upstreams.ts";
 
 /** What the helper calls its links. */
 const VNET_LINK = /^vnet\d+$/;
+
+const LOOK_AGAIN_MS = 15_000;
 
 export class ResolvedBackend implements Backend {
   readonly kind = "resolved";
@@ -61,9 +64,9 @@ export class ResolvedBackend implements Backend {
       };
     }
     if (this.#isRestarted) return { kind: "undone", why: "systemd-resolved was restarted" };
-    return await isInForce(bus, request)
-      ? { kind: "intact" }
-      : { kind: "undone", why: `link "${request.link}" lost its settings in systemd-resolved` };
+    const link = await readLink(bus, request.ifindex).catch(() => null);
+    const why = link === null ? lost(request) : difference(link, request);
+    return why === null ? { kind: "intact" } : { kind: "undone", why };
   }
 
   async upstreams(request: OsDnsRequest): Promise<Upstreams> {
@@ -92,7 +95,17 @@ export class ResolvedBackend implements Backend {
     return [`resolve1 RevertLink ${request.link}`];
   }
 
-  follow(poke: () => void, signal: AbortSignal): Promise<void> {
+  async follow(poke: () => void, signal: AbortSignal): Promise<void> {
+    // It tells of servers, but not of domains and switches.
+    const timer = setInterval(poke, this.#place.lookAgainMs ?? LOOK_AGAIN_MS);
+    try {
+      await this.#followBus(poke, signal);
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
+  #followBus(poke: () => void, signal: AbortSignal): Promise<void> {
     return followBus({
       socket: this.#place.paths.busSocket,
       service: RESOLVED.destination,
@@ -143,6 +156,26 @@ export class ResolvedBackend implements Backend {
 }
 
 const NAMED_RIVALS = 3;
+
+/** Says in which way a link is not as we set it; `null` when it is. */
+function difference(link: ResolvedLink, request: OsDnsRequest): string | null {
+  const has = (zone: string) =>
+    link.domains.some((row) => row.ifindex === request.ifindex && row.domain === zone);
+  const isAsked = link.servers.some((one) => equalEndpoint(one, request.server));
+  if (!isAsked || !request.zones.every(has)) return lost(request);
+  const isOn = (value: string | null) => value !== null && value !== "no";
+  const switched = [
+    ...link.defaultRoute === true ? ["DefaultRoute"] : [],
+    ...isOn(link.dnssec) ? ["DNSSEC"] : [],
+    ...isOn(link.dnsOverTls) ? ["DNSOverTLS"] : [],
+  ];
+  if (switched.length === 0) return null;
+  return `${switched.join(" and ")} was switched on for link "${request.link}"`;
+}
+
+function lost({ link }: OsDnsRequest): string {
+  return `link "${link}" lost its settings in systemd-resolved`;
+}
 
 /** The same domain on two links is asked on both, and the first answer wins. */
 export function rivalWarnings(

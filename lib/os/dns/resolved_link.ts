@@ -40,8 +40,20 @@ export async function readResolvedLink(options: ReadLinkOptions): Promise<Resolv
   const { ifindex, timeoutMs, socket = SYSTEM_PATHS.busSocket } = options;
   await using bus = await Dbus.connect({ socket, timeoutMs });
   if (!await bus.hasOwner(RESOLVED.destination)) return null;
-  const getLink = { member: "GetLink", signature: "i", body: [ifindex], timeoutMs };
-  const [path] = await bus.call({ ...RESOLVED, ...getLink });
+  return await readLink(bus, ifindex, timeoutMs);
+}
+
+/** Reads a link's settings from a resolved that is there. @throws DbusError */
+export async function readLink(
+  bus: Dbus,
+  ifindex: number,
+  timeoutMs?: number,
+): Promise<ResolvedLink> {
+  const patience = timeoutMs === undefined ? {} : { timeoutMs };
+  const [path] = await bus.call({
+    ...{ ...RESOLVED, member: "GetLink", signature: "i", body: [ifindex] },
+    ...patience,
+  });
   const [found] = await bus.call({
     destination: RESOLVED.destination,
     path: String(path),
@@ -49,7 +61,7 @@ export async function readResolvedLink(options: ReadLinkOptions): Promise<Resolv
     member: "GetAll",
     signature: "s",
     body: [LINK_INTERFACE],
-    timeoutMs,
+    ...patience,
   });
   const get = (name: string) => propertyOf(found, name);
   const text = (name: string) => {

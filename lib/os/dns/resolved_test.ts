@@ -3,7 +3,12 @@ import { OsError } from "../../error.ts";
 import { formatEndpoint, parseEndpoint } from "../../ip/mod.ts";
 import { type Change, OsDns, type OsDnsRequest, pathsBelow, readResolvedLink } from "./mod.ts";
 import { makeDirectory, missing, startBus } from "./testing/bus.ts";
-import { FakeResolved, type FakeResolvedOptions, startNetworkd } from "./testing/fakes.ts";
+import {
+  type FakeLink,
+  FakeResolved,
+  type FakeResolvedOptions,
+  startNetworkd,
+} from "./testing/fakes.ts";
 
 const REQUEST: OsDnsRequest = {
   link: "vnet0",
@@ -21,7 +26,7 @@ const lack = await missing("dbus-daemon", "dbus-daemon");
 /** Runs a test on a host with a fake resolved on a real bus. */
 function onBus(
   name: string,
-  options: Omit<FakeResolvedOptions, "socket">,
+  options: Omit<FakeResolvedOptions, "socket"> & { readonly lookAgainMs?: number },
   test: (dns: OsDns, fake: FakeResolved, socket: string, root: string) => Promise<void>,
 ): void {
   Deno.test({
@@ -36,7 +41,10 @@ function onBus(
       await using fake = await FakeResolved.start({ ...options, socket: bus.socket });
       const paths = { ...pathsBelow(root), busSocket: bus.socket };
       const linkName = (ifindex: number) => ifindex === OTHER_VNET ? "vnet1" : `eth${ifindex}`;
-      await using dns = await OsDns.open({ journalDir: `${root}/journal`, paths, linkName });
+      await using dns = await OsDns.open({
+        ...{ journalDir: `${root}/journal`, paths },
+        look: { linkName, lookAgainMs: options.lookAgainMs ?? 60_000 },
+      });
       await test(dns, fake, bus.socket, root);
     },
   });
@@ -162,6 +170,39 @@ onBus("resolved: what is undone comes back, and upstreams are told", {
     deepEqual(told.upstreams.map(formatEndpoint), ["10.0.0.2:53"]);
     deepEqual(told.search, ["lan"]);
   }
+  end.abort();
+  await watch;
+});
+
+onBus("resolved: what it does not tell of is found by looking", {
+  servers: [UPLINK],
+  lookAgainMs: 5,
+}, async (dns, fake) => {
+  await dns.apply(REQUEST);
+  const end = new AbortController();
+  const cases: [want: RegExp, change: (link: FakeLink) => void][] = [
+    [/^DNSSEC was switched on/, ({ switches }) => switches.set("SetLinkDNSSEC", "yes")],
+    [/^DNSOverTLS was/, ({ switches }) => switches.set("SetLinkDNSOverTLS", "opportunistic")],
+    [/^DefaultRoute was/, ({ switches }) => switches.set("SetLinkDefaultRoute", true)],
+    [/lost its settings/, (link) => link.domains = []],
+  ];
+  let told: PromiseWithResolvers<Change> = Promise.withResolvers();
+  const watch = dns.watch((change) => told.resolve(change), end.signal);
+  for (const [want, change] of cases) {
+    told = Promise.withResolvers();
+    const link = fake.links.get(7);
+    if (link === undefined) throw new Error("The link is gone");
+    change(link);
+    const heard = await told.promise;
+    match(heard.kind === "reapplied" ? heard.why : heard.kind, want);
+  }
+  deepEqual(Object.fromEntries(fake.links.get(7)?.switches ?? []), {
+    SetLinkLLMNR: "no",
+    SetLinkMulticastDNS: "no",
+    SetLinkDNSOverTLS: "no",
+    SetLinkDNSSEC: "no",
+    SetLinkDefaultRoute: false,
+  });
   end.abort();
   await watch;
 });
