@@ -5,7 +5,7 @@
  */
 import { ControlClient, type Paths, readStartError, serviceRuntimeDir } from "../client/mod.ts";
 import { HELPER_BOUNDS_MS } from "../config/mod.ts";
-import { describeError, UsageError, VnetError } from "../error.ts";
+import { describeError, OsError, UsageError, VnetError } from "../error.ts";
 import {
   closeFd,
   loadShim,
@@ -61,7 +61,10 @@ export async function bringUp(
   }
   const shim = loadShim();
   if (!service) await prepareFolders(context);
-  else if (how.detach) await Deno.mkdir(context.paths.stateDir, { recursive: true, mode: 0o700 });
+  else await requireRuntimeDir(context);
+  if (service && how.detach) {
+    await Deno.mkdir(context.paths.stateDir, { recursive: true, mode: 0o700 });
+  }
   if (how.detach) { for (const path of logFiles(context)) await trimLog(path); }
   const daemon = { ...settings, sharedWith };
   const running = service
@@ -142,6 +145,18 @@ async function requireHelperService(act: string): Promise<void> {
   if (await Deno.lstat(HELPER_SOCKET).catch(() => null) !== null) return;
   throw new VnetError("not-permitted", `Cannot ${act}: this needs root or the helper service`, {
     hint: "Run `sudo vnet up`, or `sudo vnet service install` once",
+  });
+}
+
+/** A user without a session has no folder for sockets, and cannot make one. @throws OsError `directory-unusable` */
+async function requireRuntimeDir({ paths }: Context): Promise<void> {
+  const { runtimeDir } = paths;
+  if (!runtimeDir.startsWith(`${ROOT_RUNTIME_DIR}/`)) return;
+  if (await Deno.lstat(runtimeDir).catch(() => null) !== null) return;
+  throw new OsError("directory-unusable", `Cannot make "${runtimeDir}": only root can`, {
+    call: "mkdir",
+    errno: "EACCES",
+    hint: "Log in so that there is a folder in /run/user, or set XDG_RUNTIME_DIR to one of yours",
   });
 }
 

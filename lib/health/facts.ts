@@ -137,6 +137,8 @@ export interface ProcessFacts {
   readonly stoppedHelpers: readonly number[];
   /** Shells that repair the machine should their helper be killed. */
   readonly guards: readonly number[];
+  /** Helpers that the service manager started: it repairs after them, and they need no guard. */
+  readonly serviced: readonly number[];
   /** Repairs under way. */
   readonly repairs: readonly number[];
 }

@@ -1,6 +1,8 @@
 /** The service under a real systemd: `vnet up` without sudo, from boot, and nothing left behind. */
 import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict";
 import type { Host } from "./host.ts";
+import { HOST_KINDS, HOST_PACKAGES } from "./kinds.ts";
+import { fetchPackages } from "./packages.ts";
 import { killQuietly } from "./process.ts";
 import { story } from "./needs.ts";
 import { buildPacked } from "./packed.ts";
@@ -11,6 +13,7 @@ import { until } from "./wait.ts";
 import { World } from "./world.ts";
 
 const LACKING = lackingSystemd();
+const unfetched = await fetchPackages(...HOST_PACKAGES);
 const PROGRAM = "/opt/vnet/bin/vnet";
 const UIDS = { alice: 12_345, bob: 12_346 } as const;
 const CURL = ["curl", "-sS", "--max-time", "5", "http://web.vnet.example.com/"];
@@ -19,7 +22,7 @@ const CAPABILITIES = (1n << 0n) | (1n << 10n) | (1n << 12n) | (1n << 13n); // ch
 type User = keyof typeof UIDS;
 
 /** A client host with two users, systemd, and vnet where a package would put it. */
-async function prepare(world: World): Promise<Systemd> {
+async function prepare(world: World, bus?: "own" | "other"): Promise<Systemd> {
   for (const [name, uid] of Object.entries(UIDS)) {
     await world.client.script(`
       useradd --create-home --home-dir /home/${name} --uid ${uid} --shell /bin/sh ${name}
@@ -30,7 +33,7 @@ async function prepare(world: World): Promise<Systemd> {
     mount -t tmpfs -o mode=755 opt /opt
     install -D -m 755 ${await buildPacked()} ${PROGRAM}
   `);
-  return await Systemd.boot(world.client, world.lab.log("systemd"));
+  return await Systemd.boot(world.client, world.lab.log("systemd"), bus);
 }
 
 function vnetOf(host: Host, user: User): Vnet {
@@ -56,6 +59,12 @@ function onePid(systemd: Systemd, part: "daemon" | "helper"): number {
 function factsOf(pid: number): (key: string) => string {
   const text = Deno.readTextFileSync(`/proc/${pid}/status`);
   return (key) => new RegExp(`^${key}:\\s*(.*)$`, "m").exec(text)?.[1] ?? "";
+}
+
+/** What the helper and systemd have to say of it but that it came and went. */
+async function complaints(systemd: Systemd): Promise<string[]> {
+  const said = (await systemd.journal("vnet-helper@*")).split("\n");
+  return said.filter((line) => !/^(Starting|Started|Stopped|Deactivated) /.test(line));
 }
 
 const resolvConf = (host: Host) => host.output(["cat", "/etc/resolv.conf"], { quiet: true });
@@ -102,7 +111,9 @@ story("service: without sudo, for members of a group", async (step, lab) => {
   });
 
   await step("the helper has what it needs and no more; the daemon has nothing", () => {
-    const facts = factsOf(onePid(systemd, "helper"));
+    const helper = onePid(systemd, "helper");
+    const facts = factsOf(helper);
+    match(Deno.readTextFileSync(`/proc/${helper}/mountinfo`), / \/ \/ ro[, ]/);
     deepEqual([facts("NoNewPrivs"), facts("Seccomp")], ["1", "2"]);
     equal(BigInt(`0x${facts("CapBnd")}`), CAPABILITIES);
     const daemon = factsOf(onePid(systemd, "daemon"));
@@ -110,8 +121,7 @@ story("service: without sudo, for members of a group", async (step, lab) => {
   });
 
   await step("nothing the sandbox forbids was missed", async () => {
-    const said = (await systemd.journal("vnet-helper@*")).split("\n");
-    deepEqual(said.filter((line) => !/^(Starting|Started|Stopped|Deactivated) /.test(line)), []);
+    deepEqual(await complaints(systemd), []);
   });
 
   await step("a second daemon of the same user is refused by the helper", async () => {
@@ -312,3 +322,42 @@ story("service: polkit decides about those outside the group", async (step, lab)
     deepEqual(await filesBelow(host, "/usr/share/polkit-1"), actions);
   });
 }, LACKING);
+
+for (const { name, backend, prepare: prepareKind } of HOST_KINDS) {
+  story(`service: the sandbox lets the helper do its work: ${name}`, async (step, lab) => {
+    const world = await World.open(lab, "nginx");
+    await prepareKind(lab, world.client);
+    await using systemd = await prepare(world, "other");
+    const { host } = systemd;
+    const root = new Vnet(host, { command: [PROGRAM] });
+    const alice = vnetOf(host, "alice");
+    await world.login(alice);
+    await root.run(["service", "install"]);
+    await host.script("usermod -aG vnet alice");
+    const isPublic = async () => {
+      const asked = ["getent", "ahostsv4", "www.example.com"];
+      return (await host.run(asked, { expect: "any", quiet: true })).code === 0;
+    };
+
+    await step("names and connections work", async () => {
+      await alice.run(["up", "--detach"]);
+      equal((await alice.json<Status>(["status"])).dns?.backend, backend);
+      equal(await host.output(CURL, { user: "alice" }), "port 80");
+      ok(await isPublic());
+      deepEqual(await complaints(systemd), []);
+    });
+
+    await step("kill -9 of the helper costs the host no name", async () => {
+      killQuietly(onePid(systemd, "helper"), "SIGKILL");
+      await until("the daemon has ended", 10_000, () => pidsOf(systemd, "daemon").length === 0);
+      await until("public names resolve", 5_000, isPublic);
+      const left =
+        "cat /etc/resolv.conf; ls /var/lib/vnet /etc/NetworkManager/dnsmasq.d 2>/dev/null || :";
+      equal(/127\.0\.53|journal|zz-vnet/.test(await host.output(["sh", "-c", left])), false);
+      await alice.run(["up", "--detach"]);
+      equal(await host.output(CURL, { user: "alice" }), "port 80");
+      await alice.run(["down"]);
+      ok(await isPublic());
+    });
+  }, LACKING ?? unfetched);
+}

@@ -3,7 +3,8 @@
 # host's network and files. Of the machine's units it sees the targets, the journal and the bus, so that nothing
 # of the machine is touched.
 #
-#   systemd.sh CGROUP      CGROUP: where the unified hierarchy is mounted, with a name below it
+#   systemd.sh CGROUP [BUS]   CGROUP: where the unified hierarchy is mounted, with a name below it
+#                             BUS=other: the host has a bus already
 set -eu
 cgroup=$1
 mkdir -p "${cgroup%/*}"
@@ -17,7 +18,8 @@ mkdir /run/stage
 mount -t tmpfs -o mode=755 stage /run/stage
 mkdir /run/stage/units /run/stage/none /run/stage/dev
 cd /usr/lib/systemd/system
-cp -a ./*.target ./systemd-journald*.s* ./dbus.s* /run/stage/units/
+cp -a ./*.target ./systemd-journald*.s* /run/stage/units/
+[ "$1" = other ] || cp -a ./dbus.s* /run/stage/units/
 [ ! -e polkit.service ] || cp -a polkit.service /run/stage/units/
 for wanted in sockets.target.wants sysinit.target.wants; do
   mkdir "/run/stage/units/$wanted"
@@ -39,4 +41,4 @@ ln -s /proc/self/fd /run/stage/dev/fd
 mount --rbind /run/stage/dev /dev
 exec env -i container=vnet-lab PATH=/usr/sbin:/usr/bin:/sbin:/bin \
   /lib/systemd/systemd --log-target=journal --show-status=no --unit=multi-user.target
-'
+' bash "${2:-own}"

@@ -28,9 +28,11 @@ export class Systemd implements AsyncDisposable {
   #inside: Host;
   readonly #log: string;
   readonly #cgroup: string;
+  readonly #bus: "own" | "other";
   #process: LabProcess | null = null;
 
-  private constructor(host: Host, log: string) {
+  private constructor(host: Host, log: string, bus: "own" | "other") {
+    this.#bus = bus;
     this.#outside = host;
     this.#inside = host;
     this.#log = log;
@@ -42,17 +44,21 @@ export class Systemd implements AsyncDisposable {
     return this.#inside;
   }
 
-  /** Boots it, on a host that has no unit of an administrator's yet. */
-  static async boot(host: Host, log: string): Promise<Systemd> {
+  /**
+   * Boots it, on a host that has no unit of an administrator's yet.
+   *
+   * @param bus Whose system bus there is: systemd's, or one that the host had before.
+   */
+  static async boot(host: Host, log: string, bus: "own" | "other" = "own"): Promise<Systemd> {
     await host.script("rm -rf /etc/systemd/system && mkdir -p /etc/systemd/system");
-    const systemd = new Systemd(host, log);
+    const systemd = new Systemd(host, log, bus);
     await systemd.start();
     return systemd;
   }
 
   /** Starts it, as the machine would at power on; what is in /run is gone. */
   async start(): Promise<void> {
-    const process = this.#outside.spawn(["bash", here("systemd.sh"), this.#cgroup], {
+    const process = this.#outside.spawn(["bash", here("systemd.sh"), this.#cgroup, this.#bus], {
       log: this.#log,
     });
     this.#process = process;

@@ -120,6 +120,7 @@ export function findProcesses(journalDir: string): ProcessFacts {
   const helpers: number[] = [];
   const stoppedHelpers: number[] = [];
   const guards: number[] = [];
+  const serviced: number[] = [];
   const repairs: number[] = [];
   for (const { name } of Deno.readDirSync("/proc")) {
     if (!/^[0-9]+$/.test(name)) continue;
@@ -128,14 +129,17 @@ export function findProcesses(journalDir: string): ProcessFacts {
     if (!words.includes("--journal") || !keepsJournal) continue;
     if (words.includes("vnet-guard")) guards.push(Number(name));
     else if (words.includes("repair")) repairs.push(Number(name));
-    else if (words.includes("helper") && words.includes("--client")) {
+    else if (words.includes("helper")) {
+      const isAccepted = words.includes("--accepted");
+      if (!isAccepted && !words.includes("--client")) continue;
       helpers.push(Number(name));
+      if (isAccepted) serviced.push(Number(name));
       if (/^State:\s+[Tt]/m.test(readOrEmpty(`/proc/${name}/status`))) {
         stoppedHelpers.push(Number(name));
       }
     }
   }
-  return { helpers, stoppedHelpers, guards, repairs };
+  return { helpers, stoppedHelpers, guards, repairs, serviced };
 }
 
 /** Processes end while one looks. */

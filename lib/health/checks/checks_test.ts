@@ -153,7 +153,7 @@ Deno.test("checks of logins and proxies", async (t) => {
 });
 
 Deno.test("checks of daemon and helper", async (t) => {
-  const processes = { helpers: [5], stoppedHelpers: [], guards: [6], repairs: [] };
+  const processes = { helpers: [5], stoppedHelpers: [], guards: [6], repairs: [], serviced: [] };
   await table(t, [
     ["a crash", { ...DOWN, daemon: known({ kind: "down", crashed: true, lastError: null }) }, {
       "daemon.alive": /^fail .*not up any more.*was killed.*sudo vnet up --detach/,
@@ -181,6 +181,10 @@ Deno.test("checks of daemon and helper", async (t) => {
     ["a stopped helper", { ...HEALTHY, processes: known({ ...processes, stoppedHelpers: [5] }) }, {
       "helper.alive": /^fail .*stopped.*kill -CONT 5/,
     }],
+    ["no guard, but systemd", {
+      ...HEALTHY,
+      processes: known({ ...processes, guards: [], serviced: [5] }),
+    }, {}],
     ["no guard", { ...HEALTHY, processes: known({ ...processes, guards: [] }) }, {
       "helper.guard": /^warn nobody puts DNS back/,
     }],
@@ -488,7 +492,7 @@ Deno.test("checks of leftovers", async (t) => {
     ["a repair under way", {
       ...DOWN,
       journal: known(journal),
-      processes: known({ helpers: [], stoppedHelpers: [], guards: [], repairs: [9] }),
+      processes: known({ helpers: [], stoppedHelpers: [], guards: [], repairs: [9], serviced: [] }),
     }, { "leftover.dns": /^warn being repaired/, "daemon.alive": /^warn/ }],
     ["a journal of who knows whom", {
       ...DOWN,

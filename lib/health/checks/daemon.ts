@@ -119,8 +119,9 @@ const guard: Check = {
   dependsOn: ["daemon.alive", "helper.alive"],
   judge: (facts) =>
     whenUp(facts, () =>
-      judged(facts.processes, ({ helpers, guards }) => {
+      judged(facts.processes, ({ helpers, guards, serviced }) => {
         if (guards.length > 0) return ok(`ready to repair, pid ${guards.join(", ")}`);
+        if (serviced.length > 0) return ok("not needed: systemd repairs after the helper");
         if (helpers.length === 0) return skip("processes of root cannot be seen from here");
         return warn("nobody puts DNS back should the helper be killed", {
           cause: "the guard, a shell of the helper's, was killed or could not start",

@@ -56,7 +56,13 @@ export const HEALTHY: Facts = {
   netAdmin: known(false),
   tunDevice: known(null),
   daemon: known({ kind: "running", status: STATUS }),
-  processes: known({ helpers: [4710], stoppedHelpers: [], guards: [4712], repairs: [] }),
+  processes: known({
+    helpers: [4710],
+    stoppedHelpers: [],
+    guards: [4712],
+    repairs: [],
+    serviced: [],
+  }),
   wanted: known({ source: "daemon", ranges: [RANGE, RANGE6], zones: ["company.test", PROXY] }),
   network: known({
     links: [
@@ -139,7 +145,7 @@ export function withStatus(change: Partial<DaemonStatus>): Facts {
 export const DOWN: Facts = {
   ...HEALTHY,
   daemon: known({ kind: "down", crashed: false, lastError: null }),
-  processes: known({ helpers: [], stoppedHelpers: [], guards: [], repairs: [] }),
+  processes: known({ helpers: [], stoppedHelpers: [], guards: [], repairs: [], serviced: [] }),
   wanted: known({ source: "saved-state", ranges: [RANGE], zones: ["company.test", PROXY] }),
   network: known({
     links: [{ ifindex: OTHER_IFINDEX, name: "eth0", isUp: true, mtu: 1500 }],
