@@ -17,6 +17,7 @@ import {
   type Ipv4,
   type Prefix,
 } from "../ip/mod.ts";
+import { getLogger } from "../log.ts";
 import { closeFd, Datapath, findListener, type Shim } from "../os/mod.ts";
 import type { StatusV1 } from "../status/mod.ts";
 import type { LinkAddresses } from "./address_book.ts";
@@ -24,6 +25,8 @@ import type { FlowLog } from "./flow_log.ts";
 import { type Destination, Flows } from "./flows.ts";
 import type { HelperLink } from "./helper_link.ts";
 import type { ProgramFinder } from "./strangers.ts";
+
+const log = getLogger("client");
 
 const BACKLOG = 4096;
 const MAX_HELD = 4096;
@@ -97,12 +100,13 @@ export class Network implements AsyncDisposable {
   /** Has the helper make the link, and starts the packet thread on it. Nothing is routed there yet. */
   static async open(options: NetworkOptions): Promise<Network> {
     const { shim, helper, addresses, range } = options;
-    const { opened, tunFd, raw4Fd, raw6Fd } = await helper.open({
+    const { opened, tunFd, raw4Fd, raw6Fd, steps } = await helper.open({
       link: options.link,
       self4: formatIp(addresses.self4),
       range,
       ipv6: { self: formatIp(addresses.self6), prefix: addresses.prefix6 },
     });
+    for (const step of steps) log.info("Applied", { step });
     const hasIpv6 = opened.has_ipv6 && raw6Fd !== null;
     const listeners: Deno.TcpListener[] = [];
     try {

@@ -8,6 +8,7 @@ import { OsError, UsageError } from "../error.ts";
 import { formatIp, formatPrefix, parseIp, parseIpv4Prefix, type Prefix } from "../ip/mod.ts";
 import {
   claimedReverseZones,
+  confinementOf,
   linkIndex,
   loadShim,
   previewOsDns,
@@ -24,12 +25,19 @@ import { Session } from "./session.ts";
 
 const REFRESH_MS = 8_000;
 const LINK_MTU = 65_535;
+/** The prefix that chance chooses at the first start, as long as it has not. */
+const UNCHOSEN = /\bfd00::/;
+const UNCHOSEN_REVERSE = /(0\.){10}d\.f\.ip6/;
+/** Where a resolver can be told a port, the DNS server takes any that is free. */
+const ANY_PORT = 0;
+const WITH_ANY_PORT = /(127\.0\.0\.1[:#])0\b/;
 
 /** What a person chose for `up`. */
 export interface PlanSettings {
   readonly cidr: string | undefined;
   readonly dns: DnsMode;
   readonly link: string | undefined;
+  readonly containers: "allow" | "deny";
 }
 
 /** Reads `--cidr`. @throws UsageError when it is no private IPv4 range of at least 32 addresses. */
@@ -66,7 +74,7 @@ export async function planLines(
   }));
   const known = sources.filter((source) => source !== null);
   const shim = loadShim();
-  const book = await AddressBook.open(paths.stateDir, crypto.getRandomValues(new Uint8Array(21)));
+  const book = await AddressBook.open(paths.stateDir, new Uint8Array(21));
   const plan = range === null
     ? new RangePlaces(shim, book).compile(known, null).plan
     : compilePlan(known, { range });
@@ -74,12 +82,14 @@ export async function planLines(
   if (first === undefined) return ["nothing: no cluster could be asked"];
   const { self4, self6, prefix6 } = book.linkAddresses(first);
   const link = settings.link ?? firstFreeLink(shim);
-  const routes = [first, prefix6, ...plan.ranges.slice(1)];
-  return [
+  const ipv6 = await hasIpv6();
+  const routes = [first, ...(ipv6 ? [prefix6] : []), ...plan.ranges.slice(1)];
+  const lines = [
     `tun add ${link}`,
     `link set ${link} mtu ${LINK_MTU} up`,
+    confinementOf(link, { forwarding: settings.containers === "allow" }),
     `address add ${formatIp(self4)}/32 dev ${link}`,
-    `address add ${formatIp(self6)}/128 dev ${link}`,
+    ...(ipv6 ? [`address add ${formatIp(self6)}/128 dev ${link}`] : []),
     ...routes.map((route) => `route add ${formatPrefix(route)} dev ${link}`),
     ...await dnsLines(
       { mode: settings.dns, link },
@@ -87,6 +97,18 @@ export async function planLines(
       journalDir,
     ),
   ];
+  return lines.map((line) =>
+    line.replace(UNCHOSEN, "fdxx:xxxx:xxxx::").replace(
+      UNCHOSEN_REVERSE,
+      `${"x.".repeat(10)}d.f.ip6`,
+    )
+  );
+}
+
+/** Whether a new link will have it: a kernel may lack IPv6, an administrator may switch it off. */
+async function hasIpv6(): Promise<boolean> {
+  const path = "/proc/sys/net/ipv6/conf/default/disable_ipv6";
+  return await Deno.readTextFile(path).then((text) => text.trim() === "0", () => false);
 }
 
 /** The name the kernel will choose. */
@@ -111,14 +133,17 @@ async function dnsLines(
   zones: readonly string[],
   journalDir: string,
 ): Promise<readonly string[]> {
+  // The shell that guards the helper.
+  const guarded = await Deno.stat("/bin/sh").then(() => true, () => false);
   const { steps } = await previewOsDns(settings.mode, (choice) => ({
     link: settings.link,
     ifindex: 0,
     server: serverNeedsPort53(choice.backend)
       ? { address: parseIp("127.0.53.1"), port: 53 }
-      : { address: parseIp("127.0.0.1"), port: 5300 },
+      : { address: parseIp("127.0.0.1"), port: ANY_PORT },
     zones,
     mode: settings.mode,
+    guarded,
   }), { journalDir });
-  return steps;
+  return steps.map((step) => step.replace(WITH_ANY_PORT, "$1PORT"));
 }

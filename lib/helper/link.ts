@@ -24,6 +24,7 @@ import {
   addRoute,
   closeFd,
   confineLink,
+  confinementOf,
   destroySockets,
   linkDelete,
   linkIndex,
@@ -307,10 +308,6 @@ function refuseOutside(address: IpAddress, range: Prefix): void {
 /** Its client holds the device: nothing it writes there may go on to another network in somebody's name. */
 function confine(name: string, forwarding: boolean, steps: string[]): void {
   const unset = confineLink(name, { forwarding });
-  steps.push(
-    `sysctl ${name} rp_filter=1 accept_local=0 accept_ra=0${
-      forwarding ? "" : " ipv6.forwarding=0"
-    }`,
-  );
+  steps.push(confinementOf(name, { forwarding }));
   if (unset.length > 0) log.warning("Cannot confine the link", { unset: unset.join(" ") });
 }

@@ -12,6 +12,7 @@ export {
   addAddress,
   addRoute,
   confineLink,
+  confinementOf,
   type InterfaceAddress,
   linkDelete,
   linkDown,

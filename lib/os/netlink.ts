@@ -113,6 +113,12 @@ export function confineLink(name: string, { forwarding = false } = {}): string[]
   return wanted.filter(([path, value]) => !setSysctl(path, value)).map(([path]) => path);
 }
 
+/** Says what `confineLink` does, in one line. */
+export function confinementOf(name: string, { forwarding = false } = {}): string {
+  const ipv6 = forwarding ? "" : " ipv6.forwarding=0";
+  return `sysctl ${name} rp_filter=1 accept_local=0 accept_ra=0${ipv6}`;
+}
+
 /** A kernel without IPv6 has nothing to set; a container may have /proc/sys read-only. */
 function setSysctl(path: string, value: string): boolean {
   try {
