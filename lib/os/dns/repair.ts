@@ -20,8 +20,10 @@ export type RepairScope = "own-crash" | "any-crash";
 /** Repairs, unless a living process owns the journal. @returns What was done, line by line */
 export async function repairIn(place: Place, scope: RepairScope): Promise<string[]> {
   const { journal, disk, paths } = place;
-  const entry = await journal.read();
-  if (!await journal.own()) return entry === null ? [] : ["left alone what a running vnet owns"];
+  if (!await journal.own()) {
+    return await journal.read() === null ? [] : ["left alone what a running vnet owns"];
+  }
+  const entry = await journal.read(); // Before it was owned, others may have changed it.
   await disk.sweep(journal.path);
   await disk.sweep(paths.resolvConf);
   if (entry === "unreadable") {
