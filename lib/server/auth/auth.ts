@@ -96,7 +96,7 @@ export class Auth implements AuthService {
       delay: wait,
       find: () => this.#find(),
       config: () => this.#config(),
-      apps: (user) => ({ apps: agents.appsFor(directory.rolesOf(user.user) ?? []) }),
+      apps: (roles) => ({ apps: agents.appsFor(directory.rolesNamed(roles) ?? []) }),
       policy: () => this.policy(),
       logout: (user, peer) => this.#logout(user, peer),
       reportFlow: (agent, flowEvents) => this.reportFlow(agent, flowEvents),

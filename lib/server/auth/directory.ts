@@ -72,7 +72,11 @@ export class Directory {
    */
   rolesOf(user: string): readonly Role[] | null {
     const names = this.#snapshot.users.get(user);
-    if (names === undefined) return null;
+    return names === undefined ? null : this.rolesNamed(names);
+  }
+
+  /** Finds roles by their names. @returns `null` if one is gone. */
+  rolesNamed(names: readonly string[]): readonly Role[] | null {
     const roles = names.map((name) => this.#snapshot.roles.get(name));
     return roles.includes(undefined) ? null : roles as Role[];
   }

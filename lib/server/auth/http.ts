@@ -4,9 +4,9 @@
  * @module
  */
 import type { z } from "zod";
-import { sha256 } from "../../io/mod.ts";
 import type { Changes } from "./changes.ts";
 import { refusal } from "./refusals.ts";
+import type { Answerable, Renders } from "./renders.ts";
 
 /** The largest body any request may have. */
 const MAX_BODY_BYTES = 512 * 1024;
@@ -82,7 +82,9 @@ export interface LongPoll {
   readonly changes: Changes;
   /** Who waits; each may hold a few requests at a time. */
   readonly key: string;
-  readonly compute: () => Promise<unknown>;
+  readonly renders: Renders;
+  /** Looks whether whoever waits may still be told, and says what. */
+  readonly compute: () => Promise<Answerable>;
   readonly delay: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
@@ -118,8 +120,8 @@ export async function answerPoll(request: Request, poll: LongPoll): Promise<Resp
 }
 
 async function render(poll: LongPoll) {
-  const body = JSON.stringify(await poll.compute());
-  const tag = `"${sha256(body).subarray(0, 16).toHex()}"`;
+  const answerable = await poll.compute();
+  const { body, tag } = await poll.renders.of(poll.changes.revision(), answerable);
   const headers = { etag: tag, "cache-control": "private, no-cache" };
   return {
     tag,

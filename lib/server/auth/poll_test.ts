@@ -93,3 +93,32 @@ Deno.test("wait is a number of seconds", async () => {
   const certificate = await f.loggedIn("alice");
   equal((await f.ask("GET", "/v1/config?wait=soon", { certificate })).code, "request-malformed");
 });
+
+Deno.test("each is told what their own roles allow, however many ask at a time", async () => {
+  await using f = await Fixture.open();
+  await f.serve({ name: "db", labels: { env: "dev" } }, { name: "pay", labels: { env: "prod" } });
+  await f.addRole("dev", { allow: { app_labels: { env: "dev" } }, deny: {}, options: {} });
+  await f.addRole("prod", { allow: { app_labels: { env: "prod" } }, deny: {}, options: {} });
+  const [alice, bob, carol] = [
+    await f.loggedIn("alice", ["dev"]),
+    await f.loggedIn("bob", ["prod"]),
+    await f.loggedIn("carol", ["dev", "prod"]),
+  ];
+  const namesOf = async (certificate: Uint8Array) => {
+    const { body } = await f.ask("GET", "/v1/apps", { certificate });
+    return body.apps.map(({ name }: { name: string }) => name);
+  };
+  const told = await Promise.all([alice, bob, carol, alice, bob, carol].map(namesOf));
+  deepEqual(told, [["db"], ["pay"], ["db", "pay"], ["db"], ["pay"], ["db", "pay"]]);
+  // Roles that change places
+  await f.addRole("dev", { allow: { app_labels: { env: "prod" } }, deny: {}, options: {} });
+  deepEqual(await Promise.all([alice, bob].map(namesOf)), [["pay"], ["pay"]]);
+  await f.auth.admin.putResource({
+    kind: "user",
+    version: "v1",
+    metadata: { name: "bob" },
+    spec: { roles: ["dev", "prod"] },
+  }, { replace: true });
+  await f.addRole("dev", { allow: { app_labels: { env: "dev" } }, deny: {}, options: {} });
+  deepEqual(await Promise.all([alice, bob].map(namesOf)), [["db"], ["db", "pay"]]);
+});

@@ -18,6 +18,7 @@ import type { Changes } from "./changes.ts";
 import { answerPoll, readJson } from "./http.ts";
 import type { JoinDesk } from "./join.ts";
 import type { LoginDesk } from "./login.ts";
+import { Renders } from "./renders.ts";
 import { isOurs, refusal, type RefusalCode, refusalResponse } from "./refusals.ts";
 import type { AgentIdentity, AgentVerdict, Peer, UserVerdict } from "./types.ts";
 import { getLogger } from "../../log.ts";
@@ -36,7 +37,8 @@ export interface RouteTargets {
   readonly delay: (ms: number, signal: AbortSignal) => Promise<void>;
   find(): FindResponse;
   config(): ClusterConfig;
-  apps(user: User): AppsResponse;
+  /** What somebody with these roles may use. */
+  apps(roles: readonly string[]): AppsResponse;
   policy(): Promise<AgentPolicy>;
   logout(user: User, peer: Peer): Promise<void>;
   reportFlow(agent: AgentIdentity, events: readonly FlowEvent[]): Promise<void>;
@@ -60,9 +62,10 @@ export function createRoutes(to: RouteTargets): Routes {
     return refusalResponse(error);
   });
   app.notFound(() => refusalResponse(refusal("not-found", { message: "There is nothing here" })));
+  const renders = new Renders();
   addPublic(app, to);
-  addUser(app, to);
-  addAgent(app, to);
+  addUser(app, to, renders);
+  addAgent(app, to, renders);
   return app;
 }
 
@@ -84,10 +87,10 @@ function addPublic(app: Routes, to: RouteTargets): void {
   });
 }
 
-function addUser(app: Routes, to: RouteTargets): void {
+function addUser(app: Routes, to: RouteTargets, renders: Renders): void {
   const userOf = (context: Context<Env>) =>
     certified(context.env.peer, (der) => to.verifyUser(der));
-  const poll = { changes: to.changes, delay: to.delay };
+  const poll = { changes: to.changes, delay: to.delay, renders };
   app.get("/v1/config", async (context) => {
     const user = await userOf(context);
     return await answerPoll(context.req.raw, {
@@ -96,7 +99,7 @@ function addUser(app: Routes, to: RouteTargets): void {
       // A login that ended while it waited must not be told anything more
       compute: async () => {
         await userOf(context);
-        return to.config();
+        return { key: "config", value: () => to.config() };
       },
     });
   });
@@ -105,7 +108,11 @@ function addUser(app: Routes, to: RouteTargets): void {
     return await answerPoll(context.req.raw, {
       ...poll,
       key: user.sessionId,
-      compute: async () => to.apps(await userOf(context)),
+      compute: async () => {
+        // The key says all that the answer depends on: it is given to whoever has the same roles
+        const roles = [...(await userOf(context)).roles].sort();
+        return { key: `apps ${JSON.stringify(roles)}`, value: () => to.apps(roles) };
+      },
     });
   });
   app.post("/v1/certs/app", async (context) => {
@@ -119,7 +126,7 @@ function addUser(app: Routes, to: RouteTargets): void {
   });
 }
 
-function addAgent(app: Routes, to: RouteTargets): void {
+function addAgent(app: Routes, to: RouteTargets, renders: Renders): void {
   const agentOf = async (context: Context<Env>) =>
     (await certified(context.env.peer, (der) => to.verifyAgent(der))).agent;
   app.get("/v1/agent/policy", async (context) => {
@@ -127,10 +134,11 @@ function addAgent(app: Routes, to: RouteTargets): void {
     return await answerPoll(context.req.raw, {
       changes: to.changes,
       delay: to.delay,
+      renders,
       key: agent.agentId,
       compute: async () => {
         await agentOf(context);
-        return await to.policy();
+        return { key: "policy", value: () => to.policy() };
       },
     });
   });
