@@ -38,8 +38,8 @@ export interface Facts {
   /** Which DNS back end fits this host. */
   readonly dnsChoice: Measured<DnsChoiceFacts>;
   readonly journal: Measured<JournalFacts>;
-  /** systemd-resolved's settings of our link, `null` when it does not run; told only where it is the back end. */
-  readonly resolvedLink: Measured<ResolvedLinkFacts | null>;
+  /** systemd-resolved's settings of our link; told only where it is the back end. */
+  readonly resolvedLink: Measured<ResolvedLinkFacts | "absent" | "silent">;
   readonly listener: Measured<ListenerFacts>;
   readonly upstreams: Measured<readonly AskedServer[]>;
   readonly zones: Measured<readonly ZoneFacts[]>;

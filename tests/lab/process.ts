@@ -73,6 +73,12 @@ export class LabProcess {
     }
   }
 
+  /** Sends the program a signal. Who stops it stops nsenter(1) as well, which does not go on by itself. */
+  signal(signal: Deno.Signal): void {
+    killQuietly(this.pid, signal);
+    if (signal === "SIGCONT") killQuietly(this.#child.pid, signal);
+  }
+
   /** Ends the program and waits until it is gone. */
   async stop(signal: Deno.Signal = "SIGTERM"): Promise<void> {
     if (this.#stopped) return;

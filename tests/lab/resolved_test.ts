@@ -169,6 +169,15 @@ async function breakings(step: Step, { client, alice, resolved }: Broken): Promi
     await heals("after a restart");
   });
 
+  await step("systemd-resolved hangs", async () => {
+    resolved.signal("SIGSTOP");
+    const broken = await report(1);
+    match(find(broken, "dns.link").summary, /^systemd-resolved does not answer/);
+    equal(find(broken, "dns.zone.company.test").blocked_by, "dns.link");
+    resolved.signal("SIGCONT");
+    await heals("after SIGCONT");
+  });
+
   await step("the link's settings are wiped", async () => {
     await client.run(["resolvectl", "revert", "vnet0"]);
     await heals("after revert");

@@ -21,6 +21,7 @@ export interface Resolved {
   /** Kills it and starts it again, as a crash and systemd would. */
   restart(): Promise<void>;
   stop(): Promise<void>;
+  signal(signal: Deno.Signal): void;
 }
 
 /**
@@ -45,6 +46,7 @@ export async function startResolved(lab: Lab, host: Host, conf = ""): Promise<Re
       running = await spawnResolved(lab, host);
     },
     stop: () => running.stop("SIGTERM"),
+    signal: (signal) => running.signal(signal),
   };
 }
 

@@ -10,14 +10,16 @@ import { Unmeasured } from "./measure.ts";
 
 const BUS_TIMEOUT_MS = 1_500;
 
-/** Reads the link's settings. No root is needed. @returns `null` when systemd-resolved does not run */
-export async function findResolvedLink(link: string): Promise<ResolvedLinkFacts | null> {
+/** Reads the link's settings. No root is needed. @returns Why there are none, where systemd-resolved is to blame */
+export async function findResolvedLink(
+  link: string,
+): Promise<ResolvedLinkFacts | "absent" | "silent"> {
   const shim = loadShim();
   const ifindex = linkIndex(shim, link);
   const found = await readResolvedLink({ ifindex, timeoutMs: BUS_TIMEOUT_MS }).catch((thrown) => {
     throw new Unmeasured(`systemd-resolved cannot be asked: ${describeError(thrown)}`);
   });
-  if (found === null) return null;
+  if (typeof found === "string") return found;
   const { domains, ...settings } = found;
   return {
     ...settings,

@@ -437,8 +437,11 @@ Deno.test("checks of DNS", async (t) => {
     }, {
       "dns.link": /^fail/,
     }],
-    ["a resolved that does not run", { ...resolved, resolvedLink: known(null) }, {
+    ["a resolved that does not run", { ...resolved, resolvedLink: known("absent") }, {
       "dns.link": /^fail systemd-resolved does not run.*systemctl restart systemd-resolved/,
+    }],
+    ["a resolved that hangs", { ...resolved, resolvedLink: known("silent") }, {
+      "dns.link": /^fail systemd-resolved does not answer.*systemctl restart systemd-resolved/,
     }],
     ["a zone that another link claims", {
       ...resolved,

@@ -115,13 +115,23 @@ const link: Check = {
     whenUp(facts, ({ dns }) => {
       if (dns === null) return NOT_UP;
       if (dns.backend !== "resolved") return [];
-      return judged(facts.resolvedLink, (found) => found === null ? GONE : judgeLink(found, dns));
+      return judged(facts.resolvedLink, (found) => {
+        if (found === "absent") return GONE;
+        return found === "silent" ? HANGS : judgeLink(found, dns);
+      });
     }),
 };
 
+const RESTART_RESOLVED = command("sudo systemctl restart systemd-resolved");
+
 const GONE = fail("systemd-resolved does not run: no name resolves", {
   cause: "it was stopped, or it ended",
-  fix: command("sudo systemctl restart systemd-resolved"),
+  fix: RESTART_RESOLVED,
+});
+
+const HANGS = fail("systemd-resolved does not answer: no name resolves", {
+  cause: "it hangs, or it was suspended",
+  fix: RESTART_RESOLVED,
 });
 
 /** Tells whether the zones, and with them the names of their proxies, get lost at systemd-resolved. */
@@ -129,7 +139,7 @@ export function isLinkBroken(facts: Facts): boolean {
   const dns = statusOf(facts)?.dns;
   if (dns?.backend !== "resolved" || facts.resolvedLink.kind === "unknown") return false;
   const { value } = facts.resolvedLink;
-  return value === null || wrongSettings(value, dns).length > 0;
+  return typeof value === "string" || wrongSettings(value, dns).length > 0;
 }
 
 function wrongSettings(
@@ -218,7 +228,7 @@ interface ZoneCase {
 }
 
 function rivalOf(link: Facts["resolvedLink"], zone: string): Rival | null {
-  if (link.kind === "unknown" || link.value === null) return null;
+  if (link.kind === "unknown" || typeof link.value === "string") return null;
   return link.value.elsewhere.find(({ name }) => name === zone) ?? null;
 }
 

@@ -6,6 +6,7 @@
  */
 import type { Endpoint } from "../../ip/mod.ts";
 import { Dbus } from "./dbus.ts";
+import { DbusError } from "./dbus_error.ts";
 import type { DbusValue } from "./dbus_value.ts";
 import { RESOLVED } from "./names.ts";
 import { SYSTEM_PATHS } from "./paths.ts";
@@ -33,14 +34,21 @@ export interface ReadLinkOptions {
 /**
  * Reads a link's settings.
  *
- * @returns `null` when systemd-resolved is not on the bus
- * @throws OsError `dbus-unreachable`; DbusError when it does not know the link, or does not answer in time
+ * @returns `absent` when systemd-resolved is not on the bus, `silent` when it does not answer in time
+ * @throws OsError `dbus-unreachable`; DbusError when it does not know the link
  */
-export async function readResolvedLink(options: ReadLinkOptions): Promise<ResolvedLink | null> {
+export async function readResolvedLink(
+  options: ReadLinkOptions,
+): Promise<ResolvedLink | "absent" | "silent"> {
   const { ifindex, timeoutMs, socket = SYSTEM_PATHS.busSocket } = options;
   await using bus = await Dbus.connect({ socket, timeoutMs });
-  if (!await bus.hasOwner(RESOLVED.destination)) return null;
-  return await readLink(bus, ifindex, timeoutMs);
+  if (!await bus.hasOwner(RESOLVED.destination)) return "absent";
+  try {
+    return await readLink(bus, ifindex, timeoutMs);
+  } catch (error) {
+    if (error instanceof DbusError && error.errorName.endsWith(".NoReply")) return "silent";
+    throw error;
+  }
 }
 
 /** Reads a link's settings from a resolved that is there. @throws DbusError */

@@ -233,7 +233,8 @@ onBus("readResolvedLink() tells a link's settings, and who else claims its zones
   await dns.apply(REQUEST);
   fake.links.set(2, { servers: [], domains: [["lab.example.com", true]], switches: new Map() });
   const found = await readResolvedLink({ ifindex: 7, socket, timeoutMs: 2_000 });
-  deepEqual({ ...found, servers: found?.servers.map(formatEndpoint) }, {
+  if (typeof found === "string") throw new Error(found);
+  deepEqual({ ...found, servers: found.servers.map(formatEndpoint) }, {
     domains: [
       { ifindex: 7, domain: "corp.example.com", isRouteOnly: true },
       { ifindex: 7, domain: "lab.example.com", isRouteOnly: true },
@@ -245,7 +246,13 @@ onBus("readResolvedLink() tells a link's settings, and who else claims its zones
     dnsOverTls: "no",
   });
   await fake[Symbol.asyncDispose]();
-  equal(await readResolvedLink({ ifindex: 7, socket, timeoutMs: 2_000 }), null);
+  equal(await readResolvedLink({ ifindex: 7, socket, timeoutMs: 2_000 }), "absent");
+});
+
+onBus("readResolvedLink() does not wait for a resolved that hangs", {
+  isHanging: true,
+}, async (_dns, _fake, socket) => {
+  equal(await readResolvedLink({ ifindex: 7, socket, timeoutMs: 20 }), "silent");
 });
 
 onBus("readResolvedLink() of a resolved before 246: no ports, no switches", {
@@ -253,8 +260,9 @@ onBus("readResolvedLink() of a resolved before 246: no ports, no switches", {
 }, async (dns, _fake, socket) => {
   await dns.apply({ ...REQUEST, server: parseEndpoint("127.0.53.1:53") });
   const found = await readResolvedLink({ ifindex: 7, socket, timeoutMs: 2_000 });
-  deepEqual(found?.servers.map(formatEndpoint), ["127.0.53.1:53"]);
-  deepEqual([found?.defaultRoute, found?.dnssec, found?.dnsOverTls], [null, null, null]);
+  if (typeof found === "string") throw new Error(found);
+  deepEqual(found.servers.map(formatEndpoint), ["127.0.53.1:53"]);
+  deepEqual([found.defaultRoute, found.dnssec, found.dnsOverTls], [null, null, null]);
 });
 
 onBus(

@@ -23,6 +23,8 @@ export interface FakeResolvedOptions {
   readonly isOld?: boolean;
   /** networkd manages every link: setters answer `LinkBusy`. */
   readonly isBusy?: boolean;
+  /** Answers nothing. */
+  readonly isHanging?: boolean;
   /** Not root: setters are denied. */
   readonly isDenying?: boolean;
   /** Rows of `DNSEx` that are there already. */
@@ -69,6 +71,7 @@ export class FakeResolved implements AsyncDisposable {
 
   async #answer(call: Message): Promise<Answer> {
     const { member, body } = call;
+    if (this.#options.isHanging) return await new Promise(() => {});
     if (member === "Get") return await this.#property(String(body[1]));
     if (member === "GetLink") {
       return { signature: "o", body: [`/org/freedesktop/resolve1/link/_3${body[0]}`] };
