@@ -4,13 +4,19 @@
  *
  * @module
  */
-import { compileRole, parseAgentFile, parseResources, parseServerFile } from "../lib/config/mod.ts";
+import {
+  compileRole,
+  parseAgentFile,
+  parseHelperPolicy,
+  parseResources,
+  parseServerFile,
+} from "../lib/config/mod.ts";
 import type { KeyWords, Part } from "./config_reference.ts";
 
 export const INTRODUCTION = `
 # Configuration
 
-Every key of the two files and of the resources. \`deno run -A scripts/config_reference.ts\` writes
+Every key of the three files and of the resources. \`deno run -A scripts/config_reference.ts\` writes
 this page by asking the program what it accepts; a test sees to it that it is up to date.
 [cluster.md](cluster.md) shows how the pieces fit.
 
@@ -18,7 +24,7 @@ The files are YAML, or JSON. An unknown key is an error. All mistakes are told a
 key, line, what was found and what was expected. Durations are whole numbers with units, largest
 first: \`12h\`, \`1h30m\`, \`90s\`, \`7d\`. In a list, \`[]\` stands for each entry.
 
-The client has no file: what it needs it gets by \`vnet login\` and the options of \`vnet up\`.
+A client's user has no file: what it needs it gets by \`vnet login\` and the options of \`vnet up\`.
 
 | variable | what it does |
 | --- | --- |
@@ -181,6 +187,37 @@ app_service:
       public_addr: [db.company.test, postgres.company.test]
       labels: { env: dev }
       description: The team's database
+`,
+  },
+  {
+    title: "The helper service's file",
+    text: `
+Read by the helpers that [the service](operations.md#the-service-of-a-client) starts, for each client
+anew: \`/etc/vnet/helper.yaml\`. It must be root's, and nobody else may write it. A file that cannot
+be used turns every client away.
+`,
+    read: (text) => parseHelperPolicy(text, "helper.yaml"),
+    keys: {
+      "version": { text: "The form of the file." },
+      "dns": {
+        text: "How resolvers are pointed at vnet; clients have no choice.",
+        default: "auto",
+      },
+      "containers": {
+        text:
+          "Whether what comes out of a client's device may be forwarded, as containers need it.",
+        default: "deny",
+      },
+      "zones": {
+        text:
+          "What clients' zones must be or lie in; at most 256. Without it: any zone that is not everybody's.",
+      },
+    },
+    example: `
+version: v1
+dns: auto
+containers: deny
+zones: [teleport.example.com, company.test]
 `,
   },
   {

@@ -120,6 +120,24 @@ story("service: without sudo, for members of a group", async (step, lab) => {
     deepEqual([daemon("CapEff"), daemon("NoNewPrivs")], ["0000000000000000", "1"]);
   });
 
+  await step("the kernel holds the helper's cgroup to its addresses and devices", async () => {
+    const units = ["systemctl", "show", "--property=ControlGroup", "--value", "vnet-helper@*"];
+    const group = await host.output(units);
+    const inside = (command: string) =>
+      host.run(["sh", "-c", `echo $$ >'/sys/fs/cgroup${group}/cgroup.procs' && ${command}`], {
+        expect: "any",
+      });
+    const dial = "curl -sS --max-time 3 http://203.0.113.10:443/";
+    const kmsg = ": </run/kmsg";
+    await host.script("mknod /run/kmsg c 1 11");
+    equal((await host.run(["sh", "-c", kmsg], { expect: "any" })).code, 0);
+    notEqual((await inside(kmsg)).code, 0);
+    equal((await host.run(["sh", "-c", dial], { expect: "any" })).code, 0);
+    notEqual((await inside(dial)).code, 0);
+    equal((await inside(": </dev/zero")).code, 0);
+    await host.script("rm /run/kmsg");
+  });
+
   await step("nothing the sandbox forbids was missed", async () => {
     deepEqual(await complaints(systemd), []);
   });

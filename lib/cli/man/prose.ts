@@ -105,8 +105,14 @@ What the daemon remembers, such as addresses given to apps.
 The daemon's socket.
 .TP
 .I /run/vnet
-The journal of what is to be undone, and sockets where there is no
+The helper service's socket, and daemons' sockets where there is no
 .IR /run/user .
+.TP
+.I /etc/vnet/helper.yaml
+What root lets the helper service's clients have.
+.TP
+.I /var/lib/vnet
+The journal of what is to be undone.
 .SH EXAMPLES
 .EX
 vnet demo
