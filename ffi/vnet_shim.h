@@ -70,7 +70,7 @@ int32_t vnet_wait(int32_t fd, uint32_t events, int32_t wake_fd, int32_t timeout_
 int32_t vnet_tun_open(const char *name, uint32_t vnet_header, char *name_out,
 		      uint32_t name_out_len);
 
-/* ---- netlink_linux.c: rtnetlink(7), CAP_NET_ADMIN to change anything ------ */
+/* ---- link_linux.c, network_linux.c: rtnetlink(7), CAP_NET_ADMIN to change -- */
 
 /* Returns the index of a link, or -ENODEV. */
 int32_t vnet_link_index(const char *name);
