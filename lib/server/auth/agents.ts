@@ -21,6 +21,24 @@ export interface ServedApp {
   readonly agents: readonly AgentHandle[];
 }
 
+/** What an offered app comes to, whatever others offer. */
+interface Offer {
+  readonly id: string;
+  /** Equal for equal descriptions. */
+  readonly spec: string;
+  /** `null` if one is not a DNS name. */
+  readonly addresses: readonly string[] | null;
+  readonly tcpPorts: readonly PortRange[] | null;
+}
+
+/** An app while the list is put together. */
+interface Served {
+  readonly app: App;
+  readonly spec: string;
+  readonly tcpPorts: readonly PortRange[] | null;
+  readonly agents: AgentHandle[];
+}
+
 type Hello = Parameters<AgentDirectory["connected"]>[0];
 
 const APP_NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
@@ -37,6 +55,8 @@ export class Agents implements AgentDirectory {
   readonly #changes: Changes;
   /** In the order they connected. */
   readonly #hellos = new Map<symbol, Hello>();
+  /** Everything is put together anew when an agent comes or goes; what it is put together from stays. */
+  readonly #offers = new WeakMap<AgentApp, Offer>();
   #byId: ReadonlyMap<string, ServedApp> = new Map();
   #refusals: ReadonlyMap<symbol, readonly { app: string; reason: string }[]> = new Map();
 
@@ -85,23 +105,22 @@ export class Agents implements AgentDirectory {
   }
 
   #rebuild(): void {
-    const served = new Map<string, { app: App; spec: string; agents: AgentHandle[] }>();
+    const served = new Map<string, Served>();
     // Names of proxies are nobody's app: taking them would cut clients off from the cluster
     const addresses = new Map(this.#proxies.map(({ host }) => [host, ""]));
     const refusals = new Map<symbol, { app: string; reason: string }[]>();
     for (const { agent, apps, instance } of this.#hellos.values()) {
       const handle = { agentId: agent.agentId, name: agent.name, instance };
+      const certified = new Set(agent.apps);
       for (const offered of apps) {
-        const reason = refusalOf(agent, offered) ?? this.#add(served, addresses, offered, handle);
+        const reason = refusalOf(agent, certified, offered) ??
+          this.#add(served, addresses, offered, handle);
         if (reason === null) continue;
         refusals.set(instance, [...refusals.get(instance) ?? [], { app: offered.name, reason }]);
       }
     }
     this.#byId = new Map(
-      [...served].map(([id, { app, agents }]) => [
-        id,
-        { app, agents, tcpPorts: compilePorts(app.tcp_ports) },
-      ]),
+      [...served].map(([id, { app, agents, tcpPorts }]) => [id, { app, agents, tcpPorts }]),
     );
     this.#refusals = refusals;
     this.#changes.notify();
@@ -109,13 +128,12 @@ export class Agents implements AgentDirectory {
 
   /** @returns Why the app cannot be served by this agent, or `null` if it is. */
   #add(
-    served: Map<string, { app: App; spec: string; agents: AgentHandle[] }>,
+    served: Map<string, Served>,
     addresses: Map<string, string>,
     offered: AgentApp,
     handle: AgentHandle,
   ): string | null {
-    const id = appId(this.#cluster, offered.name);
-    const spec = canonical(offered);
+    const { id, spec, addresses: wanted, tcpPorts } = this.#offerOf(offered);
     const held = served.get(id);
     if (held !== undefined) {
       if (held.spec !== spec) return "another agent describes this app differently";
@@ -124,14 +142,26 @@ export class Agents implements AgentDirectory {
       return null;
     }
     if (served.size >= MAX_APPS) return "the cluster serves too many apps";
-    const wanted = this.#addressesOf(offered);
     if (wanted === null) return "a public address is not a DNS name";
     const free = wanted.filter((address) => !addresses.has(address));
     if (free.length === 0) return "its public addresses belong to another app or to the proxy";
     for (const address of free) addresses.set(address, offered.name);
     const app = { ...toApp(offered), cluster: this.#cluster, app_id: id, public_addrs: free };
-    served.set(id, { app, spec, agents: [handle] });
+    served.set(id, { app, spec, tcpPorts, agents: [handle] });
     return null;
+  }
+
+  #offerOf(offered: AgentApp): Offer {
+    const known = this.#offers.get(offered);
+    if (known !== undefined) return known;
+    const offer = {
+      id: appId(this.#cluster, offered.name),
+      spec: canonical(offered),
+      addresses: this.#addressesOf(offered),
+      tcpPorts: compilePorts(offered.tcp_ports),
+    };
+    this.#offers.set(offered, offer);
+    return offer;
   }
 
   /** An app without a public address is known below the proxy's own name. */
@@ -148,9 +178,13 @@ export class Agents implements AgentDirectory {
 }
 
 /** @returns Why an agent may not serve an app whatever others serve, or `null`. */
-function refusalOf(agent: AgentIdentity, offered: AgentApp): string | null {
+function refusalOf(
+  agent: AgentIdentity,
+  certified: ReadonlySet<string>,
+  offered: AgentApp,
+): string | null {
   if (!APP_NAME.test(offered.name)) return "its name is not a DNS label";
-  if (!agent.apps.includes(offered.name)) return "the agent's certificate is not for it";
+  if (!certified.has(offered.name)) return "the agent's certificate is not for it";
   const missing = Object.keys(agent.requiredLabels).sort()
     .find((key) => offered.labels[key] !== agent.requiredLabels[key]);
   return missing === undefined ? null : `the agent's token asks for another label "${missing}"`;
