@@ -171,7 +171,8 @@ story("doctor: finds and repairs what a killed vnet left", async (step, lab) => 
     const fixed = await vnet.run(["doctor", "--fix"]);
     say(fixed.stderr.trimEnd());
     match(fixed.stderr, /^Repaired: restored \/etc\/resolv\.conf/m);
-    match(fixed.stderr, /^Repaired: ended 1 connection/m);
+    // One, and the dead daemon's end of it where the kernel still has that.
+    match(fixed.stderr, /^Repaired: ended (1 connection|2 connections) to /m);
     await idle.line(/^ended /, 1_000);
     equal(await client.output(["cat", "/etc/resolv.conf"]), before);
     const after = await examine(world, [], 0);
