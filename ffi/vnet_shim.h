@@ -369,7 +369,7 @@ int32_t vnet_mount_tmpfs(const char *target, const char *options);
 /* Stops mounts of this namespace from spreading to others and back. */
 int32_t vnet_mount_private(void);
 
-/* ---- datapath_linux.c: the packet thread --------------------------------- */
+/* ---- datapath_api_linux.c: the packet thread ----------------------------- */
 
 /* Size of one record of vnet_datapath_events() and vnet_datapath_flow(). */
 #define VNET_FLOW_RECORD_SIZE 64

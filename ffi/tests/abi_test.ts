@@ -74,7 +74,7 @@ Deno.test("constants agree with vnet_shim.h", () => {
 
 Deno.test("STATS are in the order of the C counters", async () => {
   const sources = await Promise.all(
-    ["datapath_linux.c", "nat.h"].map((file) =>
+    ["datapath.h", "nat.h"].map((file) =>
       Deno.readTextFile(new URL(`../${file}`, import.meta.url))
     ),
   );
