@@ -1,4 +1,4 @@
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepEqual, match } from "node:assert/strict";
 
 const RUN = new URL("../.ci/run", import.meta.url);
 
@@ -56,55 +56,55 @@ Deno.test(".ci/run ends with the counts of checks and tests together", async (t)
     [
       "everything passed",
       { test: "ok | 12 passed (3 steps) | 0 failed (2s)\n", testStatus: 0 },
-      "16 passed, 0 failed",
+      "17 passed, 0 failed",
       0,
     ],
     [
       "colours and skipped tests",
       { test: "\n%[0m%[32mok%[0m | 12 passed | 0 failed | 5 ignored (2s)\n", testStatus: 0 },
-      "16 passed, 0 failed, 5 skipped",
+      "17 passed, 0 failed, 5 skipped",
       0,
     ],
     [
       "a failing test",
       { test: "FAILED | 3 passed | 2 failed (1 step) (2s)\n", testStatus: 1 },
-      "7 passed, 2 failed",
+      "8 passed, 2 failed",
       1,
     ],
     [
       "a test that does not compile",
       { test: "error: TS2322\n", testStatus: 1 },
-      "4 passed, 1 failed",
+      "5 passed, 1 failed",
       1,
     ],
     [
       "no test at all",
       { test: "ok | 0 passed | 0 failed (1ms)\n", testStatus: 0 },
-      "4 passed, 1 failed",
+      "5 passed, 1 failed",
       1,
     ],
     [
       "a bad end after good tests",
       { test: "ok | 3 passed | 0 failed (1ms)\n", testStatus: 137 },
-      "7 passed, 1 failed",
+      "8 passed, 1 failed",
       1,
     ],
     [
       "a failing lint",
       { test: "ok | 3 passed | 0 failed (1ms)\n", testStatus: 0, lintStatus: 1 },
-      "6 passed, 1 failed",
+      "7 passed, 1 failed",
       1,
     ],
     [
       "a failing setup",
       { test: "ok | 3 passed | 0 failed (1ms)\n", testStatus: 0, setupStatus: 1 },
-      "6 passed, 1 failed",
+      "7 passed, 1 failed",
       1,
     ],
     [
       "the summary of a test's own child comes first",
       { test: "ok | 99 passed | 0 failed (1ms)\nok | 3 passed | 0 failed (1ms)\n", testStatus: 0 },
-      "7 passed, 0 failed",
+      "8 passed, 0 failed",
       0,
     ],
     [
@@ -114,7 +114,7 @@ Deno.test(".ci/run ends with the counts of checks and tests together", async (t)
           "opens a TUN (skipped: needs root) ... ignored (0ms)\nok | 3 passed | 0 failed | 1 ignored (1ms)\n",
         testStatus: 0,
       },
-      "7 passed, 1 failed, 1 skipped",
+      "8 passed, 1 failed, 1 skipped",
       1,
     ],
   ];
@@ -128,6 +128,9 @@ Deno.test(".ci/run ends with the counts of checks and tests together", async (t)
 
 Deno.test(".ci/run runs README's test command as it stands there", async () => {
   const { calls, lines } = await runCi({ test: "ok | 1 passed | 0 failed (1ms)\n", testStatus: 0 });
-  equal(calls.trimEnd().split("\n").at(-1), "-y deno@2.9.5 task test CI=true");
+  deepEqual(calls.trimEnd().split("\n").slice(-2), [
+    "-y deno@2.9.5 task test CI=true",
+    "-y deno@2.9.5 task walk CI=true",
+  ]);
   match(lines.join("\n"), /setting up/);
 });
