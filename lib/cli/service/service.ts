@@ -11,20 +11,22 @@ import type { ServiceV1 } from "../../status/mod.ts";
 import { type Context, tell } from "../context.ts";
 import { selfCommand } from "../self.ts";
 import { refuseForeign, removeFiles, stateOf, writeFiles } from "./files.ts";
-import { dropReceipt, NO_RECEIPT, readReceipt, writeReceipt } from "./receipt.ts";
+import { dropReceipt, NO_RECEIPT, readReceipt, type Receipt, writeReceipt } from "./receipt.ts";
 import { findAccount, groupMembers, hasSystemd, refuseProgram, system } from "./system.ts";
 import {
   ENABLED_UNITS,
   GROUP,
   homeDropIn,
   NEIGHBOURS,
-  POLKIT_ACTIONS_DIR,
   polkitFiles,
   type ServiceFile,
   STATE_DIR,
   UNIT_DIR,
   units,
 } from "./units.ts";
+
+/** What starts polkit: where it is, polkit can be asked. */
+const POLKIT_SERVICE = "/usr/share/dbus-1/system-services/org.freedesktop.PolicyKit1.service";
 
 /** Installs the service, or brings an installed one up to date; says what it changes. */
 export async function install(
@@ -39,10 +41,10 @@ export async function install(
   const users = [...new Set([...receipt.users, ...(account === null ? [] : [account.name])])];
   const asksPolkit = polkit || receipt.polkit;
   if (asksPolkit) await requirePolkit();
-  const files = [
+  const files = await notPackaged([
     ...await filesFor(program, users.sort()),
     ...asksPolkit ? polkitFiles(program) : [],
-  ];
+  ], receipt);
   await refuseForeign(files, receipt);
   const groupMade = receipt.group_made || await makeGroup(context);
   const { all, changed } = await writeFiles(files);
@@ -142,8 +144,7 @@ async function requireRootAndSystemd(act: string): Promise<void> {
 }
 
 async function requirePolkit(): Promise<void> {
-  const found = await Deno.stat(POLKIT_ACTIONS_DIR).catch(() => null);
-  if (found?.isDirectory) return;
+  if (await Deno.stat(POLKIT_SERVICE).catch(() => null) !== null) return;
   throw new VnetError("polkit-missing", "Cannot have polkit decide: this machine has no polkit", {
     hint: "Install it (Debian: `sudo apt install polkitd`), or leave out --polkit",
   });
@@ -158,7 +159,7 @@ function ownProgram(): string {
   });
 }
 
-/** What belongs on this machine; what a package ships just so is not written again. */
+/** What belongs on this machine. */
 async function filesFor(program: string, users: readonly string[]): Promise<ServiceFile[]> {
   const files = [...units(program)].map(([name, text]) => ({ path: `${UNIT_DIR}/${name}`, text }));
   for (const user of users) {
@@ -171,8 +172,17 @@ async function filesFor(program: string, users: readonly string[]): Promise<Serv
     const found = await Deno.stat(dirname(path)).catch(() => null);
     if (found?.isDirectory) files.push({ path, text });
   }
+  return files;
+}
+
+/** Leaves out what a package ships just so: that is not written again, and not removed with the service. */
+async function notPackaged(
+  files: readonly ServiceFile[],
+  receipt: Receipt,
+): Promise<ServiceFile[]> {
   const isPackaged = await Promise.all(files.map(async ({ path, text }) => {
     const packaged = path.replace(/^\/etc\//, "/usr/lib/");
+    if (receipt.files.some((written) => written.path === packaged)) return false;
     return await Deno.readTextFile(packaged).catch(() => null) === text;
   }));
   return files.filter((_, index) => !isPackaged[index]);

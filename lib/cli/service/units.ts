@@ -28,8 +28,8 @@ export interface ServiceFile {
 
 export const POLKIT_ACTION = "org.vnet.helper.use";
 
-/** Where polkit looks for actions; it has no such place below /etc. */
-export const POLKIT_ACTIONS_DIR = "/usr/share/polkit-1/actions";
+/** What describes the action to polkit, below /usr: polkit looks for it in no other place. */
+const POLKIT_POLICY_FILE = "share/polkit-1/actions/org.vnet.helper.policy";
 
 /** What both units refuse; each comment below is about what one of them does not. */
 const SANDBOX = `NoNewPrivileges=yes
@@ -96,6 +96,7 @@ export function packagedFiles(): ReadonlyMap<string, string> {
   return new Map([
     ...texts.map(([name, text]) => [`lib/systemd/system/${name}`, text] as const),
     ...[...NEIGHBOURS].map(([name, text]) => [`lib/${name}`, text] as const),
+    [POLKIT_POLICY_FILE, POLKIT_POLICY],
   ]);
 }
 
@@ -176,7 +177,7 @@ export function polkitFiles(program: string): readonly ServiceFile[] {
   return [
     dropIn("vnet-helper.socket", "[Socket]\nSocketMode=0666\n"),
     dropIn("vnet-helper@.service", `[Service]\nExecStart=\nExecStart=${command}\n`),
-    { path: `${POLKIT_ACTIONS_DIR}/org.vnet.helper.policy`, text: POLKIT_POLICY },
+    { path: `/usr/${POLKIT_POLICY_FILE}`, text: POLKIT_POLICY },
   ];
 }
 

@@ -1,5 +1,5 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
-import { homeDropIn, units } from "./units.ts";
+import { homeDropIn, packagedFiles, polkitFiles, units } from "./units.ts";
 
 const HAS_ANALYZE = await new Deno.Command("systemd-analyze", { args: ["--version"] }).output()
   .then(({ success }) => success, () => false);
@@ -87,4 +87,12 @@ Deno.test("homeDropIn() shows a daemon two folders of its user's home", () => {
     homeDropIn("/home/alice"),
     "[Service]\nBindPaths=/home/alice/.config/vnet /home/alice/.local/state/vnet\n",
   );
+});
+
+Deno.test("packagedFiles() ship what the service needs of polkit, which is asked only if root wants it", () => {
+  const policies = polkitFiles("/usr/bin/vnet").filter(({ path }) => path.endsWith(".policy"));
+  equal(policies.length, 1);
+  const packaged = packagedFiles();
+  for (const { path, text } of policies) equal(packaged.get(path.replace(/^\/usr\//, "")), text);
+  for (const text of packaged.values()) ok(!/--polkit|SocketMode=0666/.test(text));
 });
