@@ -68,6 +68,22 @@ Deno.test("build.ts makes one executable, the same bytes wherever the tree lies"
         equal(said.code, 0, said.stdout + said.stderr);
       },
     });
+    await t.step({
+      name: `which is interrupted in the middle of its demo and blames no claim${
+        CAN_DEMO ? "" : " (skipped: needs root and /dev/net/tun)"
+      }`,
+      ignore: !CAN_DEMO,
+      fn: async () => {
+        await using demo = new Deno.Command(vnet, { args: ["demo"], stdout: "piped" }).spawn();
+        let said = "";
+        for await (const text of demo.stdout.pipeThrough(new TextDecoderStream())) {
+          if (said === "") demo.kill("SIGINT");
+          said += text;
+        }
+        match(said, /^(ok {2}.*\n)+Stopped before the end; everything is taken down\n$/);
+        equal((await demo.status).code, 1);
+      },
+    });
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -237,6 +237,7 @@ async function linger(context: Context, shim: Shim, options: RunDemoOptions): Pr
 }
 
 function printStep(context: Context, step: DemoV1["steps"][number]): void {
+  if (!step.held && context.signal.aborted) return; // It was not let to: conclude() says so.
   const mark = step.held ? "ok" : "FAILED";
   context.stdout(`${mark}  ${step.title}: ${step.evidence}\n`);
 }
