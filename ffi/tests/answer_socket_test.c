@@ -11,20 +11,10 @@
 
 #include "../address.h"
 #include "../vnet_shim.h"
+#include "check.h"
 
 #define SLOT 16
 #define COUNT 8
-
-static int failures;
-static int tests;
-
-#define CHECK(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			printf("# %s:%d: %s\n", __FILE__, __LINE__, #condition);                   \
-			failures++;                                                                \
-		}                                                                                  \
-	} while (0)
 
 static const uint8_t loopback[4] = { 127, 0, 0, 1 };
 static int32_t server, client, wake;
@@ -180,14 +170,6 @@ static void waits_on_another_thread(void)
 	CHECK(pthread_join(thread, NULL) == 0);
 	CHECK(waited == -ECANCELED);
 	end();
-}
-
-static void run(const char *name, void (*test)(void))
-{
-	int before = failures;
-
-	test();
-	printf("%sok %d - %s\n", failures == before ? "" : "not ", ++tests, name);
 }
 
 int main(void)

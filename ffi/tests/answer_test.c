@@ -6,17 +6,7 @@
 #include <string.h>
 
 #include "../answer.h"
-
-static int failures;
-static int tests;
-
-#define CHECK(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			printf("# %s:%d: %s\n", __FILE__, __LINE__, #condition);                   \
-			failures++;                                                                \
-		}                                                                                  \
-	} while (0)
+#include "check.h"
 
 /* Bytes in memory of just their length, so that a sanitizer sees a step beyond them. */
 static uint8_t *copy_of(const void *bytes, uint32_t len)
@@ -168,14 +158,6 @@ static void agrees_with_a_plain_list(void)
 		CHECK(answers_count(answers) == plain_count);
 	}
 	answers_destroy(answers);
-}
-
-static void run(const char *name, void (*test)(void))
-{
-	int before = failures;
-
-	test();
-	printf("%sok %d - %s\n", failures == before ? "" : "not ", ++tests, name);
 }
 
 int main(void)

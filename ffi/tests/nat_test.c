@@ -9,6 +9,7 @@
 #include "../held.h"
 #include "../nat.h"
 #include "build_packet.h"
+#include "check.h"
 
 #define FIN 0x01
 #define SYN 0x02
@@ -22,17 +23,6 @@ static const uint8_t network6[16] = { 0xfd, 0x7a };
 static const uint8_t app[2][16] = { { 100, 70, 7, 9 }, { 0xfd, 0x7a, [12] = 100, 70, 7, 9 } };
 static const uint8_t nobody[2][16] = { { 100, 70, 7, 10 }, { 0xfd, 0x7a, [12] = 100, 70, 7, 10 } };
 static const struct nat_owner owner = { 1000, 4711 };
-
-static int failures;
-static int tests;
-
-#define CHECK(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			printf("# %s:%d: %s\n", __FILE__, __LINE__, #condition);                   \
-			failures++;                                                                \
-		}                                                                                  \
-	} while (0)
 
 static struct nat *make(uint32_t max_held)
 {
@@ -1125,15 +1115,6 @@ static void test_only_our_packets_are_injected(void)
 		CHECK(!packet_is_ours(&packet));
 		free(built.data);
 	}
-}
-
-static void run(const char *name, void (*test)(void))
-{
-	int before = failures;
-
-	test();
-	printf("%sok %d - %s\n", failures == before ? "" : "not ", ++tests, name);
-	fflush(stdout);
 }
 
 int main(void)

@@ -3,6 +3,7 @@ import { deepEqual, equal, match, ok } from "node:assert/strict";
 import type { Host } from "./host.ts";
 import { story } from "./needs.ts";
 import { installPacked } from "./packed.ts";
+import { openTargets } from "./people.ts";
 import { Vnet } from "./vnet.ts";
 import { World } from "./world.ts";
 
@@ -264,21 +265,6 @@ async function curl(
 
 function asUser(user: string | undefined) {
   return user === undefined ? {} : { user, env: { HOME: "/tmp" } };
-}
-
-/** Connects to each `address/port` as a user. @returns Those that let it, a line each. */
-async function openTargets(
-  client: Host,
-  user: string,
-  targets: readonly string[],
-): Promise<string> {
-  const script = `for target; do
-      timeout 3 bash -c 'exec 3<>"/dev/tcp/$0"' "$target" 2>/dev/null && echo "$target"
-    done; true`;
-  return await client.output(["bash", "-c", script, "bash", ...targets], {
-    user,
-    timeoutMs: 60_000,
-  });
 }
 
 /** A network namespace behind this host's NAT, as container runtimes make them. */

@@ -41,3 +41,18 @@ export async function addPerson(
     sudo: new Vnet(host, { command, env }),
   };
 }
+
+/** Connects to each `address/port` as a user. @returns Those that let it, a line each. */
+export async function openTargets(
+  client: Host,
+  user: string,
+  targets: readonly string[],
+): Promise<string> {
+  const script = `for target; do
+      timeout 3 bash -c 'exec 3<>"/dev/tcp/$0"' "$target" 2>/dev/null && echo "$target"
+    done; true`;
+  return await client.output(["bash", "-c", script, "bash", ...targets], {
+    user,
+    timeoutMs: 60_000,
+  });
+}

@@ -5,7 +5,7 @@ import type { Host } from "./host.ts";
 import { type Step, story } from "./needs.ts";
 import { fetchPackages } from "./packages.ts";
 import { installPacked } from "./packed.ts";
-import { addPerson, type Person } from "./people.ts";
+import { addPerson, openTargets, type Person } from "./people.ts";
 import { killQuietly } from "./process.ts";
 import { type Resolved, RESOLVED_PACKAGES, startResolved } from "./resolvers.ts";
 import { SecondCluster } from "./second_cluster.ts";
@@ -263,19 +263,4 @@ async function targetsOf({ vnet }: Person): Promise<string[]> {
       )
     )
   );
-}
-
-/** Connects to each target as a user. @returns Those that let it, a line each */
-async function openTargets(
-  client: Host,
-  user: string,
-  targets: readonly string[],
-): Promise<string> {
-  const script = `for target; do
-      timeout 3 bash -c 'exec 3<>"/dev/tcp/$0"' "$target" 2>/dev/null && echo "$target"
-    done; true`;
-  return await client.output(["bash", "-c", script, "bash", ...targets], {
-    user,
-    timeoutMs: 60_000,
-  });
 }

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { deepEqual, equal, notEqual } from "node:assert/strict";
-import { type Kind, lacking, machine, tell } from "./kind.ts";
+import { type Kind } from "./kind.ts";
+import { testKind } from "./test_kind.ts";
 
 /** In CI, where time is short, every so many acts; else every one. */
 const STRIDE = Deno.env.get("CI") === undefined ? 1 : 8;
@@ -26,21 +26,5 @@ for (const [backend, packages] of HOSTS) {
     story: "crash_story.ts",
     args: [backend, `${STRIDE}`],
   };
-  const lack = await lacking(kind);
-  const mustRun = Deno.env.get("CI") !== undefined && lack === "root";
-  Deno.test({
-    name: `OS DNS: kill -9 at any act, with ${backend}${lack === null ? "" : ` (needs ${lack})`}`,
-    ignore: lack !== null && !mustRun,
-    fn: async (t) => {
-      if (lack !== null) throw new Error(`This machine lacks ${lack}`);
-      const before = await machine();
-      let checks = 0;
-      for (const { name, failure } of await tell(kind)) {
-        checks++;
-        await t.step(name, () => equal(failure, null, failure ?? ""));
-      }
-      notEqual(checks, 0, "the story said nothing");
-      deepEqual(await machine(), before);
-    },
-  });
+  await testKind(`OS DNS: kill -9 at any act, with ${backend}`, kind);
 }

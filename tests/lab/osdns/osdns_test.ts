@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { deepEqual, equal, notEqual } from "node:assert/strict";
-import { type Kind, lacking, machine, tell } from "./kind.ts";
+import { type Kind } from "./kind.ts";
+import { testKind } from "./test_kind.ts";
 
 const RESOLVED = ["systemd-resolved", "libnss-resolve", "dnsmasq-base"];
 const MANAGER = ["network-manager", "dnsmasq-base"];
@@ -34,22 +34,4 @@ const KINDS: readonly Kind[] = [
   { name: "NetworkManager alone", packages: MANAGER, story: "nm_story.ts", args: ["default"] },
 ];
 
-for (const kind of KINDS) {
-  const lack = await lacking(kind);
-  const mustRun = Deno.env.get("CI") !== undefined && lack === "root";
-  Deno.test({
-    name: `OS DNS on a host with ${kind.name}${lack === null ? "" : ` (needs ${lack})`}`,
-    ignore: lack !== null && !mustRun,
-    fn: async (t) => {
-      if (lack !== null) throw new Error(`This machine lacks ${lack}`);
-      const before = await machine();
-      let checks = 0;
-      for (const { name, failure } of await tell(kind)) {
-        checks++;
-        await t.step(name, () => equal(failure, null, failure ?? ""));
-      }
-      notEqual(checks, 0, "the story said nothing");
-      deepEqual(await machine(), before);
-    },
-  });
-}
+for (const kind of KINDS) await testKind(`OS DNS on a host with ${kind.name}`, kind);
