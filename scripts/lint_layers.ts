@@ -13,9 +13,12 @@ const PURE: Readonly<Record<string, readonly string[]>> = {
   cidr: ["ip"],
   dns: ["ip"],
   config: ["ip", "cidr", "dns"],
+  refusal: [],
+  plan: ["ip", "cidr", "dns", "config", "refusal"],
+  wire: ["ip", "dns", "config", "refusal"],
   identity: ["ip", "dns", "config"],
-  tunnel: ["ip", "dns", "identity"],
-  health: ["ip", "cidr", "dns", "config"],
+  tunnel: ["ip", "dns", "identity", "refusal"],
+  health: ["ip", "cidr", "dns", "config", "plan", "refusal"],
   status: ["config"],
 };
 const EVERY_PURE = Object.keys(PURE);
@@ -23,9 +26,9 @@ const EVERY_PURE = Object.keys(PURE);
 /** The same for adapters and shells. */
 const EFFECTFUL: Readonly<Record<string, readonly string[]>> = {
   os: ["ip", "cidr", "dns"],
-  io: ["ip", "dns", "identity", "tunnel"],
+  io: ["ip", "dns", "refusal", "wire", "identity", "tunnel"],
   client: [...EVERY_PURE, "os", "io"],
-  helper: ["ip", "config", "os"],
+  helper: ["ip", "dns", "config", "plan", "wire", "os"],
   server: [...EVERY_PURE, "io"],
   cli: [...EVERY_PURE, "os", "io", "client", "helper", "server"],
 };
@@ -36,6 +39,14 @@ const LEAVES: Readonly<Record<string, { readonly pureMayImport: boolean }>> = {
   "version.ts": { pureMayImport: true },
   "log.ts": { pureMayImport: false },
 };
+
+/** Modules that others may enter beside their folder's `mod.ts`: what a command needs before it loads the rest. */
+const DOORS: readonly string[] = [
+  "lib/client/control/client.ts",
+  "lib/client/paths.ts",
+  "lib/config/duration.ts",
+  "lib/identity/share.ts",
+];
 
 /** Packages that compute and do nothing else. */
 const PURE_PACKAGES: readonly string[] = ["zod", "yaml", "tldts"];
@@ -171,7 +182,7 @@ function judgeFolder(from: Place, to: Place, folder: string): Complaint | null {
       hint: `It may import: ${allowed.join(", ") || "nothing"}`,
     };
   }
-  if (/^lib\/\w+(\/\w+)?\/mod\.ts$/.test(to.path)) return null;
+  if (/^lib\/\w+(\/\w+)?\/mod\.ts$/.test(to.path) || DOORS.includes(to.path)) return null;
   return { message: `lib/${folder} is entered by its mod.ts`, hint: `Not by ${to.path}` };
 }
 

@@ -22,16 +22,20 @@ Deno.test("layers hold every row of the import rule", async (t) => {
     cidr: "ip",
     dns: "ip",
     config: "ip cidr dns",
+    refusal: "",
+    plan: "ip cidr dns config refusal",
+    wire: "ip dns config refusal",
     identity: "ip dns config",
-    tunnel: "ip dns identity",
-    health: "ip cidr dns config",
+    tunnel: "ip dns identity refusal",
+    health: "ip cidr dns config plan refusal",
     status: "config",
     os: "ip cidr dns",
-    io: "ip dns identity tunnel",
-    client: "ip cidr dns config identity tunnel health status os io",
-    helper: "ip config os",
-    server: "ip cidr dns config identity tunnel health status io",
-    cli: "ip cidr dns config identity tunnel health status os io client helper server",
+    io: "ip dns refusal wire identity tunnel",
+    client: "ip cidr dns config refusal plan wire identity tunnel health status os io",
+    helper: "ip dns config plan wire os",
+    server: "ip cidr dns config refusal plan wire identity tunnel health status io",
+    cli:
+      "ip cidr dns config refusal plan wire identity tunnel health status os io client helper server",
   };
   for (const [from, allowed] of Object.entries(rule)) {
     await t.step(`lib/${from} may import: ${allowed || "nothing"}`, () => {
@@ -65,6 +69,10 @@ Deno.test("layers report an import when it takes the wrong door", (t) =>
     ["lib/os/dns/a.ts", `import "../../dns/zone.ts";`, LAYERS],
     ["lib/other/a.ts", `import "../ip/mod.ts";`, LAYERS],
     ["lib/dns/a_test.ts", `import "../os/tun.ts"; import fc from "fast-check";`, []],
+    ["lib/cli/a.ts", `import "../client/paths.ts";`, []],
+    ["lib/cli/a.ts", `import "../client/control/client.ts";`, []],
+    ["lib/cli/a.ts", `import "../client/control/server.ts";`, LAYERS],
+    ["lib/cli/a.ts", `import "../config/duration.ts"; import "../identity/share.ts";`, []],
   ]));
 
 Deno.test("layers let leaves be imported by those who may", (t) =>

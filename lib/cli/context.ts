@@ -1,4 +1,4 @@
-import type { Owner, Paths } from "../client/paths/mod.ts";
+import type { Owner, Paths } from "../client/paths.ts";
 import { UsageError } from "../error.ts";
 
 /** What a command may touch of the process it runs in; a test passes its own. */

@@ -8,7 +8,7 @@ import { formatMessage, message } from "@optique/core/message";
 import { configureLog } from "../log.ts";
 import { ConfigError, describeError, UsageError, VnetError } from "../error.ts";
 import { VERSION } from "../version.ts";
-import { findOwner, resolvePaths } from "../client/paths/mod.ts";
+import { findOwner, resolvePaths } from "../client/paths.ts";
 import { type Action, type Context, type Globals } from "./context.ts";
 import { AlreadyTold, EXIT, statusOfCode } from "./exit.ts";
 import { PARSER } from "./parser.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { ControlClient, type Paths, readStartError, serviceRuntimeDir } from "../client/mod.ts";
-import { HELPER_BOUNDS_MS } from "../config/mod.ts";
+import { HELPER_BOUNDS_MS } from "../wire/mod.ts";
 import { describeError, OsError, UsageError, VnetError } from "../error.ts";
 import {
   closeFd,

@@ -3,15 +3,17 @@
  *
  * @module
  */
-import { type App, compilePorts, renderPorts } from "../config/mod.ts";
+import { compilePorts } from "../config/mod.ts";
+import { type App } from "../wire/mod.ts";
+import { renderPorts } from "../plan/mod.ts";
 import type { DomainName } from "../dns/mod.ts";
 import { VnetError } from "../error.ts";
 import type { AppsV1 } from "../status/mod.ts";
-import { type NameAddresses, renderAddresses } from "./address_book.ts";
-import { HttpClusterApi } from "./cluster_api.ts";
-import { ControlClient } from "./control_client/mod.ts";
-import type { Paths } from "./paths/mod.ts";
-import { profileName, ProfileStore } from "./profile.ts";
+import { type NameAddresses, renderAddresses } from "./state/address_book.ts";
+import { HttpClusterApi } from "./cluster/own/api.ts";
+import { ControlClient } from "./control/client.ts";
+import type { Paths } from "./paths.ts";
+import { profileName, ProfileStore } from "./cluster/profile.ts";
 
 /** The apps of one login. */
 export interface ProxyApps {

@@ -4,13 +4,9 @@
  *
  * @module
  */
-import {
-  compilePlan,
-  type Detected,
-  type DnsMode,
-  type Plan,
-  type PlanSource,
-} from "../config/mod.ts";
+import type { DnsMode } from "../dns/mod.ts";
+import { type Detected } from "../wire/mod.ts";
+import { compilePlan, type Plan, type PlanSource } from "../plan/mod.ts";
 import { describeError, NetworkError, VnetError } from "../error.ts";
 import { CarrierPool, ensurePrivateDirectory } from "../io/mod.ts";
 import type { LocalPolicy } from "../identity/mod.ts";
@@ -20,23 +16,23 @@ import { loadShim, type Shim } from "../os/mod.ts";
 import type { AppsV1, ResolveV1, StatusV1 } from "../status/mod.ts";
 import { VERSION } from "../version.ts";
 import type { Trouble } from "../dns/mod.ts";
-import { AddressBook } from "./address_book.ts";
+import { AddressBook } from "./state/address_book.ts";
 import { renderApps } from "./apps.ts";
-import { dialerOf, HttpClusterApi } from "./cluster_api.ts";
-import { serveControl } from "./control.ts";
-import { DnsServer } from "./dns_server.ts";
-import { FlowLog } from "./flow_log.ts";
+import { dialerOf, HttpClusterApi } from "./cluster/own/api.ts";
+import { serveControl } from "./control/server.ts";
+import { DnsServer } from "./dns/server.ts";
+import { FlowLog } from "./flows/flow_log.ts";
 import { type HelperEnd, type HelperEvent, HelperLink } from "./helper_link.ts";
-import { loggedOut, NameTroubles } from "./name_troubles.ts";
-import { compileNames, destinationOf, type Names, type Troubles } from "./names.ts";
+import { loggedOut, NameTroubles } from "./state/name_troubles.ts";
+import { compileNames, destinationOf, type Names, type Troubles } from "./state/names.ts";
 import { Network } from "./network.ts";
-import type { Paths } from "./paths/mod.ts";
-import { type Profile, ProfileStore } from "./profile.ts";
-import { describeMoves, RangePlaces } from "./range_places.ts";
+import type { Paths } from "./paths.ts";
+import { type Profile, ProfileStore } from "./cluster/profile.ts";
+import { describeMoves, RangePlaces } from "./state/range_places.ts";
 import { explainName } from "./resolve.ts";
-import { loadViews, saveViews } from "./saved_views.ts";
-import { type ClusterView, Session } from "./session.ts";
-import { writeStartError } from "./start_error.ts";
+import { loadViews, saveViews } from "./cluster/saved_views.ts";
+import { type ClusterView, Session } from "./cluster/session.ts";
+import { writeStartError } from "./control/start_error.ts";
 
 const log = getLogger("client");
 

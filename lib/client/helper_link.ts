@@ -4,12 +4,12 @@
  * @module
  */
 import type { z } from "zod";
+import type { DnsMode } from "../dns/mod.ts";
 import {
   type Applied,
   AppliedSchema,
   type Detected,
   DetectedSchema,
-  type DnsMode,
   FoundProgramSchema,
   HELPER_BOUNDS_MS,
   HELPER_PROTOCOL,
@@ -18,7 +18,7 @@ import {
   type HelperRequest,
   type Opened,
   OpenedSchema,
-} from "../config/mod.ts";
+} from "../wire/mod.ts";
 import { NetworkError, OsError, ProtocolError, VnetError } from "../error.ts";
 import {
   type Endpoint,

@@ -1,5 +1,5 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
-import type { HelperReply } from "../config/mod.ts";
+import type { HelperReply } from "../wire/mod.ts";
 import { loadShim, SeqpacketSocket, socketPair } from "../os/mod.ts";
 import { type Deadline, type HelperEvent, HelperLink } from "./helper_link.ts";
 

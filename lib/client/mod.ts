@@ -4,11 +4,11 @@
  * @module
  */
 export { listApps } from "./apps.ts";
-export { ControlClient } from "./control_client/mod.ts";
+export { ControlClient } from "./control/client.ts";
 export { type DaemonOptions, runDaemon } from "./daemon.ts";
-export { login, type LoginOptions, logout, parseProxy } from "./login.ts";
-export { findOwner, type Owner, type Paths, resolvePaths, serviceRuntimeDir } from "./paths/mod.ts";
+export { login, type LoginOptions, logout, parseProxy } from "./cluster/own/login.ts";
+export { findOwner, type Owner, type Paths, resolvePaths, serviceRuntimeDir } from "./paths.ts";
 export { parseRange, planLines, type PlanSettings } from "./plan_lines.ts";
-export { type Profile, profileName, ProfileStore } from "./profile.ts";
+export { type Profile, profileName, ProfileStore } from "./cluster/profile.ts";
 export { resolveName } from "./resolve.ts";
-export { readStartError } from "./start_error.ts";
+export { readStartError } from "./control/start_error.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { AppTarget } from "../config/mod.ts";
+import type { AppTarget } from "../plan/mod.ts";
 import { NetworkError } from "../error.ts";
 import type { LocalPolicy } from "../identity/mod.ts";
 import type { CarrierFlow } from "../io/mod.ts";
@@ -20,11 +20,11 @@ import {
 import { getLogger } from "../log.ts";
 import { closeFd, Datapath, findListener, type Shim } from "../os/mod.ts";
 import type { StatusV1 } from "../status/mod.ts";
-import type { LinkAddresses } from "./address_book.ts";
-import type { FlowLog } from "./flow_log.ts";
-import { type Destination, Flows } from "./flows.ts";
+import type { LinkAddresses } from "./state/address_book.ts";
+import type { FlowLog } from "./flows/flow_log.ts";
+import { type Destination, Flows } from "./flows/flows.ts";
 import type { HelperLink } from "./helper_link.ts";
-import type { ProgramFinder } from "./strangers.ts";
+import type { ProgramFinder } from "./flows/strangers.ts";
 
 const log = getLogger("client");
 

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { compilePlan, type DnsMode } from "../config/mod.ts";
+import type { DnsMode } from "../dns/mod.ts";
+import { compilePlan } from "../plan/mod.ts";
 import { OsError, UsageError } from "../error.ts";
 import { formatIp, formatPrefix, parseIp, parseIpv4Prefix, type Prefix } from "../ip/mod.ts";
 import {
@@ -15,13 +16,13 @@ import {
   serverNeedsPort53,
   type Shim,
 } from "../os/mod.ts";
-import { AddressBook } from "./address_book.ts";
-import { HttpClusterApi } from "./cluster_api.ts";
-import type { Paths } from "./paths/mod.ts";
-import { ProfileStore } from "./profile.ts";
-import { RangePlaces } from "./range_places.ts";
-import { loadViews } from "./saved_views.ts";
-import { Session } from "./session.ts";
+import { AddressBook } from "./state/address_book.ts";
+import { HttpClusterApi } from "./cluster/own/api.ts";
+import type { Paths } from "./paths.ts";
+import { ProfileStore } from "./cluster/profile.ts";
+import { RangePlaces } from "./state/range_places.ts";
+import { loadViews } from "./cluster/saved_views.ts";
+import { Session } from "./cluster/session.ts";
 
 const REFRESH_MS = 8_000;
 const LINK_MTU = 65_535;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { compilePlan } from "../config/mod.ts";
+import { compilePlan } from "../plan/mod.ts";
 import {
   ANSWER_TTL_SECONDS,
   explain,
@@ -21,13 +21,14 @@ import {
 import { UsageError, VnetError } from "../error.ts";
 import { parseIp } from "../ip/mod.ts";
 import type { ResolveV1 } from "../status/mod.ts";
-import { AddressBook } from "./address_book.ts";
-import { ControlClient } from "./control_client/mod.ts";
-import { loggedOut } from "./name_troubles.ts";
-import { compileNames } from "./names.ts";
-import type { Paths } from "./paths/mod.ts";
-import { profileName, ProfileStore } from "./profile.ts";
-import { loadViews } from "./saved_views.ts";
+import { AddressBook } from "./state/address_book.ts";
+import { ControlClient } from "./control/client.ts";
+import { loggedOut } from "./state/name_troubles.ts";
+import { compileNames } from "./state/names.ts";
+import type { Paths } from "./paths.ts";
+import { profileName, ProfileStore } from "./cluster/profile.ts";
+import { viewOf } from "./cluster/own/views.ts";
+import { loadViews } from "./cluster/saved_views.ts";
 
 /** Judges one question. @throws UsageError for a name or a type that is none. */
 export function explainName(
@@ -70,7 +71,7 @@ async function loadTable(paths: Paths): Promise<NameTable> {
   const sources = [...views].flatMap(([profile, view]) => {
     const known = profiles.find(({ proxy }) => profileName(proxy) === profile);
     if (known === undefined) return [];
-    return [{ profile, proxyHost: known.proxy.host, config: view.config, apps: view.apps }];
+    return [{ profile, proxyHost: known.proxy.host, view: viewOf(view.config, view.apps) }];
   });
   const book = await AddressBook.open(paths.stateDir, crypto.getRandomValues(new Uint8Array(21)));
   const nowMs = Date.now();

@@ -1,5 +1,4 @@
 import { z } from "zod";
-import type { AgentApp } from "./api.ts";
 import { domainName, labelName, labels, oneOrMore } from "./fields.ts";
 import { parseHost } from "./host_port.ts";
 import { strict } from "./mistakes.ts";
@@ -55,21 +54,6 @@ export const AppServiceSchema = strict({
     }
   }).transform((apps) => apps.map(toAppConfig)),
 });
-
-/** What an agent tells the cluster of an app; the target stays with the agent. */
-export function toAgentApp(app: AppConfig): AgentApp {
-  return {
-    name: app.name,
-    public_addrs: [...app.publicAddrs],
-    labels: { ...app.labels },
-    ...(app.description === null ? {} : { description: app.description }),
-    ...(app.tcpPorts === null ? {} : {
-      tcp_ports: app.tcpPorts.map(({ first, last }) =>
-        first === last ? { port: first } : { port: first, end_port: last }
-      ),
-    }),
-  };
-}
 
 function toAppConfig(app: z.output<typeof AppSchema>): AppConfig {
   return {

@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import { type Endpoint, parseEndpoint } from "../ip/mod.ts";
-import { parseDuration } from "./duration/mod.ts";
+import { parseDuration } from "./duration.ts";
 import { type HostPort, parseHost, parseHostPort } from "./host_port.ts";
 
 /** A text that a reader accepts; the value is what the reader made of it. */

@@ -4,7 +4,7 @@
  * @module
  */
 import { z } from "zod";
-import { type DnsMode, DnsModeSchema } from "./helper_protocol.ts";
+import { DNS_MODES, type DnsMode } from "../dns/mod.ts";
 import { strict } from "./mistakes.ts";
 import { parseOne } from "./service_file.ts";
 
@@ -31,7 +31,7 @@ const suffix = z.string().max(253).regex(
 
 const PolicyFileSchema = strict({
   version: z.literal("v1"),
-  dns: DnsModeSchema.default("auto"),
+  dns: z.enum(DNS_MODES).default("auto"),
   containers: z.enum(["allow", "deny"]).default("deny"),
   zones: z.array(suffix).max(256).optional(),
 });

@@ -1,36 +1,17 @@
 /**
- * What people write (files, resources) and what peers say (the cluster API), as schemas. Pure: text in, values or
- * every mistake out.
+ * What people write: files, resources, durations, proxy variables. Pure: text in, values or every mistake out.
  *
  * @module
  */
-export * from "./api.ts";
-export * from "./helper_protocol.ts";
 export {
   allowsZone,
   DEFAULT_HELPER_POLICY,
   type HelperPolicy,
   parseHelperPolicy,
 } from "./helper_policy.ts";
-export { type AppConfig, toAgentApp } from "./app_service.ts";
-export { formatDuration, parseDuration } from "./duration/mod.ts";
+export { type AppConfig } from "./app_service.ts";
+export { formatDuration, parseDuration } from "./duration.ts";
 export { formatHostPort, type HostPort, parseHost, parseHostPort } from "./host_port.ts";
-export {
-  allowsPort,
-  type AppTarget,
-  compilePlan,
-  type Plan,
-  type PlanSource,
-  type PlanWarning,
-  renderPorts,
-} from "./plan.ts";
-export {
-  foreignPrefixes,
-  type NetworkFacts,
-  type PlaceOptions,
-  placeRanges,
-  type RangeMove,
-} from "./place.ts";
 export { compilePorts, portAllowed, type PortRange } from "./port.ts";
 export {
   checkResource,
@@ -66,7 +47,7 @@ export {
   type SecondFactor,
   type ServerConfig,
 } from "./service_file.ts";
-export { isEverybodys, isPublicSuffix, MAX_ZONES } from "./zone_claims.ts";
+export { isEverybodys, isPublicSuffix, MAX_ZONES } from "./zone.ts";
 export {
   formatHttpProxy,
   type HttpProxy,

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { parseDuration } from "./duration/mod.ts";
+import { parseDuration } from "./duration.ts";
 import { durationText, labelSelector } from "./fields.ts";
 import { strict } from "./mistakes.ts";
 

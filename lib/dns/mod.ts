@@ -27,6 +27,7 @@ export {
   restoreAnswer,
   type RestoreOptions,
 } from "./forward.ts";
+export { DNS_MODES, type DnsMode } from "./mode.ts";
 export { frameMessage, FrameSplitter } from "./framing.ts";
 export { judge, judgeQuery } from "./judge.ts";
 export {

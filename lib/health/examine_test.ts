@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { CHECKS } from "./catalogue.ts";
 import { examine, isKnownPattern, summarize } from "./examine.ts";
 import type { Facts } from "./facts.ts";
-import { DOWN, HEALTHY, known, PROXY, unknown, withStatus } from "./testing/healthy.ts";
+import { DOWN, HEALTHY, known, PROXY, unknown, withStatus } from "../../tests/doubles/healthy.ts";
 
 const ALL = { only: [], skip: [] };
 

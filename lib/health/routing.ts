@@ -4,7 +4,7 @@
  * @module
  * @see rtnetlink(7)
  */
-import { foreignPrefixes, placeRanges } from "../config/mod.ts";
+import { foreignPrefixes, placeRanges } from "../plan/mod.ts";
 import { contains, type IpAddress, overlaps, type Prefix } from "../ip/mod.ts";
 import type { LinkFacts, NetworkFacts, RouteFacts } from "./facts.ts";
 

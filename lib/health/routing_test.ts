@@ -4,7 +4,7 @@ import { formatPrefix, ipv4, overlaps, parseIp, parsePrefix, prefixOf } from "..
 import { formatMs } from "./duration.ts";
 import type { NetworkFacts } from "./facts.ts";
 import { findConflicts, findFreeRange, linkTo } from "./routing.ts";
-import { HEALTHY, LINK_IFINDEX, OTHER_IFINDEX, route } from "./testing/healthy.ts";
+import { HEALTHY, LINK_IFINDEX, OTHER_IFINDEX, route } from "../../tests/doubles/healthy.ts";
 
 function network(...routes: NetworkFacts["routes"]): NetworkFacts {
   ok(HEALTHY.network.kind === "measured");

@@ -4,8 +4,9 @@
  *
  * @module
  */
-import { allowsZone, type DnsMode, type HelperPolicy, isEverybodys } from "../config/mod.ts";
-import type { Applied, Detected, HelperRequest, Opened } from "../config/mod.ts";
+import { allowsZone, type HelperPolicy, isEverybodys } from "../config/mod.ts";
+import type { Applied, Detected, HelperRequest, Opened } from "../wire/mod.ts";
+import type { DnsMode } from "../dns/mod.ts";
 import { describeError, VnetError } from "../error.ts";
 import { formatIp, parseIp, parsePrefix } from "../ip/mod.ts";
 import { getLogger } from "../log.ts";

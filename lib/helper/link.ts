@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { foreignPrefixes, type HelperRequest } from "../config/mod.ts";
+import { type HelperRequest } from "../wire/mod.ts";
+import { foreignPrefixes } from "../plan/mod.ts";
 import { OsError, VnetError } from "../error.ts";
 import {
   contains,

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { HelperRequest } from "../config/mod.ts";
+import type { HelperRequest } from "../wire/mod.ts";
 import { contains, parseIp, type Prefix } from "../ip/mod.ts";
 import { findProgram, type Shim, socketOwner } from "../os/mod.ts";
 

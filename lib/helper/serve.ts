@@ -1,12 +1,12 @@
+import { type HelperPolicy } from "../config/mod.ts";
 import {
   HELPER_BOUNDS_MS,
   HELPER_SEND_MS,
   type HelperError,
-  type HelperPolicy,
   type HelperReply,
   type HelperRequest,
   HelperRequestSchema,
-} from "../config/mod.ts";
+} from "../wire/mod.ts";
 import { describeError, OsError, VnetError } from "../error.ts";
 import { formatIp } from "../ip/mod.ts";
 import { getLogger } from "../log.ts";

@@ -1,5 +1,5 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
-import { HELPER_PROTOCOL, type HelperRequest } from "../config/mod.ts";
+import { HELPER_PROTOCOL, type HelperRequest } from "../wire/mod.ts";
 import { OsError } from "../error.ts";
 import { closeFd, loadShim, SeqpacketSocket, socketPair } from "../os/mod.ts";
 import { type Duties, refuseClient, serveClient } from "./serve.ts";

@@ -35,8 +35,8 @@ export {
   verifyCertificate,
   verifyLoginClient,
   verifyPinnedServer,
-} from "./x509.ts";
-export { KnownCertificates } from "./x509_known.ts";
+} from "./x509/verify.ts";
+export { KnownCertificates } from "./x509/known.ts";
 export {
   type Authority,
   type AuthorityKind,
@@ -47,12 +47,12 @@ export {
   issueProxyCertificate,
   issueUserCertificate,
   loadAuthority,
-} from "./x509_issue.ts";
-export { type AskOptions, type UpstreamResult, Upstreams } from "./upstream.ts";
-export { type FlowConn, type FlowEnd, type FlowSummary, type LiveFlow } from "./carrier_flow.ts";
-export { type AppCredentials, type CarrierTarget } from "./carrier_client.ts";
-export { type CarrierFlow, CarrierPool, type CarrierStats } from "./carrier_pool.ts";
-export { type CarrierHost, type HostedFlow, serveCarrier } from "./carrier_server.ts";
+} from "./x509/issue.ts";
+export { type AskOptions, type UpstreamResult, Upstreams } from "./upstream/upstreams.ts";
+export { type FlowConn, type FlowEnd, type FlowSummary, type LiveFlow } from "./carrier/flow.ts";
+export { type AppCredentials, type CarrierTarget } from "./carrier/client.ts";
+export { type CarrierFlow, CarrierPool, type CarrierStats } from "./carrier/pool.ts";
+export { type CarrierHost, type HostedFlow, serveCarrier } from "./carrier/server.ts";
 export { ConnStream } from "./conn_stream.ts";
 export { DeadlinePassed, orAborted, pause, withDeadline } from "./deadline.ts";
 export { dialThrough, type HttpProxyAddress } from "./http_proxy.ts";

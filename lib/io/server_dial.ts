@@ -16,7 +16,7 @@ import {
   type TlsIdentity,
   type TlsSession,
 } from "./tls.ts";
-import { verifyPinnedServer } from "./x509.ts";
+import { verifyPinnedServer } from "./x509/verify.ts";
 
 /** Whom a client takes for the cluster. */
 export type ServerTrust =

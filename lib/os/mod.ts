@@ -5,9 +5,9 @@
  * @module
  */
 
-export { type Act, closeFd, errnoName, loadShim, type Shim, shimPath } from "./shim.ts";
-export { READABLE, Waiter, WRITABLE } from "./waiter.ts";
-export { openTun, type Tun } from "./tun.ts";
+export { type Act, closeFd, errnoName, loadShim, type Shim, shimPath } from "./linux/shim.ts";
+export { READABLE, Waiter, WRITABLE } from "./linux/waiter.ts";
+export { openTun, type Tun } from "./linux/tun.ts";
 export {
   addAddress,
   addRoute,
@@ -25,7 +25,7 @@ export {
   removeAddress,
   removeRoute,
   type Route,
-} from "./netlink.ts";
+} from "./linux/netlink.ts";
 export {
   MESSAGE_LIMIT_BYTES,
   type PeerCredentials,
@@ -33,9 +33,9 @@ export {
   type SeqpacketMessage,
   SeqpacketSocket,
   socketPair,
-} from "./seqpacket.ts";
-export { DatagramBatch, localEndpoint, tcpListen, udpBind, UdpSocket } from "./datagram.ts";
-export { KnownAnswers } from "./known_answers.ts";
+} from "./linux/seqpacket.ts";
+export { DatagramBatch, localEndpoint, tcpListen, udpBind, UdpSocket } from "./linux/datagram.ts";
+export { KnownAnswers } from "./linux/known_answers.ts";
 export {
   destroySockets,
   findListener,
@@ -43,9 +43,9 @@ export {
   openRaw,
   type SocketOwner,
   socketOwner,
-} from "./sockets.ts";
-export { isAuthorized } from "./polkit.ts";
-export { findProgram } from "./programs.ts";
+} from "./linux/sockets.ts";
+export { isAuthorized } from "./linux/polkit.ts";
+export { findProgram } from "./linux/programs.ts";
 export {
   type ExitReason,
   makePrivate,
@@ -55,14 +55,14 @@ export {
   type SpawnOptions,
   type Stdio,
   waitProcess,
-} from "./process.ts";
+} from "./linux/process.ts";
 export {
   Datapath,
   type DatapathOptions,
   type DatapathStats,
   type RejectReason,
   type SynEvent,
-} from "./datapath.ts";
+} from "./linux/datapath.ts";
 export {
   type Change,
   type Choice,
@@ -74,7 +74,7 @@ export {
   readResolvedLink,
   type ResolvedLink,
   serverNeedsPort53,
-} from "./dns/mod.ts";
-export { LinkRecord } from "./link_journal.ts";
-export { repair, repairConnections } from "./repair.ts";
-export { keepLogs, trimLog } from "./log_files.ts";
+} from "./linux/dns/mod.ts";
+export { LinkRecord } from "./linux/link_journal.ts";
+export { repair, repairConnections } from "./linux/repair.ts";
+export { keepLogs, trimLog } from "./linux/log_files.ts";

@@ -2,7 +2,7 @@ import { equal, match, ok } from "node:assert/strict";
 import { AuthError, NetworkError, ProtocolError } from "../error.ts";
 import { encodeAlert, refusalOfAlert } from "./alert.ts";
 import { isRefusalCode, type RefusalCode, refusalError, REFUSALS } from "./codes.ts";
-import { AgentMessageSchema, decodeControl, ProxyMessageSchema } from "./control.ts";
+import { AgentMessageSchema, decodeControl, ProxyMessageSchema } from "../wire/agent_channel.ts";
 
 Deno.test("every refusal has a kebab-case code, a state without a period and a hint", async (t) => {
   for (const [code, { state, hint }] of Object.entries(REFUSALS)) {

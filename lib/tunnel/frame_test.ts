@@ -1,6 +1,7 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
 import fc from "fast-check";
-import { decodeJson, encodeJsonFrame, OpenSchema } from "./carrier_messages.ts";
+import { OpenSchema } from "../wire/mod.ts";
+import { decodeJson, encodeJsonFrame } from "./json_frame.ts";
 import {
   CONTROL_MAX_PAYLOAD_BYTES,
   encodeFrame,

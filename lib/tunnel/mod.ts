@@ -6,10 +6,9 @@
  */
 export * from "./address.ts";
 export * from "./alert.ts";
-export * from "./carrier_messages.ts";
+export * from "./json_frame.ts";
 export * from "./classify.ts";
 export * from "./client_hello.ts";
 export * from "./codes.ts";
-export * from "./control.ts";
 export * from "./frame.ts";
 export { HELD_MAX_BYTES, HostGuard, type HostNames, type HostVerdict } from "./host_guard.ts";

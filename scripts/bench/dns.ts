@@ -17,7 +17,7 @@
  * @see docs/dns.md
  */
 import { parseArgs } from "node:util";
-import { TextLineStream } from "../../tests/lab/text_lines.ts";
+import { TextLineStream } from "../../tests/lab/check/text_lines.ts";
 
 const ZONE = "apps.bench.test";
 const FOREIGN_ZONE = "foreign.test";

@@ -20,8 +20,8 @@
  */
 import { parseArgs } from "node:util";
 import { openBench, type Way } from "./hosts.ts";
-import { Lab } from "../../tests/lab/lab.ts";
-import { say } from "../../tests/lab/say.ts";
+import { Lab } from "../../tests/lab/host/lab.ts";
+import { say } from "../../tests/lab/host/say.ts";
 
 /** One thing to measure: an act of load.c. */
 interface Measure {

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { Cluster } from "../../tests/lab/cluster.ts";
-import type { Host } from "../../tests/lab/host.ts";
-import type { Lab } from "../../tests/lab/lab.ts";
-import { startResolver } from "../../tests/lab/services.ts";
-import { Vnet } from "../../tests/lab/vnet.ts";
+import { Cluster } from "../../tests/lab/world/cluster.ts";
+import type { Host } from "../../tests/lab/host/host.ts";
+import type { Lab } from "../../tests/lab/host/lab.ts";
+import { startResolver } from "../../tests/lab/world/services.ts";
+import { Vnet } from "../../tests/lab/world/vnet.ts";
 
 /** One way for bytes to go; `run` gives one figure of load.c. */
 export interface Way {

@@ -4,7 +4,7 @@
  * @module
  */
 import { equal } from "node:assert/strict";
-import type { DnsServer } from "../../lib/client/dns_server.ts";
+import type { DnsServer } from "../../lib/client/dns/server.ts";
 import { frameMessage } from "../../lib/dns/mod.ts";
 import { TcpClient, UdpClient } from "../doubles/dns_client.ts";
 import { type Asked, DnsUpstream, silent } from "../doubles/dns_upstream.ts";

@@ -2,7 +2,7 @@
  * docs/dns.md, row by row: a running DnsServer is sent the bytes of tests/fixtures/dns and must give those there.
  */
 import { deepEqual, equal } from "node:assert/strict";
-import { DnsServer } from "../../lib/client/dns_server.ts";
+import { DnsServer } from "../../lib/client/dns/server.ts";
 import type { HelperLink } from "../../lib/client/helper_link.ts";
 import { frameMessage } from "../../lib/dns/mod.ts";
 import { loadShim } from "../../lib/os/mod.ts";

@@ -2,12 +2,12 @@
  * Real resolvers that lead back to this server are found out, and others asked instead.
  */
 import { match } from "node:assert/strict";
-import { DnsServer } from "../../lib/client/dns_server.ts";
+import { DnsServer } from "../../lib/client/dns/server.ts";
 import type { HelperLink } from "../../lib/client/helper_link.ts";
 import { type Endpoint, parseEndpoint } from "../../lib/ip/mod.ts";
 import { loadShim } from "../../lib/os/mod.ts";
 import { always, DnsUpstream } from "../doubles/dns_upstream.ts";
-import { until } from "../lab/wait.ts";
+import { until } from "../lab/host/wait.ts";
 import { run, testWith } from "./programs.ts";
 import { newTable } from "./table.ts";
 

@@ -2,7 +2,7 @@
  * dig, kdig and drill against a running DnsServer: what people see who look.
  */
 import { deepEqual, equal, match } from "node:assert/strict";
-import { DnsServer } from "../../lib/client/dns_server.ts";
+import { DnsServer } from "../../lib/client/dns/server.ts";
 import type { HelperLink } from "../../lib/client/helper_link.ts";
 import { formatIp } from "../../lib/ip/mod.ts";
 import { loadShim } from "../../lib/os/mod.ts";

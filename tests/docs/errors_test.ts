@@ -1,5 +1,5 @@
 import { deepEqual } from "node:assert/strict";
-import { collectCodes } from "../../scripts/error_codes.ts";
+import { collectCodes } from "../../scripts/docs/error_codes.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 

@@ -14,7 +14,7 @@
 import { type Block, blocksOf, type Page } from "./pages.ts";
 
 /**
- * Who types a block, and where. Hosts of the lab are typed into by tests/lab/guides_test.ts; `machine` is one with
+ * Who types a block, and where. Hosts of the lab are typed into by tests/lab/install/guides_test.ts; `machine` is one with
  * nothing but Node, which tests/walk/walk.ts makes, where `clone` is typed as well.
  */
 export const PLACES = ["machine", "clone", "admin", "agent", "alice"] as const;

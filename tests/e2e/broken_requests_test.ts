@@ -1,6 +1,6 @@
 import { equal } from "node:assert/strict";
 import type { TLSSocket } from "node:tls";
-import { FindResponseSchema } from "../../lib/config/mod.ts";
+import { FindResponseSchema } from "../../lib/wire/mod.ts";
 import { dialServer, HttpClient } from "../../lib/io/mod.ts";
 import { DEFAULT_LIMITS } from "../../lib/server/proxy/mod.ts";
 import { never, TestCluster } from "./cluster.ts";

@@ -7,16 +7,18 @@
 import { createHash } from "node:crypto";
 import {
   type AgentConfig,
-  type AppCertResponse,
-  AppCertResponseSchema,
   type AppConfig,
   type HostPort,
-  LoginFinishResponseSchema,
   parseAgentFile,
   parseServerFile,
   type ProxyVariables,
   type ServerConfig,
 } from "../../lib/config/mod.ts";
+import {
+  type AppCertResponse,
+  AppCertResponseSchema,
+  LoginFinishResponseSchema,
+} from "../../lib/wire/mod.ts";
 import {
   type AppCredentials,
   appId,

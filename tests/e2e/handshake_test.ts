@@ -1,5 +1,5 @@
 import { equal } from "node:assert/strict";
-import { FindResponseSchema } from "../../lib/config/mod.ts";
+import { FindResponseSchema } from "../../lib/wire/mod.ts";
 import { appServerName } from "../../lib/identity/mod.ts";
 import { createTlsContext, dialTcp, HttpClient, startTlsClient } from "../../lib/io/mod.ts";
 import { DEFAULT_LIMITS } from "../../lib/server/proxy/mod.ts";

@@ -1,5 +1,6 @@
 import { equal } from "node:assert/strict";
-import { FindResponseSchema, parseServerFile } from "../../lib/config/mod.ts";
+import { parseServerFile } from "../../lib/config/mod.ts";
+import { FindResponseSchema } from "../../lib/wire/mod.ts";
 import {
   dialTcp,
   generateKeyPair,

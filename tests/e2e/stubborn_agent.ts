@@ -6,7 +6,7 @@
  */
 import { Buffer } from "node:buffer";
 import { WebSocket } from "ws";
-import { type JoinResponse, JoinResponseSchema } from "../../lib/config/mod.ts";
+import { type JoinResponse, JoinResponseSchema } from "../../lib/wire/mod.ts";
 import {
   createTlsContext,
   dialServer,

@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { z } from "zod";
-import { ClusterConfigSchema, FindResponseSchema } from "../../lib/config/mod.ts";
+import { ClusterConfigSchema, FindResponseSchema } from "../../lib/wire/mod.ts";
 import { AuthError } from "../../lib/error.ts";
 import {
   type Dialer,

@@ -13,10 +13,10 @@
 import { equal, match, notEqual } from "node:assert/strict";
 import { markedBlocks } from "../docs/marks.ts";
 import { readPages } from "../docs/pages.ts";
-import { GuidePlayer } from "../lab/guide_player.ts";
-import { Host } from "../lab/host.ts";
-import { here } from "../lab/paths.ts";
-import { say } from "../lab/say.ts";
+import { GuidePlayer } from "../lab/check/guide_player.ts";
+import { Host } from "../lab/host/host.ts";
+import { here } from "../lab/host/paths.ts";
+import { say } from "../lab/host/say.ts";
 
 const CACHE = `${
   Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME") ?? "/root"}/.cache`
@@ -77,7 +77,14 @@ async function walk(machine: Host): Promise<void> {
     });
   }
   await step("the pages for an admin, an agent and a user, line by line", async () => {
-    const story = [...DENO, "test", "-A", "tests/lab/guides_test.ts", "--filter", "an admin"];
+    const story = [
+      ...DENO,
+      "test",
+      "-A",
+      "tests/lab/install/guides_test.ts",
+      "--filter",
+      "an admin",
+    ];
     const command = `cd ${CLONE}; VNET_BIN=/usr/local/bin/vnet exec ${
       story.map((word) => `'${word}'`).join(" ")
     } 2>&1`;

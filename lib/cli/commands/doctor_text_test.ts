@@ -1,7 +1,7 @@
 import { equal } from "node:assert/strict";
 import { renderReport } from "../../client/doctor/mod.ts";
 import { examine, type Facts } from "../../health/mod.ts";
-import { DOWN, HEALTHY, known } from "../../health/testing/healthy.ts";
+import { DOWN, HEALTHY, known } from "../../../tests/doubles/healthy.ts";
 import { type DoctorV1, DoctorV1Schema } from "../../status/mod.ts";
 import { parseIp } from "../../ip/mod.ts";
 import { renderDoctor } from "./doctor_text.ts";

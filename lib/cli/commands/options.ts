@@ -2,8 +2,8 @@
 import { message } from "@optique/core/message";
 import { withDefault } from "@optique/core/modifiers";
 import { option } from "@optique/core/primitives";
-import { formatDuration } from "../../config/duration/mod.ts";
-import { formatShare, parseShare, type Share } from "../../identity/share/mod.ts";
+import { formatDuration } from "../../config/duration.ts";
+import { formatShare, parseShare, type Share } from "../../identity/share.ts";
 import { choice, type ValueParser, type ValueParserResult } from "@optique/core/valueparser";
 
 /** `--format text|json`. */

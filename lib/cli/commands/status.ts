@@ -14,7 +14,7 @@ export const status = command(
 );
 
 async function run(context: Context, form: "text" | "json"): Promise<number> {
-  const { ControlClient } = await import("../../client/control_client/mod.ts");
+  const { ControlClient } = await import("../../client/control/client.ts");
   using control = new ControlClient(context.paths.controlSocket);
   const status = await control.status();
   if (form === "json") printJson(context, status);

@@ -5,7 +5,7 @@
  */
 import { dirname } from "node:path";
 import { VnetError } from "../../error.ts";
-import type { Owner } from "../../client/paths/mod.ts";
+import type { Owner } from "../../client/paths.ts";
 
 const DEADLINE_MS = 30_000;
 const PATH = "/usr/sbin:/usr/bin:/sbin:/bin";

@@ -4,17 +4,18 @@
  * @module
  */
 import { once } from "node:events";
-import { compilePlan } from "../../config/mod.ts";
+import { compilePlan } from "../../plan/mod.ts";
 import { VnetError } from "../../error.ts";
 import type { FileFacts, ProfileFacts, ProxyFacts, WantedFacts } from "../../health/mod.ts";
 import { DeadlinePassed, dialServer, orAborted, withDeadline } from "../../io/mod.ts";
 import { formatPrefix } from "../../ip/mod.ts";
-import { AddressBook } from "../address_book.ts";
-import { serverOf } from "../cluster_api.ts";
-import type { Paths } from "../paths/mod.ts";
-import { type Profile, profileName, ProfileStore } from "../profile.ts";
-import { loadViews } from "../saved_views.ts";
-import type { ClusterView } from "../session.ts";
+import { AddressBook } from "../state/address_book.ts";
+import { serverOf } from "../cluster/own/api.ts";
+import type { Paths } from "../paths.ts";
+import { type Profile, profileName, ProfileStore } from "../cluster/profile.ts";
+import { viewOf } from "../cluster/own/views.ts";
+import { loadViews } from "../cluster/saved_views.ts";
+import type { ClusterView } from "../cluster/session.ts";
 import { askSystem } from "./ask.ts";
 import { Unmeasured } from "./measure.ts";
 
@@ -46,7 +47,7 @@ export async function planned(
   const sources = clusters.flatMap(({ profile, name, view }) =>
     view === null
       ? []
-      : [{ profile: name, proxyHost: profile.proxy.host, config: view.config, apps: view.apps }]
+      : [{ profile: name, proxyHost: profile.proxy.host, view: viewOf(view.config, view.apps) }]
   );
   const { ranges, zones } = compilePlan(sources, { range: null });
   if (ranges.length === 0) throw new Unmeasured("nothing is known of any cluster yet");

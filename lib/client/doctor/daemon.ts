@@ -8,8 +8,8 @@ import { describeError, VnetError } from "../../error.ts";
 import type { DaemonFacts, DaemonStatus, ProcessFacts } from "../../health/mod.ts";
 import { parseEndpoint, parseIp, parsePrefix } from "../../ip/mod.ts";
 import type { StatusV1 } from "../../status/mod.ts";
-import { ControlClient } from "../control_client/mod.ts";
-import type { Paths } from "../paths/mod.ts";
+import { ControlClient } from "../control/client.ts";
+import type { Paths } from "../paths.ts";
 import { codeOf } from "./ask.ts";
 
 const StartErrorSchema = z.object({ message: z.string() });

@@ -7,7 +7,7 @@ import {
   RESOLV_CONF_MAGIC,
 } from "../../dns/mod.ts";
 import type { Facts } from "../../health/mod.ts";
-import { HEALTHY } from "../../health/testing/healthy.ts";
+import { HEALTHY } from "../../../tests/doubles/healthy.ts";
 import { type Endpoint, formatIp, ipv4, parseIp, parsePrefix } from "../../ip/mod.ts";
 import { connectionsIn, parseTcpTable } from "./connections.ts";
 import { askServer, askSystem } from "./ask.ts";

@@ -14,7 +14,7 @@ import {
 } from "../../ip/mod.ts";
 import { previewOsDns, serverNeedsPort53 } from "../../os/mod.ts";
 import { VERSION } from "../../version.ts";
-import type { Owner, Paths } from "../paths/mod.ts";
+import type { Owner, Paths } from "../paths.ts";
 import { askServer, askSystem } from "./ask.ts";
 import {
   type KnownCluster,

@@ -7,7 +7,7 @@ import { describeError } from "../../error.ts";
 import { type Facts, isRangeTaken } from "../../health/mod.ts";
 import { formatIp, type IpAddress } from "../../ip/mod.ts";
 import { destroySockets, loadShim, repair } from "../../os/mod.ts";
-import type { Paths } from "../paths/mod.ts";
+import type { Paths } from "../paths.ts";
 
 /** One thing that was done, or could not be. */
 export interface RepairStep {

@@ -15,7 +15,7 @@ import {
   STATUS,
   unknown,
   withStatus,
-} from "../testing/healthy.ts";
+} from "../../../tests/doubles/healthy.ts";
 
 /** One broken thing: the findings that remain after folding, each with what its text must say. */
 type Case = [name: string, facts: Facts, want: Record<string, RegExp>];

@@ -1,7 +1,9 @@
 import { WebSocket } from "ws";
-import { type AppConfig, type FlowEvent, toAgentApp } from "../../config/mod.ts";
+import type { AppConfig } from "../../config/mod.ts";
+import type { AgentApp, FlowEvent } from "../../wire/mod.ts";
 import { dialServer, orAborted, type ServerSettings, withDeadline } from "../../io/mod.ts";
 import { getLogger } from "../../log.ts";
+import { refusalError } from "../../tunnel/mod.ts";
 import {
   type AgentMessage,
   CONTROL_MESSAGE_MAX_BYTES,
@@ -10,8 +12,7 @@ import {
   decodeControl,
   type ProxyMessage,
   ProxyMessageSchema,
-  refusalError,
-} from "../../tunnel/mod.ts";
+} from "../../wire/mod.ts";
 import { VERSION } from "../../version.ts";
 
 const log = getLogger("server", "agent");
@@ -184,4 +185,19 @@ async function connect(settings: ServerSettings, signal: AbortSignal): Promise<W
   } finally {
     signal.removeEventListener("abort", abort);
   }
+}
+
+/** What an agent tells the cluster of an app; the target stays with the agent. */
+function toAgentApp(app: AppConfig): AgentApp {
+  return {
+    name: app.name,
+    public_addrs: [...app.publicAddrs],
+    labels: { ...app.labels },
+    ...(app.description === null ? {} : { description: app.description }),
+    ...(app.tcpPorts === null ? {} : {
+      tcp_ports: app.tcpPorts.map(({ first, last }) =>
+        first === last ? { port: first } : { port: first, end_port: last }
+      ),
+    }),
+  };
 }

@@ -1,4 +1,5 @@
-import type { AppConfig, FlowEvent } from "../../config/mod.ts";
+import type { AppConfig } from "../../config/mod.ts";
+import type { FlowEvent } from "../../wire/mod.ts";
 import {
   type AppClaims,
   decideFlow,
@@ -16,7 +17,7 @@ import {
   withDeadline,
 } from "../../io/mod.ts";
 import { getLogger } from "../../log.ts";
-import type { Open } from "../../tunnel/mod.ts";
+import type { Open } from "../../wire/mod.ts";
 import type { CompiledPolicy } from "./policy.ts";
 import { refuse } from "./refuse.ts";
 

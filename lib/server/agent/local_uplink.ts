@@ -1,4 +1,5 @@
-import type { AgentPolicy, FlowEvent, HostPort } from "../../config/mod.ts";
+import type { HostPort } from "../../config/mod.ts";
+import type { AgentPolicy, FlowEvent } from "../../wire/mod.ts";
 import { dialTcp, generateKeyPair, parseCertificate, type ServerSettings } from "../../io/mod.ts";
 import type { AgentIdentity, AuthService } from "../auth/mod.ts";
 import type { AgentCredentials, Uplink } from "./uplink.ts";

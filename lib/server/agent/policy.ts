@@ -1,4 +1,5 @@
-import { type AgentPolicy, compileRole, type LockTarget, type Role } from "../../config/mod.ts";
+import { compileRole, type LockTarget, type Role } from "../../config/mod.ts";
+import { type AgentPolicy } from "../../wire/mod.ts";
 import type { Lock } from "../../identity/mod.ts";
 import {
   type AppClient,

@@ -1,13 +1,13 @@
 import { join } from "node:path";
 import { z } from "zod";
+import { type AgentConfig } from "../../config/mod.ts";
 import {
-  type AgentConfig,
   type AgentPolicy,
   AgentPolicySchema,
   type FlowEvent,
   type JoinResponse,
   JoinResponseSchema,
-} from "../../config/mod.ts";
+} from "../../wire/mod.ts";
 import { AuthError } from "../../error.ts";
 import { agentDnsName } from "../../identity/mod.ts";
 import {

@@ -1,4 +1,4 @@
-import type { FlowEvent } from "../../config/mod.ts";
+import type { FlowEvent } from "../../wire/mod.ts";
 import { refusalError } from "../../tunnel/mod.ts";
 
 /** The most events of one report. */

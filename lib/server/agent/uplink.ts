@@ -1,4 +1,4 @@
-import type { AgentPolicy, FlowEvent } from "../../config/mod.ts";
+import type { AgentPolicy, FlowEvent } from "../../wire/mod.ts";
 import type { ServerSettings, TlsIdentity } from "../../io/mod.ts";
 import type { ControlChannel } from "./control_channel.ts";
 

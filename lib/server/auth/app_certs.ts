@@ -1,14 +1,15 @@
-import { type AppCertRequest, type AppCertResponse, portAllowed } from "../../config/mod.ts";
+import { portAllowed } from "../../config/mod.ts";
+import { type AppCertRequest, type AppCertResponse } from "../../wire/mod.ts";
 import { AuthError } from "../../error.ts";
 import { decideAccess } from "../../identity/mod.ts";
 import { type Authority, importPublicKey, issueAppCertificate, randomHex } from "../../io/mod.ts";
 import type { Store } from "../store/mod.ts";
-import type { Agents, ServedApp } from "./agents.ts";
+import type { Agents, ServedApp } from "./agents/agents.ts";
 import type { Directory } from "./directory.ts";
-import type { Gate } from "./gate.ts";
-import type { LoginDesk } from "./login.ts";
-import { RateLimit } from "./rate.ts";
-import { refusal } from "./refusals.ts";
+import type { Gate } from "./api/gate.ts";
+import type { LoginDesk } from "./login/login.ts";
+import { RateLimit } from "./login/rate.ts";
+import { refusal } from "./api/refusals.ts";
 import type { AuditLog, Peer, UserVerdict } from "./types.ts";
 
 /** App certificates one login may draw. */

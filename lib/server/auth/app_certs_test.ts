@@ -1,9 +1,9 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import fc from "fast-check";
-import { AppCertResponseSchema } from "../../config/mod.ts";
+import { AppCertResponseSchema } from "../../wire/mod.ts";
 import { decodeTicket, encodeTicket } from "../../identity/mod.ts";
 import { parseCertificate, verifyAppClient } from "../../io/mod.ts";
-import { CLUSTER, Fixture, START_MS } from "./testing.ts";
+import { CLUSTER, Fixture, START_MS } from "../../../tests/doubles/auth_service.ts";
 
 const HOUR_MS = 3_600_000;
 

@@ -1,25 +1,21 @@
-import {
-  type AgentPolicy,
-  type FlowEvent,
-  formatHostPort,
-  type LockTarget,
-} from "../../config/mod.ts";
+import { formatHostPort, type LockTarget } from "../../config/mod.ts";
+import { type AgentPolicy, type FlowEvent } from "../../wire/mod.ts";
 import { MAX_APP_MS } from "../../identity/mod.ts";
 import { importPublicKey, issueProxyCertificate } from "../../io/mod.ts";
 import { getLogger } from "../../log.ts";
 import { MIN_CLIENT_VERSION, VERSION } from "../../version.ts";
-import { Admin } from "./admin.ts";
-import type { Agents } from "./agents.ts";
+import { Admin } from "./admin/admin.ts";
+import type { Agents } from "./agents/agents.ts";
 import { AppCertDesk } from "./app_certs.ts";
-import type { StoreAudit } from "./audit.ts";
+import type { StoreAudit } from "./audit/audit.ts";
 import { delay } from "./changes.ts";
-import { FlowReports } from "./flow_reports.ts";
+import { FlowReports } from "./agents/flow_reports.ts";
 import { openParts, type Parts } from "./foundation.ts";
-import { Gate } from "./gate.ts";
-import { JoinDesk } from "./join.ts";
-import { LoginDesk } from "./login.ts";
-import { refusalResponse } from "./refusals.ts";
-import { createRoutes } from "./routes.ts";
+import { Gate } from "./api/gate.ts";
+import { JoinDesk } from "./agents/join.ts";
+import { LoginDesk } from "./login/login.ts";
+import { refusalResponse } from "./api/refusals.ts";
+import { createRoutes } from "./api/routes.ts";
 import type {
   AgentIdentity,
   AgentVerdict,

@@ -1,4 +1,4 @@
-import { refusal } from "./refusals.ts";
+import { refusal } from "./api/refusals.ts";
 
 /** Long polls one peer may hold at a time, and all of them together. */
 const MAX_WAITING_EACH = 8;

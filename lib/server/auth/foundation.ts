@@ -15,11 +15,11 @@ import {
   randomHex,
 } from "../../io/mod.ts";
 import { openSqliteStore, type Store } from "../store/mod.ts";
-import { Agents } from "./agents.ts";
-import { StoreAudit } from "./audit.ts";
+import { Agents } from "./agents/agents.ts";
+import { StoreAudit } from "./audit/audit.ts";
 import { Changes } from "./changes.ts";
 import { Directory } from "./directory.ts";
-import { PasswordHasher } from "./password.ts";
+import { PasswordHasher } from "./login/password.ts";
 import type { AuthOptions } from "./types.ts";
 
 /** A role every cluster begins with; nobody has it until it is given. */

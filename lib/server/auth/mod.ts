@@ -3,15 +3,15 @@
  *
  * @module
  */
-export { Admin } from "./admin.ts";
-export { adminFetch, serveAdmin } from "./admin_api.ts";
-export { AdminClient } from "./admin_client.ts";
+export { Admin } from "./admin/admin.ts";
+export { adminFetch, serveAdmin } from "./admin/api.ts";
+export { AdminClient } from "./admin/client.ts";
 export {
   ADMIN_OPERATIONS,
   type AdminArguments,
   type AdminOperation,
   type AdminRequest,
   type AdminResponse,
-} from "./admin_shapes.ts";
+} from "./admin/shapes.ts";
 export { Auth } from "./auth.ts";
 export * from "./types.ts";

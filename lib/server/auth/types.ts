@@ -3,14 +3,8 @@
  *
  * @module
  */
-import type {
-  AgentApp,
-  AgentPolicy,
-  FlowEvent,
-  HostPort,
-  LockTarget,
-  SecondFactor,
-} from "../../config/mod.ts";
+import type { HostPort, LockTarget, SecondFactor } from "../../config/mod.ts";
+import type { AgentApp, AgentPolicy, FlowEvent } from "../../wire/mod.ts";
 import type { CertificateRefusal } from "../../io/mod.ts";
 
 export interface AuthOptions {

@@ -1,16 +1,16 @@
 import type { WebSocket } from "ws";
 import { z } from "zod";
-import { AgentAppSchema, FlowEventSchema, type LockTarget } from "../../config/mod.ts";
+import { type LockTarget } from "../../config/mod.ts";
+import { AgentAppSchema, FlowEventSchema } from "../../wire/mod.ts";
+import { isRefusalCode, refusalError } from "../../tunnel/mod.ts";
 import {
   type AgentMessage,
   AgentMessageSchema,
   CONTROL_PING_MISSES,
   CONTROL_PING_MS,
   decodeControl,
-  isRefusalCode,
   type ProxyMessage,
-  refusalError,
-} from "../../tunnel/mod.ts";
+} from "../../wire/mod.ts";
 import { VnetError } from "../../error.ts";
 import { getLogger } from "../../log.ts";
 import type { AgentIdentity, AgentVerdict, AuthService } from "../auth/mod.ts";

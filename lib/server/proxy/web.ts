@@ -18,7 +18,7 @@ import {
   withDeadline,
 } from "../../io/mod.ts";
 import { getLogger } from "../../log.ts";
-import { CONTROL_MESSAGE_MAX_BYTES } from "../../tunnel/mod.ts";
+import { CONTROL_MESSAGE_MAX_BYTES } from "../../wire/mod.ts";
 import type { Peer } from "../auth/mod.ts";
 
 const log = getLogger("server", "proxy");

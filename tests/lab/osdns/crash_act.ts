@@ -9,7 +9,7 @@
  */
 import { parseEndpoint } from "../../../lib/ip/mod.ts";
 import { loadShim, openTun } from "../../../lib/os/mod.ts";
-import { OsDns, repair, serverNeedsPort53 } from "../../../lib/os/dns/mod.ts";
+import { OsDns, repair, serverNeedsPort53 } from "../../../lib/os/linux/dns/mod.ts";
 
 const JOURNAL = "/var/lib/vnet";
 const what = Deno.args.at(-1);

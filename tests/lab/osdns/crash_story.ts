@@ -5,8 +5,8 @@
  * @module
  */
 import { deepEqual, equal } from "node:assert/strict";
-import { repair } from "../../../lib/os/dns/mod.ts";
-import { KillSwitch } from "../kill_switch.ts";
+import { repair } from "../../../lib/os/linux/dns/mod.ts";
+import { KillSwitch } from "../world/kill_switch.ts";
 import {
   check,
   lookup,

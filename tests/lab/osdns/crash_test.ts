@@ -1,5 +1,5 @@
 /**
- * kill -9 before every act, on hosts whose DNS others look after; tests/lab/traces_test.ts does it for a plain
+ * kill -9 before every act, on hosts whose DNS others look after; tests/lab/healing/traces_test.ts does it for a plain
  * resolv.conf and the whole of vnet.
  *
  * @module

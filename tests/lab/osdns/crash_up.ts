@@ -4,7 +4,7 @@
  * @module
  */
 import { parseEndpoint } from "../../../lib/ip/mod.ts";
-import { OsDns } from "../../../lib/os/dns/mod.ts";
+import { OsDns } from "../../../lib/os/linux/dns/mod.ts";
 
 const dns = await OsDns.open({ journalDir: "/var/lib/vnet" });
 await dns.apply({

@@ -6,7 +6,7 @@
  */
 import { deepEqual, equal, match } from "node:assert/strict";
 import { formatEndpoint, parseEndpoint } from "../../../lib/ip/mod.ts";
-import { OsDns, type OsDnsRequest, pathsBelow } from "../../../lib/os/dns/mod.ts";
+import { OsDns, type OsDnsRequest, pathsBelow } from "../../../lib/os/linux/dns/mod.ts";
 import { check, picture, run, startProvider, startServer } from "./host.ts";
 
 const ROOT = "/srv/alpine";

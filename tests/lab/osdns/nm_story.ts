@@ -10,7 +10,7 @@ import {
   OsDns,
   type OsDnsRequest,
   serverNeedsPort53,
-} from "../../../lib/os/dns/mod.ts";
+} from "../../../lib/os/linux/dns/mod.ts";
 import {
   askedUs,
   check,

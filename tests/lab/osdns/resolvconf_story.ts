@@ -5,7 +5,7 @@
  */
 import { deepEqual, equal, match } from "node:assert/strict";
 import { formatEndpoint, parseEndpoint } from "../../../lib/ip/mod.ts";
-import { type Change, OsDns, type OsDnsRequest, repair } from "../../../lib/os/dns/mod.ts";
+import { type Change, OsDns, type OsDnsRequest, repair } from "../../../lib/os/linux/dns/mod.ts";
 import { check, lookup, run, startProvider, startServer, until } from "./host.ts";
 
 const APP = "app.corp.example.com";

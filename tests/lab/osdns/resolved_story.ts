@@ -12,7 +12,7 @@ import {
   claimedReverseZones,
   OsDns,
   type OsDnsRequest,
-} from "../../../lib/os/dns/mod.ts";
+} from "../../../lib/os/linux/dns/mod.ts";
 import {
   ask,
   askedUs,

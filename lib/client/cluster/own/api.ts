@@ -1,0 +1,118 @@
+/**
+ * What a client asks of its cluster, over mutual TLS.
+ *
+ * @module
+ */
+import { type HttpProxy } from "../../../config/mod.ts";
+import {
+  type App,
+  type AppCertRequest,
+  type AppCertResponse,
+  AppCertResponseSchema,
+  AppsResponseSchema,
+  type ClusterConfig,
+  ClusterConfigSchema,
+} from "../../../wire/mod.ts";
+import {
+  type Dialer,
+  dialTcp,
+  dialThrough,
+  HttpClient,
+  type ServerSettings,
+} from "../../../io/mod.ts";
+import type { Profile } from "../profile.ts";
+
+/** A long poll may take this much longer than it was asked to wait. */
+const POLL_MARGIN_MS = 10_000;
+
+/** An answer with the tag to ask for its successor. */
+export interface Tagged<T> {
+  readonly value: T;
+  readonly tag: string | null;
+}
+
+/** The cluster's side of a session; `null` means unchanged since the tag. */
+export interface ClusterApi extends Disposable {
+  config(
+    tag: string | null,
+    waitSeconds: number,
+    signal: AbortSignal,
+  ): Promise<Tagged<ClusterConfig> | null>;
+  apps(tag: string | null, signal: AbortSignal): Promise<Tagged<readonly App[]> | null>;
+  appCertificate(request: AppCertRequest, signal: AbortSignal): Promise<AppCertResponse>;
+}
+
+/**
+ * How the proxy of a profile is reached, and known: by its pin, or by the public authorities and the cluster's own.
+ */
+export function serverOf(profile: Profile): Pick<ServerSettings, "server" | "trust" | "dial"> {
+  return {
+    server: profile.proxy,
+    trust: {
+      kind: "authorities",
+      pems: profile.hostCaPems,
+      ...(profile.caPin === null ? { orPublic: true } : {}),
+    },
+    dial: dialerOf(profile.httpProxy),
+  };
+}
+
+/** The way through an HTTP proxy, or the direct one. */
+export function dialerOf(httpProxy: HttpProxy | null): Dialer {
+  return httpProxy === null ? dialTcp : dialThrough(httpProxy);
+}
+
+/** The API of a real cluster. */
+export class HttpClusterApi implements ClusterApi {
+  readonly #http: HttpClient;
+
+  constructor(profile: Profile) {
+    this.#http = new HttpClient({
+      ...serverOf(profile),
+      identity: {
+        certificatePem: profile.certificatePem,
+        privateKeyPem: profile.privateKeyPem,
+      },
+    });
+  }
+
+  async config(
+    tag: string | null,
+    waitSeconds: number,
+    signal: AbortSignal,
+  ): Promise<Tagged<ClusterConfig> | null> {
+    const answer = await this.#http.request({
+      method: "GET",
+      path: waitSeconds === 0 ? "/v1/config" : `/v1/config?wait=${waitSeconds}`,
+      schema: ClusterConfigSchema,
+      etag: tag,
+      timeoutMs: waitSeconds * 1000 + POLL_MARGIN_MS,
+    }, signal);
+    return answer.kind === "not-modified" ? null : { value: answer.value, tag: answer.etag };
+  }
+
+  async apps(tag: string | null, signal: AbortSignal): Promise<Tagged<readonly App[]> | null> {
+    const answer = await this.#http.request({
+      method: "GET",
+      path: "/v1/apps",
+      schema: AppsResponseSchema,
+      etag: tag,
+    }, signal);
+    return answer.kind === "not-modified" ? null : { value: answer.value.apps, tag: answer.etag };
+  }
+
+  async appCertificate(request: AppCertRequest, signal: AbortSignal): Promise<AppCertResponse> {
+    const answer = await this.#http.request({
+      method: "POST",
+      path: "/v1/certs/app",
+      schema: AppCertResponseSchema,
+      body: request,
+    }, signal);
+    if (answer.kind === "value") return answer.value;
+    throw new TypeError("A POST is never answered with 304");
+  }
+
+  [Symbol.dispose](): void {
+    this.#http.close();
+  }
+}

@@ -1,0 +1,43 @@
+import { compilePorts } from "../../../config/mod.ts";
+import type { AppView, ClusterView, PublishedCluster } from "../../../plan/mod.ts";
+import type { App, ClusterConfig } from "../../../wire/mod.ts";
+
+/** Puts what the cluster's API says into the client's terms. */
+export function viewOf(config: ClusterConfig, apps: readonly App[]): ClusterView {
+  return {
+    root: publishedOf(config),
+    leaves: config.leaf_clusters.map(publishedOf),
+    apps: apps.map(appOf),
+  };
+}
+
+function publishedOf(cluster: Omit<ClusterConfig, "leaf_clusters">): PublishedCluster {
+  const { ipv4_cidr_range, custom_dns_zones } = cluster.vnet_config;
+  return {
+    name: cluster.cluster_name,
+    proxyHosts: cluster.proxy_public_addrs.map(hostOf),
+    range: ipv4_cidr_range,
+    zones: custom_dns_zones.map(({ suffix, private: isPrivate = false }) => ({
+      suffix,
+      isPrivate,
+    })),
+  };
+}
+
+function appOf(app: App): AppView {
+  return {
+    kind: "tcp",
+    name: app.name,
+    cluster: app.cluster,
+    id: app.app_id,
+    publicAddrs: app.public_addrs,
+    description: app.description ?? null,
+    labels: app.labels,
+    ports: compilePorts(app.tcp_ports),
+  };
+}
+
+/** Cuts the port off `host[:port]`. */
+function hostOf(address: string): string {
+  return address.startsWith("[") ? address : address.replace(/:[0-9]+$/, "");
+}

@@ -1,0 +1,113 @@
+/**
+ * Asks a running daemon, over its unix socket.
+ *
+ * @module
+ */
+import type { z } from "zod";
+import { NetworkError, ProtocolError, VnetError } from "../../error.ts";
+import { ApiErrorSchema } from "../../wire/mod.ts";
+import {
+  type AppsV1,
+  AppsV1Schema,
+  type ResolveV1,
+  ResolveV1Schema,
+  type StatusV1,
+  StatusV1Schema,
+} from "../../status/mod.ts";
+
+const DEADLINE_MS = 5_000;
+
+/** A daemon's control API from the outside. Close it to free the connection. */
+export class ControlClient implements Disposable {
+  readonly #http: Deno.HttpClient;
+
+  constructor(socketPath: string) {
+    this.#http = Deno.createHttpClient({ proxy: { transport: "unix", path: socketPath } });
+  }
+
+  status(): Promise<StatusV1> {
+    return this.#get("/v1/status", StatusV1Schema);
+  }
+
+  /** Returns the status when the daemon is ready, or as it is when the deadline comes first. */
+  waitReady(timeoutMs: number, signal?: AbortSignal): Promise<StatusV1> {
+    const path = `/v1/status?wait=ready&timeout_ms=${timeoutMs}`;
+    return this.#get(path, StatusV1Schema, timeoutMs + DEADLINE_MS, signal);
+  }
+
+  apps(): Promise<AppsV1> {
+    return this.#get("/v1/apps", AppsV1Schema);
+  }
+
+  resolve(name: string, type: string): Promise<ResolveV1> {
+    const query = new URLSearchParams({ name, type });
+    return this.#get(`/v1/resolve?${query}`, ResolveV1Schema);
+  }
+
+  /** Makes the daemon read its profiles again and ask the clusters at once. */
+  async refresh(): Promise<void> {
+    await (await this.#fetch("POST", "/v1/refresh", 30_000)).body?.cancel();
+  }
+
+  /** Asks the daemon to end; it answers before it does. `restart`: its service manager starts it again. */
+  async down({ restart = false } = {}): Promise<void> {
+    const path = restart ? "/v1/down?then=restart" : "/v1/down";
+    await (await this.#fetch("POST", path, DEADLINE_MS)).body?.cancel();
+  }
+
+  [Symbol.dispose](): void {
+    this.#http.close();
+  }
+
+  async #get<T>(
+    path: string,
+    schema: z.ZodType<T>,
+    timeoutMs = DEADLINE_MS,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    const response = await this.#fetch("GET", path, timeoutMs, signal);
+    const parsed = schema.safeParse(await response.json());
+    if (!parsed.success) {
+      throw new ProtocolError("daemon-mismatch", "Cannot read the daemon's answer: unknown shape", {
+        hint: "The daemon may be of another version; run `sudo vnet restart`",
+        cause: parsed.error,
+      });
+    }
+    return parsed.data;
+  }
+
+  async #fetch(
+    method: string,
+    path: string,
+    timeoutMs: number,
+    signal?: AbortSignal,
+  ): Promise<Response> {
+    const deadline = AbortSignal.timeout(timeoutMs);
+    let response: Response;
+    try {
+      response = await fetch(`http://127.0.0.1${path}`, {
+        method,
+        client: this.#http,
+        signal: signal === undefined ? deadline : AbortSignal.any([deadline, signal]),
+      });
+    } catch (thrown) {
+      if (deadline.aborted) {
+        throw new NetworkError("daemon-stuck", "Cannot ask the daemon: it does not answer", {
+          hint: "Run `sudo vnet restart`",
+          cause: thrown,
+        });
+      }
+      throw new VnetError("daemon-not-running", "Cannot reach the daemon: vnet is not up", {
+        hint: "Run `sudo vnet up`",
+        cause: thrown,
+      });
+    }
+    if (response.ok) return response;
+    const refused = ApiErrorSchema.safeParse(await response.json().catch(() => null));
+    if (!refused.success) {
+      throw new ProtocolError("daemon-mismatch", `The daemon answered ${response.status}`);
+    }
+    const { code, message, hint } = refused.data.error;
+    throw new VnetError(code, message, hint === undefined ? {} : { hint });
+  }
+}

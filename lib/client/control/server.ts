@@ -1,0 +1,81 @@
+/**
+ * The daemon's control API: HTTP with JSON over a unix socket that only the owner can open.
+ *
+ * @module
+ */
+import { Hono } from "hono";
+import { VnetError } from "../../error.ts";
+import { getLogger } from "../../log.ts";
+import type { AppsV1, ResolveV1, StatusV1 } from "../../status/mod.ts";
+
+const log = getLogger("client", "control");
+
+const MAX_WAIT_MS = 600_000;
+
+/** What the control API reads and drives. */
+export interface ControlTarget {
+  status(): StatusV1;
+  /** Resolves when the daemon is ready, or when the signal aborts. */
+  ready(signal: AbortSignal): Promise<void>;
+  apps(): AppsV1;
+  resolve(name: string, type: string): ResolveV1;
+  refresh(): Promise<void>;
+  /** Ends it; with `restart`, for whoever started it to start it again. */
+  down(restart: boolean): void;
+}
+
+/** Serves the control API on a socket path, mode 0600, until it is closed. A stale socket file is replaced. */
+export async function serveControl(path: string, target: ControlTarget): Promise<Deno.HttpServer> {
+  await Deno.remove(path).catch((thrown) => {
+    if (!(thrown instanceof Deno.errors.NotFound)) throw thrown;
+  });
+  const server = Deno.serve({
+    path,
+    onListen: () => {},
+    onError: (thrown) => {
+      log.error("Control request failed", { error: String(thrown) });
+      return refuse(new VnetError("internal", "The daemon failed to answer"), 500);
+    },
+  }, controlApp(target).fetch);
+  await Deno.chmod(path, 0o600);
+  return server;
+}
+
+function controlApp(target: ControlTarget): Hono {
+  const app = new Hono();
+  app.get("/v1/status", async (context) => {
+    if (context.req.query("wait") === "ready") {
+      const wished = Number(context.req.query("timeout_ms") ?? "0");
+      const timeoutMs = Math.min(Math.max(Number.isFinite(wished) ? wished : 0, 0), MAX_WAIT_MS);
+      const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), context.req.raw.signal]);
+      await target.ready(signal);
+    }
+    return context.json(target.status());
+  });
+  app.get("/v1/apps", (context) => context.json(target.apps()));
+  app.get("/v1/resolve", (context) => {
+    const name = context.req.query("name") ?? "";
+    return context.json(target.resolve(name, context.req.query("type") ?? "A"));
+  });
+  app.post("/v1/refresh", async (context) => {
+    await target.refresh();
+    return context.json({});
+  });
+  app.post("/v1/down", (context) => {
+    target.down(context.req.query("then") === "restart");
+    return context.json({});
+  });
+  app.notFound(() => refuse(new VnetError("not-found", "No such thing here"), 404));
+  app.onError((thrown) => {
+    if (thrown instanceof VnetError) return refuse(thrown, 400);
+    throw thrown;
+  });
+  return app;
+}
+
+function refuse(error: VnetError, status: number): Response {
+  const { code, message, hint } = error;
+  return Response.json({ error: { code, message, ...(hint === null ? {} : { hint }) } }, {
+    status,
+  });
+}

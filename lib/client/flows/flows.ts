@@ -1,0 +1,244 @@
+/**
+ * Connections: each SYN that the datapath holds is decided here, and answered only when the far end has said yes
+ * or no.
+ *
+ * @module
+ */
+import { allowsPort, type AppTarget } from "../../plan/mod.ts";
+import { VnetError } from "../../error.ts";
+import { decideLocal, type LocalPolicy } from "../../identity/mod.ts";
+import type { CarrierFlow, FlowSummary } from "../../io/mod.ts";
+import type { IpAddress } from "../../ip/mod.ts";
+import { getLogger } from "../../log.ts";
+import type { Datapath, SynEvent } from "../../os/mod.ts";
+import type { HostNames } from "../../tunnel/mod.ts";
+import type { FlowEntry, FlowLog } from "./flow_log.ts";
+import { GuardedConn } from "./guarded_conn.ts";
+import { printable } from "./printable.ts";
+import { type ProgramFinder, Strangers } from "./strangers.ts";
+
+const log = getLogger("client", "flows");
+
+const SETUP_DEADLINE_MS = 30_000;
+const ACCEPT_DEADLINE_MS = 10_000;
+/** Out of descriptors, say: the connections wait in the backlog. */
+const ACCEPT_RETRY_MS = 100;
+
+/** What the flows need of the datapath; `Datapath` has it. */
+export type FlowSource = Pick<Datapath, "events" | "release" | "refuse" | "reject" | "flowOf">;
+
+/** Where a virtual address leads. */
+export interface Destination {
+  readonly name: string;
+  readonly target: AppTarget;
+}
+
+export interface FlowsOptions {
+  readonly source: FlowSource;
+  readonly listeners: readonly Deno.TcpListener[];
+  /** Whose programs may connect. */
+  readonly policy: LocalPolicy;
+  readonly findProgram: ProgramFinder;
+  readonly destinationOf: (address: IpAddress) => Destination | null;
+  readonly dial: (target: AppTarget, port: number, signal: AbortSignal) => Promise<CarrierFlow>;
+  readonly log: FlowLog;
+  readonly nowMs: () => number;
+}
+
+/** An answered connection that waits for its local half to be accepted. */
+interface Waiting {
+  readonly flow: CarrierFlow;
+  readonly entry: FlowEntry;
+  /** What plain HTTP requests may call their host; `null` for anything. */
+  readonly hosts: HostNames | null;
+  readonly timer: ReturnType<typeof setTimeout>;
+}
+
+/** Codes that mean "no such port there": answered by RST. Everything else means "cannot get there": ICMP. */
+const REFUSALS: ReadonlySet<string> = new Set([
+  "app-removed",
+  "owner-refused",
+  "container-refused",
+  "port-not-allowed",
+  "access-denied",
+  "app-unknown",
+  "target-refused",
+  "certificate-expired",
+  "certificate-foreign",
+  "login-expired",
+  "mfa-required",
+  "locked",
+]);
+
+const STRANGERS = {
+  "owner-refused": "The connecting program belongs to another user",
+  "container-refused": "The connection comes from a container or another network namespace",
+} as const;
+
+/** Decides held SYNs, accepts released ones and carries their bytes. */
+export class Flows {
+  readonly #options: FlowsOptions;
+  readonly #waiting = new Map<bigint, Waiting>();
+  readonly #running = new Set<Promise<void>>();
+  readonly #strangers: Strangers;
+
+  constructor(options: FlowsOptions) {
+    this.#options = options;
+    this.#strangers = new Strangers(options.findProgram);
+  }
+
+  /** Refused connections by the user whose they were, in public form. */
+  refusedOwners(): { uid?: number; total: number }[] {
+    return this.#strangers.render();
+  }
+
+  /** Serves until the signal aborts; returns when every connection has ended. */
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([
+      this.#decideAll(signal),
+      ...this.#options.listeners.map((listener) => this.#acceptAll(listener, signal)),
+    ]);
+    for (const { flow, timer } of this.#waiting.values()) {
+      clearTimeout(timer);
+      flow.abort();
+    }
+    this.#waiting.clear();
+    await Promise.allSettled(this.#running);
+  }
+
+  async #decideAll(signal: AbortSignal): Promise<void> {
+    for await (const batch of this.#options.source.events(signal)) {
+      for (const syn of batch) this.#track(this.#decide(syn, signal));
+    }
+  }
+
+  async #acceptAll(listener: Deno.TcpListener, signal: AbortSignal): Promise<void> {
+    const close = () => listener.close();
+    signal.addEventListener("abort", close, { once: true });
+    try {
+      while (!signal.aborted) {
+        try {
+          this.#track(this.#carry(await listener.accept(), signal));
+        } catch (thrown) {
+          if (signal.aborted || thrown instanceof Deno.errors.BadResource) return;
+          log.warning("Cannot accept a connection", { error: String(thrown) });
+          await new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
+        }
+      }
+    } finally {
+      signal.removeEventListener("abort", close);
+    }
+  }
+
+  #track(work: Promise<void>): void {
+    this.#running.add(work);
+    void work.finally(() => this.#running.delete(work));
+  }
+
+  async #decide(syn: SynEvent, signal: AbortSignal): Promise<void> {
+    const { source, nowMs } = this.#options;
+    const { address, port } = syn.destination;
+    const found = this.#options.destinationOf(address);
+    const entry = this.#options.log.begin(found?.name ?? "?", port, syn.uid, nowMs());
+    const deadline = AbortSignal.any([signal, AbortSignal.timeout(SETUP_DEADLINE_MS)]);
+    try {
+      const target = this.#admit(syn, found, port);
+      const flow = await this.#options.dial(target, port, deadline);
+      const timer = setTimeout(() => this.#abandon(syn.id), ACCEPT_DEADLINE_MS);
+      const { httpHosts } = target;
+      const hosts = httpHosts && { names: new Set<string>(httpHosts), address };
+      this.#waiting.set(syn.id, { flow, entry, hosts, timer });
+      if (!source.release(syn.id)) this.#abandon(syn.id); // Its client gave up meanwhile.
+    } catch (thrown) {
+      const { code, message } = explain(thrown, deadline);
+      if (code in STRANGERS) return await this.#refuseStranger(syn, entry, code, message);
+      this.#options.log.refused(entry, { atMs: nowMs(), code, message });
+      log.info("Refused a connection", { code });
+      log.debug("Refused connection", { name: entry.name, port, uid: syn.uid, message });
+      if (REFUSALS.has(code)) source.refuse(syn.id);
+      else source.reject(syn.id, "host-unreachable");
+    }
+  }
+
+  async #refuseStranger(
+    syn: SynEvent,
+    entry: FlowEntry,
+    code: string,
+    message: string,
+  ): Promise<void> {
+    const { source, nowMs } = this.#options;
+    const { program } = await this.#strangers.meet(syn, nowMs());
+    this.#options.log.refusedStranger(entry, { atMs: nowMs(), code, message, program });
+    source.refuse(syn.id);
+  }
+
+  #admit(syn: SynEvent, found: Destination | null, port: number): AppTarget {
+    const local = decideLocal(this.#options.policy, syn.uid);
+    if (local !== "allowed") throw new VnetError(local, STRANGERS[local]);
+    if (found === null) {
+      throw new VnetError("app-removed", "The app that had this address is gone");
+    }
+    if (!allowsPort(found.target, port)) {
+      throw new VnetError("port-not-allowed", "The app is not published on this port");
+    }
+    return found.target;
+  }
+
+  async #carry(conn: Deno.TcpConn, signal: AbortSignal): Promise<void> {
+    const remote = conn.remoteAddr;
+    const family = remote.hostname.includes(":") ? 6 : 4;
+    const origin = this.#options.source.flowOf(family, remote.port);
+    const waiting = origin === null ? undefined : this.#waiting.get(origin.id);
+    if (origin === null || waiting === undefined) {
+      conn.close(); // Nobody we released: somebody found the listener's own address.
+      return;
+    }
+    clearTimeout(waiting.timer);
+    this.#waiting.delete(origin.id);
+    const { flow, entry, hosts } = waiting;
+    this.#options.log.opened(entry);
+    try {
+      const guarded = hosts && new GuardedConn(conn, hosts);
+      this.#finish(entry, await flow.splice(guarded ?? conn, signal), guarded?.refusal ?? null);
+    } catch (thrown) {
+      this.#options.log.ended(entry, 0, 0);
+      log.debug("Connection broke", { name: entry.name, error: String(thrown) });
+    }
+  }
+
+  #finish(entry: FlowEntry, summary: FlowSummary, refusal: GuardedConn["refusal"]): void {
+    const { sentBytes, receivedBytes, reason } = summary;
+    this.#options.log.ended(entry, sentBytes, receivedBytes);
+    if (refusal === null) {
+      log.debug("Connection ended", { name: entry.name, port: entry.port, reason });
+      return;
+    }
+    const message = refusal.host === null
+      ? "The HTTP request names no host that can be read"
+      : `The HTTP request is for "${printable(refusal.host)}", which is none of the app's names`;
+    this.#options.log.refused(entry, {
+      atMs: this.#options.nowMs(),
+      code: "host-refused",
+      message,
+    });
+    log.info("Refused a request", { code: "host-refused" });
+    log.debug("Refused request", { name: entry.name, port: entry.port, message });
+  }
+
+  #abandon(id: bigint): void {
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined) return;
+    clearTimeout(waiting.timer);
+    this.#waiting.delete(id);
+    waiting.flow.abort();
+    this.#options.log.ended(waiting.entry, 0, 0);
+  }
+}
+
+function explain(thrown: unknown, deadline: AbortSignal): { code: string; message: string } {
+  if (thrown instanceof VnetError) return { code: thrown.code, message: thrown.message };
+  if (deadline.aborted) {
+    return { code: "setup-timeout", message: "The far end did not answer in time" };
+  }
+  return { code: "internal", message: String(thrown) };
+}

@@ -1,0 +1,227 @@
+/**
+ * The resolvers the machine had before us, and asking them.
+ *
+ * A question goes to the upstream that answered last. Who is silent for a moment, or answers with a failure, has
+ * the next one asked beside it; the first good answer wins. Every time a question is sent, it has a new id and a
+ * new letter case, so that an upstream that leads back to us gives itself away. Where that is lost on the way, a
+ * question that comes in while an equal one gets no answer has its upstream probed.
+ *
+ * @module
+ * @see RFC 5452 section 9, draft-vixie-dnsext-dns0x20
+ */
+import { EDE, equalQuestion, type ExtendedError, hashQuestion, type Query } from "../../dns/mod.ts";
+import { type Endpoint, equalEndpoint, formatEndpoint } from "../../ip/mod.ts";
+import { getLogger } from "../../log.ts";
+import { SentQuestions } from "./echo.ts";
+import { Asking, TICK_MS } from "./asking.ts";
+import { type PortTarget, portTarget, SourcePorts } from "./port.ts";
+import { LoopProbes } from "./probe.ts";
+import { TcpConnections } from "./tcp.ts";
+
+const log = getLogger("io", "upstream");
+
+/** An upstream that leads back to us is left alone for so long. */
+const LOOP_PAUSE_MS = 60_000;
+/** By chance a question of so many letters comes back in our spelling once in 4096 times. */
+const LOOP_PROOF_LETTERS = 12;
+/** With fewer letters a client of ours may have hit on the same spelling: its question is treated as any other. */
+const ECHO_LETTERS = 8;
+/** What came back by chance is forgotten again at this pace. */
+const FORGET_LETTERS_PER_TICK = 0.05;
+const STOPPING: ExtendedError = { code: EDE.NOT_READY, text: "this server is stopping" };
+
+/** What came of asking. */
+export type UpstreamResult =
+  /** The bytes are the receiver's own. SERVFAIL and REFUSED too, when nobody had anything better to say. */
+  | { readonly kind: "answer"; readonly bytes: Uint8Array }
+  | { readonly kind: "failed"; readonly error: ExtendedError };
+
+/** How to ask. */
+export interface AskOptions {
+  /** How the client asked: what is truncated over UDP is asked again over TCP for a TCP client. */
+  readonly transport: "udp" | "tcp";
+  /** Says why an answer is not to be believed, or `null`; then another upstream is asked. */
+  readonly objection?: (answer: Uint8Array) => ExtendedError | null;
+}
+
+/** One upstream and what is known of it. */
+export interface Upstream extends PortTarget {
+  /** It gives names back in lower case: mixing the case would make every answer look forged. */
+  folds: boolean;
+  /** Letters of our own spelling that came back to us lately. */
+  echoedLetters: number;
+  /** 0, or when it may be asked again. */
+  disabledUntilMs: number;
+  /** Questions in a row that it was given time for and did not answer. */
+  unanswered: number;
+  /** When it was last probed for a loop; long ago if never. */
+  probedMs: number;
+}
+
+export interface UpstreamsOptions {
+  /** The clock's step, 50 ms if not given: every wait is a number of steps. */
+  readonly tickMs?: number;
+  /** How long an unused TCP connection stays open, 5 s if not given. */
+  readonly tcpIdleMs?: number;
+}
+
+/** The upstreams, the questions that are with them, and the sockets in between. */
+export class Upstreams implements AsyncDisposable {
+  readonly #ports = new SourcePorts();
+  readonly #sent = new SentQuestions();
+  readonly #probes = new LoopProbes(this.#ports);
+  readonly #tcp: TcpConnections;
+  readonly #asking = new Set<Asking>();
+  /** Those that are under way, by their question's hash; the last one where two are equal. */
+  readonly #byQuestion = new Map<number, Asking>();
+  readonly #ended = new Set<Promise<void>>();
+  #upstreams: readonly Upstream[] = [];
+  #lastGood: Upstream | null = null;
+  #ticker: ReturnType<typeof setInterval> | null = null;
+  readonly #tickMs: number;
+  #loopsFound = 0;
+  #closed = false;
+
+  constructor(options: UpstreamsOptions = {}) {
+    this.#tickMs = options.tickMs ?? TICK_MS;
+    const { tcpIdleMs } = options;
+    this.#tcp = new TcpConnections(tcpIdleMs === undefined ? {} : { idleMs: tcpIdleMs });
+  }
+
+  /** Replaces the list. What is known of those that stay is kept. */
+  set(endpoints: readonly Endpoint[]): void {
+    this.#upstreams = endpoints.map((endpoint) =>
+      this.#upstreams.find((known) => equalEndpoint(known.endpoint, endpoint)) ??
+        newUpstream(endpoint)
+    );
+    this.#tcp.keepOnly(this.#upstreams);
+  }
+
+  /** The list, in the order given. */
+  get endpoints(): readonly Endpoint[] {
+    return this.#upstreams.map(({ endpoint }) => endpoint);
+  }
+
+  /** How often an upstream was found to lead back to us. */
+  get loopsFound(): number {
+    return this.#loopsFound;
+  }
+
+  /**
+   * Asks, and tells what came of it exactly once.
+   *
+   * @param query Must stay as it is until then.
+   */
+  ask(query: Query, options: AskOptions, done: (result: UpstreamResult) => void): void {
+    const upstreams = this.#inOrder(performance.now());
+    if (upstreams.length === 0 || this.#closed) {
+      done({ kind: "failed", error: this.#noneLeft() });
+      return;
+    }
+    const hash = hashQuestion(query);
+    const asking = new Asking(query, options, upstreams, {
+      ports: this.#ports,
+      sent: this.#sent,
+      tcp: this.#tcp,
+      probe: (upstream) => this.#probes.send(upstream, query, performance.now()),
+      background: (work) => this.#keep(work),
+      done: (result, winner) => {
+        this.#asking.delete(asking);
+        if (this.#byQuestion.get(hash) === asking) this.#byQuestion.delete(hash);
+        if (winner !== null) this.#lastGood = winner;
+        done(result);
+      },
+    });
+    this.#asking.add(asking);
+    this.#byQuestion.set(hash, asking);
+    this.#ticker ??= setInterval(() => this.#tick(), this.#tickMs);
+    asking.start();
+  }
+
+  /**
+   * Tells whether a client's question is one of ours that has come back, in the very spelling we sent it in or as
+   * a probe, and leaves the upstream it was sent to alone for a while once that cannot be chance. A question that is
+   * under way already has its upstreams probed, should they go on being silent.
+   *
+   * @returns Whether to answer it with a failure.
+   */
+  leadsBack(query: Query): boolean {
+    const probed = this.#probes.find(query);
+    if (probed !== null) {
+      this.#disable(probed);
+      return true;
+    }
+    const found = this.#sent.find(query);
+    if (found === null) {
+      const asking = this.#byQuestion.get(hashQuestion(query));
+      if (asking !== undefined && equalQuestion(query, asking.query)) asking.suspect();
+      return false;
+    }
+    const { upstream, letters } = found;
+    upstream.echoedLetters += letters;
+    if (upstream.echoedLetters >= LOOP_PROOF_LETTERS) this.#disable(upstream);
+    return letters >= ECHO_LETTERS;
+  }
+
+  /** Ends every question; each is told that it failed. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    if (this.#ticker !== null) clearInterval(this.#ticker);
+    for (const asking of [...this.#asking]) asking.fail(STOPPING);
+    this.#probes.clear();
+    await this.#tcp[Symbol.asyncDispose]();
+    await this.#ports[Symbol.asyncDispose]();
+    await Promise.all(this.#ended);
+  }
+
+  #tick(): void {
+    for (const asking of [...this.#asking]) asking.tick();
+    for (const upstream of this.#upstreams) {
+      upstream.echoedLetters = Math.max(upstream.echoedLetters - FORGET_LETTERS_PER_TICK, 0);
+    }
+    this.#probes.tick(performance.now());
+    if (this.#asking.size > 0 || this.#probes.size > 0 || this.#ticker === null) return;
+    clearInterval(this.#ticker);
+    this.#ticker = null;
+  }
+
+  #inOrder(nowMs: number): Upstream[] {
+    const usable = this.#upstreams.filter(({ disabledUntilMs }) => disabledUntilMs <= nowMs);
+    const first = this.#lastGood === null ? 0 : Math.max(usable.indexOf(this.#lastGood), 0);
+    return [...usable.slice(first), ...usable.slice(0, first)];
+  }
+
+  #disable(upstream: Upstream): void {
+    const nowMs = performance.now();
+    if (upstream.disabledUntilMs > nowMs) return;
+    upstream.disabledUntilMs = nowMs + LOOP_PAUSE_MS;
+    upstream.echoedLetters = 0;
+    this.#loopsFound++;
+    log.warning("An upstream resolver leads back to this server", { pauseMs: LOOP_PAUSE_MS });
+    log.debug("Left alone", { upstream: formatEndpoint(upstream.endpoint) });
+    for (const asking of [...this.#asking]) asking.giveUp(upstream);
+  }
+
+  #noneLeft(): ExtendedError {
+    if (this.#closed) return STOPPING;
+    return this.#upstreams.length === 0
+      ? { code: EDE.NO_REACHABLE_AUTHORITY, text: "no upstream resolver is known" }
+      : { code: EDE.NO_REACHABLE_AUTHORITY, text: "every upstream leads back to this server" };
+  }
+
+  #keep(work: Promise<void>): void {
+    const ended = work.finally(() => this.#ended.delete(ended));
+    this.#ended.add(ended);
+  }
+}
+
+function newUpstream(endpoint: Endpoint): Upstream {
+  return {
+    ...portTarget(endpoint),
+    folds: false,
+    echoedLetters: 0,
+    disabledUntilMs: 0,
+    unanswered: 0,
+    probedMs: -Infinity,
+  };
+}

@@ -1,0 +1,270 @@
+import { deepEqual, equal, match, throws } from "node:assert/strict";
+import { parseNsswitchHosts, parseResolvConf } from "../../../../dns/mod.ts";
+import { detect, type Facts, type ResolvConfFacts } from "./detect.ts";
+import type { BackendKind } from "../types.ts";
+import { OsError } from "../../../../error.ts";
+
+const NSS_RESOLVE = "hosts: files resolve [!UNAVAIL=return] dns";
+const NSS_DNS = "hosts: files dns";
+const STUB_LINK = "../run/systemd/resolve/stub-resolv.conf";
+const STUB_TEXT =
+  "# This is /run/systemd/resolve/stub-resolv.conf managed by man:systemd-resolved(8).\nnameserver 127.0.0.53\n";
+const UPLINK_TEXT =
+  "# This is /run/systemd/resolve/resolv.conf managed by man:systemd-resolved(8).\nnameserver 10.99.0.53\n";
+
+function resolvConf(
+  kind: ResolvConfFacts["kind"],
+  text: string,
+  more: Partial<ResolvConfFacts> = {},
+): ResolvConfFacts {
+  const { owner, nameservers } = parseResolvConf(text);
+  return { kind, link: null, owner, nameservers, isMountPoint: false, writeErrno: null, ...more };
+}
+
+function host(
+  more: Omit<Partial<Facts>, "nssHosts"> & { readonly nss?: string },
+): Facts {
+  const { nss, ...facts } = more;
+  return {
+    resolvConf: resolvConf("file", "nameserver 10.99.0.53\n"),
+    nssHosts: parseNsswitchHosts(nss ?? NSS_DNS),
+    libc: "glibc",
+    hasBus: true,
+    resolved: null,
+    networkManager: null,
+    resolvconf: null,
+    ...facts,
+  };
+}
+
+const resolved = { resolvConfMode: "stub" };
+
+/** The host states of reference/osdns.md, "Checked on 18 host states". */
+const STATES: [
+  name: string,
+  facts: Facts,
+  want: { backend: BackendKind; why?: RegExp; warns?: RegExp; fallback?: boolean },
+][] = [
+  [
+    "resolved dead, stub symlink dangling",
+    host({ resolvConf: resolvConf("symlink", "", { link: STUB_LINK }), nss: NSS_RESOLVE }),
+    { backend: "direct", warns: /not on the bus/, fallback: true, why: /link to nothing usable/ },
+  ],
+  [
+    "resolved, stub symlink, nss resolve",
+    host({
+      resolved,
+      resolvConf: resolvConf("symlink", STUB_TEXT, { link: STUB_LINK }),
+      nss: NSS_RESOLVE,
+    }),
+    { backend: "resolved", why: /only to systemd-resolved's stub/ },
+  ],
+  [
+    "resolved, stub symlink, nss dns only",
+    host({ resolved, resolvConf: resolvConf("symlink", STUB_TEXT, { link: STUB_LINK }) }),
+    { backend: "resolved", why: /only to systemd-resolved's stub/ },
+  ],
+  [
+    "resolved, uplink symlink, nss dns only",
+    host({
+      resolved: { resolvConfMode: "uplink" },
+      resolvConf: resolvConf("symlink", UPLINK_TEXT, { link: "/run/systemd/resolve/resolv.conf" }),
+    }),
+    { backend: "direct", why: /nothing here uses it/, fallback: true },
+  ],
+  [
+    "resolved, uplink symlink, nss resolve",
+    host({
+      resolved: { resolvConfMode: "uplink" },
+      resolvConf: resolvConf("symlink", UPLINK_TEXT, { link: "/run/systemd/resolve/resolv.conf" }),
+      nss: NSS_RESOLVE,
+    }),
+    { backend: "resolved", why: /nss-resolve/, warns: /Go, musl, c-ares.*10\.99\.0\.53/ },
+  ],
+  [
+    "resolved running, foreign static file, nss dns",
+    host({ resolved: { resolvConfMode: "foreign" } }),
+    { backend: "direct", why: /nothing here uses it/, fallback: true },
+  ],
+  [
+    "static file with 127.0.0.53 twice",
+    host({
+      resolved,
+      resolvConf: resolvConf(
+        "file",
+        "# systemd-resolved\nnameserver 127.0.0.53\nnameserver 127.0.0.53\n",
+      ),
+    }),
+    { backend: "resolved", why: /only to systemd-resolved's stub/ },
+  ],
+  [
+    "stub mixed with a public resolver",
+    host({
+      resolved,
+      resolvConf: resolvConf("file", "nameserver 127.0.0.53\nnameserver 8.8.8.8\n"),
+    }),
+    { backend: "direct", why: /nothing here uses it/, fallback: true },
+  ],
+  ["plain file", host({ hasBus: false }), { backend: "direct", fallback: true, why: /plain file/ }],
+  [
+    "missing file",
+    host({ resolvConf: resolvConf("missing", "") }),
+    { backend: "direct", fallback: true, why: /there is no resolv\.conf/ },
+  ],
+  [
+    "dangling symlink",
+    host({ resolvConf: resolvConf("symlink", "", { link: "../run/x/resolv.conf" }) }),
+    { backend: "direct", fallback: true, why: /link to nothing usable/ },
+  ],
+  [
+    "bind mount in a container",
+    host({ resolvConf: resolvConf("file", "nameserver 1.2.3.4\n", { isMountPoint: true }) }),
+    { backend: "direct", fallback: true, why: /rewritten in place/ },
+  ],
+  [
+    "read-only bind mount",
+    host({
+      resolvConf: resolvConf("file", "nameserver 1.2.3.4\n", {
+        isMountPoint: true,
+        writeErrno: "EROFS",
+      }),
+    }),
+    { backend: "none", why: /cannot be written \(EROFS\)/ },
+  ],
+  [
+    "musl host",
+    host({ libc: "musl" }),
+    { backend: "direct", fallback: false, why: /libc is musl/ },
+  ],
+  [
+    "NetworkManager dns=default",
+    host({
+      networkManager: { dnsMode: "default", rcManager: "file" },
+      resolvConf: resolvConf("file", "# Generated by NetworkManager\nnameserver 10.99.0.53\n"),
+    }),
+    { backend: "direct", fallback: true, why: /NetworkManager writes resolv\.conf itself/ },
+  ],
+  [
+    "NetworkManager dns=dnsmasq",
+    host({
+      networkManager: { dnsMode: "dnsmasq", rcManager: "file" },
+      resolvConf: resolvConf("file", "# Generated by NetworkManager\nnameserver 127.0.1.1\n"),
+    }),
+    { backend: "nm-dnsmasq", why: /dnsmasq/ },
+  ],
+  [
+    "openresolv",
+    host({
+      resolvconf: "openresolv",
+      resolvConf: resolvConf("file", "# Generated by resolvconf\nnameserver 10.99.0.53\n"),
+    }),
+    { backend: "openresolv" },
+  ],
+  [
+    "Debian resolvconf",
+    host({
+      resolvconf: "debian",
+      resolvConf: resolvConf("symlink", "nameserver 10.99.0.53\n", {
+        link: "/run/resolvconf/resolv.conf",
+      }),
+    }),
+    { backend: "debian-resolvconf" },
+  ],
+];
+
+/** What the reference's states do not cover. */
+const MORE_STATES: typeof STATES = [
+  [
+    "resolvconf's file without its program",
+    host({ resolvConf: resolvConf("file", "# Generated by resolvconf\nnameserver 10.99.0.53\n") }),
+    { backend: "direct", why: /that program is not here/, fallback: true },
+  ],
+  [
+    "resolvconf is resolvectl, resolved in use",
+    host({
+      resolvconf: "resolvectl",
+      resolved,
+      resolvConf: resolvConf("symlink", STUB_TEXT, { link: STUB_LINK }),
+    }),
+    { backend: "resolved" },
+  ],
+  [
+    "NetworkManager dns=dnsmasq with a foreign resolv.conf",
+    host({ networkManager: { dnsMode: "dnsmasq", rcManager: "unmanaged" } }),
+    { backend: "direct", fallback: true },
+  ],
+  [
+    "a directory in the place of resolv.conf",
+    host({ resolvConf: resolvConf("other", "") }),
+    { backend: "none", why: /neither a file nor a symbolic link/ },
+  ],
+  [
+    "immutable file",
+    host({ resolvConf: resolvConf("file", "nameserver 1.1.1.1\n", { writeErrno: "EPERM" }) }),
+    { backend: "none", why: /EPERM/ },
+  ],
+  [
+    "glibc host with musl installed",
+    host({ libc: "both" }),
+    { backend: "direct", fallback: true, warns: /musl ask every nameserver at once/ },
+  ],
+  [
+    "no libc known",
+    host({ libc: "unknown" }),
+    { backend: "direct", fallback: false, why: /libc is unknown/ },
+  ],
+  [
+    "a vnet's file without its journal",
+    host({
+      resolvConf: resolvConf("file", "# BEGIN vnet managed resolv.conf\nnameserver 127.0.53.1\n"),
+    }),
+    { backend: "direct", fallback: true, why: /journal is gone/ },
+  ],
+];
+
+Deno.test("detect() finds the back end of every kind of host", async (t) => {
+  equal(STATES.length, 18);
+  for (const [name, facts, want] of [...STATES, ...MORE_STATES]) {
+    await t.step(name, () => {
+      const choice = detect(facts, "auto");
+      equal(choice.backend, want.backend, choice.why.join("; "));
+      match(choice.why.join("; "), want.why ?? /./);
+      if (want.warns === undefined) deepEqual(choice.warnings, []);
+      else match(choice.warnings.join("; "), want.warns);
+      equal(choice.fallbackLines, want.fallback ?? false);
+    });
+  }
+});
+
+Deno.test("detect() obeys a forced mode, or says why it cannot", async (t) => {
+  const readOnly = host({ resolvConf: resolvConf("file", "", { writeErrno: "EROFS" }) });
+  const refuses = (facts: Facts, mode: "resolved" | "direct", code: string, state: RegExp) =>
+    throws(() => detect(facts, mode), (error: unknown) => {
+      if (!(error instanceof OsError)) return false;
+      equal(error.code, code);
+      match(error.message, state);
+      return error.hint !== null;
+    });
+  await t.step("resolved without a bus", () => {
+    refuses(host({ hasBus: false }), "resolved", "resolved-missing", /no message bus/);
+  });
+  await t.step("resolved that does not run", () => {
+    refuses(host({}), "resolved", "resolved-missing", /not on the message bus/);
+  });
+  await t.step("resolved that nobody uses", () => {
+    const choice = detect(host({ resolved }), "resolved");
+    equal(choice.backend, "resolved");
+    match(choice.warnings.join(), /programs do not see the zones/);
+  });
+  await t.step("direct on a read-only file", () => {
+    refuses(readOnly, "direct", "resolv-conf-read-only", /EROFS/);
+  });
+  await t.step("direct while nss goes to resolved", () => {
+    const choice = detect(host({ resolved, nss: NSS_RESOLVE }), "direct");
+    equal(choice.backend, "direct");
+    match(choice.warnings.join(), /nss/);
+  });
+  await t.step("none, whatever the host", () => {
+    equal(detect(readOnly, "none").backend, "none");
+  });
+});

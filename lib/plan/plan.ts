@@ -1,0 +1,240 @@
+/**
+ * What several clusters publish, compiled into what this machine answers for. Pure: the same inputs give the same
+ * plan, whatever order the clusters answered in.
+ *
+ * @module
+ */
+import { formatPrefix, overlaps, parsePrefix, type Prefix } from "../ip/mod.ts";
+import type { DomainName } from "../dns/mod.ts";
+import { portAllowed, type PortRange } from "../config/mod.ts";
+import { type AppView, clustersOf, type PlanSource, type PublishedCluster } from "./view.ts";
+import type { PlanWarning } from "./warning.ts";
+import { claimsOf, grantZones, privateZones, tryParseName } from "./zone_claims.ts";
+
+/** What the user wishes otherwise than the clusters say. */
+export interface PlanWishes {
+  /** Replaces every cluster's range. */
+  readonly range: Prefix | null;
+  /** Where ranges lie instead, by the text of the one the plan would have. */
+  readonly places?: ReadonlyMap<string, Prefix>;
+}
+
+/** One app by one of its names: where a connection to it goes. */
+export interface AppTarget {
+  readonly kind: AppView["kind"];
+  readonly profile: string;
+  readonly cluster: string;
+  readonly app: string;
+  readonly appId: string;
+  /** The ports one may connect to, or `null` for any. */
+  readonly ports: readonly PortRange[] | null;
+  /** What plain HTTP requests may call their host; `null` if the app's label switches that guard off. */
+  readonly httpHosts: readonly DomainName[] | null;
+  readonly range: Prefix;
+}
+
+/** Everything to answer for: compiled, compared, then applied. */
+export interface Plan {
+  /** Sorted. */
+  readonly zones: readonly DomainName[];
+  /** Those of them that nobody else answers for: unknown names in them do not exist. */
+  readonly privateZones: ReadonlySet<DomainName>;
+  /** Names that always keep their public answers: the proxies' own. Sorted. */
+  readonly excluded: readonly DomainName[];
+  /** Sorted by name. */
+  readonly targets: ReadonlyMap<DomainName, AppTarget>;
+  /** The ranges to take addresses from; none overlaps another. */
+  readonly ranges: readonly Prefix[];
+  readonly warnings: readonly PlanWarning[];
+}
+
+/** With the value "off", requests to the app may name any host: for forward proxies and catch-all servers. */
+const HOST_GUARD_LABEL = "vnet/host-guard";
+
+const DEFAULT_RANGE = "100.64.0.0/10";
+
+/** How many ranges one machine routes; clusters beyond that share the first. */
+export const MAX_RANGES = 16;
+
+/** Compiles what the clusters publish. The first source, by profile name, wins where two say the same name. */
+export function compilePlan(sources: readonly PlanSource[], wishes: PlanWishes): Plan {
+  const warnings: PlanWarning[] = [];
+  const ordered = sources.toSorted((a, b) => compareText(a.profile, b.profile));
+  const zones = new Set<DomainName>();
+  const excluded = new Set<DomainName>();
+  const ranges: Prefix[] = [];
+  const targets = new Map<DomainName, AppTarget>();
+  const granted = grantZones(ordered, warnings);
+  const place = (range: Prefix) => wishes.places?.get(formatPrefix(range)) ?? range;
+  for (const source of ordered) {
+    collectZones(source, granted, zones, excluded);
+    const rangeOf = collectRanges(source, wishes, ranges, warnings);
+    const placeOf = (cluster: string) => place(rangeOf(cluster));
+    collectTargets(source, zones, excluded, placeOf, targets, warnings);
+  }
+  return {
+    zones: [...zones].sort(),
+    privateZones: privateZones(ordered, granted),
+    excluded: [...excluded].sort(),
+    targets: new Map([...targets].sort(([a], [b]) => compareText(a, b))),
+    ranges: ranges.map(place),
+    warnings,
+  };
+}
+
+/** Tells whether a connection to this port of the app may be tried at all. */
+export function allowsPort(target: AppTarget, port: number): boolean {
+  return portAllowed(target.ports, port);
+}
+
+/** The ports as people write them: `5432`, `8000-8010`. */
+export function renderPorts(ports: readonly PortRange[]): string[] {
+  return ports.map(({ first, last }) => first === last ? `${first}` : `${first}-${last}`);
+}
+
+/** Adds what this source claims: its apps' names may lie there, and in what sources before it claim. */
+function collectZones(
+  source: PlanSource,
+  granted: ReadonlySet<DomainName>,
+  zones: Set<DomainName>,
+  excluded: Set<DomainName>,
+): void {
+  const hosts = clustersOf(source.view).flatMap(({ proxyHosts }) => proxyHosts);
+  // A proxy that goes by its address has no names below it.
+  for (const host of [source.proxyHost, ...hosts]) {
+    const name = tryParseName(host);
+    if (name !== null) excluded.add(name);
+  }
+  for (const { zone } of claimsOf(source, []).flat()) if (granted.has(zone)) zones.add(zone);
+}
+
+function collectRanges(
+  source: PlanSource,
+  wishes: PlanWishes,
+  ranges: Prefix[],
+  warnings: PlanWarning[],
+): (cluster: string) => Prefix {
+  const byCluster = new Map<string, Prefix>();
+  for (const cluster of clustersOf(source.view)) {
+    const wanted = wishes.range ?? parseRange(cluster, warnings);
+    byCluster.set(cluster.name, mergeRange(wanted, ranges, warnings));
+  }
+  return (cluster) =>
+    byCluster.get(cluster) ?? mergeRange(parsePrefix(DEFAULT_RANGE), ranges, warnings);
+}
+
+/** Overlapping ranges share the one that was taken first, so that no address can mean two names. */
+function mergeRange(wanted: Prefix, ranges: Prefix[], warnings: PlanWarning[]): Prefix {
+  const found = ranges.find((range) => overlaps(range, wanted));
+  const [first] = ranges;
+  if (found === undefined && first !== undefined && ranges.length === MAX_RANGES) {
+    warnings.push({
+      code: "range-limit",
+      message: `Range ${formatPrefix(wanted)} is one too many: addresses come from ${
+        formatPrefix(first)
+      }`,
+    });
+    return first;
+  }
+  if (found === undefined) {
+    ranges.push(wanted);
+    return wanted;
+  }
+  if (formatPrefix(found) !== formatPrefix(wanted)) {
+    warnings.push({
+      code: "range-overlap",
+      message: `Range ${formatPrefix(wanted)} overlaps ${
+        formatPrefix(found)
+      }: addresses come from the latter`,
+    });
+  }
+  return found;
+}
+
+function parseRange(cluster: PublishedCluster, warnings: PlanWarning[]): Prefix {
+  const { name, range: text } = cluster;
+  try {
+    const range = parsePrefix(text);
+    if (range.address.family === 4 && range.length <= 27) return range;
+  } catch {
+    // Reported below, like a range that is too small.
+  }
+  warnings.push({
+    code: "range-invalid",
+    message: `Cluster "${name}" has the range "${text}": ${DEFAULT_RANGE} is used instead`,
+  });
+  return parsePrefix(DEFAULT_RANGE);
+}
+
+function collectTargets(
+  source: PlanSource,
+  zones: ReadonlySet<DomainName>,
+  excluded: ReadonlySet<DomainName>,
+  placeOf: (cluster: string) => Prefix,
+  targets: Map<DomainName, AppTarget>,
+  warnings: PlanWarning[],
+): void {
+  for (const app of source.view.apps) {
+    const target: AppTarget = {
+      kind: app.kind,
+      profile: source.profile,
+      cluster: app.cluster,
+      app: app.name,
+      appId: app.id,
+      ports: app.ports,
+      httpHosts: httpHostsOf(app),
+      range: placeOf(app.cluster),
+    };
+    for (const address of app.publicAddrs) {
+      const name = tryParseName(address);
+      const refused = name === null
+        ? "name-invalid"
+        : refusalOf(name, zones, excluded, targets.get(name), target);
+      if (name !== null && refused === null) targets.set(name, target);
+      else if (refused !== null) {
+        warnings.push({ code: refused, message: describeRefusal(refused, app, address) });
+      }
+    }
+  }
+}
+
+/** All of the app's names count, also those that are not answered for here: others may know it by them. */
+function httpHostsOf(app: AppView): readonly DomainName[] | null {
+  if (app.labels[HOST_GUARD_LABEL] === "off") return null;
+  return app.publicAddrs.flatMap((address) => tryParseName(address) ?? []).sort();
+}
+
+function refusalOf(
+  name: DomainName,
+  zones: ReadonlySet<DomainName>,
+  excluded: ReadonlySet<DomainName>,
+  taken: AppTarget | undefined,
+  wanted: AppTarget,
+): "name-outside-zones" | "name-taken" | null {
+  if (excluded.has(name)) return "name-taken";
+  if (taken !== undefined) return taken.appId === wanted.appId ? null : "name-taken";
+  return hasAncestor(name, zones) ? null : "name-outside-zones";
+}
+
+function hasAncestor(name: DomainName, zones: ReadonlySet<DomainName>): boolean {
+  for (let dot = name.indexOf("."); dot >= 0; dot = name.indexOf(".", dot + 1)) {
+    if ((zones as ReadonlySet<string>).has(name.slice(dot + 1))) return true;
+  }
+  return false;
+}
+
+function describeRefusal(code: PlanWarning["code"], app: AppView, address: string): string {
+  const what = `App "${app.name}" of cluster "${app.cluster}" has the name "${address}"`;
+  switch (code) {
+    case "name-invalid":
+      return `${what}, which is no domain name`;
+    case "name-outside-zones":
+      return `${what}, which lies in none of the clusters' zones`;
+    default:
+      return `${what}, which is another's already`;
+  }
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,91 @@
+/**
+ * What a cluster publishes to one login, in this project's own terms: whatever kind of cluster it is, the rest of the
+ * client knows it by this and nothing else.
+ *
+ * @module
+ */
+import { z } from "zod";
+import type { PortRange } from "../config/mod.ts";
+
+/** One cluster: the one logged in to, or a leaf behind it. */
+export interface PublishedCluster {
+  readonly name: string;
+  /** Host names of its proxies, without ports; an IPv6 address stands in brackets. */
+  readonly proxyHosts: readonly string[];
+  /** Where its apps' addresses come from, as the cluster says it: `100.64.0.0/10`. */
+  readonly range: string;
+  readonly zones: readonly CustomZone[];
+}
+
+/** A zone beside the proxies' own in which the cluster has names. */
+export interface CustomZone {
+  readonly suffix: string;
+  /** Whether nobody else answers for it. */
+  readonly isPrivate: boolean;
+}
+
+/** Something that is published under names of its own. Another kind is another member of this union. */
+export type AppView = TcpApp;
+
+/** A TCP service. */
+export interface TcpApp {
+  readonly kind: "tcp";
+  readonly name: string;
+  /** The cluster it is in: the root's name, or a leaf's. */
+  readonly cluster: string;
+  /** What the driver knows it by; the same app has the same id for as long as it is there. */
+  readonly id: string;
+  readonly publicAddrs: readonly string[];
+  readonly description: string | null;
+  readonly labels: Readonly<Record<string, string>>;
+  /** The ports one may connect to, or `null` for any. */
+  readonly ports: readonly PortRange[] | null;
+}
+
+/** A cluster as one login sees it. */
+export interface ClusterView {
+  readonly root: PublishedCluster;
+  readonly leaves: readonly PublishedCluster[];
+  /** Only what this login may use, in a fixed order. */
+  readonly apps: readonly AppView[];
+}
+
+/** One login's view of its cluster: what a plan is compiled from. */
+export interface PlanSource {
+  /** The profile's name. */
+  readonly profile: string;
+  readonly proxyHost: string;
+  readonly view: ClusterView;
+}
+
+/** The clusters of a view, the one logged in to first. */
+export function clustersOf(view: ClusterView): readonly PublishedCluster[] {
+  return [view.root, ...view.leaves];
+}
+
+const port = z.int().min(1).max(65_535);
+
+const PublishedClusterSchema = z.object({
+  name: z.string(),
+  proxyHosts: z.array(z.string()).readonly(),
+  range: z.string(),
+  zones: z.array(z.object({ suffix: z.string(), isPrivate: z.boolean() })).readonly(),
+});
+
+const TcpAppSchema = z.object({
+  kind: z.literal("tcp"),
+  name: z.string(),
+  cluster: z.string(),
+  id: z.string(),
+  publicAddrs: z.array(z.string()).readonly(),
+  description: z.string().nullable(),
+  labels: z.record(z.string(), z.string()),
+  ports: z.array(z.object({ first: port, last: port })).readonly().nullable(),
+});
+
+/** A view as JSON, for the file that keeps it over a restart. */
+export const ClusterViewSchema: z.ZodType<ClusterView> = z.object({
+  root: PublishedClusterSchema,
+  leaves: z.array(PublishedClusterSchema).readonly(),
+  apps: z.array(z.discriminatedUnion("kind", [TcpAppSchema])).readonly(),
+});

@@ -1,0 +1,212 @@
+import type { AgentRenewRequest, JoinRequest, JoinResponse } from "../../../wire/mod.ts";
+import {
+  appId,
+  type Authority,
+  type Certificate,
+  importPublicKey,
+  issueAgentCertificate,
+  randomHex,
+  sha256,
+} from "../../../io/mod.ts";
+import { sourceOf } from "../../../ip/mod.ts";
+import { getLogger } from "../../../log.ts";
+import type { Store, StoredAgent, TokenScope } from "../../store/mod.ts";
+import { toIdentity } from "../api/gate.ts";
+import { RateLimit } from "../login/rate.ts";
+import { refusal } from "../api/refusals.ts";
+import type { AgentIdentity, AuditLog, Peer } from "../types.ts";
+
+const log = getLogger("server", "auth");
+
+export interface JoinDeskOptions {
+  readonly store: Store;
+  readonly audit: AuditLog;
+  readonly hostCa: Authority;
+  readonly userCaPems: readonly string[];
+  readonly cluster: string;
+  readonly now: () => number;
+}
+
+/** What is asked to be certified. */
+interface Wish {
+  readonly name: string;
+  readonly apps: readonly string[];
+  readonly publicKeyPem: string;
+}
+
+const APP_NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+
+/** Tokens one source may try. */
+const ATTEMPTS = { burst: 30, perSecond: 0.5 };
+/** Certificates one agent may draw: it needs two a day, and one when its apps change. */
+const RENEWALS = { burst: 20, perSecond: 0.1 };
+
+/** Lets agents in, and renews their certificates. */
+export class JoinDesk {
+  readonly #options: JoinDeskOptions;
+  readonly #attempts = new RateLimit(ATTEMPTS);
+  readonly #renewals = new RateLimit(RENEWALS);
+
+  constructor(options: JoinDeskOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * @throws {AuthError} `token-invalid`, `token-out-of-scope`, `public-key-unsupported`, `request-malformed`,
+   * `rate-limited`.
+   */
+  async join(request: JoinRequest, peer: Peer): Promise<JoinResponse> {
+    const { store, audit, now } = this.#options;
+    this.#attempts.take(sourceOf(peer.address), now());
+    const hash = hashToken(request.token);
+    const token = await store.tokens.find(hash, now());
+    if (token === null) return await this.#refuseToken(peer);
+    checkScope(token.scope, request);
+    // Everything that may be wrong with the request is found before the token is used up
+    const publicKey = await readKey(request.public_key);
+    checkNames([request.name, ...request.apps]);
+    if (!await store.tokens.take(hash, now())) return await this.#refuseToken(peer);
+    const agent = await this.#admit({
+      name: request.name,
+      apps: request.apps,
+      scope: token.scope,
+    });
+    const certificate = await this.#certify(agent, publicKey);
+    await audit.write({
+      event: "agent.join.ok",
+      agent_id: agent.id,
+      agent: agent.name,
+      source: peer.address,
+      name: token.id,
+    });
+    log.info("Agent joined", { agent: agent.id });
+    return this.#response(agent, certificate);
+  }
+
+  /** Lets the agent inside this process in; it replaces the one of the same name. */
+  async admitLocal(
+    wish: Wish,
+  ): Promise<{ readonly certificatePem: string; readonly agent: AgentIdentity }> {
+    const publicKey = await readKey(wish.publicKeyPem);
+    checkNames([wish.name, ...wish.apps]);
+    const scope = { kinds: ["app"], apps: null, labels: {} };
+    const agent = await this.#admit({ ...wish, scope }, `local-${wish.name}`);
+    const certificate = await this.#certify(agent, publicKey);
+    await this.#options.audit.write({
+      event: "agent.join.ok",
+      agent_id: agent.id,
+      agent: agent.name,
+    });
+    return {
+      certificatePem: certificate.pem,
+      agent: toIdentity(agent, certificate.validity.notAfterMs),
+    };
+  }
+
+  /** @throws {AuthError} `agent-unknown`, `token-out-of-scope`, `public-key-unsupported`. */
+  async renew(
+    identity: AgentIdentity,
+    request: AgentRenewRequest,
+    peer: Peer,
+  ): Promise<JoinResponse> {
+    const { store, audit, now } = this.#options;
+    this.#renewals.take(identity.agentId, now());
+    const held = await store.agents.get(identity.agentId);
+    if (held === null) throw refusal("agent-unknown", { message: "The agent was removed" });
+    checkScope(held.scope, { kind: held.scope.kinds[0] ?? "", apps: request.apps });
+    checkNames(request.apps);
+    const publicKey = await readKey(request.public_key);
+    const agent = { ...held, apps: unique(request.apps), renewedMs: now() };
+    await store.agents.put(agent);
+    const certificate = await this.#certify(agent, publicKey);
+    await audit.write({
+      event: "agent.renewed",
+      agent_id: agent.id,
+      agent: agent.name,
+      source: peer.address,
+    });
+    return this.#response(agent, certificate);
+  }
+
+  async #admit(
+    wish: { readonly name: string; readonly apps: readonly string[]; readonly scope: TokenScope },
+    id: string = randomHex(16),
+  ): Promise<StoredAgent> {
+    const nowMs = this.#options.now();
+    const agent = {
+      id,
+      name: wish.name,
+      apps: unique(wish.apps),
+      scope: wish.scope,
+      joinedMs: nowMs,
+      renewedMs: nowMs,
+    };
+    await this.#options.store.agents.put(agent);
+    return agent;
+  }
+
+  #certify(agent: StoredAgent, publicKey: CryptoKey): Promise<Certificate> {
+    const { hostCa, cluster, now } = this.#options;
+    const appIds = agent.apps.map((app) => appId(cluster, app));
+    return issueAgentCertificate(hostCa, { cluster, agentId: agent.id, appIds, publicKey }, now());
+  }
+
+  #response(agent: StoredAgent, certificate: Certificate): JoinResponse {
+    const { cluster, hostCa, userCaPems } = this.#options;
+    return {
+      cluster_name: cluster,
+      agent_id: agent.id,
+      certificate: certificate.pem,
+      trust: { host_cas: [hostCa.certificate.pem] },
+      user_cas: [...userCaPems],
+      expires: new Date(certificate.validity.notAfterMs).toISOString(),
+    };
+  }
+
+  async #refuseToken(peer: Peer): Promise<never> {
+    await this.#options.audit.write({
+      event: "agent.join.failed",
+      source: peer.address,
+      reason: "token",
+    });
+    throw refusal("token-invalid", {
+      message: "The token is unknown, expired or used up",
+      hint: "Make another with `vnet ctl tokens add`",
+    });
+  }
+}
+
+/** What a token is known by in the store. */
+export function hashToken(token: string): string {
+  return sha256(token).toHex();
+}
+
+function checkScope(
+  scope: TokenScope,
+  wish: { readonly kind: string; readonly apps: readonly string[] },
+): void {
+  const beyond = wish.apps.find((app) => scope.apps !== null && !scope.apps.includes(app));
+  if (scope.kinds.includes(wish.kind) && beyond === undefined) return;
+  throw refusal("token-out-of-scope", {
+    message: beyond === undefined
+      ? "The token is for another kind of agent"
+      : `The token is not for the app "${beyond}"`,
+  });
+}
+
+function checkNames(names: readonly string[]): void {
+  const bad = names.find((name) => !APP_NAME.test(name));
+  if (bad !== undefined) {
+    throw refusal("request-malformed", { message: `Not a DNS label: "${bad.slice(0, 80)}"` });
+  }
+}
+
+async function readKey(publicKeyPem: string): Promise<CryptoKey> {
+  const key = await importPublicKey(publicKeyPem);
+  if (key !== null) return key;
+  throw refusal("public-key-unsupported", { message: "The key is not a P-256 key" });
+}
+
+function unique(names: readonly string[]): string[] {
+  return [...new Set(names)].sort();
+}

@@ -1,0 +1,163 @@
+import {
+  decideAccess,
+  decodeTicket,
+  encodeTicket,
+  type Ticket,
+  TICKET_MAC_BYTES,
+  ticketPayload,
+} from "../../../identity/mod.ts";
+import {
+  type Authority,
+  type CertificateVerdict,
+  equalSecret,
+  hmacSha256,
+  KnownCertificates,
+  type LoginClient,
+  verifyCertificate,
+  verifyLoginClient,
+} from "../../../io/mod.ts";
+import type { Store, StoredAgent } from "../../store/mod.ts";
+import type { Agents } from "../agents/agents.ts";
+import type { Directory } from "../directory.ts";
+import type { AgentIdentity, AgentVerdict, TicketHolder, UserVerdict } from "../types.ts";
+
+/** Who may come in: judges certificates and tickets against what is true at this moment. */
+export class Gate {
+  readonly #store: Store;
+  readonly #directory: Directory;
+  readonly #agents: Agents;
+  readonly #cluster: string;
+  readonly #logins: KnownCertificates<Extract<LoginClient, { readonly kind: "good" }>>;
+  readonly #agentCertificates: KnownCertificates<
+    Extract<CertificateVerdict, { readonly kind: "good" }>
+  >;
+  readonly #ticketKey: Uint8Array;
+  readonly #now: () => number;
+
+  constructor(options: {
+    readonly store: Store;
+    readonly directory: Directory;
+    readonly agents: Agents;
+    readonly cluster: string;
+    readonly userCa: Authority;
+    readonly hostCa: Authority;
+    readonly ticketKey: Uint8Array;
+    readonly now: () => number;
+  }) {
+    this.#store = options.store;
+    this.#directory = options.directory;
+    this.#agents = options.agents;
+    this.#cluster = options.cluster;
+    const userCas = [options.userCa.certificate];
+    const authorities = [options.hostCa.certificate];
+    this.#logins = new KnownCertificates((der, nowMs) =>
+      verifyLoginClient(der, { userCas, nowMs })
+    );
+    this.#agentCertificates = new KnownCertificates((der, nowMs) =>
+      verifyCertificate(der, { authorities, purpose: "client", nowMs })
+    );
+    this.#ticketKey = options.ticketKey;
+    this.#now = options.now;
+  }
+
+  /** Judges a login's certificate: ours, in force, its session not ended, its user still there and not locked. */
+  async user(der: Uint8Array): Promise<UserVerdict> {
+    const nowMs = this.#now();
+    const client = this.#logins.judge(der, nowMs);
+    if (client.kind === "bad") return { ...client, kind: "refused" };
+    const { principal, claims, certificate } = client;
+    if (principal.cluster !== this.#cluster) {
+      return refused("certificate-foreign", "The certificate is another cluster's");
+    }
+    const session = await this.#store.sessions.getLive(claims.sessionId, nowMs);
+    if (session === null || session.app !== null || session.user !== principal.name) {
+      return refused("session-ended", "The login has ended");
+    }
+    const roles = this.#directory.users.get(principal.name);
+    if (roles === undefined) return refused("session-ended", "The user is gone");
+    if (this.#directory.isUserLocked(principal.name, [session.id], nowMs)) {
+      return refused("access-locked", "Access is locked");
+    }
+    return {
+      kind: "good",
+      user: principal.name,
+      sessionId: session.id,
+      roles,
+      certificateExpiresMs: certificate.validity.notAfterMs,
+    };
+  }
+
+  /** Judges an agent's certificate: ours, in force, the agent not removed and not locked. */
+  async agent(der: Uint8Array): Promise<AgentVerdict> {
+    const nowMs = this.#now();
+    const verdict = this.#agentCertificates.judge(der, nowMs);
+    if (verdict.kind === "bad") return { ...verdict, kind: "refused" };
+    const { principal, validity } = verdict.certificate;
+    if (principal?.kind !== "agent" || principal.cluster !== this.#cluster) {
+      return refused("certificate-foreign", "The certificate is not an agent's of this cluster");
+    }
+    const stored = await this.#store.agents.get(principal.name);
+    if (stored === null) return refused("agent-unknown", "The agent was removed");
+    if (this.#directory.isAgentLocked(stored.id, nowMs)) {
+      return refused("access-locked", "Access is locked");
+    }
+    return { kind: "good", agent: toIdentity(stored, validity.notAfterMs) };
+  }
+
+  /** Writes a ticket for an app session. */
+  issueTicket(session: { readonly id: string; readonly expiresMs: number }): string {
+    const ticket = {
+      expiresSeconds: Math.floor(session.expiresMs / 1000),
+      sessionId: session.id,
+    };
+    return encodeTicket(ticket, this.#macOf(ticket));
+  }
+
+  /** Judges a ticket: ours, not expired, its session live, its user not locked, the app still allowed. */
+  async ticket(text: string): Promise<TicketHolder | null> {
+    const nowMs = this.#now();
+    const decoded = decodeTicket(text);
+    if (decoded === null || !equalSecret(decoded.mac, this.#macOf(decoded.ticket))) return null;
+    if (nowMs >= decoded.ticket.expiresSeconds * 1000) return null;
+    const session = await this.#store.sessions.getLive(decoded.ticket.sessionId, nowMs);
+    if (session === null || session.app === null || session.parent === null) return null;
+    const holder: TicketHolder = {
+      appId: session.app.id,
+      app: session.app.name,
+      sessionId: session.id,
+      loginId: session.parent,
+      user: session.user,
+      expiresMs: session.expiresMs,
+    };
+    return this.mayUse(holder) ? holder : null;
+  }
+
+  /** Whether somebody whose ticket was good may go on, as far as users, roles and locks are concerned. */
+  mayUse({ user, app, sessionId, loginId }: TicketHolder): boolean {
+    const roles = this.#directory.rolesOf(user);
+    if (roles === null) return false;
+    if (this.#directory.isUserLocked(user, [sessionId, loginId], this.#now())) return false;
+    const served = this.#agents.find(app);
+    // An app that nobody serves is not refused here: the proxy says that there is no agent
+    return served === null || decideAccess(roles, served.app.labels).kind !== "denied";
+  }
+
+  #macOf(ticket: Ticket): Uint8Array {
+    return hmacSha256(this.#ticketKey, ticketPayload(ticket)).subarray(0, TICKET_MAC_BYTES);
+  }
+}
+
+/** What others need to know of an agent that joined. */
+export function toIdentity(stored: StoredAgent, certificateExpiresMs: number): AgentIdentity {
+  return {
+    agentId: stored.id,
+    name: stored.name,
+    apps: stored.apps,
+    requiredLabels: stored.scope.labels,
+    certificateExpiresMs,
+  };
+}
+
+function refused<Code extends string>(code: Code, message: string) {
+  return { kind: "refused" as const, code, message };
+}

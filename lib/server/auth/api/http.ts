@@ -1,0 +1,148 @@
+/**
+ * Requests and answers: bodies of bounded size in bounded time, entity tags, long polls.
+ *
+ * @module
+ */
+import type { z } from "zod";
+import type { Changes } from "../changes.ts";
+import { refusal } from "./refusals.ts";
+import type { Answerable, Renders } from "./renders.ts";
+
+/** The largest body any request may have. */
+const MAX_BODY_BYTES = 512 * 1024;
+/** How long a peer may take to send its body. */
+const BODY_DEADLINE_MS = 10_000;
+const MAX_WAIT_SECONDS = 60;
+
+/**
+ * Reads a JSON body and holds it against a schema.
+ *
+ * @throws {AuthError} `request-too-large`, `request-timeout`, `request-malformed`.
+ */
+export async function readJson<T>(request: Request, schema: z.ZodType<T>): Promise<T> {
+  const bytes = await readBody(request);
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch {
+    throw refusal("request-malformed", { message: "The body is not JSON" });
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  // Only where and what kind of mistake: the values may be secrets
+  const first = parsed.error.issues[0];
+  const where = first?.path.length ? first.path.join(".") : "the body";
+  throw refusal("request-malformed", {
+    message: `The request is not understood: ${where} is wrong`,
+  });
+}
+
+async function readBody(request: Request): Promise<Uint8Array> {
+  const tooLarge = () =>
+    refusal("request-too-large", { message: `The body is larger than ${MAX_BODY_BYTES} bytes` });
+  if (Number(request.headers.get("content-length") ?? 0) > MAX_BODY_BYTES) throw tooLarge();
+  if (request.body === null) return new Uint8Array();
+  const reader = request.body.getReader();
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    reader.cancel().catch(() => {});
+  }, BODY_DEADLINE_MS);
+  try {
+    const chunks: Uint8Array[] = [];
+    let sizeBytes = 0;
+    for (;;) {
+      const { done, value } = await reader.read().catch(() => {
+        throw refusal("request-malformed", { message: "The body broke off" });
+      });
+      if (late) throw refusal("request-timeout", { message: "The body did not arrive in time" });
+      if (done) return concat(chunks, sizeBytes);
+      sizeBytes += value.length;
+      if (sizeBytes > MAX_BODY_BYTES) throw tooLarge();
+      chunks.push(value);
+    }
+  } finally {
+    clearTimeout(timer);
+    reader.cancel().catch(() => {});
+  }
+}
+
+function concat(chunks: readonly Uint8Array[], sizeBytes: number): Uint8Array {
+  const whole = new Uint8Array(sizeBytes);
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.length;
+  }
+  return whole;
+}
+
+/** What a conditional, possibly waiting GET is answered from. */
+export interface LongPoll {
+  readonly changes: Changes;
+  /** Who waits; each may hold a few requests at a time. */
+  readonly key: string;
+  readonly renders: Renders;
+  /** Looks whether whoever waits may still be told, and says what. */
+  readonly compute: () => Promise<Answerable>;
+  readonly delay: (ms: number, signal: AbortSignal) => Promise<void>;
+}
+
+/**
+ * Answers with what `compute` gives and its entity tag. A request whose `If-None-Match` names that tag gets 304, with
+ * `?wait=SECONDS` only after that time without a change.
+ */
+export async function answerPoll(request: Request, poll: LongPoll): Promise<Response> {
+  const waitSeconds = readWait(request);
+  const held = request.headers.get("if-none-match");
+  let revision = poll.changes.revision();
+  let answer = await render(poll);
+  if (held === null || !tagMatches(held, answer.tag)) return answer.fresh();
+  if (waitSeconds === 0) return answer.unchanged();
+  using place = poll.changes.enter(poll.key);
+  const ended = new AbortController();
+  const timeUp = poll.delay(waitSeconds * 1000, AbortSignal.any([ended.signal, request.signal]))
+    .then(() => ended.abort());
+  try {
+    const until = AbortSignal.any([ended.signal, request.signal, place.closed]);
+    while (!until.aborted) {
+      await poll.changes.after(revision, until);
+      if (until.aborted) break;
+      revision = poll.changes.revision();
+      answer = await render(poll);
+      if (!tagMatches(held, answer.tag)) return answer.fresh();
+    }
+    return answer.unchanged();
+  } finally {
+    ended.abort();
+    await timeUp;
+  }
+}
+
+async function render(poll: LongPoll) {
+  const answerable = await poll.compute();
+  const { body, tag } = await poll.renders.of(poll.changes.revision(), answerable);
+  const headers = { etag: tag, "cache-control": "private, no-cache" };
+  return {
+    tag,
+    fresh: () =>
+      new Response(body, { headers: { ...headers, "content-type": "application/json" } }),
+    unchanged: () => new Response(null, { status: 304, headers }),
+  };
+}
+
+/** @see RFC 9110 section 13.1.2 */
+function tagMatches(header: string, tag: string): boolean {
+  return header.split(",").some((one) =>
+    one.trim().replace(/^W\//, "") === tag || one.trim() === "*"
+  );
+}
+
+function readWait(request: Request): number {
+  const text = new URL(request.url).searchParams.get("wait");
+  if (text === null) return 0;
+  if (!/^\d{1,6}$/.test(text)) {
+    throw refusal("request-malformed", { message: "The request is not understood: wait is wrong" });
+  }
+  return Math.min(Number(text), MAX_WAIT_SECONDS);
+}

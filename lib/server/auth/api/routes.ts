@@ -1,0 +1,187 @@
+import { type Context, Hono } from "hono";
+import { type SecondFactor } from "../../../config/mod.ts";
+import {
+  AgentAuditRequestSchema,
+  type AgentPolicy,
+  AgentRenewRequestSchema,
+  AppCertRequestSchema,
+  type AppsResponse,
+  type ClusterConfig,
+  type FindResponse,
+  type FlowEvent,
+  JoinRequestSchema,
+  LoginBeginRequestSchema,
+  LoginFinishRequestSchema,
+} from "../../../wire/mod.ts";
+import type { AppCertDesk } from "../app_certs.ts";
+import type { Changes } from "../changes.ts";
+import { answerPoll, readJson } from "./http.ts";
+import type { JoinDesk } from "../agents/join.ts";
+import type { LoginDesk } from "../login/login.ts";
+import { Renders } from "./renders.ts";
+import { isOurs, refusal, type RefusalCode, refusalResponse } from "./refusals.ts";
+import type { AgentIdentity, AgentVerdict, Peer, UserVerdict } from "../types.ts";
+import { getLogger } from "../../../log.ts";
+
+const log = getLogger("server", "auth");
+
+type User = Extract<UserVerdict, { readonly kind: "good" }>;
+
+/** What the routes lead to. */
+export interface RouteTargets {
+  readonly secondFactor: SecondFactor;
+  readonly changes: Changes;
+  readonly logins: LoginDesk;
+  readonly appCerts: AppCertDesk;
+  readonly joins: JoinDesk;
+  readonly delay: (ms: number, signal: AbortSignal) => Promise<void>;
+  find(): FindResponse;
+  config(): ClusterConfig;
+  /** What somebody with these roles may use. */
+  apps(roles: readonly string[]): AppsResponse;
+  policy(): Promise<AgentPolicy>;
+  logout(user: User, peer: Peer): Promise<void>;
+  reportFlow(agent: AgentIdentity, events: readonly FlowEvent[]): Promise<void>;
+  verifyUser(der: Uint8Array): Promise<UserVerdict>;
+  verifyAgent(der: Uint8Array): Promise<AgentVerdict>;
+}
+
+interface Env {
+  readonly Bindings: { readonly peer: Peer };
+}
+
+type Routes = Hono<{ Bindings: { readonly peer: Peer } }>;
+
+/** The HTTP API: who may ask, what is read, who answers. */
+export function createRoutes(to: RouteTargets): Routes {
+  const app: Routes = new Hono();
+  app.onError((error, context) => {
+    if (isOurs(error)) {
+      log.error("Cannot answer a request", { path: context.req.path, error: String(error) });
+    }
+    return refusalResponse(error);
+  });
+  app.notFound(() => refusalResponse(refusal("not-found", { message: "There is nothing here" })));
+  const renders = new Renders();
+  addPublic(app, to);
+  addUser(app, to, renders);
+  addAgent(app, to, renders);
+  return app;
+}
+
+function addPublic(app: Routes, to: RouteTargets): void {
+  const find = () => Response.json(to.find());
+  app.get("/webapi/ping", find);
+  app.get("/webapi/find", find);
+  app.post("/v1/login/begin", async (context) => {
+    await readJson(context.req.raw, LoginBeginRequestSchema);
+    return secret({ second_factor: to.secondFactor });
+  });
+  app.post("/v1/login/finish", async (context) => {
+    const request = await readJson(context.req.raw, LoginFinishRequestSchema);
+    return secret(await to.logins.finish(request, context.env.peer));
+  });
+  app.post("/v1/join", async (context) => {
+    const request = await readJson(context.req.raw, JoinRequestSchema);
+    return secret(await to.joins.join(request, context.env.peer));
+  });
+}
+
+function addUser(app: Routes, to: RouteTargets, renders: Renders): void {
+  const userOf = (context: Context<Env>) =>
+    certified(context.env.peer, (der) => to.verifyUser(der));
+  const poll = { changes: to.changes, delay: to.delay, renders };
+  app.get("/v1/config", async (context) => {
+    const user = await userOf(context);
+    return await answerPoll(context.req.raw, {
+      ...poll,
+      key: user.sessionId,
+      // A login that ended while it waited must not be told anything more
+      compute: async () => {
+        await userOf(context);
+        return { key: "config", value: () => to.config() };
+      },
+    });
+  });
+  app.get("/v1/apps", async (context) => {
+    const user = await userOf(context);
+    return await answerPoll(context.req.raw, {
+      ...poll,
+      key: user.sessionId,
+      compute: async () => {
+        // The key says all that the answer depends on: it is given to whoever has the same roles
+        const roles = [...(await userOf(context)).roles].sort();
+        return { key: `apps ${JSON.stringify(roles)}`, value: () => to.apps(roles) };
+      },
+    });
+  });
+  app.post("/v1/certs/app", async (context) => {
+    const user = await userOf(context);
+    const request = await readJson(context.req.raw, AppCertRequestSchema);
+    return secret(await to.appCerts.issue(request, user, context.env.peer));
+  });
+  app.post("/v1/logout", async (context) => {
+    await to.logout(await userOf(context), context.env.peer);
+    return new Response(null, { status: 204 });
+  });
+}
+
+function addAgent(app: Routes, to: RouteTargets, renders: Renders): void {
+  const agentOf = async (context: Context<Env>) =>
+    (await certified(context.env.peer, (der) => to.verifyAgent(der))).agent;
+  app.get("/v1/agent/policy", async (context) => {
+    const agent = await agentOf(context);
+    return await answerPoll(context.req.raw, {
+      changes: to.changes,
+      delay: to.delay,
+      renders,
+      key: agent.agentId,
+      compute: async () => {
+        await agentOf(context);
+        return { key: "policy", value: () => to.policy() };
+      },
+    });
+  });
+  app.post("/v1/agent/renew", async (context) => {
+    const agent = await agentOf(context);
+    const request = await readJson(context.req.raw, AgentRenewRequestSchema);
+    return secret(await to.joins.renew(agent, request, context.env.peer));
+  });
+  app.post("/v1/agent/audit", async (context) => {
+    const agent = await agentOf(context);
+    const { events } = await readJson(context.req.raw, AgentAuditRequestSchema);
+    await to.reportFlow(agent, events);
+    return new Response(null, { status: 204 });
+  });
+}
+
+/** @throws {AuthError} When no certificate was shown, or not a good one. */
+async function certified<Verdict extends { readonly kind: string }>(
+  peer: Peer,
+  verify: (der: Uint8Array) => Promise<Verdict>,
+): Promise<Extract<Verdict, { readonly kind: "good" }>> {
+  if (peer.certificate === null) {
+    throw refusal("certificate-required", {
+      message: "A client certificate is required",
+      hint: "Run `vnet login`",
+    });
+  }
+  const verdict: { readonly kind: string } = await verify(peer.certificate);
+  if (verdict.kind === "good") return verdict as Extract<Verdict, { readonly kind: "good" }>;
+  const { code, message } = verdict as { kind: string; code: RefusalCode; message: string };
+  throw refusal(code, { message, ...HINTS[code] });
+}
+
+const HINTS: Partial<Record<RefusalCode, { readonly hint: string }>> = {
+  "certificate-expired": {
+    hint: "Run `vnet login` again; an agent that was away too long joins again",
+  },
+  "certificate-not-yet-valid": { hint: "Set this machine's clock" },
+  "session-ended": { hint: "Run `vnet login` again" },
+  "access-locked": { hint: "Ask an administrator of the cluster" },
+  "agent-unknown": { hint: "Join again with a token of `vnet ctl tokens add`" },
+};
+
+function secret(body: unknown): Response {
+  return Response.json(body, { headers: { "cache-control": "no-store" } });
+}

@@ -1,0 +1,105 @@
+import { deepEqual, equal, rejects, throws } from "node:assert/strict";
+import fc from "fast-check";
+import { Changes, delay } from "../changes.ts";
+import { PasswordHasher } from "./password.ts";
+import { RateLimit } from "./rate.ts";
+
+const CHEAP = { logN: 4, r: 1, p: 1 };
+
+Deno.test("PasswordHasher.verify() knows the password it hashed, and no other", async (t) => {
+  const hasher = PasswordHasher.create(CHEAP);
+  const hash = await hasher.hash("correct horse battery");
+  const cases: [tried: string, want: boolean][] = [
+    ["correct horse battery", true],
+    ["Correct horse battery", false],
+    ["correct horse batter", false],
+    ["", false],
+  ];
+  for (const [tried, want] of cases) {
+    await t.step(tried, async () => equal(await hasher.verify(tried, hash), want));
+  }
+  equal(await hasher.verify("correct horse battery", null), false);
+  equal(await hasher.hash("correct horse battery") === hash, false);
+});
+
+Deno.test("PasswordHasher takes composed and decomposed letters for the same", async () => {
+  const hasher = PasswordHasher.create(CHEAP);
+  const hash = await hasher.hash("p\u00e4ssword with umlaut");
+  equal(await hasher.verify("pa\u0308ssword with umlaut", hash), true);
+});
+
+Deno.test("PasswordHasher reads hashes of another cost", async () => {
+  const hash = await PasswordHasher.create({ logN: 5, r: 2, p: 2 }).hash("correct horse battery");
+  equal(await PasswordHasher.create(CHEAP).verify("correct horse battery", hash), true);
+});
+
+Deno.test("PasswordHasher.hash() wants twelve characters", async () => {
+  const hasher = PasswordHasher.create(CHEAP);
+  await rejects(hasher.hash("elevenchars"), { code: "password-weak" });
+  await rejects(hasher.hash("\u{1f600}".repeat(11)), { code: "password-weak" });
+  await hasher.hash("twelve chars");
+});
+
+Deno.test("PasswordHasher lets a bounded number wait and refuses the rest", async () => {
+  const hasher = PasswordHasher.create(CHEAP);
+  const tries = Array.from({ length: 80 }, () => hasher.verify("x", null));
+  const settled = await Promise.allSettled(tries);
+  equal(settled.filter(({ status }) => status === "fulfilled").length, 66);
+  for (const one of settled) {
+    if (one.status === "rejected") equal(one.reason.code, "busy");
+  }
+  equal(await hasher.verify("x", null), false);
+});
+
+Deno.test("RateLimit allows a burst, then its rate, and never more", () => {
+  fc.assert(fc.property(fc.array(fc.nat(3000), { maxLength: 60 }), (gapsMs) => {
+    const limit = new RateLimit({ burst: 5, perSecond: 2 });
+    let nowMs = 0;
+    let allowed = 0;
+    for (const gapMs of gapsMs) {
+      nowMs += gapMs;
+      try {
+        limit.take("key", nowMs);
+        allowed++;
+      } catch {
+        // refused
+      }
+    }
+    equal(allowed <= 5 + 2 * nowMs / 1000, true);
+    equal(allowed >= Math.min(gapsMs.length, 5), true);
+  }));
+});
+
+Deno.test("RateLimit refuses one key and not another, and forgets the quietest when it is full", () => {
+  const limit = new RateLimit({ burst: 1, perSecond: 1 });
+  limit.take("a", 0);
+  throws(() => limit.take("a", 0), { code: "rate-limited", hint: "Try again in 1 s" });
+  limit.take("b", 0);
+  for (let i = 0; i < 10_000; i++) limit.take(`other ${i}`, 0);
+  limit.take("a", 0);
+});
+
+Deno.test("Changes.after() misses no change and wakes everybody once", async () => {
+  const changes = new Changes();
+  const { signal } = new AbortController();
+  const since = changes.revision();
+  changes.notify();
+  await changes.after(since, signal); // it came before we waited
+  const woken: number[] = [];
+  const waits = [1, 2].map((n) =>
+    changes.after(changes.revision(), signal).then(() => woken.push(n))
+  );
+  changes.notify();
+  await Promise.all(waits);
+  deepEqual(woken, [1, 2]);
+  await changes.after(changes.revision(), AbortSignal.abort());
+});
+
+Deno.test("delay() ends early, and leaves no timer, when the signal fires", async () => {
+  const stop = new AbortController();
+  const waiting = delay(60_000, stop.signal);
+  stop.abort();
+  await waiting;
+  await delay(60_000, stop.signal);
+  await delay(0, new AbortController().signal);
+});

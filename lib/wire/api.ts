@@ -1,0 +1,204 @@
+/**
+ * The JSON that clients, agents and the cluster say to each other over HTTPS, as schemas. Both sides parse what
+ * they receive with these; unknown keys are ignored, so that a newer peer may say more.
+ *
+ * @module
+ * @see docs/protocol.md
+ */
+import { z } from "zod";
+import { LockTargetSchema, RoleSpecSchema } from "../config/mod.ts";
+
+const name = z.string().min(1).max(253);
+const pem = z.string().max(65_536);
+const timestamp = z.iso.datetime();
+const port = z.int().min(1).max(65_535);
+
+/** A range of TCP ports; `end_port` absent means just `port`. */
+export const PortRangeSchema = z.object({ port, end_port: port.optional() });
+
+/** `GET /webapi/ping` and `GET /webapi/find`: what anybody may know of a cluster. */
+export const FindResponseSchema = z.object({
+  cluster_name: name,
+  server_version: z.string().max(64),
+  min_client_version: z.string().max(64),
+  auth: z.object({
+    type: z.literal("local"),
+    second_factor: z.enum(["off", "optional", "otp"]),
+  }),
+  proxy: z.object({
+    public_addrs: z.array(z.string().max(260)).min(1).max(16),
+    tls_routing_enabled: z.literal(true),
+  }),
+});
+export type FindResponse = z.infer<typeof FindResponseSchema>;
+
+/** `POST /v1/login/begin`. The answer is the same for known and unknown users. */
+export const LoginBeginRequestSchema = z.object({ user: name });
+export const LoginBeginResponseSchema = z.object({
+  second_factor: z.enum(["off", "optional", "otp"]),
+});
+
+/** `POST /v1/login/finish`. Keys are SubjectPublicKeyInfo in PEM; `ttl_seconds` is a wish, clamped by the cluster. */
+export const LoginFinishRequestSchema = z.object({
+  user: name,
+  password: z.string().min(1).max(1024),
+  totp_code: z.string().regex(/^[0-9]{6,8}$/).optional(),
+  tls_public_key: pem,
+  ssh_public_key: pem.optional(),
+  ttl_seconds: z.int().min(60).max(31_536_000).optional(),
+});
+export type LoginFinishRequest = z.infer<typeof LoginFinishRequestSchema>;
+
+/** What a client must trust to meet this cluster's agents and proxies: host CA certificates in PEM. */
+export const TrustSchema = z.object({ host_cas: z.array(pem).min(1).max(8) });
+
+export const LoginFinishResponseSchema = z.object({
+  cluster_name: name,
+  user: name,
+  certificate: pem,
+  trust: TrustSchema,
+  expires: timestamp,
+});
+export type LoginFinishResponse = z.infer<typeof LoginFinishResponseSchema>;
+
+/** `vnet_config`'s spec, as clients are told. */
+export const VnetConfigSpecSchema = z.object({
+  ipv4_cidr_range: z.string().max(18),
+  custom_dns_zones: z.array(z.object({ suffix: name, private: z.boolean().optional() })).max(256),
+});
+export type VnetConfigSpec = z.infer<typeof VnetConfigSpecSchema>;
+
+/** `GET /v1/config` (ETag; `?wait=SECONDS` holds the request until something changed, at most 60). */
+export const ClusterConfigSchema = z.object({
+  cluster_name: name,
+  proxy_public_addrs: z.array(z.string().max(260)).min(1).max(16),
+  vnet_config: VnetConfigSpecSchema,
+  leaf_clusters: z.array(
+    z.object({
+      cluster_name: name,
+      proxy_public_addrs: z.array(z.string().max(260)).max(16),
+      vnet_config: VnetConfigSpecSchema,
+    }),
+  ).max(256),
+});
+export type ClusterConfig = z.infer<typeof ClusterConfigSchema>;
+
+/** One TCP app as a client sees it. No `tcp_ports` means any port. */
+export const AppSchema = z.object({
+  name,
+  cluster: name,
+  app_id: z.string().regex(/^[0-9a-f]{16}$/),
+  public_addrs: z.array(name).min(1).max(16),
+  description: z.string().max(1024).optional(),
+  labels: z.record(z.string().max(128), z.string().max(256)),
+  tcp_ports: z.array(PortRangeSchema).max(256).optional(),
+});
+export type App = z.infer<typeof AppSchema>;
+
+/** `GET /v1/apps` (ETag): only what the user's roles allow, sorted by cluster and name. */
+export const AppsResponseSchema = z.object({ apps: z.array(AppSchema).max(50_000) });
+export type AppsResponse = z.infer<typeof AppsResponseSchema>;
+
+/** `POST /v1/certs/app`. `port` 0 is for an app without `tcp_ports`: the certificate then serves any port. */
+export const AppCertRequestSchema = z.object({
+  app: name,
+  cluster: name,
+  port: z.int().min(0).max(65_535),
+  public_key: pem,
+  totp_code: z.string().regex(/^[0-9]{6,8}$/).optional(),
+});
+export type AppCertRequest = z.infer<typeof AppCertRequestSchema>;
+
+/** `ticket` is the first label of the SNI of an app connection. */
+export const AppCertResponseSchema = z.object({
+  certificate: pem,
+  ticket: z.string().regex(/^[a-z2-7]{8,63}$/),
+  expires: timestamp,
+});
+export type AppCertResponse = z.infer<typeof AppCertResponseSchema>;
+
+/** An app as an agent offers it; `labels` decide who may use it. */
+export const AgentAppSchema = z.object({
+  name,
+  public_addrs: z.array(name).max(16),
+  description: z.string().max(1024).optional(),
+  labels: z.record(z.string().max(128), z.string().max(256)),
+  tcp_ports: z.array(PortRangeSchema).max(256).optional(),
+});
+export type AgentApp = z.infer<typeof AgentAppSchema>;
+
+/** `POST /v1/join`: an agent shows a token and gets its certificate. */
+export const JoinRequestSchema = z.object({
+  token: z.string().min(16).max(128),
+  kind: z.literal("app"),
+  name,
+  apps: z.array(name).max(1024),
+  public_key: pem,
+});
+export type JoinRequest = z.infer<typeof JoinRequestSchema>;
+
+/** `user_cas` are what the agent lets in. */
+export const JoinResponseSchema = z.object({
+  cluster_name: name,
+  agent_id: name,
+  certificate: pem,
+  trust: TrustSchema,
+  user_cas: z.array(pem).min(1).max(8),
+  expires: timestamp,
+});
+export type JoinResponse = z.infer<typeof JoinResponseSchema>;
+
+/** `POST /v1/agent/renew` (mTLS with the agent certificate): a new certificate for a new key. */
+export const AgentRenewRequestSchema = z.object({
+  apps: z.array(name).max(1024),
+  public_key: pem,
+});
+export type AgentRenewRequest = z.infer<typeof AgentRenewRequestSchema>;
+
+/**
+ * `GET /v1/agent/policy` (mTLS with the agent certificate; ETag and `?wait=` as for `/v1/config`): what an agent
+ * decides every flow by. An agent that does not understand all of a role keeps nothing of it.
+ */
+export const AgentPolicySchema = z.object({
+  cluster_name: name,
+  roles: z.array(z.object({ name, spec: RoleSpecSchema })).max(4096),
+  locks: z.array(z.object({ target: LockTargetSchema, expires: timestamp.optional() })).max(65_536),
+  user_cas: z.array(pem).min(1).max(8),
+});
+export type AgentPolicy = z.infer<typeof AgentPolicySchema>;
+
+const count = z.int().min(0);
+
+/** The start and the end of one flow, as an agent reports them. */
+export const FlowEventSchema = z.object({
+  event: z.enum(["app.session.start", "app.session.end"]),
+  /** From the app certificate. */
+  session_id: z.string().regex(/^[0-9a-f]{32}$/),
+  connection_id: z.string().min(1).max(64),
+  user: name,
+  app: name,
+  port,
+  /** Who the proxy says the client is, as `address:port`. */
+  peer: z.string().max(64).optional(),
+  sent_bytes: count.optional(),
+  received_bytes: count.optional(),
+  duration_ms: count.optional(),
+  reason: z.string().max(256).optional(),
+});
+export type FlowEvent = z.infer<typeof FlowEventSchema>;
+
+/** `POST /v1/agent/audit` (mTLS with the agent certificate): answered with 204 once they are written. */
+export const AgentAuditRequestSchema = z.object({
+  events: z.array(FlowEventSchema).min(1).max(256),
+});
+
+/** Every refusal, with the HTTP status that fits. `challenge` comes with `mfa-required`: repeat with `totp_code`. */
+export const ApiErrorSchema = z.object({
+  error: z.object({
+    code: z.string().max(64),
+    message: z.string().max(1024),
+    hint: z.string().max(1024).optional(),
+    challenge: z.object({ kind: z.literal("totp") }).optional(),
+  }),
+});
+export type ApiError = z.infer<typeof ApiErrorSchema>;

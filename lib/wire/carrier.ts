@@ -1,0 +1,23 @@
+/**
+ * The JSON inside `open` and `error` frames of a carrier.
+ *
+ * @module
+ */
+import { z } from "zod";
+
+/** `open`: which flow begins. */
+export const OpenSchema = z.object({
+  flow_id: z.string().regex(/^[0-9A-Za-z_-]{1,64}$/),
+  /** The port the client asked for; what it may have stands in its certificate. */
+  port: z.int().min(1).max(65_535),
+  /** The client program's own end, as text, for the record: `127.0.0.1:40312`. */
+  source: z.string().max(64).optional(),
+});
+export type Open = z.infer<typeof OpenSchema>;
+
+/** `error`: why a flow was not opened. */
+export const CarrierErrorSchema = z.object({
+  code: z.string().regex(/^[a-z][a-z0-9-]{0,63}$/),
+  message: z.string().max(1024),
+});
+export type CarrierError = z.infer<typeof CarrierErrorSchema>;

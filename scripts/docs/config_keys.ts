@@ -1,0 +1,342 @@
+/**
+ * What the keys of the configuration mean: the words of docs/configuration.md. Which keys there are, the program
+ * says itself; config_reference.ts holds one against the other.
+ *
+ * @module
+ */
+import {
+  compileRole,
+  parseAgentFile,
+  parseHelperPolicy,
+  parseResources,
+  parseServerFile,
+} from "../../lib/config/mod.ts";
+import type { KeyWords, Part } from "./config_reference.ts";
+
+export const INTRODUCTION = `
+# Configuration
+
+Every key of the three files and of the resources. \`deno run -A scripts/docs/config_reference.ts\` writes
+this page by asking the program what it accepts; a test sees to it that it is up to date.
+[cluster.md](cluster.md) shows how the pieces fit.
+
+The files are YAML, or JSON. An unknown key is an error. All mistakes are told at once, with file,
+key, line, what was found and what was expected. Durations are whole numbers with units, largest
+first: \`12h\`, \`1h30m\`, \`90s\`, \`7d\`. In a list, \`[]\` stands for each entry.
+
+A client's user has no file: what it needs it gets by \`vnet login\` and the options of \`vnet up\`.
+
+| variable | what it does |
+| --- | --- |
+| \`VNET_CONFIG\` | The file of \`vnet server\`, \`vnet agent\` and \`vnet ctl\`, when \`--config\` is not given. |
+| \`VNET_HOME\` | The client's folder, when \`--home\` is not given. |
+| \`NO_COLOR\` | When set: no colour, as with \`--no-color\`. |
+| \`HTTPS_PROXY\`, \`HTTP_PROXY\` | The HTTP proxy on the way to the cluster, \`http://[USER:PASSWORD@]HOST[:PORT]\`, the first that is set; also in lower case. Read by \`vnet login\`, which remembers it, and \`vnet agent start\`. See [operations](operations.md#through-an-http-proxy). |
+| \`NO_PROXY\` | Hosts that are reached without it: names, which mean what is below them too, addresses, ranges, \`:PORT\` after either, \`*\` for all. |
+| \`XDG_CONFIG_HOME\`, \`XDG_STATE_HOME\`, \`XDG_RUNTIME_DIR\` | Where the client's folders are, without \`--home\`; under \`sudo\` they do not count. |
+`;
+
+const LOG: Readonly<Record<string, KeyWords>> = {
+  "log": { text: "What is logged, to stderr." },
+  "log.level": {
+    text: "The least important thing that is logged. Names and addresses appear from `debug` on.",
+    default: "info",
+  },
+  "log.format": { text: "Lines for people, or a JSON object a line.", default: "text" },
+};
+
+const APPS: Readonly<Record<string, KeyWords>> = {
+  "app_service": { text: "The apps this process serves." },
+  "app_service.apps": { text: "The apps; at most 1024." },
+  "app_service.apps[].name": { text: "The app's name, once in a file." },
+  "app_service.apps[].uri": {
+    text: "Where connections go. With `tcp_ports` it has no port: the one asked for is dialled.",
+  },
+  "app_service.apps[].public_addr": {
+    text:
+      "The names clients reach it by. Without one: `<name>.<host of the proxy's first public_addr>`.",
+  },
+  "app_service.apps[].labels": {
+    text:
+      'What roles choose by. `vnet/host-guard: "off"` lets plain HTTP requests to the app name any host.',
+    default: {},
+  },
+  "app_service.apps[].description": { text: "A text for people; in `vnet apps ls --format json`." },
+  "app_service.apps[].tcp_ports": {
+    text:
+      "The ports that may be connected to. Without it, connections to any port go to the port in `uri`.",
+  },
+  "app_service.apps[].tcp_ports[].port": { text: "A port, or the first of a range." },
+  "app_service.apps[].tcp_ports[].end_port": { text: "The last port of the range." },
+};
+
+const SSH: Readonly<Record<string, KeyWords>> = {
+  "ssh_service": { text: "Reserved. This version serves no SSH hosts." },
+  "ssh_service.enabled": { text: "Only `false` is accepted." },
+};
+
+const metadataOf = (kind: string): Readonly<Record<string, KeyWords>> => ({
+  "kind": { text: "Which kind of resource this is.", expected: JSON.stringify(kind) },
+  "version": { text: "The version of its form." },
+  "metadata": { text: "What every resource has." },
+  "metadata.name": { text: "Its name, once among its kind." },
+  "metadata.description": { text: "A text for people." },
+  "metadata.revision": {
+    text:
+      "What `vnet ctl get` showed. With it, `vnet ctl create` replaces that revision and no other.",
+  },
+  "spec": { text: "What this kind has." },
+});
+
+const SELECTOR =
+  'every key must match, by any of its values. In a value `*` stands for any characters. `{ "*": "*" }` is every app';
+
+/** Everything on the page, in its order. */
+export const PARTS: readonly Part[] = [
+  {
+    title: "The server's file",
+    text:
+      "Read by `vnet server start`, and by `vnet ctl` to find the server. One process is the cluster's auth, its proxy and, if it has apps, an agent.",
+    read: (text) => parseServerFile(text, "server.yaml"),
+    keys: {
+      "version": { text: "The version of the file's form." },
+      "cluster_name": {
+        text: "The cluster's name. It is in every certificate and cannot be changed later.",
+      },
+      "data_dir": {
+        text: "A folder for the store, the audit log and the admin socket; made with mode 0700.",
+      },
+      ...LOG,
+      "auth_service": { text: "How people log in." },
+      "auth_service.second_factor": {
+        text:
+          "Whether a login needs a TOTP code: of nobody, of users who have enrolled, of everybody.",
+        default: "optional",
+      },
+      "proxy_service": { text: "The public port." },
+      "proxy_service.public_addr": {
+        text:
+          "Where clients and agents reach it, port 443 unless said otherwise. Each host is a zone of the clients.",
+      },
+      "proxy_service.listen_addr": { text: "Where it listens." },
+      "proxy_service.https_keypairs": {
+        text:
+          "The certificate for the public names; one pair at most. It is read at the start: restart the server when it was renewed. Without one the cluster's own CA issues one, trusted by its pin and renewed by itself.",
+        default: [],
+      },
+      "proxy_service.https_keypairs[].key_file": { text: "The private key, PEM." },
+      "proxy_service.https_keypairs[].cert_file": { text: "The certificate with its chain, PEM." },
+      ...APPS,
+      ...SSH,
+    },
+    example: `
+version: v1
+cluster_name: teleport.example.com
+data_dir: /var/lib/vnet-server
+log: { level: info, format: json }
+auth_service: { second_factor: optional }
+proxy_service:
+  public_addr: teleport.example.com:443
+  listen_addr: 0.0.0.0:443
+  https_keypairs:
+    - key_file: /etc/letsencrypt/live/teleport.example.com/privkey.pem
+      cert_file: /etc/letsencrypt/live/teleport.example.com/fullchain.pem
+app_service:
+  apps:
+    - name: builders
+      uri: tcp://127.0.0.1
+      tcp_ports: [{ port: 9000, end_port: 9010 }]
+`,
+  },
+  {
+    title: "The agent's file",
+    text: "Read by `vnet agent start`.",
+    read: (text) => parseAgentFile(text, "agent.yaml"),
+    keys: {
+      "version": { text: "The version of the file's form." },
+      "name": { text: "The agent's name, as `vnet ctl agents ls` shows it." },
+      "data_dir": { text: "A folder for the agent's key and certificate; made with mode 0700." },
+      ...LOG,
+      "proxy_server": { text: "The cluster's proxy; port 443 unless said otherwise." },
+      "ca_pin": {
+        text:
+          "The cluster's CA, as `vnet ctl status` prints it. Without one the proxy needs a public certificate.",
+      },
+      "join": { text: "How the agent joins the cluster." },
+      "join.token_file": {
+        text:
+          "A file with a token of `vnet ctl tokens add` on its first line. Read when the agent has no certificate that still holds.",
+      },
+      ...APPS,
+      ...SSH,
+    },
+    example: `
+version: v1
+name: rack-7
+data_dir: /var/lib/vnet-agent
+proxy_server: teleport.example.com:443
+ca_pin: sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+join: { token_file: /etc/vnet/token }
+app_service:
+  apps:
+    - name: builders
+      uri: tcp://10.0.0.6
+      tcp_ports: [{ port: 5432 }, { port: 8000, end_port: 8010 }]
+    - name: db
+      uri: tcp://10.0.0.5:5432
+      public_addr: [db.company.test, postgres.company.test]
+      labels: { env: dev }
+      description: The team's database
+`,
+  },
+  {
+    title: "The helper service's file",
+    text: `
+Read by the helpers that [the service](operations.md#the-service-of-a-client) starts, for each client
+anew: \`/etc/vnet/helper.yaml\`. It must be root's, and nobody else may write it. A file that cannot
+be used turns every client away.
+`,
+    read: (text) => parseHelperPolicy(text, "helper.yaml"),
+    keys: {
+      "version": { text: "The form of the file." },
+      "dns": {
+        text: "How resolvers are pointed at vnet; clients have no choice.",
+        default: "auto",
+      },
+      "containers": {
+        text:
+          "Whether what comes out of a client's device may be forwarded, as containers need it.",
+        default: "deny",
+      },
+      "zones": {
+        text:
+          "What clients' zones must be or lie in; at most 256. Without it: any zone that is not everybody's.",
+      },
+    },
+    example: `
+version: v1
+dns: auto
+containers: deny
+zones: [teleport.example.com, company.test]
+`,
+  },
+  {
+    title: "vnet_config",
+    text:
+      "One for the whole cluster, always there. Clients that are up take a change over at once.",
+    read: (text) => parseResources(text, "vnet_config.yaml"),
+    keys: {
+      ...metadataOf("vnet_config"),
+      "metadata.name": { text: "There is only one." },
+      "spec.ipv4_cidr_range": {
+        text: "Where clients take virtual addresses from.",
+        default: "100.64.0.0/10",
+      },
+      "spec.custom_dns_zones": {
+        text:
+          "Zones beside the proxy's own names, for apps with a `public_addr` in them; at most 256.",
+        default: [],
+      },
+      "spec.custom_dns_zones[].suffix": {
+        text:
+          "The zone: every name below it, at any depth, not the name itself. Not a public suffix such as `com` or `co.uk`.",
+      },
+      "spec.custom_dns_zones[].private": {
+        text:
+          "Nobody else answers for the zone: a name in it that is no app's does not exist, instead of being asked elsewhere.",
+      },
+    },
+    example: `
+kind: vnet_config
+version: v1
+metadata: { name: vnet-config }
+spec:
+  ipv4_cidr_range: 100.64.0.0/10
+  custom_dns_zones: [{ suffix: company.test }]
+`,
+  },
+  {
+    title: "role",
+    text:
+      "What its users may do. Of several roles each adds what it allows; what one denies, none allows. Options are taken from the roles that allow the app, the strictest of each.",
+    read: (text) => {
+      const [role] = parseResources(text, "role.yaml");
+      return role?.kind === "role" ? compileRole(role.metadata.name, role.spec) : role;
+    },
+    keys: {
+      ...metadataOf("role"),
+      "spec.allow": { text: "What is allowed. An empty one allows nothing.", default: {} },
+      "spec.allow.app_labels": { text: `The apps, by their labels: ${SELECTOR}.` },
+      "spec.allow.node_labels": {
+        text: "Kept, and without effect: this version serves no SSH hosts.",
+      },
+      "spec.allow.logins": { text: "Kept, and without effect: this version serves no SSH hosts." },
+      "spec.deny": { text: "What is denied, whatever is allowed.", default: {} },
+      "spec.deny.app_labels": { text: "The apps, in the same way." },
+      "spec.deny.node_labels": { text: "Kept, and without effect." },
+      "spec.deny.logins": { text: "Kept, and without effect." },
+      "spec.options": { text: "What else holds.", default: {} },
+      "spec.options.max_session_ttl": {
+        text: "How long a login may last; never more than 12 h.",
+      },
+      "spec.options.require_session_mfa": {
+        text:
+          "Each session needs a fresh code. The client of this version cannot ask for one: connections end with `mfa-required`.",
+        default: false,
+      },
+      "spec.options.client_idle_timeout": {
+        text: "A connection without traffic for so long is cut; `0s` is never.",
+        default: "0s",
+      },
+      "spec.options.disconnect_expired_cert": {
+        text: "Connections are cut when the certificate they were opened with expires.",
+        default: true,
+      },
+    },
+    example: `
+kind: role
+version: v1
+metadata: { name: dev }
+spec:
+  allow: { app_labels: { env: [dev, staging] } }
+  deny: { app_labels: { team: secret } }
+  options: { max_session_ttl: 12h, client_idle_timeout: 1h }
+`,
+  },
+  {
+    title: "user",
+    text:
+      "A user and their roles. A user made from a file has no password yet: `vnet ctl users reset NAME` gives one.",
+    read: (text) => parseResources(text, "user.yaml"),
+    keys: { ...metadataOf("user"), "spec.roles": { text: "The roles; each must be there." } },
+    example: `
+kind: user
+version: v1
+metadata: { name: alice }
+spec: { roles: [dev] }
+`,
+  },
+  {
+    title: "lock",
+    text:
+      "Keeps somebody out, at once: logins, certificates and open connections. `vnet ctl lock` makes one.",
+    read: (text) => parseResources(text, "lock.yaml"),
+    keys: {
+      ...metadataOf("lock"),
+      "spec.target": {
+        text: "Whom: `{ user: NAME }`, `{ role: NAME }`, `{ agent: ID }` or `{ session: ID }`.",
+      },
+      "spec.message": { text: "Why, for other administrators; at most 256 characters." },
+      "spec.expires": { text: "Until when; without it until it is removed." },
+    },
+    example: `
+kind: lock
+version: v1
+metadata: { name: lost-laptop }
+spec:
+  target: { user: alice }
+  message: lost laptop
+  expires: 2027-01-31T12:00:00Z
+`,
+  },
+];

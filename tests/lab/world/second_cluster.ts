@@ -1,0 +1,71 @@
+/**
+ * A second cluster in the lab's world, with addresses from another range than the first's.
+ *
+ * @module
+ */
+import type { Lab } from "../host/lab.ts";
+import { here } from "../host/paths.ts";
+import type { LabProcess } from "../host/process.ts";
+import { Vnet } from "./vnet.ts";
+import { PASSWORD, USER, type World } from "./world.ts";
+
+const FILE = "/etc/vnet-other.yaml";
+
+/** Where its addresses come from. */
+export const SECOND_RANGE = "10.77.0.0/16";
+
+export class SecondCluster {
+  readonly #world: World;
+  readonly #caPin: string;
+  readonly #server: LabProcess;
+
+  private constructor(world: World, caPin: string, server: LabProcess) {
+    this.#world = world;
+    this.#caPin = caPin;
+    this.#server = server;
+  }
+
+  /** Starts it on the proxy's host; its one app, "greeter", says "hello". */
+  static async open(lab: Lab, world: World): Promise<SecondCluster> {
+    const { proxy, client } = world;
+    await client.script("echo 203.0.113.10 other.example.org >>/etc/hosts");
+    proxy.spawn(["socat", "TCP-LISTEN:9000,bind=127.0.0.1,fork,reuseaddr", "SYSTEM:echo hello"]);
+    await proxy.run(["cp", here("fixtures/second.yaml"), FILE]);
+    const vnet = new Vnet(proxy);
+    const server = vnet.start(["server", "start", "--config", FILE], lab.log("server-other"));
+    await proxy.listening(8443, 20_000);
+    const ctl = ["ctl", "--config", FILE];
+    const { ca_pin: caPin } = await vnet.json<{ ca_pin: string }>([...ctl, "status"]);
+    const range = { ipv4_cidr_range: SECOND_RANGE, custom_dns_zones: [] };
+    const resources = [
+      { kind: "vnet_config", version: "v1", metadata: { name: "vnet-config" }, spec: range },
+      {
+        ...{ kind: "role", version: "v1", metadata: { name: "dev" } },
+        spec: { allow: { app_labels: { env: ["dev"] } } },
+      },
+    ];
+    for (const resource of resources) {
+      await vnet.run([...ctl, "create", "--force", "-f", "-"], { stdin: JSON.stringify(resource) });
+    }
+    await vnet.run([...ctl, "users", "add", USER, "--roles", "dev", "--password-stdin"], {
+      stdin: `${PASSWORD}\n`,
+    });
+    return new SecondCluster(world, caPin, server);
+  }
+
+  /** Logs in on the client host. */
+  async login(vnet: Vnet = this.#world.vnet): Promise<void> {
+    // deno-fmt-ignore
+    await vnet.run(["login", "--proxy", "other.example.org:8443", "--user", USER,
+      "--ca-pin", this.#caPin, "--password-stdin"], { stdin: `${PASSWORD}\n` });
+  }
+
+  /** Gives up that login. */
+  async logout(): Promise<void> {
+    await this.#world.vnet.run(["logout", "other.example.org"]);
+  }
+
+  async close(): Promise<void> {
+    await this.#server.stop();
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * What the helper makes for a client, in a network namespace of its own. Run by tests/netns/helper_test.ts.
+ *
+ * @module
+ */
+import { deepEqual, equal, rejects } from "node:assert/strict";
+import { HELPER_PROTOCOL, type HelperRequest } from "../../../lib/wire/mod.ts";
+import {
+  closeFd,
+  linkIndex,
+  linkUp,
+  listAddresses,
+  listRoutes,
+  loadShim,
+} from "../../../lib/os/mod.ts";
+import { Host } from "../../../lib/helper/host.ts";
+
+const shim = loadShim();
+
+const OPEN: Extract<HelperRequest, { op: "open" }> = {
+  v: HELPER_PROTOCOL,
+  id: 1,
+  op: "open",
+  link: null,
+  ipv4: { self: "100.64.0.1", range: "100.64.0.0/20" },
+  ipv6: null,
+};
+
+async function withHost(test: (host: Host) => Promise<void>): Promise<void> {
+  const journalDir = await Deno.makeTempDir();
+  try {
+    await using host = await Host.open(shim, {
+      journalDir,
+      repair: { command: "/bin/true", args: [], env: {} },
+      policy: { dnsMode: "none", containers: false, zones: null },
+      onEvent: () => {},
+    });
+    await test(host);
+  } finally {
+    await Deno.remove(journalDir, { recursive: true });
+  }
+}
+
+/** The links that vnet made, by the kernel's own list. */
+async function links(): Promise<string[]> {
+  const text = await Deno.readTextFile("/proc/net/dev");
+  return [...text.matchAll(/^ *(vnet\d+):/gm)].map(([, name]) => name ?? "");
+}
+
+linkUp(shim, linkIndex(shim, "lo"), 0);
+
+Deno.test("revert() leaves no link, though its client keeps the descriptors", async () => {
+  await withHost(async (host) => {
+    const { fds, value } = host.open(OPEN);
+    deepEqual(await links(), [value.link]);
+    await host.apply({
+      v: HELPER_PROTOCOL,
+      id: 2,
+      op: "apply",
+      routes: ["100.64.0.0/20"],
+      dns: null,
+    });
+    await host.revert();
+    deepEqual(await links(), []);
+    deepEqual(listAddresses(shim).filter(({ ifindex }) => ifindex === value.ifindex), []);
+    deepEqual(listRoutes(shim).filter(({ ifindex }) => ifindex === value.ifindex), []);
+    for (const fd of fds) closeFd(shim, fd);
+  });
+});
+
+Deno.test("revert() is content with a link that is gone", async () => {
+  await withHost(async (host) => {
+    const { fds } = host.open(OPEN);
+    for (const fd of fds) closeFd(shim, fd);
+    deepEqual(await links(), []);
+    deepEqual(await host.revert(), []);
+  });
+});
+
+Deno.test("a client has one link at a time, and does not get another for ever", async () => {
+  await withHost(async (host) => {
+    const kept: number[] = [];
+    let opened = 0;
+    const again = async () => {
+      for (;;) {
+        kept.push(...host.open(OPEN).fds);
+        opened++;
+        equal((await links()).length, 1);
+        await rejects(async () => await host.open(OPEN), { code: "helper-busy" });
+        await host.revert();
+      }
+    };
+    await rejects(again(), { code: "helper-busy" });
+    equal(opened, 4);
+    deepEqual(await links(), []);
+    for (const fd of kept) closeFd(shim, fd);
+  });
+});

@@ -1,0 +1,44 @@
+/**
+ * Runs the files of the folder beside inside network namespaces that the shim itself makes.
+ *
+ * @module
+ */
+import { equal, match } from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { loadShim, spawn, waitProcess } from "../../lib/os/mod.ts";
+
+const shim = loadShim();
+const hasTun = await Deno.stat("/dev/net/tun").then(() => true, () => false);
+const reason = Deno.uid() !== 0
+  ? " — skipped: needs root"
+  : hasTun
+  ? ""
+  : " — skipped: /dev/net/tun is missing (modprobe tun)";
+
+for (const file of ["host.ts"]) {
+  Deno.test({ name: `netns/${file}${reason}`, ignore: reason !== "" }, async () => {
+    const report = await Deno.makeTempFile();
+    try {
+      const pid = spawn(shim, {
+        command: Deno.execPath(),
+        args: [
+          "test",
+          "-A",
+          "--no-check",
+          fileURLToPath(new URL(`helper/${file}`, import.meta.url)),
+        ],
+        env: { ...Deno.env.toObject(), NO_COLOR: "1" },
+        namespaces: { net: true, mount: true },
+        stdout: { append: report },
+        stderr: { append: report },
+        dieWithParent: true,
+      });
+      const exit = await waitProcess(shim, pid);
+      const text = await Deno.readTextFile(report);
+      equal("code" in exit && exit.code, 0, text);
+      match(text, /[1-9]\d* passed/);
+    } finally {
+      await Deno.remove(report);
+    }
+  });
+}

@@ -1,0 +1,203 @@
+/**
+ * A client host in a network namespace of its own: TUN, addresses, routes, listeners, packet thread. For the
+ * files of this folder, which tests/netns/os_test.ts runs inside such a namespace.
+ *
+ * @module
+ */
+import {
+  formatIp,
+  type IpAddress,
+  type Ipv4,
+  parseIpv4,
+  parseIpv6,
+  parsePrefix,
+} from "../../../lib/ip/mod.ts";
+import {
+  addAddress,
+  addRoute,
+  confineLink,
+  Datapath,
+  type DatapathOptions,
+  destroySockets,
+  findListener,
+  guardListener,
+  linkIndex,
+  linkUp,
+  loadShim,
+  openRaw,
+  openTun,
+  type SynEvent,
+  type Tun,
+} from "../../../lib/os/mod.ts";
+
+export const shim = loadShim();
+
+export const SELF4 = parseIpv4("100.64.0.1");
+export const PEER4 = parseIpv4("100.64.0.2");
+export const RANGE4 = parsePrefix("100.64.0.0/10");
+export const SELF6 = parseIpv6("fd7a:115c::1");
+export const PEER6 = parseIpv6("fd7a:115c::2");
+export const PREFIX6 = parsePrefix("fd7a:115c::/64");
+
+/** The leased address and its twin. */
+export const APP4 = parseIpv4("100.70.7.9");
+export const APP6 = parseIpv6("fd7a:115c::6446:709");
+export const APPS: readonly IpAddress[] = [APP4, APP6];
+/** In the range, but nobody's. */
+export const NOBODY4 = parseIpv4("100.70.7.10");
+export const NOBODY6 = parseIpv6("fd7a:115c::6446:70a");
+
+/** What a test wants of its world. */
+export interface WorldOptions extends Partial<DatapathOptions> {
+  readonly offloads?: boolean;
+  readonly onSyn?: (event: SynEvent, datapath: Datapath) => void;
+}
+
+/** An accepted connection with the flow it belongs to. */
+export interface Accepted {
+  readonly conn: Deno.TcpConn;
+  readonly flow: SynEvent;
+}
+
+/** One client host; its own listeners stand for the daemon's. */
+export class World implements AsyncDisposable {
+  readonly tun: Tun;
+  readonly datapath: Datapath;
+  readonly listenPort: number;
+  readonly listenPort6: number;
+  readonly #listeners: readonly Deno.TcpListener[];
+  /** Ends when the events do. */
+  readonly ended: Promise<void>;
+  readonly syns: SynEvent[] = [];
+
+  constructor(options: WorldOptions = {}) {
+    const lo = linkIndex(shim, "lo");
+    linkUp(shim, lo, 0);
+    // as every start does: what an earlier world left half closed would go on in this one
+    destroySockets(shim, RANGE4);
+    destroySockets(shim, PREFIX6);
+    this.tun = openTun(shim, { name: "vnet0", vnetHeader: options.offloads ?? true });
+    const { ifindex } = this.tun;
+    linkUp(shim, ifindex, 65535);
+    const unset = confineLink(this.tun.name);
+    if (unset.length > 0) throw new TypeError(`cannot set ${unset.join(", ")}`);
+    addAddress(shim, ifindex, SELF4, 32);
+    addAddress(shim, ifindex, SELF6, 128);
+    this.#listeners = [SELF4, SELF6].map((address) =>
+      Deno.listen({ hostname: formatIp(address), port: 0 })
+    );
+    [this.listenPort, this.listenPort6] = this.#guard([lo, ifindex]);
+    this.datapath = Datapath.start(shim, {
+      tunFd: this.tun.fd,
+      vnetHeader: this.tun.vnetHeader,
+      raw4Fd: openRaw(shim, 4, ifindex),
+      raw6Fd: openRaw(shim, 6, ifindex),
+      ifindex,
+      self4: SELF4,
+      peer4: PEER4,
+      ranges4: [RANGE4],
+      self6: SELF6,
+      peer6: PEER6,
+      prefix6: PREFIX6,
+      listenPort: this.listenPort,
+      listenPort6: this.listenPort6,
+      ...options,
+    });
+    addRoute(shim, ifindex, RANGE4, { source: SELF4, congestion: "cubic" });
+    addRoute(shim, ifindex, PREFIX6, { source: SELF6, congestion: "cubic" });
+    this.datapath.setLeases([APP4], []);
+    this.ended = this.#answer(options.onSyn ?? ((event, datapath) => datapath.release(event.id)));
+  }
+
+  #guard(ifindexes: readonly number[]): [number, number] {
+    const ports = this.#listeners.map((listener, index) => {
+      const { port } = listener.addr;
+      const fd = findListener(shim, { address: [SELF4, SELF6][index] ?? SELF4, port });
+      guardListener(shim, fd, ifindexes, { source: [PEER4, PEER6][index] ?? PEER4 });
+      return port;
+    });
+    return [ports[0] ?? 0, ports[1] ?? 0];
+  }
+
+  async #answer(onSyn: (event: SynEvent, datapath: Datapath) => void): Promise<void> {
+    for await (const batch of this.datapath.events()) {
+      for (const event of batch) {
+        this.syns.push(event);
+        onSyn(event, this.datapath);
+      }
+    }
+  }
+
+  lease(adds: readonly Ipv4[]): void {
+    this.datapath.setLeases(adds, []);
+  }
+
+  /** Takes the next connection of one family. */
+  async accept(family: 4 | 6): Promise<Accepted> {
+    const listener = this.#listeners[family === 4 ? 0 : 1];
+    if (listener === undefined) throw new TypeError("no listener");
+    const conn = await listener.accept();
+    const flow = this.datapath.flowOf(family, conn.remoteAddr.port);
+    if (flow === null) throw new TypeError(`no flow for port ${conn.remoteAddr.port}`);
+    return { conn, flow };
+  }
+
+  /** Connects as any program would. */
+  connect(address: IpAddress, port: number): Promise<Deno.TcpConn> {
+    return Deno.connect({ hostname: formatIp(address), port });
+  }
+
+  async close(): Promise<void> {
+    for (const listener of this.#listeners) listener.close();
+    await this.datapath.close();
+    await this.ended;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+/** Sends bytes made from a seed, then ends this direction; returns their sum. */
+export async function sendBulk(conn: Deno.TcpConn, sizeBytes: number): Promise<number> {
+  const chunk = new Uint8Array(256 * 1024);
+  for (let at = 0; at < chunk.length; at++) chunk[at] = (at * 7 + (at >> 8)) & 255;
+  let sum = 1;
+  for (let sent = 0; sent < sizeBytes; sent += chunk.length) {
+    chunk[0] = (sent / chunk.length) & 255;
+    sum = checksum(sum, chunk);
+    for (let at = 0; at < chunk.length;) at += await conn.write(chunk.subarray(at));
+  }
+  await conn.closeWrite();
+  return sum;
+}
+
+/** Reads to the end; returns how many bytes and their sum. */
+export async function receiveAll(conn: Deno.TcpConn): Promise<{ bytes: number; sum: number }> {
+  const chunk = new Uint8Array(256 * 1024);
+  let bytes = 0;
+  let sum = 1;
+  for (;;) {
+    const length = await conn.read(chunk);
+    if (length === null) return { bytes, sum };
+    sum = checksum(sum, chunk.subarray(0, length));
+    bytes += length;
+  }
+}
+
+/** A sum that depends on the order of the bytes, whatever pieces they come in. */
+function checksum(sum: number, bytes: Uint8Array): number {
+  for (const byte of bytes) sum = (Math.imul(sum, 31) + byte) | 0;
+  return sum;
+}
+
+/** What a test is called, and whether it is left out, where it needs a program. */
+export async function needing(
+  command: string,
+  debianPackage: string,
+): Promise<(name: string) => { name: string; ignore: boolean }> {
+  const found = await new Deno.Command(command, { args: ["--version"] }).output()
+    .then(() => true, () => false);
+  const reason = ` — skipped: ${command} is missing (apt install ${debianPackage})`;
+  return (name) => ({ name: found ? name : name + reason, ignore: !found });
+}
