@@ -13,7 +13,6 @@ export {
   addRoute,
   confineLink,
   confinementOf,
-  type InterfaceAddress,
   linkDelete,
   linkDown,
   linkIndex,
@@ -24,7 +23,6 @@ export {
   NetworkWatch,
   removeAddress,
   removeRoute,
-  type Route,
 } from "./linux/netlink.ts";
 export {
   MESSAGE_LIMIT_BYTES,
@@ -34,7 +32,9 @@ export {
   SeqpacketSocket,
   socketPair,
 } from "./linux/seqpacket.ts";
-export { DatagramBatch, localEndpoint, tcpListen, udpBind, UdpSocket } from "./linux/datagram.ts";
+export { DatagramBatch } from "./datagram_batch.ts";
+export * from "./machine.ts";
+export { localEndpoint, tcpListen, udpBind, UdpSocket } from "./linux/datagram.ts";
 export { KnownAnswers } from "./linux/known_answers.ts";
 export {
   destroySockets,
@@ -56,13 +56,7 @@ export {
   type Stdio,
   waitProcess,
 } from "./linux/process.ts";
-export {
-  Datapath,
-  type DatapathOptions,
-  type DatapathStats,
-  type RejectReason,
-  type SynEvent,
-} from "./linux/datapath.ts";
+export { Datapath } from "./linux/datapath.ts";
 export {
   type Change,
   type Choice,

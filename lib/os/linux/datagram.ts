@@ -4,89 +4,11 @@
  * @module
  * @see recvmmsg(2)
  */
-import { decodeIp, encodeIp, type Endpoint, formatEndpoint } from "../../ip/mod.ts";
+import { encodeIp, type Endpoint, formatEndpoint } from "../../ip/mod.ts";
+import { type DatagramBatch, ENDPOINT_BYTES, readEndpoint } from "../datagram_batch.ts";
 import type { KnownAnswers } from "./known_answers.ts";
 import { closeFd, ensure, errnoName, osError, type Shim } from "./shim.ts";
 import { READABLE, Waiter, WRITABLE } from "./waiter.ts";
-
-const ENDPOINT_SIZE = 20;
-/** The shim writes records in host order. */
-const LITTLE = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
-
-/** Room for a number of datagrams and their endpoints. Its owner may reuse it after each call. */
-export class DatagramBatch {
-  readonly count: number;
-  readonly slotBytes: number;
-  /** The slots, one after the other. */
-  readonly data: Uint8Array<ArrayBuffer>;
-  readonly lengths: Uint32Array<ArrayBuffer>;
-  /** The endpoints as the shim writes them. */
-  readonly endpoints: Uint8Array<ArrayBuffer>;
-  readonly #view: DataView;
-
-  constructor(count: number, slotBytes: number) {
-    this.count = count;
-    this.slotBytes = slotBytes;
-    // buffers made by themselves never move, however small: other threads write to them
-    this.data = new Uint8Array(new ArrayBuffer(count * slotBytes));
-    this.lengths = new Uint32Array(new ArrayBuffer(count * 4));
-    this.endpoints = new Uint8Array(new ArrayBuffer(count * ENDPOINT_SIZE));
-    this.#view = new DataView(this.endpoints.buffer);
-  }
-
-  /** The whole slot, to write a datagram into; set `lengths` afterwards. */
-  slot(index: number): Uint8Array<ArrayBuffer> {
-    return this.data.subarray(index * this.slotBytes, (index + 1) * this.slotBytes);
-  }
-
-  /** The datagram in a slot; empty if it was longer than the slot. */
-  payload(index: number): Uint8Array<ArrayBuffer> {
-    const start = index * this.slotBytes;
-    return this.data.subarray(start, start + (this.lengths[index] ?? 0));
-  }
-
-  /** The other end of a slot's datagram. */
-  endpoint(index: number): Endpoint {
-    return readEndpoint(this.#view, index * ENDPOINT_SIZE);
-  }
-
-  /** Copies the other end of a slot's datagram, in the shim's form, to answer it later. */
-  takeEndpoint(index: number): Uint8Array<ArrayBuffer> {
-    return this.endpoints.slice(index * ENDPOINT_SIZE, (index + 1) * ENDPOINT_SIZE);
-  }
-
-  /** Fills a slot with a datagram to send to an endpoint of `takeEndpoint`. */
-  putRaw(index: number, payload: Uint8Array, to: Uint8Array): void {
-    if (payload.length > this.slotBytes) {
-      throw new RangeError(`Cannot put ${payload.length} bytes into ${this.slotBytes}`);
-    }
-    this.data.set(payload, index * this.slotBytes);
-    this.lengths[index] = payload.length;
-    this.endpoints.set(to, index * ENDPOINT_SIZE);
-  }
-
-  /** Fills a slot with a datagram to send. */
-  put(index: number, payload: Uint8Array, to: Endpoint): void {
-    if (payload.length > this.slotBytes) {
-      throw new RangeError(`Cannot put ${payload.length} bytes into ${this.slotBytes}`);
-    }
-    this.slot(index).set(payload);
-    this.lengths[index] = payload.length;
-    const at = index * ENDPOINT_SIZE;
-    this.#view.setUint8(at, to.address.family);
-    this.#view.setUint16(at + 2, to.port, LITTLE);
-    this.endpoints.set(encodeIp(to.address), at + 4);
-  }
-
-  /** Copies the endpoint of a received datagram to a slot of another batch, to answer it. */
-  copyEndpoint(index: number, to: DatagramBatch, toIndex: number): void {
-    const start = index * ENDPOINT_SIZE;
-    to.endpoints.set(
-      this.endpoints.subarray(start, start + ENDPOINT_SIZE),
-      toIndex * ENDPOINT_SIZE,
-    );
-  }
-}
 
 /** A UDP socket, bound to one endpoint. */
 export class UdpSocket implements AsyncDisposable {
@@ -246,7 +168,7 @@ export class UdpSocket implements AsyncDisposable {
       this.fd,
       batch.data.subarray(start * batch.slotBytes),
       batch.slotBytes,
-      batch.endpoints.subarray(start * ENDPOINT_SIZE),
+      batch.endpoints.subarray(start * ENDPOINT_BYTES),
       batch.lengths.subarray(start),
       end - start,
     );
@@ -309,18 +231,11 @@ export function tcpListen(shim: Shim, endpoint: Endpoint, backlog = 511): number
 
 /** Says where a socket is bound. */
 export function localEndpoint(shim: Shim, fd: number): Endpoint {
-  const out = new Uint8Array(ENDPOINT_SIZE);
+  const out = new Uint8Array(ENDPOINT_BYTES);
   ensure(shim, shim.symbols.vnet_socket_local(fd, out, out.length), {
     act: `find the endpoint of descriptor ${fd}`,
     call: "getsockname",
     code: "socket-failed",
   });
   return readEndpoint(new DataView(out.buffer), 0);
-}
-
-function readEndpoint(view: DataView, at: number): Endpoint {
-  const length = view.getUint8(at) === 4 ? 4 : 16;
-  const address = decodeIp(new Uint8Array(view.buffer, view.byteOffset + at + 4, length));
-  if (address === null) throw new TypeError("Cannot read an endpoint of the shim");
-  return { address, port: view.getUint16(at + 2, LITTLE) };
 }

@@ -1,7 +1,8 @@
 import { deepEqual, equal, rejects, throws } from "node:assert/strict";
 import { createServer } from "node:net";
 import { formatEndpoint, parseEndpoint } from "../../ip/mod.ts";
-import { DatagramBatch, localEndpoint, tcpListen, UdpSocket } from "./datagram.ts";
+import { DatagramBatch } from "../datagram_batch.ts";
+import { localEndpoint, tcpListen, UdpSocket } from "./datagram.ts";
 import { closeFd, loadShim } from "./shim.ts";
 
 const shim = loadShim();

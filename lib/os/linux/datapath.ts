@@ -24,60 +24,15 @@ import {
   type Ipv6,
   type Prefix,
 } from "../../ip/mod.ts";
+import type { DatapathOptions, PacketPath, RejectReason, SynEvent } from "../machine.ts";
 import { type Act, closeFd, ensure, errnoName, osError, type Shim, UNSET } from "./shim.ts";
-
-/** What a datapath is made of. */
-export interface DatapathOptions {
-  /** The TUN device and raw sockets; once `start` has returned they are the datapath's to close. */
-  readonly tunFd: number;
-  readonly vnetHeader: boolean;
-  readonly raw4Fd: number;
-  /** `null` without IPv6. */
-  readonly raw6Fd: number | null;
-  /** Index of the TUN device. */
-  readonly ifindex: number;
-  readonly self4: Ipv4;
-  /** The address connections seem to come from at the listener. */
-  readonly peer4: Ipv4;
-  /** Where leases may lie; at most 16. */
-  readonly ranges4: readonly Prefix[];
-  readonly self6: Ipv6 | null;
-  readonly peer6: Ipv6 | null;
-  /** A /64 whose low 32 bits are the IPv4 address. */
-  readonly prefix6: Prefix | null;
-  /** Where this process listens on `self4`, and on `self6` unless `listenPort6` is given. */
-  readonly listenPort: number;
-  readonly listenPort6?: number;
-  readonly maxHeld?: number;
-  readonly heldTimeoutMs?: number;
-  /** Refuse connections no local socket owns; on unless set to false. */
-  readonly requireOwner?: boolean;
-}
-
-/** A held SYN, or the flow that came of one. */
-export interface SynEvent {
-  /** Never used twice, though ports and addresses are. */
-  readonly id: bigint;
-  readonly source: Endpoint;
-  readonly destination: Endpoint;
-  /** Who connects; `null` if no local socket has these addresses. */
-  readonly uid: number | null;
-  /** Inode of that socket, to find its process; 0 without one. */
-  readonly inode: number;
-}
-
-/** Why a connection is rejected, as the client's `connect` will report it. */
-export type RejectReason = Exclude<keyof typeof ANSWER, "release" | "refuse">;
-
-/** What the packet thread counted since it started; `flowsLive` and `heldNow` are of this moment. */
-export type DatapathStats = { readonly [Name in typeof STATS[number]]: number };
 
 const EVENTS_PER_CALL = 256;
 /** The shim writes records in host order. */
 const LITTLE = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
 /** One packet thread. */
-export class Datapath implements AsyncDisposable {
+export class Datapath implements AsyncDisposable, PacketPath {
   readonly #shim: Shim;
   readonly #handle: bigint;
   readonly #fds: readonly number[];
@@ -242,12 +197,12 @@ export class Datapath implements AsyncDisposable {
   }
 
   /** Reads the counters. */
-  stats(): DatapathStats {
+  stats(): { readonly [Name in typeof STATS[number]]: number } {
     this.#open();
     const counters = new BigUint64Array(STATS_COUNT);
     this.#shim.symbols.vnet_datapath_stats(this.#handle, counters, counters.length);
     const entries = STATS.map((name, index) => [name, Number(counters[index])] as const);
-    return Object.fromEntries(entries) as DatapathStats;
+    return Object.fromEntries(entries) as ReturnType<Datapath["stats"]>;
   }
 
   /** Refuses what is held, ends the thread and closes the descriptors, which removes the TUN device. */

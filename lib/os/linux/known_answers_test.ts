@@ -1,6 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { parseEndpoint } from "../../ip/mod.ts";
-import { DatagramBatch, UdpSocket } from "./datagram.ts";
+import { DatagramBatch } from "../datagram_batch.ts";
+import { UdpSocket } from "./datagram.ts";
 import { KnownAnswers } from "./known_answers.ts";
 import { loadShim } from "./shim.ts";
 

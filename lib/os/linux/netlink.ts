@@ -14,6 +14,7 @@ import {
   type Prefix,
 } from "../../ip/mod.ts";
 import { prefixOf } from "../../ip/mod.ts";
+import type { InterfaceAddress, Route } from "../machine.ts";
 import {
   type Act,
   closeFd,
@@ -25,24 +26,6 @@ import {
   textOf,
 } from "./shim.ts";
 import { READABLE, Waiter } from "./waiter.ts";
-
-/** One route of any table. */
-export interface Route {
-  readonly prefix: Prefix;
-  readonly table: number;
-  /** RTN_* of rtnetlink: 1 unicast, 2 local, 3 broadcast, 5 multicast, 6 blackhole, 7 unreachable, … */
-  readonly type: number;
-  /** 0 for a route that leads into no link. */
-  readonly ifindex: number;
-  readonly metric: number;
-}
-
-/** One address of one link. */
-export interface InterfaceAddress {
-  readonly address: IpAddress;
-  readonly prefixLength: number;
-  readonly ifindex: number;
-}
 
 const RECORD_SIZE = 32;
 const DUMP_START_BYTES = 64 * 1024;

@@ -1,0 +1,129 @@
+/**
+ * A kind of cluster: how one is met, logged in to, followed and connected through. The rest of the client knows
+ * clusters by this, by views and by profiles, and never by a wire. `own/` is vnet's own kind; a test has one in memory
+ * (`tests/doubles/memory_cluster.ts`).
+ *
+ * @module
+ */
+import type { HostPort, ProxyVariables } from "../../config/mod.ts";
+import type { ProxyFacts } from "../../health/mod.ts";
+import type { AppTarget, ClusterView } from "../../plan/mod.ts";
+import type { Profile } from "./profile.ts";
+
+/** One kind of cluster. */
+export interface ClusterDriver {
+  /** What profiles of this kind say in `kind`. */
+  readonly kind: string;
+  /** Asks a proxy what anybody may know. @throws NetworkError, AuthError when it cannot be asked, or not trusted */
+  discover(how: Approach, signal: AbortSignal): Promise<Discovery>;
+  /**
+   * Logs in. Nothing secret is sent before the proxy has shown that it is the right one.
+   *
+   * @throws AuthError `login-failed`, `ca-pin-mismatch`, `proxy-untrusted` …; NetworkError `proxy-unreachable` …
+   */
+  login(options: LoginRequest, signal: AbortSignal): Promise<Profile>;
+  /** Begins to use a login; nothing is asked yet. */
+  open(profile: Profile): ClusterLink;
+}
+
+/** How a proxy is approached that there is no login for yet. */
+export interface Approach {
+  readonly proxy: HostPort;
+  /** `sha256:…` of the cluster's host CA; `null` goes by the public authorities. */
+  readonly caPin: string | null;
+  /** What the environment says of HTTP proxies. */
+  readonly proxies: ProxyVariables;
+}
+
+/** What anybody may know of a cluster. */
+export interface Discovery {
+  readonly cluster: string;
+  readonly version: string;
+}
+
+export interface LoginRequest extends Approach {
+  readonly user: string;
+  /** A wish; the cluster clamps it. `null` for its default. */
+  readonly ttlMs: number | null;
+  readonly ask: LoginAsk;
+}
+
+/** What a login asks of the person at the terminal. */
+export interface LoginAsk {
+  readonly password: () => Promise<string>;
+  /** `optional`: an empty answer means there is none. */
+  readonly totp: (optional: boolean) => Promise<string>;
+}
+
+/** A login in use. */
+export interface ClusterLink {
+  /** Asks what is published to this login, at once. @throws AuthError when refused; NetworkError when not reached */
+  view(signal: AbortSignal): Promise<ClusterView>;
+  /**
+   * Follows what is published: yields each time the cluster has spoken, the very same object while nothing is
+   * different. Ends when the signal aborts.
+   *
+   * @throws as `view`; to be called again after a pause.
+   */
+  watch(signal: AbortSignal): AsyncIterable<ClusterView>;
+  /**
+   * Gets the right to connect to one port of an app.
+   *
+   * @throws AuthError when the cluster refuses: `access-denied`, `mfa-required` …; NetworkError when it cannot be asked
+   */
+  right(request: RightRequest, signal: AbortSignal): Promise<Right>;
+  /** Opens a connection with a right. @throws AuthError, NetworkError, ProtocolError with a code of `lib/refusal` */
+  open(request: OpenRequest, signal: AbortSignal): Promise<Flow>;
+  /** Tries the way to the cluster, for `vnet doctor`. Never throws but for the signal. */
+  reach(nowMs: () => number, signal: AbortSignal): Promise<ProxyFacts["reached"]>;
+  /** Tells the cluster that the login is over. @throws NetworkError when it cannot be told */
+  logout(signal: AbortSignal): Promise<void>;
+  /** Ends what is idle; connections that are open go on until they end. */
+  close(): Promise<void>;
+}
+
+export interface RightRequest {
+  readonly target: AppTarget;
+  readonly port: number;
+  /** Shown where an app wants a second factor for each session; `null` for none. */
+  readonly proof: SessionProof | null;
+}
+
+/** A second factor's answer. */
+export interface SessionProof {
+  readonly totpCode: string;
+}
+
+/** What the cluster lets a login do. What is in it is the driver's own business. */
+export interface Right {
+  readonly expiresMs: number;
+}
+
+export interface OpenRequest {
+  readonly right: Right;
+  readonly target: AppTarget;
+  readonly port: number;
+}
+
+/** An open connection to an app, before anything went through it. */
+export interface Flow {
+  /** Copies both ways, each half closed on its own, until both are done. Ends both. */
+  splice(conn: FlowConn, signal: AbortSignal): Promise<FlowSummary>;
+  /** Ends it unused. */
+  abort(): void;
+}
+
+/** A program's own connection. */
+export interface FlowConn {
+  read(into: Uint8Array): Promise<number | null>;
+  write(bytes: Uint8Array): Promise<number>;
+  closeWrite(): Promise<void>;
+  close(): void;
+}
+
+/** What went through a connection, and why it ended. */
+export interface FlowSummary {
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
+  readonly reason: string;
+}
