@@ -18,7 +18,7 @@ import {
   type HelperRequest,
   type Opened,
   OpenedSchema,
-} from "../wire/mod.ts";
+} from "../wire/helper.ts";
 import { NetworkError, OsError, ProtocolError, VnetError } from "../error.ts";
 import {
   type Endpoint,

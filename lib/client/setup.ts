@@ -12,7 +12,7 @@ import { getLogger } from "../log.ts";
 import type { Machine } from "../os/mod.ts";
 import { foreignPrefixes } from "../plan/mod.ts";
 import type { StatusV1 } from "../status/mod.ts";
-import type { Detected } from "../wire/mod.ts";
+import type { Detected } from "../wire/helper.ts";
 import { writeBook } from "./book_file.ts";
 import type { AppDialer } from "./dial.ts";
 import { DnsServer } from "./dns/server.ts";
