@@ -25,7 +25,7 @@ const EVERY_PURE = Object.keys(PURE);
 
 /** The same for adapters and shells. */
 const EFFECTFUL: Readonly<Record<string, readonly string[]>> = {
-  os: ["ip", "cidr", "dns"],
+  os: ["ip", "cidr", "dns", "health"],
   io: ["ip", "dns", "refusal", "wire", "identity", "tunnel"],
   client: [...EVERY_PURE, "os", "io"],
   helper: ["ip", "dns", "config", "plan", "wire", "os"],

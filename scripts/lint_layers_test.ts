@@ -29,7 +29,7 @@ Deno.test("layers hold every row of the import rule", async (t) => {
     tunnel: "ip dns identity refusal",
     health: "ip cidr dns config plan refusal",
     status: "config",
-    os: "ip cidr dns",
+    os: "ip cidr dns health",
     io: "ip dns refusal wire identity tunnel",
     client: "ip cidr dns config refusal plan identity tunnel health status os io",
     helper: "ip dns config plan wire os",

@@ -1,5 +1,6 @@
 import type { Owner, Paths } from "../client/paths.ts";
 import { UsageError } from "../error.ts";
+import type { ThisMachine } from "../os/mod.ts";
 
 /** What a command may touch of the process it runs in; a test passes its own. */
 export interface Context {
@@ -13,6 +14,8 @@ export interface Context {
   readonly env: (name: string) => string | undefined;
   readonly signal: AbortSignal;
   readonly nowMs: () => number;
+  /** The machine; loaded when a command first asks for it. */
+  readonly machine: () => Promise<ThisMachine>;
   /** The account vnet acts for: the invoker of sudo, else whoever runs it. */
   readonly owner: Owner;
   readonly paths: Paths;

@@ -123,6 +123,7 @@ function openContext(
     env,
     signal,
     nowMs: () => Date.now(),
+    machine: async () => (await import("../os/mod.ts")).thisMachine(),
     owner,
     paths: resolvePaths({
       home: home === undefined ? undefined : absolute(home),

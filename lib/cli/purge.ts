@@ -5,7 +5,7 @@
  */
 import type { Paths } from "../client/mod.ts";
 import { VnetError } from "../error.ts";
-import { forgetJournal, loadShim, spawn, waitProcess } from "../os/mod.ts";
+import type { Journal } from "../os/mod.ts";
 import { type Context, tell } from "./context.ts";
 import { journalDir } from "./journal.ts";
 import { selfCommand, selfEnvironment } from "./self.ts";
@@ -48,8 +48,8 @@ export async function purgeOwn({ stateDir, runtimeDir, configDir }: Paths): Prom
 async function purgeAsOwner(context: Context): Promise<void> {
   const { owner, paths, globals } = context;
   const home = globals.home ?? context.env("VNET_HOME");
-  const shim = loadShim();
-  const pid = spawn(shim, {
+  const { processes } = await context.machine();
+  const pid = processes.spawn({
     ...selfCommand([
       "purge-own",
       ...(home === undefined ? [] : ["--home", paths.configDir.replace(/\/config$/, "")]),
@@ -61,7 +61,7 @@ async function purgeAsOwner(context: Context): Promise<void> {
     cwd: "/",
     noNewPrivileges: true,
   });
-  const end = await waitProcess(shim, pid);
+  const end = await processes.wait(pid);
   if ("code" in end && end.code === 0) return;
   throw new VnetError("purge-failed", `Cannot remove all that vnet keeps for "${owner.name}"`, {
     hint: "The lines above say why; run `vnet down --purge` without sudo",
@@ -71,7 +71,8 @@ async function purgeAsOwner(context: Context): Promise<void> {
 async function purgeRoots(context: Context, directory: string): Promise<string[]> {
   const { uid } = context.owner;
   const logs = new RegExp(`^(helper|daemon)-${uid}\\.log(\\.1(\\.tmp)?)?$|^client-${uid}\\.lock$`);
-  const forgotten = await forgetInTime(directory);
+  const { journal } = (await context.machine()).root;
+  const forgotten = await forgetInTime(journal, directory);
   return [
     ...forgotten?.map((path) => `Removed ${path}`) ??
       [`Left the journal in ${directory}: another vnet has it in use`],
@@ -81,9 +82,12 @@ async function purgeRoots(context: Context, directory: string): Promise<string[]
   ];
 }
 
-async function forgetInTime(directory: string): Promise<string[] | null> {
+async function forgetInTime(
+  journal: Journal,
+  directory: string,
+): Promise<readonly string[] | null> {
   for (let waitedMs = 0;; waitedMs += RETRY_MS) {
-    const forgotten = await forgetJournal(directory);
+    const forgotten = await journal.forget(directory);
     if (forgotten !== null || waitedMs >= HELPER_END_MS) return forgotten;
     await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
   }

@@ -5,7 +5,7 @@
  * @module
  */
 import { VnetError } from "../error.ts";
-import type { PeerCredentials, SeqpacketSocket } from "../os/mod.ts";
+import type { PeerCredentials, PeerSocket } from "../os/mod.ts";
 
 export interface Admission {
   /** Where there is a lock for each user with a client. */
@@ -33,7 +33,10 @@ export class Admitted implements Disposable {
 }
 
 /** Finds out who connected, and whether they may stay. */
-export async function admit(client: SeqpacketSocket, admission: Admission): Promise<Admitted> {
+export async function admit(
+  client: Pick<PeerSocket, "peer">,
+  admission: Admission,
+): Promise<Admitted> {
   const peer = client.peer();
   const denied = await admission.authorize?.(peer) ?? null;
   if (denied !== null) return new Admitted(peer, denied);

@@ -1,20 +1,21 @@
 import { equal } from "node:assert/strict";
 import { VnetError } from "../error.ts";
-import { loadShim, SeqpacketSocket } from "../os/mod.ts";
+import { machine } from "../../tests/machine.ts";
+import type { PeerSocket } from "../os/mod.ts";
 import { admit } from "./admit.ts";
-
-const shim = loadShim();
 
 /** A connected client, and a folder for locks. */
 async function withClient(
-  use: (client: SeqpacketSocket, lockDir: string) => Promise<void>,
+  use: (client: PeerSocket, lockDir: string) => Promise<void>,
 ): Promise<void> {
   const lockDir = await Deno.makeTempDir({ prefix: "vnet-admit-" });
-  const [near, far] = SeqpacketSocket.pair(shim);
+  const { sockets } = machine.root;
+  const [near, far] = sockets.messagePair();
   try {
-    await use(near, lockDir);
+    await using client = sockets.inheritMessages(near);
+    await use(client, lockDir);
   } finally {
-    await Promise.all([near.close(), far.close()]);
+    sockets.close(far);
     await Deno.remove(lockDir, { recursive: true });
   }
 }

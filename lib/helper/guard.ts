@@ -5,7 +5,7 @@
  * @module
  */
 import { getLogger } from "../log.ts";
-import { closeFd, SeqpacketSocket, type Shim, socketPair, spawn, waitProcess } from "../os/mod.ts";
+import type { MessageSocket, RootMachine } from "../os/mod.ts";
 
 const log = getLogger("helper");
 
@@ -24,19 +24,22 @@ const DONE = "d".charCodeAt(0);
 
 /** A waiting shell, or what stands in for one. */
 export class Guard implements AsyncDisposable {
-  readonly #socket: SeqpacketSocket;
+  readonly #socket: MessageSocket;
   readonly #end: Promise<unknown>;
 
-  private constructor(socket: SeqpacketSocket, end: Promise<unknown>) {
+  private constructor(socket: MessageSocket, end: Promise<unknown>) {
     this.#socket = socket;
     this.#end = end;
   }
 
   /** Starts a guard; `null` where there cannot be one. */
-  static start(shim: Shim, repair: GuardCommand): Guard | null {
-    const [own, theirs] = socketPair(shim);
+  static start(
+    { sockets, processes }: Pick<RootMachine, "sockets" | "processes">,
+    repair: GuardCommand,
+  ): Guard | null {
+    const [own, theirs] = sockets.messagePair();
     const start = (command: string, args: readonly string[]) =>
-      spawn(shim, {
+      processes.spawn({
         command,
         args,
         env: repair.env,
@@ -49,13 +52,13 @@ export class Guard implements AsyncDisposable {
       const pid = hasShell()
         ? start("/bin/sh", ["-c", SCRIPT, "vnet-guard", repair.command, ...repair.args])
         : start(repair.command, [...repair.args, "--guard"]);
-      return new Guard(SeqpacketSocket.fromFd(shim, own), waitProcess(shim, pid));
+      return new Guard(sockets.adoptMessages(own), processes.wait(pid));
     } catch (thrown) {
-      closeFd(shim, own);
+      sockets.close(own);
       log.warning("Nobody guards this process", { error: String(thrown) });
       return null;
     } finally {
-      closeFd(shim, theirs);
+      sockets.close(theirs);
     }
   }
 

@@ -10,19 +10,14 @@ import type { DnsMode } from "../dns/mod.ts";
 import { describeError, VnetError } from "../error.ts";
 import { formatIp, parseIp, parsePrefix } from "../ip/mod.ts";
 import { getLogger } from "../log.ts";
-import {
-  type Change,
-  claimedReverseZones,
-  closeFd,
-  guardListener,
+import type {
+  Descriptor,
   LinkRecord,
   OsDns,
-  type OsDnsRequest,
-  repairConnections,
-  serverNeedsPort53,
-  type Shim,
-  tcpListen,
-  udpBind,
+  OsDnsApplied,
+  OsDnsChange,
+  OsDnsRequest,
+  RootMachine,
 } from "../os/mod.ts";
 import { Guard, type GuardCommand } from "./guard.ts";
 import { keepLink, type Notice } from "./keeper.ts";
@@ -43,17 +38,17 @@ type Request<Op extends HelperRequest["op"]> = Extract<HelperRequest, { op: Op }
 /** A reply's value, with the descriptors that go with it. */
 export interface HostReply<T> {
   readonly value: T;
-  readonly fds: readonly number[];
+  readonly fds: readonly Descriptor[];
   /** What was done, line by line. */
   readonly steps?: readonly string[];
 }
 
 /** What may happen to the machine while it serves the client. */
-export type HostEvent = Change | { readonly kind: "notice"; readonly notice: Notice };
+export type HostEvent = OsDnsChange | { readonly kind: "notice"; readonly notice: Notice };
 
 /** The machine, as changed for one client. */
 export class Host implements AsyncDisposable {
-  readonly #shim: Shim;
+  readonly #machine: RootMachine;
   readonly #dns: OsDns;
   readonly #guard: Guard | null;
   readonly #guarded: boolean;
@@ -70,13 +65,13 @@ export class Host implements AsyncDisposable {
   #watching: Promise<void> = Promise.resolve();
 
   private constructor(
-    shim: Shim,
+    machine: RootMachine,
     dns: OsDns,
     guard: Guard | "unneeded" | null,
     policy: HelperPolicy,
     onEvent: (event: HostEvent) => void,
   ) {
-    this.#shim = shim;
+    this.#machine = machine;
     this.#dns = dns;
     this.#guard = guard === "unneeded" ? null : guard;
     this.#guarded = guard !== null;
@@ -86,7 +81,7 @@ export class Host implements AsyncDisposable {
 
   /** Opens the journal, which first undoes what a crash left, and posts a guard. */
   static async open(
-    shim: Shim,
+    machine: RootMachine,
     options: {
       readonly journalDir: string;
       /** What repairs should this process be killed; `null` where whoever started it sees to that. */
@@ -95,11 +90,11 @@ export class Host implements AsyncDisposable {
       readonly onEvent: (event: HostEvent) => void;
     },
   ): Promise<Host> {
-    const dns = await OsDns.open({ journalDir: options.journalDir });
-    const guard = options.repair === null ? "unneeded" : Guard.start(shim, options.repair);
-    const host = new Host(shim, dns, guard, options.policy, options.onEvent);
-    host.#ended = repairConnections(options.journalDir);
-    host.#record = LinkRecord.open(options.journalDir);
+    const dns = await machine.resolver.open({ journalDir: options.journalDir });
+    const guard = options.repair === null ? "unneeded" : Guard.start(machine, options.repair);
+    const host = new Host(machine, dns, guard, options.policy, options.onEvent);
+    host.#ended = machine.journal.endConnections(options.journalDir);
+    host.#record = machine.journal.openRecord(options.journalDir);
     return host;
   }
 
@@ -114,7 +109,7 @@ export class Host implements AsyncDisposable {
       backend: choice.backend,
       why: [...choice.why],
       warnings: [...choice.warnings],
-      needs_port_53: serverNeedsPort53(choice.backend),
+      needs_port_53: this.#machine.resolver.needsPort53(choice.backend),
     };
     return { value, fds: [] };
   }
@@ -128,7 +123,7 @@ export class Host implements AsyncDisposable {
     if (this.#link !== null) throw new VnetError("helper-busy", "The link is open already");
     if (++this.#opens > MAX_OPENS) throw tooOften("opened");
     const { link, fds, vnetHeader, steps } = Link.open(
-      this.#shim,
+      this.#machine,
       request,
       this.#policy.containers,
     );
@@ -154,17 +149,18 @@ export class Host implements AsyncDisposable {
       throw new VnetError("helper-order", `Address ${formatIp(address)} is not the link's`);
     }
     const endpoint = { address, port: 53 };
-    const fds: number[] = [];
+    const { sockets } = this.#machine;
+    const fds: Descriptor[] = [];
     try {
-      fds.push(udpBind(this.#shim, endpoint), tcpListen(this.#shim, endpoint));
+      fds.push(sockets.listenUdp(endpoint), sockets.listenTcp(endpoint));
       if (address.family === 6) {
         for (const fd of fds) {
-          guardListener(this.#shim, fd, [LOOPBACK_IFINDEX], { congestion: "" });
+          sockets.guard(fd, [LOOPBACK_IFINDEX], { congestion: "" });
         }
       }
       return { value: {}, fds };
     } catch (thrown) {
-      for (const fd of fds) closeFd(this.#shim, fd);
+      for (const fd of fds) sockets.close(fd);
       throw thrown;
     }
   }
@@ -173,9 +169,9 @@ export class Host implements AsyncDisposable {
    * Lets a listener of the client's see only what arrived on the loopback or the link, from one address. Some
    * kernels let nobody without privilege attach such a filter.
    */
-  guard(request: Request<"guard">, listener: number): HostReply<Record<string, never>> {
+  guard(request: Request<"guard">, listener: Descriptor): HostReply<Record<string, never>> {
     const links = [LOOPBACK_IFINDEX, this.#requireLink().ifindex];
-    guardListener(this.#shim, listener, links, { source: parseIp(request.source) });
+    this.#machine.sockets.guard(listener, links, { source: parseIp(request.source) });
     return { value: {}, fds: [] };
   }
 
@@ -197,7 +193,7 @@ export class Host implements AsyncDisposable {
       ifindex: link.ifindex,
       server: { address: parseIp(request.dns.server.address), port: request.dns.server.port },
       // Names of the addresses, too; which ones, the client does not say.
-      zones: [...request.dns.zones, ...claimedReverseZones(routes)],
+      zones: [...request.dns.zones, ...this.#machine.resolver.reverseZones(routes)],
       mode,
       guarded: this.#guarded,
     });
@@ -217,7 +213,7 @@ export class Host implements AsyncDisposable {
 
   /** Names the program behind a connection into the link. */
   async program(request: Request<"program">): Promise<HostReply<{ program: string | null }>> {
-    const program = await programOf(this.#shim, request, this.#requireLink());
+    const program = await programOf(this.#machine.sockets, request, this.#requireLink());
     return { value: { program }, fds: [] };
   }
 
@@ -239,7 +235,7 @@ export class Host implements AsyncDisposable {
   }
 
   /** Another vnet that is just ending, or the repair after it, holds the resolver's settings for a moment. */
-  async #applyDns(request: OsDnsRequest): Promise<Awaited<ReturnType<OsDns["apply"]>>> {
+  async #applyDns(request: OsDnsRequest): Promise<OsDnsApplied> {
     for (let waitedMs = 0;; waitedMs += DNS_RETRY_MS) {
       try {
         return await this.#dns.apply(request);
@@ -284,7 +280,7 @@ export class Host implements AsyncDisposable {
       // Another network may have brought other resolvers.
       onChange: () => this.#dns.look(),
     };
-    this.#keeping = keepLink(this.#shim, link, told, this.#keep.signal).catch((thrown) => {
+    this.#keeping = keepLink(this.#machine.links, link, told, this.#keep.signal).catch((thrown) => {
       log.warning("Stopped following the network", { error: describeError(thrown) });
     });
   }

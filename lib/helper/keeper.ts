@@ -5,7 +5,7 @@
  */
 import { describeError } from "../error.ts";
 import { formatPrefix } from "../ip/mod.ts";
-import { NetworkWatch, type Shim } from "../os/mod.ts";
+import type { Links, NetworkWatch } from "../os/mod.ts";
 import type { Link } from "./link.ts";
 import { Patience } from "./patience.ts";
 
@@ -21,12 +21,12 @@ const SETTLE_MS = 50;
 
 /** Follows the network until the signal aborts or the link is gone. */
 export async function keepLink(
-  shim: Shim,
+  links: Pick<Links, "watch">,
   link: Link,
   told: { readonly onNotice: (notice: Notice) => void; readonly onChange: () => void },
   signal: AbortSignal,
 ): Promise<void> {
-  await using watch = NetworkWatch.open(shim);
+  await using watch = links.watch();
   const patience = new Patience({ times: 10, windowMs: 60_000 });
   let shadows = "";
   while (await hasChanged(watch, signal)) {

@@ -20,23 +20,7 @@ import {
   type Prefix,
 } from "../ip/mod.ts";
 import { getLogger } from "../log.ts";
-import {
-  addAddress,
-  addRoute,
-  closeFd,
-  confineLink,
-  confinementOf,
-  destroySockets,
-  linkDelete,
-  linkIndex,
-  linkUp,
-  listAddresses,
-  listRoutes,
-  openRaw,
-  openTun,
-  removeRoute,
-  type Shim,
-} from "../os/mod.ts";
+import type { RootMachine } from "../os/mod.ts";
 
 const log = getLogger("helper");
 
@@ -48,6 +32,9 @@ const FIRST_FREE = "vnet%d";
 
 const MAIN_TABLE = 254;
 const RTN_UNICAST = 1;
+
+/** What a link needs of the machine. */
+type Ground = Pick<RootMachine, "links" | "routing" | "sockets">;
 
 /** Not of the range itself: too many errnos say that this machine has no IPv6. */
 const IPV6_OFF: ReadonlySet<string> = new Set(["EACCES", "EOPNOTSUPP", "EAFNOSUPPORT"]);
@@ -68,16 +55,16 @@ export class Link {
   readonly name: string;
   readonly ifindex: number;
   readonly hasIpv6: boolean;
-  readonly #shim: Shim;
+  readonly #machine: Ground;
   readonly #addresses: readonly IpAddress[];
   #routes: readonly Prefix[] = [];
 
   private constructor(
-    shim: Shim,
+    machine: Ground,
     made: { readonly name: string; readonly ifindex: number },
     addresses: readonly IpAddress[],
   ) {
-    this.#shim = shim;
+    this.#machine = machine;
     this.name = made.name;
     this.ifindex = made.ifindex;
     this.#addresses = addresses;
@@ -90,7 +77,7 @@ export class Link {
    * @param forwarding Whether what comes out of the link may be forwarded, as containers need it.
    * @throws OsError `tun-busy`, `tun-open-denied`, `tun-missing`; VnetError `range-conflict`, `range-refused`
    */
-  static open(shim: Shim, request: OpenRequest, forwarding: boolean): OpenedLink {
+  static open(machine: Ground, request: OpenRequest, forwarding: boolean): OpenedLink {
     const self4 = parseIp(request.ipv4.self);
     const self6 = request.ipv6 === null ? null : parseIp(request.ipv6.self);
     const range = parsePrefix(request.ipv4.range);
@@ -99,26 +86,28 @@ export class Link {
     refuseUnusable(wanted);
     refuseOutside(self4, range);
     if (self6 !== null && prefix6 !== null) refuseOutside(self6, prefix6);
-    refuseConflicts(shim, wanted, null);
+    refuseConflicts(machine, wanted, null);
     const steps: string[] = [];
-    for (const prefix of wanted) destroyStale(shim, prefix, steps);
-    const tun = openTun(shim, { name: request.link ?? FIRST_FREE, vnetHeader: true });
+    for (const prefix of wanted) destroyStale(machine, prefix, steps);
+    const tun = machine.links.openTun({ name: request.link ?? FIRST_FREE, vnetHeader: true });
     const fds = [tun.fd];
     try {
       steps.push(`tun add ${tun.name}`);
-      linkUp(shim, tun.ifindex, LINK_MTU);
+      machine.links.up(tun.ifindex, LINK_MTU);
       steps.push(`link set ${tun.name} mtu ${LINK_MTU} up`);
-      confine(tun.name, forwarding, steps);
+      confine(machine, tun.name, forwarding, steps);
       const addresses = [self4, ...(self6 === null ? [] : [self6])].filter((address) => {
-        const added = tryAddAddress(shim, tun.ifindex, address);
+        const added = tryAddAddress(machine, tun.ifindex, address);
         if (added) steps.push(`address add ${formatHost(address)} dev ${tun.name}`);
         return added;
       });
-      for (const { family } of addresses) fds.push(openRaw(shim, family, tun.ifindex));
-      const link = new Link(shim, tun, addresses);
+      for (const { family } of addresses) {
+        fds.push(machine.sockets.openRaw(family, tun.ifindex));
+      }
+      const link = new Link(machine, tun, addresses);
       return { link, fds, vnetHeader: tun.vnetHeader, steps };
     } catch (thrown) {
-      for (const fd of fds) closeFd(shim, fd);
+      for (const fd of fds) machine.sockets.close(fd);
       throw thrown;
     }
   }
@@ -144,13 +133,13 @@ export class Link {
     const gone = this.#routes.filter((route) => !includes(wanted, route));
     const fresh = wanted.filter((route) => !includes(this.#routes, route));
     refuseUnusable(fresh);
-    refuseConflicts(this.#shim, fresh, this.ifindex);
+    refuseConflicts(this.#machine, fresh, this.ifindex);
     for (const route of gone) {
-      destroyStale(this.#shim, route, steps);
+      destroyStale(this.#machine, route, steps);
       this.#removeRoute(route, steps);
     }
     for (const route of fresh) {
-      destroyStale(this.#shim, route, steps);
+      destroyStale(this.#machine, route, steps);
       this.#addRoute(route);
       this.#routes = [...this.#routes, route];
       steps.push(`route add ${formatPrefix(route)} dev ${this.name}`);
@@ -167,8 +156,8 @@ export class Link {
   restore(): string[] {
     const lost = this.lost();
     if (lost.addresses.length === 0 && lost.routes.length === 0) return [];
-    linkUp(this.#shim, this.ifindex, 0); // Whoever took the link down took its routes, too.
-    for (const address of lost.addresses) tryAddAddress(this.#shim, this.ifindex, address);
+    this.#machine.links.up(this.ifindex, 0); // Whoever took the link down took its routes, too.
+    for (const address of lost.addresses) tryAddAddress(this.#machine, this.ifindex, address);
     // The kernel brought some of them back with the link or the address.
     for (const route of this.lost().routes) this.#addRoute(route);
     return [
@@ -179,10 +168,10 @@ export class Link {
 
   /** Looks for what is not there, though it was made. */
   lost(): { readonly addresses: readonly IpAddress[]; readonly routes: readonly Prefix[] } {
-    const addresses = listAddresses(this.#shim)
+    const addresses = this.#machine.routing.addresses()
       .filter(({ ifindex }) => ifindex === this.ifindex)
       .map(({ address }) => formatIp(address));
-    const routes = listRoutes(this.#shim)
+    const routes = this.#machine.routing.routes()
       .filter(({ ifindex, table, type }) =>
         ifindex === this.ifindex && table === MAIN_TABLE && type === RTN_UNICAST
       )
@@ -195,7 +184,7 @@ export class Link {
 
   /** Finds what others route or own inside our routes. */
   shadowed(): readonly { readonly route: Prefix; readonly by: Prefix }[] {
-    const foreign = listForeign(this.#shim, this.ifindex);
+    const foreign = listForeign(this.#machine, this.ifindex);
     return this.#routes.flatMap((route) => {
       const by = foreign.find((prefix) => overlaps(prefix, route));
       return by === undefined ? [] : [{ route, by }];
@@ -206,20 +195,20 @@ export class Link {
   revert(): string[] {
     const steps: string[] = [];
     for (const route of this.#routes) {
-      destroyStale(this.#shim, route, steps);
+      destroyStale(this.#machine, route, steps);
       this.#removeRoute(route, steps);
     }
-    if (deleteLink(this.#shim, this)) steps.push(`tun delete ${this.name}`);
+    if (deleteLink(this.#machine, this)) steps.push(`tun delete ${this.name}`);
     return steps;
   }
 
   #addRoute(route: Prefix): void {
-    addRoute(this.#shim, this.ifindex, route, { congestion: "cubic" });
+    this.#machine.links.addRoute(this.ifindex, route, { congestion: "cubic" });
   }
 
   #removeRoute(route: Prefix, steps: string[]): void {
     this.#routes = this.#routes.filter((other) => other !== route);
-    if (!removeRoute(this.#shim, this.ifindex, route)) return; // The device took it along.
+    if (!this.#machine.links.removeRoute(this.ifindex, route)) return; // The device took it along.
     steps.push(`route remove ${formatPrefix(route)} dev ${this.name}`);
   }
 }
@@ -233,9 +222,9 @@ function formatHost(address: IpAddress): string {
 }
 
 /** @returns False where IPv6 is switched off: IPv4 alone will do. */
-function tryAddAddress(shim: Shim, ifindex: number, address: IpAddress): boolean {
+function tryAddAddress({ links }: Ground, ifindex: number, address: IpAddress): boolean {
   try {
-    addAddress(shim, ifindex, address, address.family === 4 ? 32 : 128);
+    links.addAddress(ifindex, address, address.family === 4 ? 32 : 128);
     return true;
   } catch (thrown) {
     if (address.family === 6 && thrown instanceof OsError && IPV6_OFF.has(thrown.errno)) {
@@ -246,10 +235,13 @@ function tryAddAddress(shim: Shim, ifindex: number, address: IpAddress): boolean
 }
 
 /** @returns False when it is gone already: its client let go of it. */
-function deleteLink(shim: Shim, { name, ifindex }: Pick<Link, "name" | "ifindex">): boolean {
+function deleteLink(
+  { links, routing }: Ground,
+  { name, ifindex }: Pick<Link, "name" | "ifindex">,
+): boolean {
   try {
-    if (linkIndex(shim, name) !== ifindex) return false;
-    linkDelete(shim, ifindex);
+    if (routing.linkIndex(name) !== ifindex) return false;
+    links.delete(ifindex);
     return true;
   } catch (thrown) {
     if (!(thrown instanceof OsError) || thrown.errno !== "ENODEV") {
@@ -259,9 +251,9 @@ function deleteLink(shim: Shim, { name, ifindex }: Pick<Link, "name" | "ifindex"
   }
 }
 
-function destroyStale(shim: Shim, prefix: Prefix, steps: string[]): void {
+function destroyStale({ sockets }: Ground, prefix: Prefix, steps: string[]): void {
   try {
-    const count = destroySockets(shim, prefix);
+    const count = sockets.destroyTo(prefix);
     if (count > 0) steps.push(`sockets destroy ${count} to ${formatPrefix(prefix)}`);
   } catch (thrown) {
     // A kernel without INET_DIAG_DESTROY: clients of a dead daemon time out instead.
@@ -269,13 +261,17 @@ function destroyStale(shim: Shim, prefix: Prefix, steps: string[]): void {
   }
 }
 
-function listForeign(shim: Shim, ownIfindex: number | null): Prefix[] {
-  const facts = { routes: listRoutes(shim), addresses: listAddresses(shim) };
+function listForeign({ routing }: Ground, ownIfindex: number | null): Prefix[] {
+  const facts = { routes: routing.routes(), addresses: routing.addresses() };
   return foreignPrefixes(facts, ownIfindex);
 }
 
-function refuseConflicts(shim: Shim, wanted: readonly Prefix[], ownIfindex: number | null): void {
-  const foreign = listForeign(shim, ownIfindex);
+function refuseConflicts(
+  machine: Ground,
+  wanted: readonly Prefix[],
+  ownIfindex: number | null,
+): void {
+  const foreign = listForeign(machine, ownIfindex);
   for (const range of wanted) {
     const obstacle = foreign.find((prefix) => overlaps(range, prefix));
     if (obstacle === undefined) continue;
@@ -307,8 +303,13 @@ function refuseOutside(address: IpAddress, range: Prefix): void {
 }
 
 /** Its client holds the device: nothing it writes there may go on to another network in somebody's name. */
-function confine(name: string, forwarding: boolean, steps: string[]): void {
-  const unset = confineLink(name, { forwarding });
-  steps.push(confinementOf(name, { forwarding }));
+function confine(
+  { links, routing }: Ground,
+  name: string,
+  forwarding: boolean,
+  steps: string[],
+): void {
+  const unset = links.confine(name, { forwarding });
+  steps.push(routing.confinementOf(name, { forwarding }));
   if (unset.length > 0) log.warning("Cannot confine the link", { unset: unset.join(" ") });
 }

@@ -6,14 +6,14 @@
  */
 import type { HelperRequest } from "../wire/mod.ts";
 import { contains, parseIp, type Prefix } from "../ip/mod.ts";
-import { findProgram, type Shim, socketOwner } from "../os/mod.ts";
+import type { RootSockets } from "../os/mod.ts";
 
 /** The connecting program waits for its answer meanwhile. */
 const SEARCH_MS = 150;
 
 /** @returns The program's file, or `null` if it was not found in time. */
 export async function programOf(
-  shim: Shim,
+  sockets: Pick<RootSockets, "ownerOf" | "programOf">,
   request: Extract<HelperRequest, { op: "program" }>,
   link: { readonly ifindex: number; readonly routes: readonly Prefix[] },
 ): Promise<string | null> {
@@ -22,6 +22,6 @@ export async function programOf(
   const destination = { address: parseIp(address), port };
   if (source.address.family !== destination.address.family) return null;
   if (!link.routes.some((prefix) => contains(prefix, destination.address))) return null;
-  const owner = socketOwner(shim, source, destination, link.ifindex);
-  return owner === null ? null : await findProgram(owner, AbortSignal.timeout(SEARCH_MS));
+  const owner = sockets.ownerOf({ source, destination, ifindex: link.ifindex });
+  return owner === null ? null : await sockets.programOf(owner, AbortSignal.timeout(SEARCH_MS));
 }

@@ -10,7 +10,13 @@ import {
 import { describeError, OsError, VnetError } from "../error.ts";
 import { formatIp } from "../ip/mod.ts";
 import { getLogger } from "../log.ts";
-import { closeFd, loadShim, type SeqpacketMessage, SeqpacketSocket, type Shim } from "../os/mod.ts";
+import type {
+  Descriptor,
+  MessageSocket,
+  ReceivedMessage,
+  RootMachine,
+  Sockets,
+} from "../os/mod.ts";
 import { type Admission, admit } from "./admit.ts";
 import type { GuardCommand } from "./guard.ts";
 import { Host, type HostEvent, type HostReply } from "./host.ts";
@@ -21,8 +27,9 @@ const log = getLogger("helper");
 const FIRST_REQUEST_MS = 10_000;
 
 export interface ServeHelperOptions {
+  readonly machine: RootMachine;
   /** One end of a pair of sockets, or an accepted connection; whoever has the other end is the client. */
-  readonly descriptor: number;
+  readonly descriptor: Descriptor;
   /** How a client that connected is let in; `null` for the end of a pair, which root handed out itself. */
   readonly admission: Admission | null;
   readonly journalDir: string;
@@ -34,33 +41,33 @@ export interface ServeHelperOptions {
 
 /** Serves its one client until that goes away, then takes everything back and returns. */
 export async function serveHelper(options: ServeHelperOptions): Promise<void> {
-  const shim = loadShim();
-  await using client = SeqpacketSocket.inherited(shim, options.descriptor);
-  const { admission, signal } = options;
+  const { machine, admission, signal } = options;
+  const { sockets } = machine;
+  await using client = sockets.inheritMessages(options.descriptor);
   using admitted = admission && await admit(client, admission);
   if (admitted !== null && admitted.refusal !== null) {
     const { code, message } = admitted.refusal;
     log.warning("Refused a client", { uid: admitted.peer.uid, code, error: message });
-    await refuseClient(client, admitted.refusal, AbortSignal.any([signal, firstRequest()]));
+    const until = AbortSignal.any([signal, firstRequest()]);
+    await refuseClient({ client, sockets, signal: until }, admitted.refusal);
     return;
   }
   const first = admission === null ? signal : AbortSignal.any([signal, firstRequest()]);
-  await using host = await openHost(shim, client, options);
+  await using host = await openHost(client, options);
   for (const line of host.repaired) log.warning("Repaired what a crash left", { step: line });
-  await serveClient(client, host, { signal, first, deadlines: DEADLINES });
+  await serveClient({ client, sockets, signal, first, deadlines: DEADLINES }, host);
   for (const step of await host.revert()) log.info("Reverted", { step });
 }
 
 async function openHost(
-  shim: Shim,
-  client: SeqpacketSocket,
-  { journalDir, repair, policy, signal }: ServeHelperOptions,
+  client: MessageSocket,
+  { machine, journalDir, repair, policy, signal }: ServeHelperOptions,
 ): Promise<Host> {
   const onEvent = (event: HostEvent) => void tellEvent(client, event, signal);
   try {
-    return await Host.open(shim, { journalDir, repair, policy, onEvent });
+    return await Host.open(machine, { journalDir, repair, policy, onEvent });
   } catch (thrown) {
-    await refuseClient(client, thrown, signal);
+    await refuseClient({ client, sockets: machine.sockets, signal }, thrown);
     throw thrown;
   }
 }
@@ -86,16 +93,21 @@ const DEADLINES: Deadlines = {
   answer: (op) => AbortSignal.timeout(HELPER_BOUNDS_MS[op]),
 };
 
+/** A client, and what closes the descriptors that pass between it and us. */
+export interface Service {
+  readonly client: MessageSocket;
+  readonly sockets: Pick<Sockets, "close">;
+  readonly signal: AbortSignal;
+}
+
 /** Answers until the client goes away, does not read, or asks what cannot be understood. */
 export async function serveClient(
-  client: SeqpacketSocket,
-  host: Duties,
-  { signal, first = signal, deadlines }: {
-    readonly signal: AbortSignal;
+  { client, sockets, signal, first = signal, deadlines }: Service & {
     /** Until when the first request has to be there. */
     readonly first?: AbortSignal;
     readonly deadlines: Deadlines;
   },
+  host: Duties,
 ): Promise<void> {
   const until = () => AbortSignal.any([signal, deadlines.send()]);
   let patience = first;
@@ -110,7 +122,8 @@ export async function serveClient(
         return;
       }
       const request = { ...parsed.data, fds: message.fds };
-      const isGood = await answer(client, host, request, deadlines.answer(request.op), until);
+      const overdue = deadlines.answer(request.op);
+      const isGood = await answer({ client, sockets, until }, host, request, overdue);
       if (!isGood) return;
     } catch (thrown) {
       if (!signal.aborted) {
@@ -120,20 +133,19 @@ export async function serveClient(
       }
       return;
     } finally {
-      for (const fd of message.fds) closeFd(loadShim(), fd);
+      for (const fd of message.fds) sockets.close(fd);
     }
   }
 }
 
 /** Tells a client, in answer to its first request, why there is nobody to ask. */
 export async function refuseClient(
-  client: SeqpacketSocket,
+  { client, sockets, signal }: Service,
   thrown: unknown,
-  signal: AbortSignal,
 ): Promise<void> {
   const message = await receive(client, signal);
   if (message === null) return;
-  for (const fd of message.fds) closeFd(loadShim(), fd);
+  for (const fd of message.fds) sockets.close(fd);
   const request = HelperRequestSchema.safeParse(parseJson(message.bytes));
   if (!request.success) return;
   const { id } = request.data;
@@ -142,9 +154,9 @@ export async function refuseClient(
 }
 
 async function receive(
-  client: SeqpacketSocket,
+  client: MessageSocket,
   signal: AbortSignal,
-): Promise<SeqpacketMessage | null> {
+): Promise<ReceivedMessage | null> {
   return await client.receive(signal).catch((thrown) => {
     if (!signal.aborted) log.warning("Lost the client", { error: describeError(thrown) });
     return null;
@@ -152,7 +164,7 @@ async function receive(
 }
 
 /** A request with the descriptors that came with it; they are closed once it is answered. */
-type Received = HelperRequest & { readonly fds: readonly number[] };
+type Received = HelperRequest & { readonly fds: readonly Descriptor[] };
 
 /**
  * Does what is asked, and answers.
@@ -161,11 +173,10 @@ type Received = HelperRequest & { readonly fds: readonly number[] };
  * @throws OsError, or the signal's reason, when the client does not take the answer.
  */
 async function answer(
-  client: SeqpacketSocket,
+  { client, sockets, until }: Omit<Service, "signal"> & { readonly until: () => AbortSignal },
   host: Duties,
   request: Received,
   overdue: AbortSignal,
-  until: () => AbortSignal,
 ): Promise<boolean> {
   const { id, op } = request;
   const done = await attempt(op, () => perform(host, request), overdue);
@@ -181,7 +192,7 @@ async function answer(
     await send(client, { id, ok: value }, fds, until());
     return true;
   } finally {
-    for (const fd of fds) closeFd(loadShim(), fd); // The client has its own copies.
+    for (const fd of fds) sockets.close(fd); // The client has its own copies.
   }
 }
 
@@ -249,7 +260,7 @@ async function perform(
 }
 
 async function tellEvent(
-  client: SeqpacketSocket,
+  client: MessageSocket,
   event: HostEvent,
   signal: AbortSignal,
 ): Promise<void> {
@@ -283,9 +294,9 @@ function render(event: HostEvent): HelperReply {
 }
 
 async function send(
-  client: SeqpacketSocket,
+  client: MessageSocket,
   reply: HelperReply,
-  fds: readonly number[],
+  fds: readonly Descriptor[],
   signal: AbortSignal,
 ): Promise<void> {
   await client.send(new TextEncoder().encode(JSON.stringify(reply)), fds, signal);

@@ -1,10 +1,11 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { HELPER_PROTOCOL, type HelperRequest } from "../wire/mod.ts";
 import { OsError } from "../error.ts";
-import { closeFd, loadShim, SeqpacketSocket, socketPair } from "../os/mod.ts";
+import { machine as real } from "../../tests/machine.ts";
+import type { MessageSocket } from "../os/mod.ts";
 import { type Duties, refuseClient, serveClient } from "./serve.ts";
 
-const shim = loadShim();
+const { sockets } = real;
 
 const DETECTED = { backend: "none", why: [], warnings: [], needs_port_53: false };
 
@@ -35,7 +36,7 @@ const GUARD: Wanted = { op: "guard", source: "100.64.0.2" };
 const APPLY: Wanted = { op: "apply", routes: [], dns: null };
 
 async function ask(
-  socket: SeqpacketSocket,
+  socket: MessageSocket,
   id: number,
   request: Wanted,
   fds: readonly number[] = [],
@@ -44,7 +45,7 @@ async function ask(
   await socket.send(new TextEncoder().encode(text), fds);
 }
 
-async function answer(socket: SeqpacketSocket): Promise<{ id: number; error?: { code: string } }> {
+async function answer(socket: MessageSocket): Promise<{ id: number; error?: { code: string } }> {
   const message = await socket.receive();
   return JSON.parse(new TextDecoder().decode(message?.bytes));
 }
@@ -55,26 +56,23 @@ function countDescriptors(): number {
 }
 
 async function withPair(
-  test: (near: SeqpacketSocket, far: SeqpacketSocket) => Promise<void>,
+  test: (near: MessageSocket, far: MessageSocket) => Promise<void>,
 ): Promise<void> {
-  const [near, far] = SeqpacketSocket.pair(shim);
-  try {
-    await test(near, far);
-  } finally {
-    await near.close();
-    await far.close();
-  }
+  const [near, far] = sockets.messagePair();
+  await using client = sockets.adoptMessages(near);
+  await using server = sockets.adoptMessages(far);
+  await test(client, server);
 }
 
 const never = () => new AbortController().signal;
-const PATIENT = { signal: never(), deadlines: { send: never, answer: never } };
+const PATIENT = { sockets, signal: never(), deadlines: { send: never, answer: never } };
 
 Deno.test("serveClient() lets go of a client that does not read its answers", async () => {
   await withPair(async (client, far) => {
     const host = machine();
     // Time is up the moment the helper would have to wait.
     const deadlines = { send: () => AbortSignal.abort(), answer: never };
-    const served = serveClient(far, host, { signal: never(), deadlines });
+    const served = serveClient({ client: far, sockets, signal: never(), deadlines }, host);
     const ended = new AbortController();
     void served.finally(() => ended.abort());
     for (let id = 0; !ended.signal.aborted; id++) {
@@ -89,7 +87,7 @@ Deno.test("serveClient() lets go of a client that does not read its answers", as
 Deno.test("serveClient() answers in time, whatever the machine does, and then lets go", async () => {
   await withPair(async (client, far) => {
     const deadlines = { send: never, answer: () => AbortSignal.abort() };
-    const served = serveClient(far, machine(), { signal: never(), deadlines });
+    const served = serveClient({ client: far, sockets, signal: never(), deadlines }, machine());
     await ask(client, 7, APPLY);
     const { id, error } = await answer(client);
     deepEqual([id, error?.code], [7, "helper-overdue"]);
@@ -110,8 +108,8 @@ Deno.test("serveClient() takes a descriptor where one belongs, and keeps none", 
     await t.step(name, async () => {
       await withPair(async (client, far) => {
         const host = machine();
-        const served = serveClient(far, host, PATIENT);
-        const [a, b] = socketPair(shim);
+        const served = serveClient({ ...PATIENT, client: far }, host);
+        const [a, b] = sockets.messagePair();
         const before = countDescriptors();
         try {
           await ask(client, 1, request, Array.from({ length: count }, () => a));
@@ -121,7 +119,7 @@ Deno.test("serveClient() takes a descriptor where one belongs, and keeps none", 
           await served;
           // The client's own end is closed by now.
           equal(countDescriptors(), before - 1);
-          for (const fd of [a, b]) closeFd(shim, fd);
+          for (const fd of [a, b]) sockets.close(fd);
         }
         equal(host.asked.length, want === undefined ? 1 : 0);
       });
@@ -136,7 +134,7 @@ Deno.test("refuseClient() tells its first request why there is no helper", async
       errno: "EROFS",
       hint: "Make room",
     });
-    const refused = refuseClient(far, error, never());
+    const refused = refuseClient({ client: far, sockets, signal: never() }, error);
     await ask(client, 3, DETECT);
     deepEqual(await answer(client), {
       id: 3,

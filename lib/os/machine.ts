@@ -53,6 +53,10 @@ export interface InterfaceAddress {
 /** Sockets beyond what the runtime has. */
 export interface Sockets {
   close(descriptor: Descriptor): void;
+  /** Makes two sockets of messages that are connected to each other: one to keep, one for another process. */
+  messagePair(): readonly [Descriptor, Descriptor];
+  /** Takes over one end of a pair. */
+  adoptMessages(descriptor: Descriptor): MessageSocket;
   /** Connects to a listening socket of messages. @throws OsError `socket-connect-failed` */
   connectMessages(path: string): MessageSocket;
   /** Takes over a socket of messages that this process was started with; no program it starts gets it in turn. */
@@ -67,7 +71,10 @@ export interface Sockets {
   adoptUdp(descriptor: Descriptor): DatagramSocket;
   /** Makes an empty table of replies for datagram sockets to give by themselves. */
   answers(): AnswerStore;
-  /** Accepts connections on a listening descriptor, which becomes the server's to close. */
+  /**
+   * Accepts connections on a listening descriptor, which becomes the server's to close. Each half of a stream is closed
+   * on its own; to close the server is to accept no more, and to wait until the last stream has ended.
+   */
   acceptStreams(
     descriptor: Descriptor,
     onStream: (stream: Duplex) => void,
@@ -77,23 +84,26 @@ export interface Sockets {
 }
 
 /** A connected pair's end: whole messages, with descriptors beside the bytes. */
-export interface MessageSocket {
+export interface MessageSocket extends AsyncDisposable {
   /** @throws OsError errno `EPIPE` when the peer has gone. */
   send(
     bytes: Uint8Array<ArrayBuffer>,
     descriptors?: readonly Descriptor[],
     signal?: AbortSignal,
   ): Promise<void>;
-  /** @returns The next message, or `null` when the peer has gone; its descriptors are the receiver's to close. */
-  receive(signal?: AbortSignal): Promise<
-    | { readonly bytes: Uint8Array<ArrayBuffer>; readonly fds: readonly Descriptor[] }
-    | null
-  >;
+  /** @returns The next message, or `null` when the peer has gone or this socket was closed. */
+  receive(signal?: AbortSignal): Promise<ReceivedMessage | null>;
   close(): Promise<void>;
 }
 
+/** One message; its descriptors are the receiver's to close. */
+export interface ReceivedMessage {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly fds: readonly Descriptor[];
+}
+
 /** A UDP socket that reads and writes in batches. */
-export interface DatagramSocket {
+export interface DatagramSocket extends AsyncDisposable {
   /** @returns How many datagrams are there right now, at most the batch's size. */
   tryReceive(batch: DatagramBatch): number;
   /** Waits for datagrams. @returns How many; 0 once the socket is closed. */
@@ -194,7 +204,7 @@ export type RejectReason =
   | "admin-prohibited";
 
 /** A running packet path. */
-export interface PacketPath {
+export interface PacketPath extends AsyncDisposable {
   /**
    * The held SYNs, each once, in batches as they come. Only one loop at a time.
    *

@@ -5,6 +5,7 @@
  * @module
  * @see Debian Policy chapter 6, deb-systemd-invoke(1p)
  */
+import { journalFiles } from "../../lib/os/mod.ts";
 
 /** Whether the package goes into the running system rather than into a folder (dpkg --root). */
 const IS_LIVE = `[ -z "\${DPKG_ROOT:-}" ]`;
@@ -54,7 +55,7 @@ for unit in ${services}; do
 	rm -f "$root/etc/systemd/system/multi-user.target.wants/$unit"
 done
 # What is to be undone is in there, as long as something is; an empty journal is nothing.
-rm -f "$root/var/lib/vnet/osdns.lock"
+rm -f "$root${journalFiles("/var/lib/vnet").lock}"
 for folder in /run/vnet /var/lib/vnet; do
 	[ ! -d "$root$folder" ] || find "$root$folder" -depth -type d -empty -delete
 done

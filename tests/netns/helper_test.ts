@@ -5,9 +5,8 @@
  */
 import { equal, match } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { loadShim, spawn, waitProcess } from "../../lib/os/mod.ts";
+import { machine } from "../machine.ts";
 
-const shim = loadShim();
 const hasTun = await Deno.stat("/dev/net/tun").then(() => true, () => false);
 const reason = Deno.uid() !== 0
   ? " — skipped: needs root"
@@ -19,7 +18,7 @@ for (const file of ["host.ts"]) {
   Deno.test({ name: `netns/${file}${reason}`, ignore: reason !== "" }, async () => {
     const report = await Deno.makeTempFile();
     try {
-      const pid = spawn(shim, {
+      const pid = machine.processes.spawn({
         command: Deno.execPath(),
         args: [
           "test",
@@ -33,7 +32,7 @@ for (const file of ["host.ts"]) {
         stderr: { append: report },
         dieWithParent: true,
       });
-      const exit = await waitProcess(shim, pid);
+      const exit = await machine.processes.wait(pid);
       const text = await Deno.readTextFile(report);
       equal("code" in exit && exit.code, 0, text);
       match(text, /[1-9]\d* passed/);

@@ -5,9 +5,7 @@
  */
 import { equal, ok } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { loadShim, spawn, waitProcess } from "../../lib/os/mod.ts";
-
-const shim = loadShim();
+import { machine } from "../machine.ts";
 
 /** Why these tests cannot run here, or `null`. */
 function obstacle(): string | null {
@@ -47,7 +45,7 @@ for (const file of ["datapath.ts", "host.ts", "mounts.ts", "netlink.ts"]) {
     fn: async (t) => {
       const report = await Deno.makeTempFile();
       const path = fileURLToPath(new URL(`os/${file}`, import.meta.url));
-      const pid = spawn(shim, {
+      const pid = machine.processes.spawn({
         command: Deno.execPath(),
         args: ["test", "-A", "--quiet", "--no-check", "--reporter=tap", path],
         env: { ...Deno.env.toObject(), NO_COLOR: "1" },
@@ -56,7 +54,7 @@ for (const file of ["datapath.ts", "host.ts", "mounts.ts", "netlink.ts"]) {
         stderr: { append: report },
         dieWithParent: true,
       });
-      const exit = await waitProcess(shim, pid);
+      const exit = await machine.processes.wait(pid);
       const text = await Deno.readTextFile(report);
       await Deno.remove(report);
       const outcomes = parseTap(text);

@@ -68,13 +68,12 @@ async function runDemo(context: Context, options: DemoOptions): Promise<number> 
       hint: "Run it with sudo, or without --host",
     });
   }
-  const { loadShim, spawn, waitProcess } = await import("../../os/mod.ts");
+  const { processes } = await context.machine();
   const home = await makeHome();
   const places = await makePlaces();
   try {
-    const shim = loadShim();
     const pid = start(() =>
-      spawn(shim, {
+      processes.spawn({
         ...selfCommand([
           "demo-inside",
           "--home",
@@ -108,7 +107,7 @@ async function runDemo(context: Context, options: DemoOptions): Promise<number> 
         }),
       })
     );
-    return await follow(context, options, pid, waitProcess(shim, pid));
+    return await follow(context, options, pid, processes.wait(pid));
   } finally {
     for (const path of [home, ...places]) {
       await Deno.remove(path, { recursive: true }).catch(() => {});

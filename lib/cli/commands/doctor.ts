@@ -69,17 +69,18 @@ async function run(context: Context, options: Options): Promise<number> {
   }
   const startedMs = context.nowMs();
   const { paths, owner, nowMs, signal } = context;
+  const machine = await context.machine();
   const place = { paths, journalDir: journalDir(context) };
   const target = await readTarget(options.name);
-  const measure = () => gather({ ...place, owner, target, nowMs, signal });
+  const measure = () => gather({ ...place, machine, owner, target, nowMs, signal });
   let gathered = await measure();
   let repaired: readonly RepairStep[] | null = null;
   if (options.fix) {
-    repaired = await repairLeftovers({ facts: gathered.facts, ...place });
+    repaired = await repairLeftovers({ ...place, machine: machine.root, facts: gathered.facts });
     if (repaired.some(({ done }) => done)) gathered = await measure();
   }
   const report = renderReport({
-    host: await describeHost(),
+    host: await describeHost(machine.facts),
     startedMs,
     durationMs: context.nowMs() - startedMs,
     findings: examine(gathered.facts, selection),

@@ -3,7 +3,7 @@ import { object, or } from "@optique/core/constructs";
 import { map, multiple, optional, withDefault } from "@optique/core/modifiers";
 import { command, option } from "@optique/core/primitives";
 import { choice, integer, string } from "@optique/core/valueparser";
-import { type Action, tell } from "../context.ts";
+import { type Action, type Context, tell } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import { selfCommand, selfEnvironment } from "../self.ts";
 
@@ -20,11 +20,15 @@ const containers = () =>
   withDefault(option("--containers", choice(["allow", "deny"] as const)), "deny" as const);
 
 /** Runs with logs kept from growing for ever, this process's own among them; that they cannot be is no reason not to run. */
-async function keepingLogs<T>(paths: readonly string[], run: () => Promise<T>): Promise<T> {
-  const { keepLogs } = await import("../../os/mod.ts");
+async function keepingLogs<T>(
+  context: Context,
+  paths: readonly string[],
+  run: () => Promise<T>,
+): Promise<T> {
+  const { processes } = await context.machine();
   const { getLogger } = await import("../../log.ts");
   const stop = new AbortController();
-  const keeping = keepLogs(paths, stop.signal).catch((thrown) => {
+  const keeping = processes.keepLogs(paths, stop.signal).catch((thrown) => {
     getLogger("cli").warning("Cannot keep the logs from growing", { error: String(thrown) });
   });
   try {
@@ -52,11 +56,14 @@ export const helper = command(
     }),
     (options): Action => async (context) => {
       const { serveHelper } = await import("../../helper/mod.ts");
+      const machine = (await context.machine()).root;
       const { from, journal } = options;
       if ("accepted" in from) {
         const { acceptedClient } = await import("../service/accepted.ts");
+        const place = { lockDir: journal, polkit: from.polkit };
         await serveHelper({
-          ...await acceptedClient(context.env, { lockDir: journal, polkit: from.polkit }),
+          machine,
+          ...await acceptedClient(machine, context.env, place),
           journalDir: journal,
           repair: null, // The unit's ExecStopPost.
           signal: context.signal,
@@ -67,8 +74,9 @@ export const helper = command(
       const logs = uid === undefined
         ? []
         : ["helper", "daemon"].map((name) => `${journal}/${name}-${uid}.log`);
-      await keepingLogs(logs, () =>
+      await keepingLogs(context, logs, () =>
         serveHelper({
+          machine,
           descriptor: from.descriptor,
           admission: null,
           journalDir: journal,
@@ -97,8 +105,8 @@ export const repair = command(
         const { waitAsGuard } = await import("../../helper/mod.ts");
         if (!await waitAsGuard(Deno.stdin)) return EXIT.done;
       }
-      const { repair } = await import("../../os/mod.ts");
-      for (const line of await repair(options.journal)) tell(context, `Repaired: ${line}`);
+      const { journal } = (await context.machine()).root;
+      for (const line of await journal.repair(options.journal)) tell(context, `Repaired: ${line}`);
       return EXIT.done;
     },
   ),
@@ -142,7 +150,7 @@ export const daemon = command(
     }),
     (options): Action => async (context) => {
       const { parseRange, runDaemon } = await import("../../client/mod.ts");
-      const ended = await keepingLogs(options.logs, () =>
+      const ended = await keepingLogs(context, options.logs, () =>
         runDaemon({
           paths: context.paths,
           policy: {

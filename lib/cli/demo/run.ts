@@ -6,7 +6,7 @@
  */
 import { ControlClient } from "../../client/mod.ts";
 import { describeError, VnetError } from "../../error.ts";
-import { loadShim, type Shim, spawn, waitProcess } from "../../os/mod.ts";
+import type { ThisMachine } from "../../os/mod.ts";
 import { AdminClient } from "../../server/mod.ts";
 import type { DemoV1 } from "../../status/mod.ts";
 import { type Context, printJson, tell } from "../context.ts";
@@ -54,7 +54,7 @@ const VNET_CONFIG = {
 /** Runs the demo. Returns `done` only if every claim held. */
 export async function runDemo(context: Context, options: RunDemoOptions): Promise<number> {
   const startedMs = Date.now();
-  const shim = loadShim();
+  const machine = await context.machine();
   const home = homeOf(context);
   const steps: DemoV1["steps"] = [];
   const record = async (id: string, title: string, act: () => Promise<string>) => {
@@ -72,16 +72,16 @@ export async function runDemo(context: Context, options: RunDemoOptions): Promis
   const prepared = await record(
     "world",
     "a private network with a resolver",
-    () => openWorld(shim, home, world, options),
+    () => openWorld(machine, home, world, options),
   ) && await record(
     "cluster",
     "a cluster, an agent in its private network, apps",
-    () => openCluster(context, shim, home, world, options),
+    () => openCluster(context, machine, home, world, options),
   ) && await record("login", "log in as alice", () => logIn(context, home, proxyHostOf(options))) &&
     await record("up", "bring vnet up", () => openClient(context, world));
   if (prepared) {
     for (const check of CHECKS) await record(check.id, check.title, () => prove(check, context));
-    await linger(context, shim, options);
+    await linger(context, machine, options);
   }
   if (!steps.every((step) => step.held) && context.globals.debug) await printLogs(context, home);
   await world.disposeAsync();
@@ -105,20 +105,20 @@ function homeOf(context: Context): string {
 }
 
 async function openWorld(
-  shim: Shim,
+  machine: ThisMachine,
   home: string,
   world: AsyncDisposableStack,
   options: RunDemoOptions,
 ): Promise<string> {
   if (options.onHost) return "this machine's own network";
-  await settle(shim, home);
-  world.use(Resolver.open(shim));
+  await settle(machine, home);
+  world.use(Resolver.open(machine.sockets));
   return "network and mount namespaces of its own; this machine is not touched";
 }
 
 async function openCluster(
   context: Context,
-  shim: Shim,
+  machine: ThisMachine,
   home: string,
   world: AsyncDisposableStack,
   options: RunDemoOptions,
@@ -127,7 +127,7 @@ async function openCluster(
   const serverFile = await writeServerFile(home);
   const server = new Child(
     context,
-    shim,
+    machine.processes,
     ["server", "start", "--config", serverFile],
     `${home}/server.log`,
   );
@@ -155,7 +155,7 @@ async function openCluster(
   );
   const agent = new Child(
     context,
-    shim,
+    machine.processes,
     ["agent", "start", "--config", agentFile],
     `${home}/agent.log`,
   );
@@ -207,7 +207,11 @@ async function prove(check: Check, context: Context): Promise<string> {
   return await check.prove({ signal: deadline, env: context.env });
 }
 
-async function linger(context: Context, shim: Shim, options: RunDemoOptions): Promise<void> {
+async function linger(
+  context: Context,
+  { processes }: ThisMachine,
+  options: RunDemoOptions,
+): Promise<void> {
   switch (options.after) {
     case "end":
       return;
@@ -220,14 +224,14 @@ async function linger(context: Context, shim: Shim, options: RunDemoOptions): Pr
     }
     case "shell": {
       tell(context, `A shell inside; try: curl http://web.${PROXY_HOST}/ (exit ends the demo)`);
-      const pid = spawn(shim, {
+      const pid = processes.spawn({
         command: context.env("SHELL") ?? "/bin/sh",
         env: Deno.env.toObject(),
         stdin: "inherit",
         stdout: "inherit",
         stderr: "inherit",
       });
-      await waitProcess(shim, pid);
+      await processes.wait(pid);
       return;
     }
     default:

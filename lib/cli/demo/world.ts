@@ -19,14 +19,10 @@ import { VnetError } from "../../error.ts";
 import { parseIp, parseIpv4 } from "../../ip/mod.ts";
 import {
   DatagramBatch,
-  linkUp,
-  makePrivate,
-  mountBind,
-  mountTmpfs,
-  type Shim,
-  spawn,
-  UdpSocket,
-  waitProcess,
+  type DatagramSocket,
+  type Processes,
+  type Sockets,
+  type ThisMachine,
 } from "../../os/mod.ts";
 import { type Context } from "../context.ts";
 import { selfCommand, selfEnvironment } from "../self.ts";
@@ -50,10 +46,10 @@ export const APPS = {
 } as const;
 
 /** Gives this process's namespaces what a fresh machine has: loopback, a resolver file, a /run of its own. */
-export async function settle(shim: Shim, home: string): Promise<void> {
-  makePrivate(shim);
-  linkUp(shim, LOOPBACK_IFINDEX, 0);
-  mountTmpfs(shim, "/run", "mode=755");
+export async function settle({ mounts, root }: ThisMachine, home: string): Promise<void> {
+  mounts.separate();
+  root.links.up(LOOPBACK_IFINDEX, 0);
+  mounts.tmpfs("/run", "mode=755");
   const file = `${home}/resolv.conf`;
   await Deno.writeTextFile(file, "nameserver 127.0.0.1\n");
   const target = await Deno.realPath("/etc/resolv.conf").catch(() => null);
@@ -62,21 +58,21 @@ export async function settle(shim: Shim, home: string): Promise<void> {
       hint: "Create an empty /etc/resolv.conf: `sudo touch /etc/resolv.conf`",
     });
   }
-  mountBind(shim, file, target);
+  mounts.bind(file, target);
 }
 
 /** A resolver that knows the proxy's public address and nothing else, as the internet would. */
 export class Resolver implements AsyncDisposable {
-  readonly #udp: UdpSocket;
+  readonly #udp: DatagramSocket;
   readonly #serving: Promise<void>;
 
-  private constructor(udp: UdpSocket) {
+  private constructor(udp: DatagramSocket) {
     this.#udp = udp;
     this.#serving = this.#serve();
   }
 
-  static open(shim: Shim): Resolver {
-    return new Resolver(UdpSocket.bind(shim, { address: parseIp("127.0.0.1"), port: 53 }));
+  static open(sockets: Sockets): Resolver {
+    return new Resolver(sockets.bindUdp({ address: parseIp("127.0.0.1"), port: 53 }));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -118,8 +114,13 @@ export class Child {
   readonly end: Promise<{ readonly code: number } | { readonly signal: number }>;
   #ended = false;
 
-  constructor(context: Context, shim: Shim, args: readonly string[], logFile: string) {
-    this.pid = spawn(shim, {
+  constructor(
+    context: Context,
+    processes: Processes,
+    args: readonly string[],
+    logFile: string,
+  ) {
+    this.pid = processes.spawn({
       ...selfCommand(args),
       env: { ...selfEnvironment(context.env), HOME: context.env("HOME") ?? "/" },
       stdin: "null",
@@ -128,7 +129,7 @@ export class Child {
       newSession: true,
       dieWithParent: true,
     });
-    this.end = waitProcess(shim, this.pid);
+    this.end = processes.wait(this.pid);
     void this.end.then(() => this.#ended = true);
   }
 

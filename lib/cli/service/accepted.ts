@@ -7,7 +7,7 @@
 import { DEFAULT_HELPER_POLICY, type HelperPolicy, parseHelperPolicy } from "../../config/mod.ts";
 import { describeError, OsError, UsageError, VnetError } from "../../error.ts";
 import type { Admission } from "../../helper/mod.ts";
-import { isAuthorized, type PeerCredentials } from "../../os/mod.ts";
+import type { PeerCredentials, RootMachine } from "../../os/mod.ts";
 import { GROUP, POLKIT_ACTION } from "./units.ts";
 
 export const POLICY_FILE = "/etc/vnet/helper.yaml";
@@ -17,6 +17,9 @@ const FIRST_DESCRIPTOR = 3;
 /** How long somebody may take over a password. */
 const POLKIT_MS = 30_000;
 
+/** Who decides about users outside the group. */
+type Authority = Pick<RootMachine, "isAuthorized">;
+
 /**
  * Finds the accepted connection and the policy. A policy that cannot be used turns every client away, with the
  * reason.
@@ -24,6 +27,7 @@ const POLKIT_MS = 30_000;
  * @throws UsageError when systemd passed no connection.
  */
 export async function acceptedClient(
+  machine: Authority,
   env: (name: string) => string | undefined,
   { lockDir, polkit }: { readonly lockDir: string; readonly polkit: boolean },
 ): Promise<{ descriptor: number; admission: Admission; policy: HelperPolicy }> {
@@ -37,15 +41,16 @@ export async function acceptedClient(
     (thrown) => [DEFAULT_HELPER_POLICY, asRefusal(thrown)] as const,
   );
   const refuse = () => Promise.resolve(refusal);
-  const authorize = refusal === null ? (polkit ? askPolkit : null) : refuse;
+  const ask = (peer: PeerCredentials) => askPolkit(machine, peer);
+  const authorize = refusal === null ? (polkit ? ask : null) : refuse;
   const admission: Admission = { lockDir, authorize };
   return { descriptor: FIRST_DESCRIPTOR, admission, policy };
 }
 
 /** Lets in root, members of the group, and whom polkit lets in: then the socket is open to everybody. */
-async function askPolkit(peer: PeerCredentials): Promise<VnetError | null> {
+async function askPolkit(machine: Authority, peer: PeerCredentials): Promise<VnetError | null> {
   if (peer.uid === 0 || await isMember(peer)) return null;
-  if (await isAuthorized(peer, POLKIT_ACTION, { timeoutMs: POLKIT_MS })) return null;
+  if (await machine.isAuthorized(peer, POLKIT_ACTION, POLKIT_MS)) return null;
   return new OsError(
     "helper-denied",
     `Cannot use the helper service: you are not in group ${GROUP}, and polkit does not let you`,

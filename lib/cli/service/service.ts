@@ -6,7 +6,7 @@
  */
 import { dirname } from "node:path";
 import { VnetError } from "../../error.ts";
-import { loadShim, spawn, waitProcess } from "../../os/mod.ts";
+import type { Journal, Processes } from "../../os/mod.ts";
 import type { ServiceV1 } from "../../status/mod.ts";
 import { type Context, tell } from "../context.ts";
 import { selfCommand } from "../self.ts";
@@ -68,7 +68,7 @@ export async function install(
     tell(context, `Add one with \`sudo usermod -aG ${GROUP} NAME\`; it counts from the next login`);
     return;
   }
-  await makeFolders(account);
+  await makeFolders((await context.machine()).processes, account);
   await system("systemctl", "enable", "--quiet", "--now", `vnet@${account.name}.service`);
   tell(context, `Enabled vnet@${account.name}.service: it starts at boot, and runs`);
 }
@@ -90,7 +90,7 @@ export async function uninstall(context: Context): Promise<void> {
     await system("groupdel", GROUP);
     tell(context, `Removed group ${GROUP}`);
   }
-  await removeLocks();
+  await removeLocks((await context.machine()).root.journal);
   await dropReceipt();
   for (const folder of [STATE_DIR, "/run/vnet", "/run/vnet-daemon"]) {
     await Deno.remove(folder).catch(() => {}); // What `sudo vnet up` keeps there stays.
@@ -197,10 +197,12 @@ async function makeGroup(context: Context): Promise<boolean> {
 }
 
 /** Makes the folders that the unit shows the daemon; as the user, for root follows no path of somebody else's. */
-async function makeFolders(account: Awaited<ReturnType<typeof findAccount>>): Promise<void> {
-  const shim = loadShim();
+async function makeFolders(
+  processes: Processes,
+  account: Awaited<ReturnType<typeof findAccount>>,
+): Promise<void> {
   const { homeDir, name, uid, gid } = account;
-  const pid = spawn(shim, {
+  const pid = processes.spawn({
     command: "/bin/mkdir",
     args: ["-p", "-m", "700", `${homeDir}/.config/vnet`, `${homeDir}/.local/state/vnet`],
     env: { PATH: "/usr/bin:/bin", HOME: homeDir },
@@ -212,20 +214,17 @@ async function makeFolders(account: Awaited<ReturnType<typeof findAccount>>): Pr
     stderr: "null",
     noNewPrivileges: true,
   });
-  const end = await waitProcess(shim, pid, AbortSignal.timeout(10_000));
+  const end = await processes.wait(pid, AbortSignal.timeout(10_000));
   if ("code" in end && end.code === 0) return;
   throw new VnetError("service-user-unusable", `Cannot make vnet's folders in ${homeDir}`, {
     hint: `See whether ${name} may write there`,
   });
 }
 
-/** The locks: one for each user that a helper ever served, and the journal's, unless somebody holds it. */
-async function removeLocks(): Promise<void> {
+/** The locks: one for each user that a helper ever served, and the journal's, unless it is in use or still needed. */
+async function removeLocks(journal: Journal): Promise<void> {
   for await (const { name } of Deno.readDir(STATE_DIR)) {
     if (/^client-[0-9]+\.lock$/.test(name)) await Deno.remove(`${STATE_DIR}/${name}`);
   }
-  const lock = await Deno.open(`${STATE_DIR}/osdns.lock`, { write: true }).catch(() => null);
-  if (lock === null) return;
-  if (await lock.tryLock(true)) await Deno.remove(`${STATE_DIR}/osdns.lock`);
-  lock.close();
+  await journal.forget(STATE_DIR);
 }

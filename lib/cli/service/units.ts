@@ -5,6 +5,7 @@
  * @module
  * @see systemd.socket(5), systemd.service(5), systemd.exec(5), sysusers.d(5)
  */
+import { journalFiles } from "../../os/mod.ts";
 
 /** Who may connect to the helper's socket. */
 export const GROUP = "vnet";
@@ -202,7 +203,7 @@ function repairUnit(program: string): string {
   return `[Unit]
 Description=vnet: put back resolver settings after a power failure
 Documentation=man:vnet(1)
-ConditionPathExists=${STATE_DIR}/osdns.journal.json
+ConditionPathExists=${journalFiles(STATE_DIR).entry}
 After=local-fs.target
 Before=network-pre.target nss-lookup.target vnet-helper.socket shutdown.target
 DefaultDependencies=no

@@ -7,6 +7,7 @@ import { z } from "zod";
 import { describeError, VnetError } from "../../error.ts";
 import type { DaemonFacts, DaemonStatus, ProcessFacts } from "../../health/mod.ts";
 import { parseEndpoint, parseIp, parsePrefix } from "../../ip/mod.ts";
+import type { HostFacts } from "../../os/mod.ts";
 import type { StatusV1 } from "../../status/mod.ts";
 import { ControlClient } from "../control/client.ts";
 import type { Paths } from "../paths.ts";
@@ -115,38 +116,37 @@ function readStatus(status: StatusV1): DaemonStatus {
   };
 }
 
-/** Looks through /proc for helpers that keep this journal, and for their guards. */
-export function findProcesses(journalDir: string): ProcessFacts {
-  const helpers: number[] = [];
-  const stoppedHelpers: number[] = [];
-  const guards: number[] = [];
-  const serviced: number[] = [];
-  const repairs: number[] = [];
-  for (const { name } of Deno.readDirSync("/proc")) {
-    if (!/^[0-9]+$/.test(name)) continue;
-    const words = readOrEmpty(`/proc/${name}/cmdline`).split("\0");
-    const keepsJournal = words[words.indexOf("--journal") + 1] === journalDir;
-    if (!words.includes("--journal") || !keepsJournal) continue;
-    if (words.includes("vnet-guard")) guards.push(Number(name));
-    else if (words.includes("repair")) repairs.push(Number(name));
-    else if (words.includes("helper")) {
-      const isAccepted = words.includes("--accepted");
-      if (!isAccepted && !words.includes("--client")) continue;
-      helpers.push(Number(name));
-      if (isAccepted) serviced.push(Number(name));
-      if (/^State:\s+[Tt]/m.test(readOrEmpty(`/proc/${name}/status`))) {
-        stoppedHelpers.push(Number(name));
-      }
-    }
-  }
-  return { helpers, stoppedHelpers, guards, repairs, serviced };
+/** Looks for helpers that keep this journal, for their guards, and for repairs under way. */
+export function findProcesses(
+  facts: Pick<HostFacts, "commandLines" | "isStopped">,
+  journalDir: string,
+): ProcessFacts {
+  const found = facts.commandLines().map(({ pid, words }) => ({
+    pid,
+    role: roleOf(words, journalDir),
+  }));
+  const inRole = (...roles: readonly Role[]) =>
+    found.filter(({ role }) => role !== null && roles.includes(role)).map(({ pid }) => pid);
+  const helpers = inRole("helper", "serviced");
+  return {
+    helpers,
+    stoppedHelpers: helpers.filter((pid) => facts.isStopped(pid)),
+    guards: inRole("guard"),
+    serviced: inRole("serviced"),
+    repairs: inRole("repair"),
+  };
 }
 
-/** Processes end while one looks. */
-function readOrEmpty(path: string): string {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch {
-    return "";
-  }
+/** What a process of vnet's is there for. */
+type Role = "helper" | "serviced" | "guard" | "repair";
+
+/** Reads it from the words a process was started with; `null` if they are not about this journal. */
+function roleOf(words: readonly string[], journalDir: string): Role | null {
+  const at = words.indexOf("--journal");
+  if (at < 0 || words[at + 1] !== journalDir) return null;
+  if (words.includes("vnet-guard")) return "guard";
+  if (words.includes("repair")) return "repair";
+  if (!words.includes("helper")) return null;
+  if (words.includes("--accepted")) return "serviced";
+  return words.includes("--client") ? "helper" : null;
 }

@@ -1,18 +1,10 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
-import {
-  decodeQuery,
-  encodeVerdict,
-  frameMessage,
-  FrameSplitter,
-  RESOLV_CONF_MAGIC,
-} from "../../dns/mod.ts";
+import { decodeQuery, encodeVerdict, frameMessage, FrameSplitter } from "../../dns/mod.ts";
 import type { Facts } from "../../health/mod.ts";
-import { HEALTHY } from "../../../tests/doubles/healthy.ts";
-import { type Endpoint, formatIp, ipv4, parseIp, parsePrefix } from "../../ip/mod.ts";
-import { connectionsIn, parseTcpTable } from "./connections.ts";
+import { DOWN, HEALTHY } from "../../../tests/doubles/healthy.ts";
+import { type Endpoint, formatIp, formatPrefix, ipv4, parseIp, type Prefix } from "../../ip/mod.ts";
 import { askServer, askSystem } from "./ask.ts";
-import { findDaemon } from "./daemon.ts";
-import { readJournal, readResolvConf } from "./machine.ts";
+import { findDaemon, findProcesses } from "./daemon.ts";
 import { Meter, required, Unmeasured } from "./measure.ts";
 import { repairLeftovers } from "./repair.ts";
 import { parsePorts } from "./target.ts";
@@ -44,32 +36,6 @@ Deno.test("Meter.measure() gives a value, or the reason why there is none", asyn
   }
   deepEqual(meter.attempts.map(({ name }) => name), cases.map(([name]) => name).toSorted());
   equal(meter.attempts.find(({ name }) => name === "a value")?.reason, null);
-});
-
-// The form of /proc/net/tcp on a little-endian machine: one established, one listening, one in TIME_WAIT.
-const TCP =
-  `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
-   0: 0101400A:8D2E 04034064:1538 01 00000000:00000000 00:00000000 00000000  1000        0 33 1 0 20 4
-   1: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 34 1 0 100 0
-   2: 0100007F:8D2E 04034064:1538 06 00000000:00000000 00:00000000 00000000  1000        0 0 1 0 20 4
-`;
-
-Deno.test("parseTcpTable() lists remote ends of living connections", () => {
-  deepEqual(parseTcpTable(TCP).map(formatIp), ["100.64.3.4"]);
-  const table6 = `sl\n 0: ${"0".repeat(32)}:1 ${"B80D0120".padEnd(24, "0")}01000000:50 01 x\n`;
-  deepEqual(parseTcpTable(table6).map(formatIp), ["2001:db8::1"]);
-  const mapped = `sl\n 0: ${"0".repeat(32)}:1 ${"0".repeat(16)}FFFF000004034064:50 01 x\n`;
-  deepEqual(parseTcpTable(mapped).map(formatIp), ["100.64.3.4"]);
-  deepEqual(parseTcpTable("sl\n 0: garbage\n\n"), []);
-});
-
-Deno.test("connectionsIn() finds a connection of this machine", async () => {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  using client = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
-  using _server = await listener.accept();
-  ok(client.remoteAddr.port > 0);
-  ok((await connectionsIn([parsePrefix("127.0.0.0/8")])).length >= 2);
-  deepEqual(await connectionsIn([parsePrefix("198.18.0.0/15")]), []);
 });
 
 Deno.test("askServer() tells answers, refusals and silence apart", async (t) => {
@@ -107,31 +73,6 @@ Deno.test("parsePorts() reads ports as `vnet apps` writes them", () => {
   equal(parsePorts(undefined), null);
 });
 
-Deno.test("readResolvConf() and readJournal() describe what lies there", async () => {
-  await inDirectory(async (dir) => {
-    const path = `${dir}/resolv.conf`;
-    deepEqual(await readResolvConf(path), {
-      path,
-      kind: "missing",
-      isOurs: false,
-      owner: null,
-      nameservers: [],
-      modifiedMs: null,
-    });
-    await Deno.writeTextFile(`${dir}/target`, `${RESOLV_CONF_MAGIC}\nnameserver 127.0.53.1\n`);
-    await Deno.symlink("target", path);
-    const { kind, isOurs, nameservers } = await readResolvConf(path);
-    deepEqual([kind, isOurs, nameservers], ["symlink", true, ["127.0.53.1"]]);
-    const journal = { path: `${dir}/osdns.journal.json`, hasEntry: false, isOwned: false };
-    deepEqual(await readJournal(dir), journal);
-    await Deno.writeTextFile(journal.path, "{}");
-    using lock = await Deno.open(`${dir}/osdns.lock`, { write: true, create: true });
-    deepEqual(await readJournal(dir), { ...journal, hasEntry: true });
-    await lock.lock(true);
-    deepEqual(await readJournal(dir), { ...journal, hasEntry: true, isOwned: true });
-  });
-});
-
 Deno.test("findDaemon() tells a crash, an end by itself and an end from each other", async () => {
   await inDirectory(async (dir) => {
     const paths = {
@@ -160,23 +101,91 @@ Deno.test("findDaemon() tells a crash, an end by itself and an end from each oth
   });
 });
 
+Deno.test("findProcesses() tells the processes of one journal by their words", () => {
+  const journal = "--journal /var/lib/vnet";
+  const lines = [
+    `/usr/bin/vnet helper --client 3 ${journal} --dns auto`,
+    `/usr/bin/vnet helper --client 3 --journal /root/other`,
+    `/usr/bin/vnet helper --accepted ${journal}`,
+    `/bin/sh -c script vnet-guard /usr/bin/vnet repair ${journal}`,
+    `/usr/bin/vnet repair ${journal}`,
+    `/usr/bin/vnet helper --help ${journal}`,
+    `/usr/bin/vim --journal`,
+    ``,
+  ];
+  const found = findProcesses({
+    commandLines: () => lines.map((line, index) => ({ pid: index + 10, words: line.split(" ") })),
+    isStopped: (pid) => pid === 12 || pid === 14,
+  }, "/var/lib/vnet");
+  deepEqual(found, {
+    helpers: [10, 12],
+    stoppedHelpers: [12],
+    serviced: [12],
+    guards: [13],
+    repairs: [14],
+  });
+});
+
+/** A machine that repairs nothing, and notes what it was asked to. */
+function repairer() {
+  const asked: string[] = [];
+  return {
+    asked,
+    journal: {
+      repair: (directory: string) => {
+        asked.push(`repair ${directory}`);
+        return Promise.resolve(["put resolv.conf back"]);
+      },
+    },
+    sockets: {
+      destroyTo: (prefix: Prefix) => asked.push(`destroy ${formatPrefix(prefix)}`),
+    },
+  };
+}
+
+const CRASHED: Facts = {
+  ...HEALTHY,
+  daemon: { kind: "measured", value: { kind: "down", crashed: true, lastError: null } },
+  journal: {
+    kind: "measured",
+    value: { path: "/var/lib/vnet/journal", hasEntry: true, isOwned: false },
+  },
+};
+
 Deno.test("repairLeftovers() leaves a living vnet alone, and needs root for the machine", async () => {
   await inDirectory(async (dir) => {
     const paths = { configDir: dir, stateDir: dir, runtimeDir: dir, controlSocket: `${dir}/c` };
-    const repair = (facts: Facts) => repairLeftovers({ facts, paths, journalDir: dir });
+    const machine = repairer();
+    const repair = (facts: Facts) => repairLeftovers({ machine, facts, paths, journalDir: dir });
     deepEqual(await repair(HEALTHY), []);
-    const path = `${dir}/osdns.journal.json`;
-    const left: Facts = {
-      ...HEALTHY,
-      daemon: { kind: "measured", value: { kind: "down", crashed: true, lastError: null } },
-      journal: { kind: "measured", value: { path, hasEntry: true, isOwned: false } },
-    };
-    const [step, ...rest] = await repair(left);
+    const [step, ...rest] = await repair(CRASHED);
     equal(step?.done, false);
     match(step?.text ?? "", /needs root/);
     equal(rest.length, 1); // the socket is its owner's to remove, and is not there
     await Deno.writeTextFile(paths.controlSocket, "");
-    deepEqual((await repair(left)).map(({ done }) => done), [false, true]);
+    deepEqual((await repair(CRASHED)).map(({ done }) => done), [false, true]);
+    deepEqual(machine.asked, []);
+  });
+});
+
+Deno.test("repairLeftovers() has root undo the journal and end what leads nowhere, each once", async () => {
+  await inDirectory(async (dir) => {
+    const paths = { configDir: dir, stateDir: dir, runtimeDir: dir, controlSocket: `${dir}/c` };
+    const machine = repairer();
+    const remote = parseIp("100.64.3.4");
+    const facts: Facts = {
+      ...DOWN,
+      journal: CRASHED.journal,
+      program: { ...DOWN.program, uid: 0 },
+      connectionsInRange: { kind: "measured", value: [remote, remote, parseIp("fd7a::1")] },
+    };
+    const steps = await repairLeftovers({ machine, facts, paths, journalDir: "/j" });
+    deepEqual(steps, [
+      { done: true, text: "put resolv.conf back" },
+      { done: true, text: "ended 2 connections to 100.64.3.4" },
+      { done: true, text: "ended 3 connections to fd7a::1" },
+    ]);
+    deepEqual(machine.asked, ["repair /j", "destroy 100.64.3.4/32", "destroy fd7a::1/128"]);
   });
 });
 

@@ -4,7 +4,7 @@
  * @module
  */
 import { peerAddress } from "../../cidr/mod.ts";
-import type { DaemonStatus, Facts, Measured, Way, ZoneFacts } from "../../health/mod.ts";
+import type { DaemonStatus, DnsChoiceFacts, Facts, Measured, ZoneFacts } from "../../health/mod.ts";
 import {
   type Endpoint,
   formatEndpoint,
@@ -12,25 +12,14 @@ import {
   parseIp,
   type Prefix,
 } from "../../ip/mod.ts";
-import { previewOsDns, serverNeedsPort53 } from "../../os/mod.ts";
+import type { ThisMachine } from "../../os/mod.ts";
 import { VERSION } from "../../version.ts";
 import type { Owner, Paths } from "../paths.ts";
 import { type KnownCluster, readKnown } from "../cluster/known.ts";
 import { askServer, askSystem } from "./ask.ts";
 import { planned, profileFacts, readProfileFiles, tryProxy } from "./cluster.ts";
-import { connectionsIn } from "./connections.ts";
 import { findDaemon, findProcesses } from "./daemon.ts";
-import {
-  findWays,
-  hasNetAdmin,
-  readJournal,
-  readNetwork,
-  readNssHosts,
-  readResolvConf,
-  tryTun,
-} from "./machine.ts";
 import { type Attempt, Meter, required, Unmeasured } from "./measure.ts";
-import { findResolvedLink } from "./resolved.ts";
 import { measureTarget, type Target } from "./target.ts";
 
 /** A daemon that takes longer to say how it is does not answer. */
@@ -38,7 +27,11 @@ const STATUS_MS = 900;
 const NOT_UP = "vnet is not up";
 const UP = "vnet is up";
 
+/** What there is to look at. */
+export type Seen = Pick<ThisMachine, "facts" | "resolver">;
+
 export interface GatherOptions {
+  readonly machine: Seen;
   readonly paths: Paths;
   readonly owner: Owner;
   readonly journalDir: string;
@@ -112,22 +105,22 @@ async function readWanted(
 }
 
 async function measureMachine({ options, meter, status, wanted }: Known) {
-  const { owner, journalDir, paths } = options;
+  const { owner, journalDir, paths, machine: { facts } } = options;
   const [netAdmin, tunDevice, processes, network, rangeWays, connectionsInRange, ...files] =
     await Promise.all([
-      meter.measure("capabilities", () => hasNetAdmin()),
-      meter.measure("tun", () => tryTun()),
-      meter.measure("processes", () => findProcesses(journalDir)),
-      meter.measure("network", () => readNetwork()),
-      meter.measure("ways", (signal) => {
+      meter.measure("capabilities", async () => required(await facts.netAdmin())),
+      meter.measure("tun", () => facts.tunDevice()),
+      meter.measure("processes", () => findProcesses(facts, journalDir)),
+      meter.measure("network", () => facts.network()),
+      meter.measure("ways", async (signal) => {
         const targets = required(wanted).ranges.map(probeAddress);
-        return findWays(targets, owner.uid, signal);
+        return required(await facts.ways(targets, { uid: owner.uid, signal }));
       }),
       meter.measure("connections", () => {
         if (status !== null) throw new Unmeasured(UP);
-        return connectionsIn(required(wanted).ranges);
+        return facts.connectionsIn(required(wanted).ranges);
       }),
-      meter.measure("journal", () => readJournal(journalDir)),
+      meter.measure("journal", () => facts.journal(journalDir)),
       meter.measure("profile files", () => readProfileFiles(paths.configDir)),
     ]);
   const [journal, profileFiles] = files;
@@ -152,16 +145,17 @@ function probeAddress(range: Prefix): { readonly target: IpAddress; readonly wha
 }
 
 async function measureDns(known: Known) {
-  const { options, meter, status } = known;
-  const resolvConf = await meter.measure("resolv.conf", () => readResolvConf());
+  const { options: { machine, journalDir }, meter, status } = known;
+  const { facts } = machine;
+  const resolvConf = await meter.measure("resolv.conf", () => facts.resolvConf());
   const nameservers = resolvConf.kind === "measured" ? resolvConf.value.nameservers : [];
   const [nssHosts, dnsChoice, resolvedLink, listener, upstreams, zones] = await Promise.all([
-    meter.measure("nsswitch.conf", () => readNssHosts()),
-    meter.measure("dns choice", () => chooseDns(status, options.journalDir)),
-    meter.measure("resolved", () => {
+    meter.measure("nsswitch.conf", () => facts.nssHosts()),
+    meter.measure("dns choice", () => chooseDns(status, machine, journalDir)),
+    meter.measure("resolved", async () => {
       if (status?.link == null) throw new Unmeasured(NOT_UP);
       if (status.dns?.backend !== "resolved") throw new Unmeasured("not the back end");
-      return findResolvedLink(status.link.name);
+      return required(await facts.resolvedLink(status.link.name));
     }),
     meter.measure("dns server", (signal) => askListener(status, signal)),
     meter.measure("upstreams", (signal) => askUpstreams(known, signal)),
@@ -171,18 +165,20 @@ async function measureDns(known: Known) {
 }
 
 /** The back end this host would get; a daemon in force has its own word on that. */
-async function chooseDns(status: DaemonStatus | null, journalDir: string) {
+async function chooseDns(
+  status: DaemonStatus | null,
+  { resolver }: Seen,
+  journalDir: string,
+): Promise<DnsChoiceFacts> {
   if (status !== null) throw new Unmeasured(UP);
-  const { choice } = await previewOsDns("auto", (choice) => ({
-    link: "vnet0",
-    ifindex: 0,
-    server: {
-      address: parseIp("127.0.53.1"),
-      port: serverNeedsPort53(choice.backend) ? 53 : 5300,
-    },
-    zones: [],
+  const { choice } = await resolver.preview({
     mode: "auto",
-  }), { journalDir });
+    link: "vnet0",
+    server: (needsPort53) => ({ address: parseIp("127.0.53.1"), port: needsPort53 ? 53 : 5300 }),
+    zones: [],
+    guarded: false,
+    journalDir,
+  });
   return choice;
 }
 
@@ -256,23 +252,27 @@ async function measureCluster({ options, meter, status, clusters }: Known) {
     "proxies",
     (signal) => Promise.all(required(clusters).map((one) => tryProxy(one, options.nowMs, signal))),
   );
-  const outerWays = await meter.measure("outer ways", (signal): Promise<readonly Way[]> => {
+  const { owner, machine: { facts } } = options;
+  const outerWays = await meter.measure("outer ways", async (signal) => {
     const upstreams = (status?.dns?.upstreams ?? [])
       .map(({ address }) => ({ target: address, what: "resolver" }));
     const proxied = proxies.kind === "unknown" ? [] : proxies.value.flatMap((proxy) => {
       const [target] = proxy.addresses.kind === "addresses" ? proxy.addresses.addresses : [];
       return target === undefined ? [] : [{ target, what: proxy.profile }];
     });
-    return findWays([...upstreams, ...proxied], options.owner.uid, signal);
+    return required(
+      await facts.ways([...upstreams, ...proxied], { uid: owner.uid, signal }),
+    );
   }, 500);
   return { profiles, proxies, outerWays };
 }
 
 async function measureName(known: Known): Promise<Facts["target"]> {
-  const { options: { target, paths, owner }, clusters, status, meter } = known;
+  const { options: { target, paths, owner, machine }, clusters, status, meter } = known;
   if (target === null) return null;
   return await meter.measure("name", (signal) =>
     measureTarget({
+      facts: machine.facts,
       target,
       paths,
       status,

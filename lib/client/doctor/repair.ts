@@ -5,8 +5,8 @@
  */
 import { describeError } from "../../error.ts";
 import { type Facts, isRangeTaken } from "../../health/mod.ts";
-import { formatIp, type IpAddress } from "../../ip/mod.ts";
-import { destroySockets, loadShim, repair } from "../../os/mod.ts";
+import { formatIp, type IpAddress, type Prefix } from "../../ip/mod.ts";
+import type { RootMachine } from "../../os/mod.ts";
 import type { Paths } from "../paths.ts";
 
 /** One thing that was done, or could not be. */
@@ -16,6 +16,10 @@ export interface RepairStep {
 }
 
 export interface RepairOptions {
+  readonly machine: {
+    readonly journal: Pick<RootMachine["journal"], "repair">;
+    readonly sockets: Pick<RootMachine["sockets"], "destroyTo">;
+  };
   readonly facts: Facts;
   readonly paths: Paths;
   readonly journalDir: string;
@@ -29,12 +33,14 @@ export interface RepairOptions {
 export async function repairLeftovers(options: RepairOptions): Promise<readonly RepairStep[]> {
   const steps: RepairStep[] = [];
   steps.push(...await repairDns(options));
-  steps.push(...endConnections(options.facts));
+  steps.push(...endConnections(options));
   steps.push(...await removeSocket(options));
   return steps;
 }
 
-async function repairDns({ facts, journalDir }: RepairOptions): Promise<readonly RepairStep[]> {
+async function repairDns(
+  { machine, facts, journalDir }: RepairOptions,
+): Promise<readonly RepairStep[]> {
   const { journal, resolvConf } = facts;
   const isOwned = journal.kind === "measured" && journal.value.isOwned === true;
   const hasEntry = journal.kind === "measured" && journal.value.hasEntry;
@@ -42,32 +48,31 @@ async function repairDns({ facts, journalDir }: RepairOptions): Promise<readonly
   if (isOwned || !(hasEntry || isMarked)) return [];
   if (facts.program.uid !== 0) return [needsRoot("repair this machine's DNS")];
   try {
-    return (await repair(journalDir)).map((text) => ({ done: true, text }));
+    return (await machine.journal.repair(journalDir)).map((text) => ({ done: true, text }));
   } catch (thrown) {
     return [{ done: false, text: describeError(thrown) }];
   }
 }
 
-function endConnections(facts: Facts): readonly RepairStep[] {
+function endConnections({ machine, facts }: RepairOptions): readonly RepairStep[] {
   const { connectionsInRange, program } = facts;
   if (connectionsInRange.kind === "unknown" || isRangeTaken(facts)) return [];
   const remotes = new Map(connectionsInRange.value.map((remote) => [formatIp(remote), remote]));
   if (remotes.size === 0) return [];
   if (program.uid !== 0) return [needsRoot("end connections that lead nowhere")];
-  return [...remotes].map(([text, address]) => endOne(text, address));
+  return [...remotes].map(([text, address]) => {
+    try {
+      const count = machine.sockets.destroyTo(hostPrefix(address));
+      const what = count === 1 ? "connection" : "connections";
+      return { done: true, text: `ended ${count} ${what} to ${text}` };
+    } catch (thrown) {
+      return { done: false, text: describeError(thrown) };
+    }
+  });
 }
 
-function endOne(text: string, address: IpAddress): RepairStep {
-  try {
-    const length = address.family === 4 ? 32 : 128;
-    const count = destroySockets(loadShim(), { address, length });
-    return {
-      done: true,
-      text: `ended ${count} ${count === 1 ? "connection" : "connections"} to ${text}`,
-    };
-  } catch (thrown) {
-    return { done: false, text: describeError(thrown) };
-  }
+function hostPrefix(address: IpAddress): Prefix {
+  return { address, length: address.family === 4 ? 32 : 128 };
 }
 
 /** Only its owner removes it: root follows no path that somebody else can bend. */

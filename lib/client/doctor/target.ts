@@ -6,13 +6,13 @@
 import type { PortRange } from "../../config/mod.ts";
 import type { DaemonStatus, TargetFacts } from "../../health/mod.ts";
 import { parseIp } from "../../ip/mod.ts";
+import type { HostFacts } from "../../os/mod.ts";
 import type { AppsV1 } from "../../status/mod.ts";
 import { ControlClient } from "../control/client.ts";
 import type { Paths } from "../paths.ts";
 import { resolveName } from "../resolve.ts";
 import { askSystem } from "./ask.ts";
 import type { KnownCluster } from "../cluster/known.ts";
-import { findWays } from "./machine.ts";
 import { type Meter, required, Unmeasured } from "./measure.ts";
 
 /** A name a person wants to reach, with or without a port. */
@@ -22,6 +22,7 @@ export interface Target {
 }
 
 export interface TargetOptions {
+  readonly facts: Pick<HostFacts, "ways">;
   readonly target: Target;
   readonly paths: Paths;
   readonly status: DaemonStatus | null;
@@ -33,7 +34,7 @@ export interface TargetOptions {
 
 /** Measures every step of the way to one name. */
 export async function measureTarget(options: TargetOptions): Promise<TargetFacts> {
-  const { target: { host, port }, paths, meter, uid, signal } = options;
+  const { facts, target: { host, port }, paths, meter, uid, signal } = options;
   const [verdict, system, app] = await Promise.all([
     meter.measure("name.verdict", () => judgeName(paths, host)),
     askSystem(host, signal),
@@ -42,7 +43,8 @@ export async function measureTarget(options: TargetOptions): Promise<TargetFacts
   const way = await meter.measure("name.way", async (signal) => {
     const [address] = required(verdict).addresses;
     if (address === undefined) throw new Unmeasured("there is no address to look for");
-    const [way] = await findWays([{ target: address, what: host }], uid, signal);
+    const ways = await facts.ways([{ target: address, what: host }], { uid, signal });
+    const [way] = required(ways);
     if (way === undefined) throw new Unmeasured("the kernel did not say");
     return way;
   });

@@ -6,19 +6,19 @@
  */
 import { encodeIp, type Endpoint, formatEndpoint } from "../../ip/mod.ts";
 import { type DatagramBatch, ENDPOINT_BYTES, readEndpoint } from "../datagram_batch.ts";
-import type { KnownAnswers } from "./known_answers.ts";
+import type { AnswerStore, DatagramSocket } from "../machine.ts";
 import { closeFd, ensure, errnoName, osError, type Shim } from "./shim.ts";
 import { READABLE, Waiter, WRITABLE } from "./waiter.ts";
 
 /** A UDP socket, bound to one endpoint. */
-export class UdpSocket implements AsyncDisposable {
+export class UdpSocket implements DatagramSocket {
   readonly #shim: Shim;
   readonly #waiter: Waiter;
   /** The descriptor, to pass on to another process; it stays this socket's. */
   readonly fd: number;
   readonly localEndpoint: Endpoint;
   #emptyErrno = 0;
-  #known: KnownAnswers | null = null;
+  #known: AnswerStore | null = null;
 
   private constructor(shim: Shim, fd: number) {
     this.#shim = shim;
@@ -45,7 +45,7 @@ export class UdpSocket implements AsyncDisposable {
    * Has queries in the table answered by the shim from here on; only the others are received. The table must live
    * until the socket is closed.
    */
-  answerFrom(known: KnownAnswers): void {
+  answerFrom(known: AnswerStore): void {
     this.#known = known;
   }
 

@@ -21,7 +21,6 @@ import {
   type Endpoint,
   type IpAddress,
   type Ipv4,
-  type Ipv6,
   type Prefix,
 } from "../../ip/mod.ts";
 import type { DatapathOptions, PacketPath, RejectReason, SynEvent } from "../machine.ts";
@@ -32,7 +31,7 @@ const EVENTS_PER_CALL = 256;
 const LITTLE = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
 /** One packet thread. */
-export class Datapath implements AsyncDisposable, PacketPath {
+export class Datapath implements PacketPath {
   readonly #shim: Shim;
   readonly #handle: bigint;
   readonly #fds: readonly number[];

@@ -6,6 +6,7 @@
  * @see ffi/answer.h
  */
 import { ANSWER_BYTES } from "deno_tun";
+import type { AnswerStore } from "../machine.ts";
 import { osError, type Shim } from "./shim.ts";
 
 const ID_BYTES = 2;
@@ -14,7 +15,7 @@ const ID_BYTES = 2;
  * A bounded table from queries to their replies, byte for byte; only the first two bytes, the id, may differ.
  * Whoever fills it must clear it when any reply in it is no longer the right one.
  */
-export class KnownAnswers implements Disposable {
+export class KnownAnswers implements AnswerStore {
   readonly #shim: Shim;
   /** The table's, for the calls of the shim that take one. */
   readonly handle: bigint;

@@ -7,6 +7,7 @@
 import { z } from "zod";
 import { OsError } from "../../error.ts";
 import { formatPrefix, overlaps, parsePrefix, type Prefix } from "../../ip/mod.ts";
+import type { LinkRecord as OwnRecord } from "../root_machine.ts";
 
 const RecordSchema = z.object({
   v: z.literal(1),
@@ -24,7 +25,7 @@ const TRIES = 8;
 const DEFAULT_LENGTH = 1;
 
 /** One process's record. */
-export class LinkRecord implements Disposable {
+export class LinkRecord implements OwnRecord {
   readonly #path: string;
   readonly #file: Deno.FsFile;
   readonly #boot: string;

@@ -15,6 +15,7 @@ import {
 } from "../../ip/mod.ts";
 import { prefixOf } from "../../ip/mod.ts";
 import type { InterfaceAddress, Route } from "../machine.ts";
+import type { NetworkWatch as Watch } from "../root_machine.ts";
 import {
   type Act,
   closeFd,
@@ -100,6 +101,12 @@ export function confineLink(name: string, { forwarding = false } = {}): string[]
 export function confinementOf(name: string, { forwarding = false } = {}): string {
   const ipv6 = forwarding ? "" : " ipv6.forwarding=0";
   return `sysctl ${name} rp_filter=1 accept_local=0 accept_ra=0${ipv6}`;
+}
+
+/** Whether a link that is made now gets IPv6: a kernel may lack it, an administrator may switch it off. */
+export async function hasIpv6(procDir = "/proc"): Promise<boolean> {
+  const path = `${procDir}/sys/net/ipv6/conf/default/disable_ipv6`;
+  return await Deno.readTextFile(path).then((text) => text.trim() === "0", () => false);
 }
 
 /** A kernel without IPv6 has nothing to set; a container may have /proc/sys read-only. */
@@ -221,7 +228,7 @@ export function listAddresses(shim: Shim): InterfaceAddress[] {
 }
 
 /** Changes of links, addresses and routes, by anybody. */
-export class NetworkWatch implements AsyncDisposable {
+export class NetworkWatch implements Watch {
   readonly #shim: Shim;
   readonly #fd: number;
   readonly #waiter: Waiter;

@@ -7,7 +7,7 @@
 import { Dbus } from "./dns/dbus/dbus.ts";
 import { DbusError } from "./dns/dbus/error.ts";
 import { SYSTEM_PATHS } from "./dns/find/paths.ts";
-import type { PeerCredentials } from "./seqpacket.ts";
+import type { PeerCredentials } from "../root_machine.ts";
 
 const AUTHORITY = {
   destination: "org.freedesktop.PolicyKit1",

@@ -6,6 +6,7 @@
  */
 import { SPAWN } from "deno_tun";
 import { OsError } from "../../error.ts";
+import type { ExitReason, SpawnOptions, Stdio } from "../processes.ts";
 import {
   type Act,
   closeFd,
@@ -17,40 +18,6 @@ import {
   UNSET,
 } from "./shim.ts";
 import { READABLE, Waiter } from "./waiter.ts";
-
-/** What a child's descriptor is: a number of ours, /dev/null, the same as ours, or a file to append to. */
-export type Stdio = number | "null" | "inherit" | { readonly append: string };
-
-/** What to start and how. */
-export interface SpawnOptions {
-  /** A path, or a name to look up in the PATH of `env`. */
-  readonly command: string;
-  readonly args?: readonly string[];
-  /** The whole environment; ours if not given. */
-  readonly env?: Readonly<Record<string, string>>;
-  readonly cwd?: string;
-  /** With a user id, the supplementary groups of that user are taken on. */
-  readonly uid?: number;
-  readonly gid?: number;
-  readonly stdin?: Stdio;
-  readonly stdout?: Stdio;
-  readonly stderr?: Stdio;
-  /** Become descriptor 3, 4, … of the child; they stay open here. At most 13. */
-  readonly descriptors?: readonly number[];
-  readonly newSession?: boolean;
-  readonly namespaces?: {
-    readonly net?: boolean;
-    readonly mount?: boolean;
-    /** A namespace in which the present user is root, or still itself. */
-    readonly user?: "root" | "self";
-  };
-  readonly noNewPrivileges?: boolean;
-  /** Kill the child when the thread that started it ends. */
-  readonly dieWithParent?: boolean;
-}
-
-/** How a process ended. */
-export type ExitReason = { readonly code: number } | { readonly signal: number };
 
 const STEPS = [
   "starting",
@@ -158,6 +125,12 @@ export async function waitProcess(
     await waiter.close();
     closeFd(shim, fd);
   }
+}
+
+/** Whether a process is there and has not ended; a zombie waits for its parent, not for us. */
+export async function isRunning(pid: number, procDir = "/proc"): Promise<boolean> {
+  const stat = await Deno.readTextFile(`${procDir}/${pid}/stat`).catch(() => null);
+  return stat !== null && !/\) Z /.test(stat);
 }
 
 /** Makes `source` appear at `target`, both of which exist. */

@@ -1,5 +1,6 @@
 import { deepEqual, equal, match, notEqual, ok, rejects, throws } from "node:assert/strict";
-import { spawn, type SpawnOptions, waitProcess } from "./process.ts";
+import type { SpawnOptions } from "../processes.ts";
+import { isRunning, spawn, waitProcess } from "./process.ts";
 import { SeqpacketSocket, socketPair } from "./seqpacket.ts";
 import { closeFd, loadShim } from "./shim.ts";
 
@@ -92,7 +93,8 @@ Deno.test("spawn() hands over exactly the descriptors named", async () => {
 Deno.test("spawn() gives a child a socket to talk over", async () => {
   const [ours, theirs] = socketPair(shim);
   const script = `
-    const { loadShim, SeqpacketSocket } = await import("${import.meta.resolve("../mod.ts")}");
+    const { loadShim } = await import("${import.meta.resolve("./shim.ts")}");
+    const { SeqpacketSocket } = await import("${import.meta.resolve("./seqpacket.ts")}");
     const socket = SeqpacketSocket.fromFd(loadShim(), 3);
     const message = await socket.receive();
     await socket.send(message.bytes.toReversed());
@@ -131,7 +133,8 @@ Deno.test("spawn() can start a session and forbid new privileges", async () => {
 
 Deno.test("spawn() kills a child whose parent dies", async () => {
   const script = `
-    const { loadShim, spawn } = await import("${import.meta.resolve("../mod.ts")}");
+    const { loadShim } = await import("${import.meta.resolve("./shim.ts")}");
+    const { spawn } = await import("${import.meta.resolve("./process.ts")}");
     const pid = spawn(loadShim(), { command: "sleep", args: ["60"], dieWithParent: true });
     console.log(pid);
     Deno.exit(0);
@@ -204,4 +207,23 @@ Deno.test({
       errno: "EINVAL",
     });
   },
+});
+
+Deno.test("isRunning() knows what runs, what has ended and what only waits to be collected", async () => {
+  equal(await isRunning(Deno.pid), true);
+  const dir = await Deno.makeTempDir();
+  try {
+    const stats: [pid: number, stat: string, want: boolean][] = [
+      [7, "7 (vnet) S 1 7 7 0 -1", true],
+      [8, "8 (vnet) Z 1 8 8 0 -1", false],
+    ];
+    for (const [pid, stat, want] of stats) {
+      await Deno.mkdir(`${dir}/${pid}`);
+      await Deno.writeTextFile(`${dir}/${pid}/stat`, stat);
+      equal(await isRunning(pid, dir), want);
+    }
+    equal(await isRunning(10, dir), false);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
 });

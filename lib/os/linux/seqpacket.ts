@@ -4,6 +4,8 @@
  * @module
  * @see unix(7)
  */
+import type { ReceivedMessage } from "../machine.ts";
+import type { PeerCredentials, PeerSocket } from "../root_machine.ts";
 import {
   type Act,
   closeFd,
@@ -16,26 +18,13 @@ import {
 } from "./shim.ts";
 import { READABLE, Waiter, WRITABLE } from "./waiter.ts";
 
-/** Who connected, as the kernel wrote it down at that moment. */
-export interface PeerCredentials {
-  readonly pid: number;
-  readonly uid: number;
-  readonly gid: number;
-}
-
-/** One message; its descriptors are the receiver's to close. */
-export interface SeqpacketMessage {
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly fds: readonly number[];
-}
-
 /** No message is longer than this. */
 export const MESSAGE_LIMIT_BYTES = 128 * 1024;
 
 const FDS_LIMIT = 8;
 
 /** A connected socket; messages of up to `MESSAGE_LIMIT_BYTES`, never empty. */
-export class SeqpacketSocket implements AsyncDisposable {
+export class SeqpacketSocket implements PeerSocket {
   readonly #shim: Shim;
   readonly #fd: number;
   readonly #waiter: Waiter;
@@ -146,7 +135,7 @@ export class SeqpacketSocket implements AsyncDisposable {
    * @returns The message, or `null` when the peer has gone or this socket was closed.
    * @throws {OsError} `socket-receive-failed`; the signal's reason when it is aborted.
    */
-  async receive(signal?: AbortSignal): Promise<SeqpacketMessage | null> {
+  async receive(signal?: AbortSignal): Promise<ReceivedMessage | null> {
     const fds = new Int32Array(FDS_LIMIT);
     const received = new Int32Array(1);
     for (;;) {

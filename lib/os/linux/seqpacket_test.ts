@@ -118,7 +118,8 @@ Deno.test("SeqpacketListener.listen() leaves a live socket alone, but for one em
 Deno.test("SeqpacketListener.listen() takes over a dead socket, and nothing else", () =>
   withPath(async (path) => {
     const script = `
-      const { loadShim, SeqpacketListener } = await import("${import.meta.resolve("../mod.ts")}");
+      const { loadShim } = await import("${import.meta.resolve("./shim.ts")}");
+      const { SeqpacketListener } = await import("${import.meta.resolve("./seqpacket.ts")}");
       SeqpacketListener.listen(loadShim(), "${path}");
       Deno.exit(0);
     `;

@@ -3,20 +3,9 @@
  *
  * @module
  */
-import {
-  encodeIp,
-  type Endpoint,
-  formatEndpoint,
-  type IpAddress,
-  type Prefix,
-} from "../../ip/mod.ts";
+import { encodeIp, type Endpoint, formatEndpoint, type Prefix } from "../../ip/mod.ts";
+import type { Connection, GuardOptions, SocketOwner } from "../root_machine.ts";
 import { cString, ensure, errnoName, osError, type Shim } from "./shim.ts";
-
-/** Whose a socket is. */
-export interface SocketOwner {
-  readonly uid: number;
-  readonly inode: number;
-}
 
 /**
  * Finds the descriptor of a `Deno.listen` socket of this process by its endpoint; it stays the listener's.
@@ -42,10 +31,7 @@ export function guardListener(
   shim: Shim,
   fd: number,
   ifindexes: readonly number[],
-  { source, congestion = "cubic" }: {
-    readonly source?: IpAddress;
-    readonly congestion?: string;
-  } = {},
+  { source, congestion = "cubic" }: GuardOptions = {},
 ): void {
   const links = Uint32Array.from(ifindexes);
   const from = source === undefined ? null : encodeIp(source);
@@ -66,9 +52,7 @@ export function guardListener(
  */
 export function socketOwner(
   shim: Shim,
-  source: Endpoint,
-  destination: Endpoint,
-  ifindex = 0,
+  { source, destination, ifindex = 0 }: Connection,
 ): SocketOwner | null {
   const from = encodeIp(source.address);
   const to = encodeIp(destination.address);

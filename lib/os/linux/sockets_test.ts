@@ -55,13 +55,15 @@ Deno.test("socketOwner() knows the exact connection, and no listener", async () 
   ]);
   const source = endpointOf(client.localAddr);
   const destination = endpointOf(client.remoteAddr);
-  equal(socketOwner(shim, source, destination)?.uid, Deno.uid());
-  equal(socketOwner(shim, destination, source)?.uid, Deno.uid());
-  equal(socketOwner(shim, source, { ...destination, port: 1 }), null);
-  equal(socketOwner(shim, destination, { ...source, port: source.port - 1 }), null);
-  throws(() => socketOwner(shim, source, parseEndpoint("[::1]:1")), TypeError);
+  equal(socketOwner(shim, { source, destination })?.uid, Deno.uid());
+  equal(socketOwner(shim, { source: destination, destination: source })?.uid, Deno.uid());
+  equal(socketOwner(shim, { source, destination: { ...destination, port: 1 } }), null);
+  const other = { ...source, port: source.port - 1 };
+  equal(socketOwner(shim, { source: destination, destination: other }), null);
+  const other6 = parseEndpoint("[::1]:1");
+  throws(() => socketOwner(shim, { source, destination: other6 }), TypeError);
   client.close();
-  equal(socketOwner(shim, source, destination), null); // closed: nobody's, not root's
+  equal(socketOwner(shim, { source, destination }), null); // closed: nobody's, not root's
   conn.close();
   listener.close();
 });

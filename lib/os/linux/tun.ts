@@ -3,17 +3,9 @@
  *
  * @module
  */
+import type { Tun } from "../root_machine.ts";
 import { linkIndex } from "./netlink.ts";
 import { type Act, cString, ensure, errnoName, type Shim, textOf } from "./shim.ts";
-
-/** An open TUN device; whoever holds it closes `fd`, which removes the device. */
-export interface Tun {
-  readonly fd: number;
-  readonly name: string;
-  readonly ifindex: number;
-  /** Whether packets carry a virtio_net_hdr: checksum and segmentation offload. */
-  readonly vnetHeader: boolean;
-}
 
 /**
  * Creates a TUN device, with offloads if the kernel has them. It is down and has no address yet.

@@ -8,7 +8,7 @@
  * @module
  */
 import { parseEndpoint } from "../../../lib/ip/mod.ts";
-import { loadShim, openTun } from "../../../lib/os/mod.ts";
+import { thisMachine } from "../../../lib/os/mod.ts";
 import { OsDns, repair, serverNeedsPort53 } from "../../../lib/os/linux/dns/mod.ts";
 
 const JOURNAL = "/var/lib/vnet";
@@ -17,7 +17,7 @@ const what = Deno.args.at(-1);
 if (what === "repair") {
   await repair(JOURNAL);
 } else {
-  const { ifindex } = openTun(loadShim(), { name: "vnet0", vnetHeader: false });
+  const { ifindex } = thisMachine().root.links.openTun({ name: "vnet0", vnetHeader: false });
   const dns = await OsDns.open({ journalDir: JOURNAL });
   const { backend } = await dns.detect("auto");
   const server = serverNeedsPort53(backend) ? "127.0.53.1:53" : "127.0.0.1:5300";

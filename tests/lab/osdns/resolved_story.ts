@@ -6,7 +6,7 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { MAX_ZONES } from "../../../lib/config/mod.ts";
 import { formatEndpoint, parseEndpoint, parsePrefix } from "../../../lib/ip/mod.ts";
-import { closeFd, loadShim, openTun } from "../../../lib/os/mod.ts";
+import { thisMachine } from "../../../lib/os/mod.ts";
 import {
   type Change,
   claimedReverseZones,
@@ -43,7 +43,7 @@ let resolved = await startResolved();
 await run("resolvectl", "dns", "wan0", "10.99.0.53");
 await run("resolvectl", "domain", "wan0", "~.");
 
-const shim = loadShim();
+const { links, sockets } = thisMachine().root;
 let tun = await openLink();
 const dns = await OsDns.open({ journalDir: "/var/lib/vnet" });
 const changes: Change[] = [];
@@ -174,7 +174,7 @@ await check("revert leaves nothing on the link", async () => {
 await check("with the link every setting is gone", async () => {
   await dns.apply(requestFor(tun.ifindex));
   equal(await lookup(APP), OURS);
-  closeFd(shim, tun.fd);
+  sockets.close(tun.fd);
   await until("the zone forgotten", async () => await lookup(APP) === LEAK);
   deepEqual(await dns.revert(), ["resolve1 RevertLink vnet0"]);
 });
@@ -209,7 +209,7 @@ await dns.close();
 Deno.exit(0);
 
 async function openLink(): Promise<{ fd: number; ifindex: number }> {
-  const { fd, ifindex } = openTun(shim, { name: LINK, vnetHeader: false });
+  const { fd, ifindex } = links.openTun({ name: LINK, vnetHeader: false });
   await run("ip", "address", "add", "100.64.0.1/24", "dev", LINK);
   await run("ip", "link", "set", LINK, "up");
   return { fd, ifindex };

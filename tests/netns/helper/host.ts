@@ -5,17 +5,10 @@
  */
 import { deepEqual, equal, rejects } from "node:assert/strict";
 import { HELPER_PROTOCOL, type HelperRequest } from "../../../lib/wire/mod.ts";
-import {
-  closeFd,
-  linkIndex,
-  linkUp,
-  listAddresses,
-  listRoutes,
-  loadShim,
-} from "../../../lib/os/mod.ts";
 import { Host } from "../../../lib/helper/host.ts";
+import { machine } from "../../machine.ts";
 
-const shim = loadShim();
+const { links, routing, sockets } = machine.root;
 
 const OPEN: Extract<HelperRequest, { op: "open" }> = {
   v: HELPER_PROTOCOL,
@@ -29,7 +22,7 @@ const OPEN: Extract<HelperRequest, { op: "open" }> = {
 async function withHost(test: (host: Host) => Promise<void>): Promise<void> {
   const journalDir = await Deno.makeTempDir();
   try {
-    await using host = await Host.open(shim, {
+    await using host = await Host.open(machine.root, {
       journalDir,
       repair: { command: "/bin/true", args: [], env: {} },
       policy: { dnsMode: "none", containers: false, zones: null },
@@ -42,17 +35,17 @@ async function withHost(test: (host: Host) => Promise<void>): Promise<void> {
 }
 
 /** The links that vnet made, by the kernel's own list. */
-async function links(): Promise<string[]> {
+async function linkNames(): Promise<string[]> {
   const text = await Deno.readTextFile("/proc/net/dev");
   return [...text.matchAll(/^ *(vnet\d+):/gm)].map(([, name]) => name ?? "");
 }
 
-linkUp(shim, linkIndex(shim, "lo"), 0);
+links.up(routing.linkIndex("lo"), 0);
 
 Deno.test("revert() leaves no link, though its client keeps the descriptors", async () => {
   await withHost(async (host) => {
     const { fds, value } = host.open(OPEN);
-    deepEqual(await links(), [value.link]);
+    deepEqual(await linkNames(), [value.link]);
     await host.apply({
       v: HELPER_PROTOCOL,
       id: 2,
@@ -61,18 +54,18 @@ Deno.test("revert() leaves no link, though its client keeps the descriptors", as
       dns: null,
     });
     await host.revert();
-    deepEqual(await links(), []);
-    deepEqual(listAddresses(shim).filter(({ ifindex }) => ifindex === value.ifindex), []);
-    deepEqual(listRoutes(shim).filter(({ ifindex }) => ifindex === value.ifindex), []);
-    for (const fd of fds) closeFd(shim, fd);
+    deepEqual(await linkNames(), []);
+    deepEqual(routing.addresses().filter(({ ifindex }) => ifindex === value.ifindex), []);
+    deepEqual(routing.routes().filter(({ ifindex }) => ifindex === value.ifindex), []);
+    for (const fd of fds) sockets.close(fd);
   });
 });
 
 Deno.test("revert() is content with a link that is gone", async () => {
   await withHost(async (host) => {
     const { fds } = host.open(OPEN);
-    for (const fd of fds) closeFd(shim, fd);
-    deepEqual(await links(), []);
+    for (const fd of fds) sockets.close(fd);
+    deepEqual(await linkNames(), []);
     deepEqual(await host.revert(), []);
   });
 });
@@ -85,14 +78,14 @@ Deno.test("a client has one link at a time, and does not get another for ever", 
       for (;;) {
         kept.push(...host.open(OPEN).fds);
         opened++;
-        equal((await links()).length, 1);
+        equal((await linkNames()).length, 1);
         await rejects(async () => await host.open(OPEN), { code: "helper-busy" });
         await host.revert();
       }
     };
     await rejects(again(), { code: "helper-busy" });
     equal(opened, 4);
-    deepEqual(await links(), []);
-    for (const fd of kept) closeFd(shim, fd);
+    deepEqual(await linkNames(), []);
+    for (const fd of kept) sockets.close(fd);
   });
 });

@@ -5,7 +5,7 @@
  */
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { formatIp, type IpAddress } from "../../../lib/ip/mod.ts";
-import { destroySockets, linkDelete, linkIndex, socketOwner } from "../../../lib/os/mod.ts";
+import { machine } from "../../machine.ts";
 import {
   APP4,
   APP6,
@@ -17,9 +17,10 @@ import {
   SELF4,
   SELF6,
   sendBulk,
-  shim,
   World,
 } from "./world.ts";
+
+const { links, routing, sockets } = machine.root;
 
 const BULK_BYTES = 64 * 1024 * 1024;
 const BOTH = APPS.map((app) => [app, `IPv${app.family}`] as const);
@@ -160,7 +161,7 @@ Deno.test("closing refuses what is held and removes the device", async () => {
   await held.promise;
   await world.close();
   await client;
-  await rejects(async () => await linkIndex(shim, "vnet0"), { code: "link-unknown" });
+  await rejects(async () => await routing.linkIndex("vnet0"), { code: "link-unknown" });
   equal(world.datapath.release(1n), false);
 });
 
@@ -172,7 +173,7 @@ Deno.test("a listener that does not exist refuses a released SYN", async () => {
 
 Deno.test("a removed device ends the events with tun-lost", async () => {
   const world = new World();
-  linkDelete(shim, world.tun.ifindex);
+  links.delete(world.tun.ifindex);
   await rejects(world.ended, { code: "tun-lost" });
   await rejects(world.close(), { code: "tun-lost" });
 });
@@ -196,7 +197,7 @@ Deno.test("aborting the connections of a range fails their clients at once", asy
   const [client, { conn }] = await Promise.all([world.connect(APP4, 443), world.accept(4)]);
   // the listener's side may be aborted first: then its RST reaches the client, and one is left to abort
   const reading = rejects(client.read(new Uint8Array(1)), /abort|reset/);
-  ok(destroySockets(shim, RANGE4) >= 1);
+  ok(sockets.destroyTo(RANGE4) >= 1);
   await reading;
   client.close();
   conn.close();
@@ -208,9 +209,15 @@ eachFamily("the owner of a connection is found by its exact addresses", async (a
     world.connect(app, 443),
     world.accept(app.family),
   ]);
-  const owner = socketOwner(shim, flow.source, flow.destination, world.tun.ifindex);
+  const owner = sockets.ownerOf({ ...flow, ifindex: world.tun.ifindex });
   deepEqual(owner, { uid: Deno.uid(), inode: flow.inode });
-  equal(socketOwner(shim, flow.source, { ...flow.destination, port: 444 }), null);
+  equal(
+    sockets.ownerOf({
+      source: flow.source,
+      destination: { ...flow.destination, port: 444 },
+    }),
+    null,
+  );
   client.close();
   conn.close();
 });

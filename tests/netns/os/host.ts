@@ -7,19 +7,10 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { formatIp, type IpAddress } from "../../../lib/ip/mod.ts";
-import { closeFd, SeqpacketSocket, socketPair, spawn, waitProcess } from "../../../lib/os/mod.ts";
-import {
-  APP4,
-  APP6,
-  APPS,
-  needing,
-  receiveAll,
-  SELF4,
-  SELF6,
-  sendBulk,
-  shim,
-  World,
-} from "./world.ts";
+import { machine } from "../../machine.ts";
+import { APP4, APP6, APPS, needing, receiveAll, SELF4, SELF6, sendBulk, World } from "./world.ts";
+
+const { sockets, processes } = machine;
 
 const BULK_BYTES = 16 * 1024 * 1024;
 
@@ -123,7 +114,7 @@ Deno.test({
   fn: async () => {
     await using world = new World();
     await run("ip", "address", "add", "10.77.0.1/32", "dev", "lo");
-    const child = spawn(shim, {
+    const child = processes.spawn({
       command: Deno.execPath(),
       args: ["eval", CONNECT_FROM, "10.77.0.1", formatIp(APP4)],
       stderr: "inherit",
@@ -132,7 +123,7 @@ Deno.test({
     equal(formatIp(flow.source.address), "10.77.0.1");
     await conn.write(new Uint8Array(5));
     conn.close();
-    deepEqual(await waitProcess(shim, child), { code: 5 });
+    deepEqual(await processes.wait(child), { code: 5 });
     await run("ip", "address", "del", "10.77.0.1/32", "dev", "lo");
   },
 });
@@ -148,7 +139,7 @@ connect({ host, port: 443, localAddress }).on("data", (data) => bytes += data.le
 
 Deno.test("the event says which user connects", async () => {
   await using world = new World();
-  const child = spawn(shim, {
+  const child = processes.spawn({
     command: "bash",
     args: ["-c", `exec 3<>/dev/tcp/${formatIp(APP4)}/443`],
     env: {},
@@ -158,7 +149,7 @@ Deno.test("the event says which user connects", async () => {
   const { conn, flow } = await world.accept(4);
   equal(flow.uid, 12345);
   conn.close();
-  deepEqual(await waitProcess(shim, child), { code: 0 });
+  deepEqual(await processes.wait(child), { code: 0 });
 });
 
 /** A host beside this one: tries what it is told on descriptor 3, and says what became of it. */
@@ -169,16 +160,16 @@ function neighbour(): string {
 Deno.test({
   ...ip("a neighbour that routes the range to this host gets nothing"),
   fn: async () => {
-    const [ours, theirs] = socketPair(shim);
-    const pid = spawn(shim, {
+    const [ours, theirs] = sockets.messagePair();
+    const pid = processes.spawn({
       command: Deno.execPath(),
       args: ["run", "-A", "--quiet", neighbour()],
       descriptors: [theirs],
       namespaces: { net: true },
       stdout: "inherit",
     });
-    closeFd(shim, theirs);
-    await using control = SeqpacketSocket.fromFd(shim, ours);
+    sockets.close(theirs);
+    await using control = sockets.adoptMessages(ours);
     await using world = new World();
     await run("ip", "link", "add", "lan0", "type", "veth", "peer", "lan1", "netns", String(pid));
     await run("ip", "address", "add", "10.88.0.1/24", "dev", "lan0");
@@ -203,13 +194,13 @@ Deno.test({
       }
     }
     equal(world.syns.length, 0);
-    ok(world.datapath.stats().droppedForeign > 0);
+    ok((world.datapath.stats().droppedForeign ?? 0) > 0);
     equal(world.datapath.stats().packetsWritten, 0, JSON.stringify(world.datapath.stats()));
     await sysctl("ipv4/ip_forward", "0");
     await sysctl("ipv6/conf/all/forwarding", "0");
     await run("ip", "link", "del", "lan0");
     await control.close();
-    deepEqual(await waitProcess(shim, pid), { code: 0 });
+    deepEqual(await processes.wait(pid), { code: 0 });
   },
 });
 

@@ -4,22 +4,22 @@
  * @module
  */
 import { equal, rejects, throws } from "node:assert/strict";
-import { loadShim, makePrivate, mountBind, mountTmpfs } from "../../../lib/os/mod.ts";
+import { machine } from "../../machine.ts";
 
-const shim = loadShim();
+const { mounts } = machine;
 
-Deno.test("mountTmpfs() and mountBind() put folders and files in place", async () => {
-  makePrivate(shim);
+Deno.test("Mounts put folders and files in place", async () => {
+  mounts.separate();
   const folder = await Deno.makeTempDir();
   await Deno.writeTextFile(`${folder}/below`, "hidden");
-  mountTmpfs(shim, folder, "mode=700,size=1m");
+  mounts.tmpfs(folder, "mode=700,size=1m");
   await rejects(Deno.readTextFile(`${folder}/below`), Deno.errors.NotFound);
   equal((await Deno.stat(folder)).mode! & 0o777, 0o700);
   await Deno.writeTextFile(`${folder}/resolv.conf`, "nameserver 127.0.53.1\n");
-  mountBind(shim, `${folder}/resolv.conf`, "/etc/resolv.conf", true);
+  mounts.bind(`${folder}/resolv.conf`, "/etc/resolv.conf", { readOnly: true });
   equal(await Deno.readTextFile("/etc/resolv.conf"), "nameserver 127.0.53.1\n");
   await rejects(Deno.writeTextFile("/etc/resolv.conf", "x"));
-  throws(() => mountBind(shim, folder, `${folder}/nowhere`), {
+  throws(() => mounts.bind(folder, `${folder}/nowhere`), {
     code: "mount-failed",
     errno: "ENOENT",
   });

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { loadShim, SeqpacketSocket } from "../../../lib/os/mod.ts";
+import { thisMachine } from "../../../lib/os/mod.ts";
 
 interface Order {
   readonly setUp?: readonly string[];
@@ -43,7 +43,7 @@ async function connect({ connect, port, timeoutMs }: Order): Promise<string> {
   }
 }
 
-const socket = SeqpacketSocket.fromFd(loadShim(), 3);
+const socket = thisMachine().sockets.adoptMessages(3);
 for (;;) {
   const message = await socket.receive();
   if (message === null) break;

@@ -5,94 +5,76 @@
  */
 import { deepEqual, equal, match, ok, rejects, throws } from "node:assert/strict";
 import { formatIp, formatPrefix, parseIp, parsePrefix } from "../../../lib/ip/mod.ts";
-import {
-  addAddress,
-  addRoute,
-  closeFd,
-  confineLink,
-  linkDelete,
-  linkDown,
-  linkIndex,
-  linkName,
-  linkUp,
-  listAddresses,
-  listRoutes,
-  loadShim,
-  NetworkWatch,
-  openRaw,
-  openTun,
-  removeAddress,
-  removeRoute,
-  type Tun,
-} from "../../../lib/os/mod.ts";
+import type { Tun } from "../../../lib/os/mod.ts";
+import { machine } from "../../machine.ts";
 import { needing } from "./world.ts";
 
-const shim = loadShim();
+const { links, routing, sockets } = machine.root;
 const ip = await needing("ip", "iproute2");
 
 function withTun(test: (tun: Tun) => void): () => void {
   return () => {
-    const tun = openTun(shim, { name: "vnet7" });
+    const tun = links.openTun({ name: "vnet7" });
     try {
       test(tun);
     } finally {
-      closeFd(shim, tun.fd);
+      sockets.close(tun.fd);
     }
   };
 }
 
 function addressesOf(ifindex: number): string[] {
-  return listAddresses(shim).filter((entry) => entry.ifindex === ifindex)
+  return routing.addresses().filter((entry) => entry.ifindex === ifindex)
     .map((entry) => `${formatIp(entry.address)}/${entry.prefixLength}`);
 }
 
 function routesOf(ifindex: number, table: number): string[] {
-  return listRoutes(shim)
+  return routing.routes()
     .filter((route) => route.ifindex === ifindex && route.table === table && route.type === 1)
     .map((route) => formatPrefix(route.prefix));
 }
 
-Deno.test("openTun() names the device and its link", () => {
-  const tun = openTun(shim, { name: "" });
+Deno.test("Links.openTun() names the device and its link", () => {
+  const tun = links.openTun({ name: "" });
   match(tun.name, /^tun\d+$/);
-  equal(linkName(shim, tun.ifindex), tun.name);
-  equal(linkIndex(shim, tun.name), tun.ifindex);
-  closeFd(shim, tun.fd);
-  throws(() => linkIndex(shim, tun.name), { code: "link-unknown", errno: "ENODEV" });
+  equal(routing.linkName(tun.ifindex), tun.name);
+  equal(routing.linkIndex(tun.name), tun.ifindex);
+  sockets.close(tun.fd);
+  throws(() => routing.linkIndex(tun.name), { code: "link-unknown", errno: "ENODEV" });
 });
 
 Deno.test(
-  "openTun() refuses a name that is taken",
+  "Links.openTun() refuses a name that is taken",
   withTun(() => {
-    throws(() => openTun(shim, { name: "vnet7" }), { code: "tun-busy", errno: "EBUSY" });
-    throws(() => openTun(shim, { name: "lo" }), { name: "OsError" });
-    throws(() => openTun(shim, { name: "a-name-too-long-for-a-link" }), { errno: "ENAMETOOLONG" });
+    throws(() => links.openTun({ name: "vnet7" }), { code: "tun-busy", errno: "EBUSY" });
+    throws(() => links.openTun({ name: "lo" }), { name: "OsError" });
+    throws(() => links.openTun({ name: "a-name-too-long-for-a-link" }), { errno: "ENAMETOOLONG" });
   }),
 );
 
 Deno.test(
-  "linkUp() makes no link-local address",
+  "Links.up() makes no link-local address",
   withTun((tun) => {
-    linkUp(shim, tun.ifindex, 65535);
+    links.up(tun.ifindex, 65535);
     deepEqual(addressesOf(tun.ifindex), []);
     equal(Deno.readTextFileSync("/proc/net/dev").includes("vnet7"), true);
-    linkDown(shim, tun.ifindex);
+    links.down(tun.ifindex);
   }),
 );
 
 Deno.test(
-  "confineLink() sets what it says, and says what it cannot set",
+  "Links.confine() sets what it says, and says what it cannot set",
   withTun((tun) => {
     Deno.writeTextFileSync("/proc/sys/net/ipv4/ip_forward", "1");
     Deno.writeTextFileSync("/proc/sys/net/ipv6/conf/all/forwarding", "1");
-    deepEqual(confineLink(tun.name), []);
+    deepEqual(links.confine(tun.name), []);
     const path = `/proc/sys/net/ipv6/conf/${tun.name}/forwarding`;
     equal(Deno.readTextFileSync(path).trim(), "0");
     equal(Deno.readTextFileSync(`/proc/sys/net/ipv4/conf/${tun.name}/rp_filter`).trim(), "1");
-    equal(confineLink("absent0").length, 2);
+    equal(links.confine("absent0").length, 2);
     Deno.writeTextFileSync(`/proc/sys/net/ipv4/conf/${tun.name}/forwarding`, "1");
     Deno.writeTextFileSync(`/proc/sys/net/ipv6/conf/${tun.name}/accept_ra`, "1");
-    deepEqual(confineLink(tun.name, { forwarding: true }), []);
+    deepEqual(links.confine(tun.name, { forwarding: true }), []);
     const read = (path: string) => Deno.readTextFileSync(`/proc/sys/net/${path}`).trim();
     equal(read(`ipv4/conf/${tun.name}/forwarding`), "1");
     equal(read(`ipv6/conf/${tun.name}/accept_ra`), "0");
@@ -102,47 +84,47 @@ Deno.test(
 );
 
 Deno.test(
-  "addAddress() and removeAddress() undo each other",
+  "Links.addAddress() and removeAddress() undo each other",
   withTun((tun) => {
-    linkUp(shim, tun.ifindex, 1500);
+    links.up(tun.ifindex, 1500);
     for (const [text, length] of [["100.64.0.1", 32], ["fd7a::1", 128]] as const) {
       const address = parseIp(text);
-      addAddress(shim, tun.ifindex, address, length);
-      throws(() => addAddress(shim, tun.ifindex, address, length), {
+      links.addAddress(tun.ifindex, address, length);
+      throws(() => links.addAddress(tun.ifindex, address, length), {
         code: "address-exists",
         errno: "EEXIST",
       });
       ok(addressesOf(tun.ifindex).includes(`${text}/${length}`));
-      equal(removeAddress(shim, tun.ifindex, address, length), true);
-      equal(removeAddress(shim, tun.ifindex, address, length), false);
+      equal(links.removeAddress(tun.ifindex, address, length), true);
+      equal(links.removeAddress(tun.ifindex, address, length), false);
     }
     deepEqual(addressesOf(tun.ifindex), []);
   }),
 );
 
 Deno.test(
-  "addRoute() and removeRoute() undo each other",
+  "Links.addRoute() and removeRoute() undo each other",
   withTun((tun) => {
-    linkUp(shim, tun.ifindex, 1500);
-    addAddress(shim, tun.ifindex, parseIp("100.64.0.1"), 32);
+    links.up(tun.ifindex, 1500);
+    links.addAddress(tun.ifindex, parseIp("100.64.0.1"), 32);
     for (const text of ["100.64.0.0/10", "fd7a:115c::/64"]) {
       const prefix = parsePrefix(text);
       const source = prefix.address.family === 4 ? { source: parseIp("100.64.0.1") } : {};
-      equal(addRoute(shim, tun.ifindex, prefix, { ...source, congestion: "cubic" }), true);
-      throws(() => addRoute(shim, tun.ifindex, prefix, source), { code: "route-exists" });
+      equal(links.addRoute(tun.ifindex, prefix, { ...source, congestion: "cubic" }), true);
+      throws(() => links.addRoute(tun.ifindex, prefix, source), { code: "route-exists" });
       deepEqual(routesOf(tun.ifindex, 254), [text]);
-      equal(removeRoute(shim, tun.ifindex, prefix), true);
-      equal(removeRoute(shim, tun.ifindex, prefix), false);
+      equal(links.removeRoute(tun.ifindex, prefix), true);
+      equal(links.removeRoute(tun.ifindex, prefix), false);
     }
   }),
 );
 
 Deno.test(
-  "addRoute() does without a congestion control the kernel lacks",
+  "Links.addRoute() does without a congestion control the kernel lacks",
   withTun((tun) => {
-    linkUp(shim, tun.ifindex, 1500);
+    links.up(tun.ifindex, 1500);
     const prefix = parsePrefix("100.64.0.0/10");
-    equal(addRoute(shim, tun.ifindex, prefix, { congestion: "nosuchthing" }), false);
+    equal(links.addRoute(tun.ifindex, prefix, { congestion: "nosuchthing" }), false);
     deepEqual(routesOf(tun.ifindex, 254), ["100.64.0.0/10"]);
   }),
 );
@@ -150,32 +132,32 @@ Deno.test(
 Deno.test(
   "closing the descriptor removes device, addresses and routes",
   () => {
-    const tun = openTun(shim, { name: "vnet8" });
-    linkUp(shim, tun.ifindex, 1500);
-    addRoute(shim, tun.ifindex, parsePrefix("100.64.0.0/10"));
-    closeFd(shim, tun.fd);
+    const tun = links.openTun({ name: "vnet8" });
+    links.up(tun.ifindex, 1500);
+    links.addRoute(tun.ifindex, parsePrefix("100.64.0.0/10"));
+    sockets.close(tun.fd);
     deepEqual(routesOf(tun.ifindex, 254), []);
-    throws(() => linkUp(shim, tun.ifindex, 1500), { code: "link-unknown" });
+    throws(() => links.up(tun.ifindex, 1500), { code: "link-unknown" });
   },
 );
 
 Deno.test(
-  "linkDelete() removes a link under its owner",
+  "Links.delete() removes a link under its owner",
   withTun((tun) => {
-    linkDelete(shim, tun.ifindex);
-    throws(() => linkIndex(shim, "vnet7"), { code: "link-unknown" });
+    links.delete(tun.ifindex);
+    throws(() => routing.linkIndex("vnet7"), { code: "link-unknown" });
   }),
 );
 
 Deno.test({
-  ...ip("listRoutes() sees every table"),
+  ...ip("Routing.routes() sees every table"),
   fn: async () => {
-    const lo = linkIndex(shim, "lo");
-    linkUp(shim, lo, 0);
+    const lo = routing.linkIndex("lo");
+    links.up(lo, 0);
     const args = ["route", "add", "100.64.0.0/10", "dev", "lo", "table", "52"];
     ok((await new Deno.Command("ip", { args }).output()).success);
     deepEqual(routesOf(lo, 52), ["100.64.0.0/10"]);
-    ok(listRoutes(shim).some((route) => route.table === 255 && route.type === 2), "local table");
+    ok(routing.routes().some((route) => route.table === 255 && route.type === 2), "local table");
     ok(addressesOf(lo).includes("127.0.0.1/8"));
   },
 });
@@ -183,7 +165,7 @@ Deno.test({
 Deno.test({
   ...ip("a listing longer than the first buffer is complete"),
   fn: async () => {
-    const lo = linkIndex(shim, "lo");
+    const lo = routing.linkIndex("lo");
     const count = 3000;
     const batch = Array.from(
       { length: count },
@@ -199,18 +181,18 @@ Deno.test({
 });
 
 Deno.test("NetworkWatch tells of addresses, routes and links, once each", async () => {
-  await using watch = NetworkWatch.open(shim);
-  const tun = openTun(shim, { name: "vnet9" });
+  await using watch = links.watch();
+  const tun = links.openTun({ name: "vnet9" });
   equal(await watch.next(), true);
   for (
     const act of [
-      () => linkUp(shim, tun.ifindex, 1500),
-      () => addAddress(shim, tun.ifindex, parseIp("100.64.0.1"), 32),
-      () => addAddress(shim, tun.ifindex, parseIp("fd7a::1"), 128),
-      () => addRoute(shim, tun.ifindex, parsePrefix("100.64.0.0/10")),
-      () => addRoute(shim, tun.ifindex, parsePrefix("fd7a::/64")),
-      () => removeRoute(shim, tun.ifindex, parsePrefix("100.64.0.0/10")),
-      () => closeFd(shim, tun.fd),
+      () => links.up(tun.ifindex, 1500),
+      () => links.addAddress(tun.ifindex, parseIp("100.64.0.1"), 32),
+      () => links.addAddress(tun.ifindex, parseIp("fd7a::1"), 128),
+      () => links.addRoute(tun.ifindex, parsePrefix("100.64.0.0/10")),
+      () => links.addRoute(tun.ifindex, parsePrefix("fd7a::/64")),
+      () => links.removeRoute(tun.ifindex, parsePrefix("100.64.0.0/10")),
+      () => sockets.close(tun.fd),
     ]
   ) {
     act();
@@ -219,7 +201,7 @@ Deno.test("NetworkWatch tells of addresses, routes and links, once each", async 
 });
 
 Deno.test("NetworkWatch ends its wait when it is closed or aborted", async () => {
-  const watch = NetworkWatch.open(shim);
+  const watch = links.watch();
   const stop = new AbortController();
   const aborted = rejects(watch.next(stop.signal), { name: "AbortError" });
   stop.abort();
@@ -229,6 +211,6 @@ Deno.test("NetworkWatch ends its wait when it is closed or aborted", async () =>
   equal(await waiting, false);
 });
 
-Deno.test("openRaw() needs a link that exists", () => {
-  throws(() => openRaw(shim, 4, 4711), { code: "raw-failed", errno: "ENODEV" });
+Deno.test("RootSockets.openRaw() needs a link that exists", () => {
+  throws(() => sockets.openRaw(4, 4711), { code: "raw-failed", errno: "ENODEV" });
 });

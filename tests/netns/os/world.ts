@@ -12,25 +12,17 @@ import {
   parseIpv6,
   parsePrefix,
 } from "../../../lib/ip/mod.ts";
-import {
-  addAddress,
-  addRoute,
-  confineLink,
-  Datapath,
-  type DatapathOptions,
-  destroySockets,
-  findListener,
-  guardListener,
-  linkIndex,
-  linkUp,
-  loadShim,
-  openRaw,
-  openTun,
-  type SynEvent,
-  type Tun,
+import type {
+  DatapathOptions,
+  FlowListener,
+  LocalConn,
+  PacketPath,
+  SynEvent,
+  Tun,
 } from "../../../lib/os/mod.ts";
+import { machine } from "../../machine.ts";
 
-export const shim = loadShim();
+const { links, routing, sockets } = machine.root;
 
 export const SELF4 = parseIpv4("100.64.0.1");
 export const PEER4 = parseIpv4("100.64.0.2");
@@ -50,48 +42,46 @@ export const NOBODY6 = parseIpv6("fd7a:115c::6446:70a");
 /** What a test wants of its world. */
 export interface WorldOptions extends Partial<DatapathOptions> {
   readonly offloads?: boolean;
-  readonly onSyn?: (event: SynEvent, datapath: Datapath) => void;
+  readonly onSyn?: (event: SynEvent, datapath: PacketPath) => void;
 }
 
 /** An accepted connection with the flow it belongs to. */
 export interface Accepted {
-  readonly conn: Deno.TcpConn;
+  readonly conn: LocalConn;
   readonly flow: SynEvent;
 }
 
 /** One client host; its own listeners stand for the daemon's. */
 export class World implements AsyncDisposable {
   readonly tun: Tun;
-  readonly datapath: Datapath;
+  readonly datapath: PacketPath;
   readonly listenPort: number;
   readonly listenPort6: number;
-  readonly #listeners: readonly Deno.TcpListener[];
+  readonly #listeners: readonly FlowListener[];
   /** Ends when the events do. */
   readonly ended: Promise<void>;
   readonly syns: SynEvent[] = [];
 
   constructor(options: WorldOptions = {}) {
-    const lo = linkIndex(shim, "lo");
-    linkUp(shim, lo, 0);
+    const lo = routing.linkIndex("lo");
+    links.up(lo, 0);
     // as every start does: what an earlier world left half closed would go on in this one
-    destroySockets(shim, RANGE4);
-    destroySockets(shim, PREFIX6);
-    this.tun = openTun(shim, { name: "vnet0", vnetHeader: options.offloads ?? true });
+    sockets.destroyTo(RANGE4);
+    sockets.destroyTo(PREFIX6);
+    this.tun = links.openTun({ name: "vnet0", vnetHeader: options.offloads ?? true });
     const { ifindex } = this.tun;
-    linkUp(shim, ifindex, 65535);
-    const unset = confineLink(this.tun.name);
+    links.up(ifindex, 65535);
+    const unset = links.confine(this.tun.name);
     if (unset.length > 0) throw new TypeError(`cannot set ${unset.join(", ")}`);
-    addAddress(shim, ifindex, SELF4, 32);
-    addAddress(shim, ifindex, SELF6, 128);
-    this.#listeners = [SELF4, SELF6].map((address) =>
-      Deno.listen({ hostname: formatIp(address), port: 0 })
-    );
+    links.addAddress(ifindex, SELF4, 32);
+    links.addAddress(ifindex, SELF6, 128);
+    this.#listeners = [SELF4, SELF6].map((address) => sockets.listenFlows(address));
     [this.listenPort, this.listenPort6] = this.#guard([lo, ifindex]);
-    this.datapath = Datapath.start(shim, {
+    this.datapath = machine.packets.start({
       tunFd: this.tun.fd,
       vnetHeader: this.tun.vnetHeader,
-      raw4Fd: openRaw(shim, 4, ifindex),
-      raw6Fd: openRaw(shim, 6, ifindex),
+      raw4Fd: sockets.openRaw(4, ifindex),
+      raw6Fd: sockets.openRaw(6, ifindex),
       ifindex,
       self4: SELF4,
       peer4: PEER4,
@@ -103,23 +93,21 @@ export class World implements AsyncDisposable {
       listenPort6: this.listenPort6,
       ...options,
     });
-    addRoute(shim, ifindex, RANGE4, { source: SELF4, congestion: "cubic" });
-    addRoute(shim, ifindex, PREFIX6, { source: SELF6, congestion: "cubic" });
+    links.addRoute(ifindex, RANGE4, { source: SELF4, congestion: "cubic" });
+    links.addRoute(ifindex, PREFIX6, { source: SELF6, congestion: "cubic" });
     this.datapath.setLeases([APP4], []);
     this.ended = this.#answer(options.onSyn ?? ((event, datapath) => datapath.release(event.id)));
   }
 
   #guard(ifindexes: readonly number[]): [number, number] {
-    const ports = this.#listeners.map((listener, index) => {
-      const { port } = listener.addr;
-      const fd = findListener(shim, { address: [SELF4, SELF6][index] ?? SELF4, port });
-      guardListener(shim, fd, ifindexes, { source: [PEER4, PEER6][index] ?? PEER4 });
+    const ports = this.#listeners.map(({ port, descriptor }, index) => {
+      sockets.guard(descriptor, ifindexes, { source: [PEER4, PEER6][index] ?? PEER4 });
       return port;
     });
     return [ports[0] ?? 0, ports[1] ?? 0];
   }
 
-  async #answer(onSyn: (event: SynEvent, datapath: Datapath) => void): Promise<void> {
+  async #answer(onSyn: (event: SynEvent, datapath: PacketPath) => void): Promise<void> {
     for await (const batch of this.datapath.events()) {
       for (const event of batch) {
         this.syns.push(event);
@@ -137,8 +125,8 @@ export class World implements AsyncDisposable {
     const listener = this.#listeners[family === 4 ? 0 : 1];
     if (listener === undefined) throw new TypeError("no listener");
     const conn = await listener.accept();
-    const flow = this.datapath.flowOf(family, conn.remoteAddr.port);
-    if (flow === null) throw new TypeError(`no flow for port ${conn.remoteAddr.port}`);
+    const flow = this.datapath.flowOf(family, conn.remote.port);
+    if (flow === null) throw new TypeError(`no flow for port ${conn.remote.port}`);
     return { conn, flow };
   }
 
@@ -158,8 +146,11 @@ export class World implements AsyncDisposable {
   }
 }
 
+/** One end of a connection, whichever. */
+type Bytes = Pick<LocalConn, "read" | "write" | "closeWrite">;
+
 /** Sends bytes made from a seed, then ends this direction; returns their sum. */
-export async function sendBulk(conn: Deno.TcpConn, sizeBytes: number): Promise<number> {
+export async function sendBulk(conn: Bytes, sizeBytes: number): Promise<number> {
   const chunk = new Uint8Array(256 * 1024);
   for (let at = 0; at < chunk.length; at++) chunk[at] = (at * 7 + (at >> 8)) & 255;
   let sum = 1;
@@ -173,7 +164,7 @@ export async function sendBulk(conn: Deno.TcpConn, sizeBytes: number): Promise<n
 }
 
 /** Reads to the end; returns how many bytes and their sum. */
-export async function receiveAll(conn: Deno.TcpConn): Promise<{ bytes: number; sum: number }> {
+export async function receiveAll(conn: Bytes): Promise<{ bytes: number; sum: number }> {
   const chunk = new Uint8Array(256 * 1024);
   let bytes = 0;
   let sum = 1;

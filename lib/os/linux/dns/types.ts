@@ -3,7 +3,9 @@
  *
  * @module
  */
-import type { Endpoint } from "../../../ip/mod.ts";
+import type { OsDnsApplied } from "../../root_machine.ts";
+
+export type { OsDnsChange as Change, OsDnsRequest, Upstreams } from "../../root_machine.ts";
 
 /** What the user may ask for. */
 export type Mode = "auto" | "resolved" | "direct" | "none";
@@ -17,22 +19,6 @@ export type BackendKind =
   | "direct"
   | "none";
 
-export interface OsDnsRequest {
-  /** The TUN: up, with carrier and an address, or systemd-resolved does not count it. */
-  readonly link: string;
-  readonly ifindex: number;
-  /** Where our DNS server listens; port 53 where {@link serverNeedsPort53} says so. */
-  readonly server: Endpoint;
-  /** Zones we answer for, lower case, without dots at either end. */
-  readonly zones: readonly string[];
-  readonly mode: Mode;
-  /**
-   * Whether somebody puts the host's own settings back at once should this process be killed. Then no other
-   * nameserver is kept beside ours: programs that ask all of them in parallel would take the others' word.
-   */
-  readonly guarded?: boolean;
-}
-
 /** Which back end fits the host, and the reasoning behind it. */
 export interface Choice {
   readonly backend: BackendKind;
@@ -42,35 +28,15 @@ export interface Choice {
   readonly fallbackLines: boolean;
 }
 
-/** Resolvers to forward to, never our own, never empty. */
-export interface Upstreams {
-  readonly upstreams: readonly Endpoint[];
-  /** The host's search list, in order. */
-  readonly search: readonly string[];
-  readonly warnings: readonly string[];
-}
-
 /** What `apply` did. */
-export interface Applied extends Upstreams {
+export interface Applied extends OsDnsApplied {
   readonly backend: BackendKind;
-  readonly why: readonly string[];
-  /** What was done, line by line: the lines `plan` gave. */
-  readonly steps: readonly string[];
 }
-
-/** What `watch` tells. */
-export type Change =
-  /** The host's resolvers or search list are different ones. */
-  | { readonly kind: "upstreams" } & Upstreams
-  /** Someone undid our settings, and they are back. */
-  | { readonly kind: "reapplied"; readonly why: string }
-  /** Something is not as it should be, and stays so for now. */
-  | { readonly kind: "warning"; readonly message: string };
 
 /**
  * Says whether our DNS server must listen on port 53 of its address, because nothing between it and the
  * programs can carry another port.
  */
-export function serverNeedsPort53(backend: BackendKind): boolean {
+export function serverNeedsPort53(backend: string): boolean {
   return backend !== "resolved" && backend !== "nm-dnsmasq";
 }

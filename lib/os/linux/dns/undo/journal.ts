@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { OsError } from "../../../../error.ts";
+import { journalFiles } from "../../../journal_files.ts";
 import type { Disk } from "./disk.ts";
 import { errnoOf } from "../errno.ts";
 
@@ -61,8 +62,9 @@ export class Journal implements Disposable {
 
   /** @param onOpened Called before a lock file is locked: where a test lets others come in between. */
   constructor(directory: string, disk: Disk, onOpened: () => void = () => {}) {
-    this.path = `${directory}/osdns.journal.json`;
-    this.lockPath = `${directory}/osdns.lock`;
+    const { entry, lock } = journalFiles(directory);
+    this.path = entry;
+    this.lockPath = lock;
     this.#onOpened = onOpened;
     this.#directory = directory;
     this.#disk = disk;

@@ -1,4 +1,10 @@
-import { contains, decodeIp, type IpAddress, type Prefix, unmapIp } from "../../ip/mod.ts";
+/**
+ * The connections that programs of this machine have open.
+ *
+ * @module
+ * @see proc_pid_net(5)
+ */
+import { contains, decodeIp, type IpAddress, type Prefix, unmapIp } from "../../../ip/mod.ts";
 
 /** ESTABLISHED, SYN_SENT and CLOSE_WAIT: a program has these open. */
 const LIVE_STATES: readonly string[] = ["01", "02", "08"];

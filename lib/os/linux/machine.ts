@@ -1,0 +1,62 @@
+/**
+ * Linux behind the ports. The shim is loaded by the first act that needs it, and not before.
+ *
+ * @module
+ */
+import type { Machine, Packets, Resolver, Routing, Sockets } from "../machine.ts";
+import { localEndpoint, tcpListen, UdpSocket } from "./datagram.ts";
+import { Datapath } from "./datapath.ts";
+import { claimedReverseZones, previewOsDns, serverNeedsPort53 } from "./dns/mod.ts";
+import { listenFlows } from "./flow_listener.ts";
+import { KnownAnswers } from "./known_answers.ts";
+import {
+  confinementOf,
+  hasIpv6,
+  linkIndex,
+  linkName,
+  listAddresses,
+  listRoutes,
+} from "./netlink.ts";
+import { SeqpacketSocket, socketPair } from "./seqpacket.ts";
+import { closeFd, loadShim } from "./shim.ts";
+import { acceptStreams } from "./stream_server.ts";
+
+export const routing: Routing = {
+  linkIndex: (name) => linkIndex(loadShim(), name),
+  linkName: (ifindex) => linkName(loadShim(), ifindex),
+  routes: () => listRoutes(loadShim()),
+  addresses: () => listAddresses(loadShim()),
+  hasIpv6: () => hasIpv6(),
+  confinementOf,
+};
+
+export const sockets = {
+  close: (descriptor) => closeFd(loadShim(), descriptor),
+  messagePair: () => socketPair(loadShim()),
+  adoptMessages: (descriptor) => SeqpacketSocket.fromFd(loadShim(), descriptor),
+  connectMessages: (path) => SeqpacketSocket.connect(loadShim(), path),
+  inheritMessages: (descriptor) => SeqpacketSocket.inherited(loadShim(), descriptor),
+  listenTcp: (endpoint) => tcpListen(loadShim(), endpoint),
+  localEndpoint: (descriptor) => localEndpoint(loadShim(), descriptor),
+  bindUdp: (endpoint) => UdpSocket.bind(loadShim(), endpoint),
+  adoptUdp: (descriptor) => UdpSocket.fromFd(loadShim(), descriptor),
+  answers: () => new KnownAnswers(loadShim()),
+  acceptStreams,
+  listenFlows: (address) => listenFlows(loadShim(), address),
+} satisfies Sockets;
+
+const packets: Packets = {
+  start: (options) => Datapath.start(loadShim(), options),
+};
+
+export const resolver: Resolver = {
+  reverseZones: claimedReverseZones,
+  preview: ({ mode, link, server, zones, guarded, journalDir }) =>
+    previewOsDns(mode, ({ backend }) => ({
+      ...{ link, zones, mode, guarded },
+      ifindex: 0, // There is no such link yet.
+      server: server(serverNeedsPort53(backend)),
+    }), { journalDir }),
+};
+
+export const machine: Machine = { routing, sockets, packets, resolver };

@@ -1,0 +1,92 @@
+/**
+ * Linux behind the ports of root, and behind those of processes and mounts.
+ *
+ * @module
+ */
+import type { Processes } from "../processes.ts";
+import type { Journal, Links, RootMachine, RootResolver, RootSockets } from "../root_machine.ts";
+import type { Mounts } from "../this_machine.ts";
+import { udpBind } from "./datagram.ts";
+import { forgetJournal, OsDns, serverNeedsPort53 } from "./dns/mod.ts";
+import { LinkRecord } from "./link_journal.ts";
+import { keepLogs, trimLog } from "./log_files.ts";
+import { resolver, routing, sockets } from "./machine.ts";
+import {
+  addAddress,
+  addRoute,
+  confineLink,
+  linkDelete,
+  linkDown,
+  linkUp,
+  NetworkWatch,
+  removeAddress,
+  removeRoute,
+} from "./netlink.ts";
+import { isAuthorized } from "./polkit.ts";
+import { isRunning, makePrivate, mountBind, mountTmpfs, spawn, waitProcess } from "./process.ts";
+import { findProgram } from "./programs.ts";
+import { repair, repairConnections } from "./repair.ts";
+import { loadShim } from "./shim.ts";
+import { destroySockets, guardListener, openRaw, socketOwner } from "./sockets.ts";
+import { openTun } from "./tun.ts";
+
+const links: Links = {
+  openTun: (wanted) => openTun(loadShim(), wanted),
+  up: (ifindex, mtuBytes) => linkUp(loadShim(), ifindex, mtuBytes),
+  down: (ifindex) => linkDown(loadShim(), ifindex),
+  delete: (ifindex) => linkDelete(loadShim(), ifindex),
+  confine: confineLink,
+  addAddress: (...how) => addAddress(loadShim(), ...how),
+  removeAddress: (...how) => removeAddress(loadShim(), ...how),
+  addRoute: (...how) => addRoute(loadShim(), ...how),
+  removeRoute: (...how) => removeRoute(loadShim(), ...how),
+  watch: () => NetworkWatch.open(loadShim()),
+};
+
+const rootSockets: RootSockets = {
+  ...sockets,
+  listenUdp: (endpoint) => udpBind(loadShim(), endpoint),
+  openRaw: (family, ifindex) => openRaw(loadShim(), family, ifindex),
+  guard: (...how) => guardListener(loadShim(), ...how),
+  ownerOf: (connection) => socketOwner(loadShim(), connection),
+  programOf: (owner, signal) => findProgram(owner, signal),
+  destroyTo: (prefix) => destroySockets(loadShim(), prefix),
+};
+
+const rootResolver: RootResolver = {
+  ...resolver,
+  needsPort53: serverNeedsPort53,
+  open: ({ journalDir }) => OsDns.open({ journalDir }),
+};
+
+const journal: Journal = {
+  openRecord: (directory) => LinkRecord.open(directory),
+  endConnections: repairConnections,
+  repair,
+  forget: forgetJournal,
+};
+
+export const processes: Processes = {
+  spawn: (options) => spawn(loadShim(), options),
+  wait: (pid, signal) => waitProcess(loadShim(), pid, signal),
+  isRunning: (pid) => isRunning(pid),
+  trimLog: (path) => trimLog(path),
+  keepLogs: (paths, signal) => keepLogs(paths, signal),
+};
+
+export const mounts: Mounts = {
+  separate: () => makePrivate(loadShim()),
+  bind: (source, target, { readOnly = false } = {}) =>
+    mountBind(loadShim(), source, target, readOnly),
+  tmpfs: (target, options) => mountTmpfs(loadShim(), target, options),
+};
+
+export const root: RootMachine = {
+  routing,
+  links,
+  sockets: rootSockets,
+  resolver: rootResolver,
+  journal,
+  processes,
+  isAuthorized: (peer, action, timeoutMs) => isAuthorized(peer, action, { timeoutMs }),
+};
