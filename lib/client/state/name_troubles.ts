@@ -5,6 +5,7 @@
  */
 import type { AppTarget, Plan } from "../../plan/mod.ts";
 import type { DomainName, Trouble } from "../../dns/mod.ts";
+import { nameErrorOf, REFUSALS } from "../../refusal/mod.ts";
 
 /** So long after an app has gone, who asks for its name is told so. Others may publish the name again by then. */
 const REMOVED_MS = 5 * 60_000;
@@ -13,13 +14,7 @@ const DENIED_MS = 10_000;
 /** More are forgotten, the oldest first. */
 const MAX_KEPT = 1024;
 
-/** The codes of a refusal that says: you, for this app, not now. */
-const DENIALS: ReadonlySet<string> = new Set(["access-denied", "access-locked", "locked"]);
-
-const REMOVED: Trouble = {
-  kind: "app-removed",
-  text: "app removed, or yours to reach no more",
-};
+const REMOVED: Trouble = REFUSALS["app-removed"].ede;
 
 /** What went wrong lately, for a while. Time is an argument. */
 export class NameTroubles {
@@ -48,9 +43,8 @@ export class NameTroubles {
    * @returns Whether that says anything about its name.
    */
   refused(appId: string, code: string, nowMs: number): boolean {
-    if (!DENIALS.has(code)) return false;
-    const text = code === "access-denied" ? "access denied" : "access denied: a lock is in force";
-    const trouble: Trouble = { kind: "access-denied", text };
+    const trouble = nameErrorOf(code);
+    if (trouble?.kind !== "access-denied") return false; // not: you, for this app, not now
     keep(this.#denied, appId, { untilMs: nowMs + DENIED_MS, trouble });
     return true;
   }
@@ -83,7 +77,7 @@ export class NameTroubles {
 /** What to say of every name of a login that is over. */
 export function loggedOut(cluster: string, proxy: string): Trouble {
   return {
-    kind: "not-logged-in",
+    ...REFUSALS["login-expired"].ede,
     text: `not logged in to ${cluster}, run: vnet login --proxy ${proxy}`,
   };
 }

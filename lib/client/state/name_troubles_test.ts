@@ -49,7 +49,9 @@ Deno.test("NameTroubles.refused() counts what is about the person, and not for l
   equal(troubles.refused("a", "no-agent", 0), false);
   equal(troubles.refused("a", "target-refused", 0), false);
   equal(troubles.refused("a", "access-denied", 0), true);
-  equal(troubles.refused("b", "locked", 5_000), true);
+  equal(troubles.refused("a", "app-removed", 0), false);
+  equal(troubles.refused("b", "access-locked", 4_000), true);
+  equal(troubles.refused("b", "locked", 5_000), true); // of an older agent
   deepEqual([...troubles.denied].map(([app, { kind, text }]) => [app, kind, text]), [
     ["a", "access-denied", "access denied"],
     ["b", "access-denied", "access denied: a lock is in force"],
