@@ -19,7 +19,7 @@ const PURE: Readonly<Record<string, readonly string[]>> = {
   identity: ["ip", "dns", "config"],
   tunnel: ["ip", "dns", "identity", "refusal"],
   health: ["ip", "cidr", "dns", "config", "plan", "refusal"],
-  status: ["config"],
+  status: ["config", "refusal"],
 };
 const EVERY_PURE = Object.keys(PURE);
 

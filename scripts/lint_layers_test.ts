@@ -28,7 +28,7 @@ Deno.test("layers hold every row of the import rule", async (t) => {
     identity: "ip dns config",
     tunnel: "ip dns identity refusal",
     health: "ip cidr dns config plan refusal",
-    status: "config",
+    status: "config refusal",
     os: "ip cidr dns health",
     io: "ip dns refusal wire identity tunnel",
     client: "ip cidr dns config refusal plan identity tunnel health status os io",

@@ -15,17 +15,9 @@ export class AlreadyTold {
   constructor(readonly status: ExitStatus) {}
 }
 
-/** Codes of errors that end with a status of their own; every other error ends with `failed`. */
-const STATUS_OF_CODE: Readonly<Record<string, ExitStatus>> = {
-  "login-needed": EXIT.loginNeeded,
-  "login-expired": EXIT.loginNeeded,
-  "daemon-not-running": EXIT.notRunning,
-  "not-permitted": EXIT.notRunning,
-  "helper-denied": EXIT.notRunning,
-  "tun-open-denied": EXIT.notRunning,
-};
-
 /** Returns the status a command ends with when it fails with this code. */
-export function statusOfCode(code: string): ExitStatus {
-  return STATUS_OF_CODE[code] ?? EXIT.failed;
+export async function statusOfCode(code: string): Promise<ExitStatus> {
+  // What goes well does not wait for the table of what may not.
+  const { isRefusalCode, refusalOf } = await import("../refusal/mod.ts");
+  return (isRefusalCode(code) ? refusalOf(code).exitStatus : undefined) ?? EXIT.failed;
 }

@@ -51,7 +51,7 @@ export async function main(args: readonly string[]): Promise<number> {
     });
     return await parsed.run(openContext(parsed, stdout, stderr, stop.signal));
   } catch (thrown) {
-    return reportError(thrown, parsed, args, stderr);
+    return await reportError(thrown, parsed, args, stderr);
   } finally {
     Deno.removeSignalListener("SIGINT", onSignal);
     Deno.removeSignalListener("SIGTERM", onSignal);
@@ -136,12 +136,12 @@ function openContext(
   };
 }
 
-function reportError(
+async function reportError(
   thrown: unknown,
   parsed: Parsed,
   args: readonly string[],
   stderr: (text: string) => void,
-): number {
+): Promise<number> {
   if (thrown instanceof AlreadyTold) return thrown.status;
   if (thrown instanceof ConfigError) {
     stderr(`error: Cannot use "${thrown.file}" [${thrown.code}]\n`);
@@ -156,7 +156,7 @@ function reportError(
   const hint = thrown.hint ?? (thrown instanceof UsageError ? helpHint(args, helpOf) : null);
   if (hint !== null) stderr(`hint: ${hint}\n`);
   if (parsed.debug && thrown.cause !== undefined) stderr(`cause: ${describeError(thrown.cause)}\n`);
-  return thrown instanceof UsageError ? EXIT.usage : statusOfCode(thrown.code);
+  return thrown instanceof UsageError ? EXIT.usage : await statusOfCode(thrown.code);
 }
 
 function writeAll(to: { writeSync(bytes: Uint8Array): number }, bytes: Uint8Array): void {

@@ -370,7 +370,7 @@ async function startError(
   detach: boolean,
 ): Promise<VnetError | AlreadyTold> {
   const error = await readStartError(context.paths, pid);
-  if (error !== null) return detach ? error : new AlreadyTold(statusOfCode(error.code));
+  if (error !== null) return detach ? error : new AlreadyTold(await statusOfCode(error.code));
   return new VnetError("start-failed", "vnet ended while starting", {
     hint: whereToLook(context, detach),
   });

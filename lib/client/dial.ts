@@ -1,7 +1,11 @@
 import { VnetError } from "../error.ts";
 import type { AppTarget } from "../plan/mod.ts";
+import { refusalError } from "../refusal/mod.ts";
 import type { Flow } from "./cluster/driver.ts";
 import type { Session } from "./cluster/session.ts";
+
+/** What was tried; the name and the port stand beside it. */
+const ACT = "Cannot connect";
 
 export interface AppDialerOptions {
   /** The session of a profile's name; `null` if its login is gone. */
@@ -25,7 +29,9 @@ export class AppDialer {
    */
   async dial(target: AppTarget, port: number, signal: AbortSignal): Promise<Flow> {
     const session = this.#options.sessionOf(target.profile);
-    if (session === null) throw new VnetError("app-removed", "The login for this app is gone");
+    if (session === null) {
+      throw refusalError("app-removed", ACT, { state: "the login for this app is gone" });
+    }
     try {
       return await session.connect(target, port, signal);
     } catch (thrown) {

@@ -207,10 +207,7 @@ export class Setup implements AsyncDisposable {
     if (zones === null) return;
     dns.setUpstreams(upstreams);
     dns.setBackend(applied.backend, applied.why);
-    this.#warnings = applied.warnings.map((message, index) => ({
-      code: `dns-${index + 1}`,
-      message,
-    }));
+    this.#warnings = applied.warnings.map((message) => ({ code: "dns-warning", message }));
   }
 }
 

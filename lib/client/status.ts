@@ -2,9 +2,10 @@ import type { LocalPolicy } from "../identity/mod.ts";
 import type { StatusV1 } from "../status/mod.ts";
 import { VERSION } from "../version.ts";
 import type { Session } from "./cluster/session.ts";
+import type { Finding } from "./findings.ts";
 import type { FlowLog } from "./flows/flow_log.ts";
 import type { Setup } from "./setup.ts";
-import type { State, StateFinding } from "./state/mod.ts";
+import type { State } from "./state/mod.ts";
 
 /** What the public status is made of. */
 export interface StatusInput {
@@ -16,7 +17,7 @@ export interface StatusInput {
   readonly state: State | null;
   readonly setup: Setup | null;
   readonly flowLog: FlowLog;
-  readonly findings: readonly StateFinding[];
+  readonly findings: readonly Finding[];
 }
 
 /** Fills `vnet.status/1`. */

@@ -7,6 +7,7 @@
 import type { PortRange } from "../config/mod.ts";
 import type { HostsSource } from "../dns/mod.ts";
 import type { Endpoint, IpAddress, Prefix } from "../ip/mod.ts";
+import type { FindingCode, Told } from "../refusal/mod.ts";
 
 /** A value, or why there is none. */
 export type Measured<T> =
@@ -116,7 +117,7 @@ export interface SessionStatus {
 
 /** Something the daemon wants a person to know. */
 export interface DaemonFinding {
-  readonly code: string;
+  readonly code: Told<FindingCode>;
   readonly message: string;
   readonly hint: string | null;
 }

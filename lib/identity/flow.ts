@@ -40,6 +40,7 @@ export interface FlowPolicy {
 
 export type FlowRefusal =
   | "access-denied"
+  | "access-locked"
   | "app-unknown"
   | "port-not-allowed"
   | "mfa-required"
@@ -79,7 +80,7 @@ export function decideFlow(request: FlowRequest, policy: FlowPolicy, nowMs: numb
     agentId: policy.agentId,
   };
   if (isLocked(policy.locks, who, nowMs)) {
-    return refuse("access-denied", "Access is locked");
+    return refuse("access-locked", "Access is locked");
   }
   // A role that is gone can neither allow nor deny: it might have denied, so the flow is refused
   const roles = claims.roles.map((name) => policy.roles.get(name));

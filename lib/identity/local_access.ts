@@ -13,7 +13,10 @@ export interface LocalPolicy {
   readonly containers: boolean;
 }
 
-export type LocalDecision = "allowed" | "owner-refused" | "container-refused";
+/** Why a program may not. */
+export type LocalRefusal = "owner-refused" | "container-refused";
+
+export type LocalDecision = "allowed" | LocalRefusal;
 
 const ROOT_UID = 0;
 

@@ -51,7 +51,12 @@ export {
   userValidity,
   type Validity,
 } from "./lifetime.ts";
-export { decideLocal, type LocalDecision, type LocalPolicy } from "./local_access.ts";
+export {
+  decideLocal,
+  type LocalDecision,
+  type LocalPolicy,
+  type LocalRefusal,
+} from "./local_access.ts";
 export { formatPrincipal, isPrincipalName, parsePrincipal, type Principal } from "./principal.ts";
 export { formatShare, parseShare, resolveShares, type Share, type Sharing } from "./share.ts";
 export {

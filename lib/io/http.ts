@@ -7,7 +7,7 @@
 import http from "node:http";
 import { z } from "zod";
 import { AuthError, NetworkError, ProtocolError, VnetError } from "../error.ts";
-import { refusalError } from "../tunnel/mod.ts";
+import { refusalError } from "../refusal/mod.ts";
 import { DeadlinePassed, withDeadline } from "./deadline.ts";
 import { dialServer, type ServerSettings } from "./server_dial.ts";
 

@@ -6,7 +6,7 @@
  */
 import { Buffer } from "node:buffer";
 import type net from "node:net";
-import { type RefusalCode, refusalError } from "../tunnel/mod.ts";
+import { type ConnectionRefusalCode, refusalError } from "../refusal/mod.ts";
 import type { HostPort } from "./host_port.ts";
 import { type Dialer, dialTcp } from "./tcp.ts";
 
@@ -22,11 +22,11 @@ const DENIALS: readonly (number | null)[] = [407, 401];
 
 /**
  * Opens connections through a proxy, which resolves the name. Whoever dials sets the deadline. The dialer throws a
- * `NetworkError`: `http-proxy-unreachable`, `http-proxy-denied` when it wants other credentials, `http-proxy-refused`.
+ * `NetworkError`: `http-proxy-unreachable`, `http-proxy-denied` when it rejects the credentials, `http-proxy-refused`.
  */
 export function dialThrough(proxy: HttpProxyAddress, dial: Dialer = dialTcp): Dialer {
   return async (address, signal) => {
-    const fail = (code: RefusalCode, detail: { state?: string; cause?: unknown } = {}) =>
+    const fail = (code: ConnectionRefusalCode, detail: { state?: string; cause?: unknown } = {}) =>
       refusalError(
         code,
         `Cannot reach "${authority(address)}" through the HTTP proxy "${authority(proxy)}"`,
@@ -40,17 +40,23 @@ export function dialThrough(proxy: HttpProxyAddress, dial: Dialer = dialTcp): Di
       socket.write(connectRequest(address, proxy));
       const status = statusOf(await readHead(socket, signal));
       if (status !== null && status >= 200 && status < 300) return socket;
-      if (DENIALS.includes(status)) throw fail("http-proxy-denied");
+      if (DENIALS.includes(status)) {
+        const state = "the proxy wants a user name and a password";
+        throw fail("http-proxy-denied", proxy.credentials === null ? { state } : {});
+      }
       const state = status === null
-        ? "its answer is not HTTP"
-        : `it answers with HTTP status ${status}`;
+        ? "the HTTP proxy's answer is not HTTP"
+        : `the HTTP proxy answers with status ${status}`;
       throw fail("http-proxy-refused", { state });
     } catch (thrown) {
       socket.on("error", () => {}); // an error after this has nobody to go to
       socket.destroy();
       if (signal.aborted) throw signal.reason;
       if (thrown instanceof BrokenOff) {
-        throw fail("http-proxy-refused", { state: "it closed the connection", cause: thrown });
+        throw fail("http-proxy-refused", {
+          state: "the HTTP proxy closed the connection",
+          cause: thrown,
+        });
       }
       throw thrown;
     }

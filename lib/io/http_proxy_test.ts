@@ -64,8 +64,13 @@ Deno.test("dialThrough() puts an IPv6 address in brackets, and shows no credenti
 
 Deno.test("dialThrough() says what the proxy does not do, and never a password", async (t) => {
   const cases: [name: string, answer: string, code: string, state: RegExp][] = [
-    ["407", "HTTP/1.1 407 No\r\n\r\n<html>", "http-proxy-denied", /credentials/],
-    ["401", "HTTP/1.0 401 No\r\n\r\n", "http-proxy-denied", /credentials/], // tinyproxy 1.11
+    [
+      "407",
+      "HTTP/1.1 407 No\r\n\r\n<html>",
+      "http-proxy-denied",
+      /rejected the user name or password$/,
+    ],
+    ["401", "HTTP/1.0 401 No\r\n\r\n", "http-proxy-denied", /rejected the user name or password$/], // tinyproxy 1.11
     ["403", "HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno", "http-proxy-refused", /403/],
     ["503", "HTTP/1.1 503 No\r\n\r\n", "http-proxy-refused", /503/],
     ["not HTTP", "SSH-2.0-x\r\n\r\n", "http-proxy-refused", /not HTTP/],
@@ -96,6 +101,14 @@ Deno.test("dialThrough() says what the proxy does not do, and never a password",
         });
       }));
   }
+  await t.step(
+    "407, and there is nothing to show",
+    () =>
+      answering("HTTP/1.1 407 No\r\n\r\n", async (port) => {
+        const dial = dialThrough({ host: "127.0.0.1", port, credentials: null });
+        await rejects(dial(TARGET, never), { message: /wants a user name and a password$/ });
+      }),
+  );
   await t.step("nobody there", async () => {
     const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const { port } = listener.addr;

@@ -186,14 +186,8 @@ function collectTargets(
       range: placeOf(app.cluster),
     };
     for (const address of app.publicAddrs) {
-      const name = tryParseName(address);
-      const refused = name === null
-        ? "name-invalid"
-        : refusalOf(name, zones, excluded, targets.get(name), target);
-      if (name !== null && refused === null) targets.set(name, target);
-      else if (refused !== null) {
-        warnings.push({ code: refused, message: describeRefusal(refused, app, address) });
-      }
+      const warning = takeName(address, target, { zones, excluded, targets });
+      if (warning !== null) warnings.push(warning);
     }
   }
 }
@@ -204,16 +198,41 @@ function httpHostsOf(app: AppView): readonly DomainName[] | null {
   return app.publicAddrs.flatMap((address) => tryParseName(address) ?? []).sort();
 }
 
-function refusalOf(
-  name: DomainName,
-  zones: ReadonlySet<DomainName>,
-  excluded: ReadonlySet<DomainName>,
-  taken: AppTarget | undefined,
-  wanted: AppTarget,
-): "name-outside-zones" | "name-taken" | null {
-  if (excluded.has(name)) return "name-taken";
-  if (taken !== undefined) return taken.appId === wanted.appId ? null : "name-taken";
-  return hasAncestor(name, zones) ? null : "name-outside-zones";
+/** Gives the app a name if it can have it. @returns What is to be told if not. */
+function takeName(
+  address: string,
+  target: AppTarget,
+  among: {
+    readonly zones: ReadonlySet<DomainName>;
+    readonly excluded: ReadonlySet<DomainName>;
+    readonly targets: Map<DomainName, AppTarget>;
+  },
+): PlanWarning | null {
+  const { zones, excluded, targets } = among;
+  const what = `The name "${address}" of ${describeApp(target)}`;
+  const name = tryParseName(address);
+  if (name === null) {
+    return { code: "name-invalid", message: `${what} is not used: it is no domain name` };
+  }
+  if (excluded.has(name)) {
+    const message = `${what} is not used: it is the name of a cluster's proxy`;
+    return { code: "name-taken", message };
+  }
+  const holder = targets.get(name);
+  if (holder !== undefined && holder.appId !== target.appId) {
+    const message = `${what} is already used by ${describeApp(holder)}`;
+    return { code: "name-taken", message };
+  }
+  if (holder === undefined && !hasAncestor(name, zones)) {
+    const message = `${what} is not used: it lies in none of the clusters' zones`;
+    return { code: "name-outside-zones", message };
+  }
+  targets.set(name, target);
+  return null;
+}
+
+function describeApp({ app, cluster }: AppTarget): string {
+  return `app "${app}" of cluster "${cluster}"`;
 }
 
 function hasAncestor(name: DomainName, zones: ReadonlySet<DomainName>): boolean {
@@ -221,18 +240,6 @@ function hasAncestor(name: DomainName, zones: ReadonlySet<DomainName>): boolean 
     if ((zones as ReadonlySet<string>).has(name.slice(dot + 1))) return true;
   }
   return false;
-}
-
-function describeRefusal(code: PlanWarning["code"], app: AppView, address: string): string {
-  const what = `App "${app.name}" of cluster "${app.cluster}" has the name "${address}"`;
-  switch (code) {
-    case "name-invalid":
-      return `${what}, which is no domain name`;
-    case "name-outside-zones":
-      return `${what}, which lies in none of the clusters' zones`;
-    default:
-      return `${what}, which is another's already`;
-  }
 }
 
 function compareText(a: string, b: string): number {

@@ -197,12 +197,16 @@ Deno.test("compilePlan() gives a name to the first profile that has it", () => {
     profile: "b.example.com",
     proxyHost: "b.example.com",
     config: view("b.example.com"),
-    apps: [app("bbbb", ["db.x.test"])],
+    apps: [app("bbbb", ["db.x.test"], { cluster: "b.example.com" })],
   });
   for (const order of [[first, second], [second, first]]) {
     const plan = compilePlan(order, { range: null });
     equal([...plan.targets.values()][0]?.profile, "a.example.com");
-    deepEqual(plan.warnings.map(({ code }) => code), ["name-taken"]);
+    deepEqual(plan.warnings, [{
+      code: "name-taken",
+      message:
+        'The name "db.x.test" of app "bbbb" of cluster "b.example.com" is already used by app "aaaa" of cluster "prod.example.com"',
+    }]);
   }
 });
 

@@ -1,13 +1,7 @@
+import type { PlanWarningCode } from "../refusal/mod.ts";
+
 /** Something in the clusters' answers that cannot be honoured. */
 export interface PlanWarning {
-  readonly code:
-    | "zone-refused"
-    | "zone-limit"
-    | "name-invalid"
-    | "name-outside-zones"
-    | "name-taken"
-    | "range-invalid"
-    | "range-overlap"
-    | "range-limit";
+  readonly code: PlanWarningCode;
   readonly message: string;
 }

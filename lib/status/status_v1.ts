@@ -1,10 +1,12 @@
 import { z } from "zod";
+import type { FindingCode, Told } from "../refusal/mod.ts";
 
 const timestamp = z.iso.datetime();
 
 /** A thing worth a person's attention, with what to do about it. */
 export const FindingSchema = z.object({
-  code: z.string(),
+  /** One of `FindingCode`; a daemon of another version may know others. */
+  code: z.string() as z.ZodType<Told<FindingCode>, string>,
   message: z.string(),
   hint: z.string().optional(),
 });

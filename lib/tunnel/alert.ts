@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { RefusalCode } from "./codes.ts";
+import type { ConnectionRefusalCode } from "../refusal/mod.ts";
 
 /** Refusal → the number of its alert, and how the client's TLS library (rustls) names it. */
 const ALERTS = {
@@ -12,7 +12,7 @@ const ALERTS = {
   "overloaded": { number: 80, name: "InternalError" },
   "draining": { number: 90, name: "UserCanceled" },
   "no-agent": { number: 112, name: "UnrecognisedName" },
-} as const satisfies Partial<Record<RefusalCode, { number: number; name: string }>>;
+} as const satisfies Partial<Record<ConnectionRefusalCode, { number: number; name: string }>>;
 
 /** The refusals that an alert can tell. */
 export type AlertedRefusal = keyof typeof ALERTS;

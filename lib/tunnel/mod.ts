@@ -1,6 +1,6 @@
 /**
  * The words of the tunnel: what a connection says first, how carriers frame bytes, what agents and proxies tell
- * each other, and every way to be refused. Pure: bytes and values in, bytes and values out.
+ * each other. Pure: bytes and values in, bytes and values out.
  *
  * @module
  */
@@ -9,6 +9,5 @@ export * from "./alert.ts";
 export * from "./json_frame.ts";
 export * from "./classify.ts";
 export * from "./client_hello.ts";
-export * from "./codes.ts";
 export * from "./frame.ts";
 export { HELD_MAX_BYTES, HostGuard, type HostNames, type HostVerdict } from "./host_guard.ts";

@@ -1,11 +1,11 @@
 /**
- * Lists every error code in the sources and where it is: what docs/errors.md has to explain.
+ * Lists every error code in the sources and where it is said: what the table in lib/refusal has to have.
  *
  *   deno run --allow-read scripts/docs/error_codes.ts
  *
  * A code is a text that stands where codes stand: the first argument of an error of ours, a value called `code`,
- * the argument of a function that calls it so, a part of a type called `…Code`, a key of a table such a type is
- * made from. Comparisons with a code do not count: they read what somebody else writes.
+ * the argument of a function that calls it so, a part of a type called `…Code` or `…Refusal`, a key of a table
+ * such a type is made from. The table of lib/refusal itself does not count: it says what codes mean, not when. Comparisons with a code do not count: they read what somebody else writes.
  *
  * @module
  */
@@ -15,8 +15,8 @@ const CODE = /^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/;
 /** Texts that stand where codes stand and are none: zod's own, and the name of the field itself. */
 const FOREIGN: ReadonlySet<string> = new Set(["custom", "code"]);
 
-/** Tables and sets of codes that no type called `…Code` is made from. */
-const TABLES: ReadonlySet<string> = new Set(["REFUSALS", "STRANGERS"]);
+/** The folder whose codes nobody says yet. */
+const TABLE = /^refusal\//;
 
 /** A code and the files that say it, sorted. */
 export interface FoundCode {
@@ -88,14 +88,25 @@ function codesIn(part: readonly Token[]): string[] {
 /** Which argument of a function is a code: the one its declaration calls so; `null` if none. */
 type Takers = Map<string, number | null>;
 
+/** Where the type parameters that may begin at `start` end. */
+function afterTypes(tokens: readonly Token[], start: number): number {
+  if (tokens[start]?.text !== "<") return start;
+  let depth = 0;
+  for (let i = start; i < tokens.length; i++) {
+    if (tokens[i]!.text === "<") depth++;
+    else if (tokens[i]!.text === ">" && --depth === 0) return i + 1;
+  }
+  return start;
+}
+
 /** Reads what a file declares; exported functions are told to everybody. */
 function collectTakers(tokens: readonly Token[], everywhere: Takers): Takers {
   const here: Takers = new Map();
   tokens.forEach((token, i) => {
     const isArrow = token.text === "const" && tokens[i + 2]?.text === "=";
     const isMethod = token.text === "#" && tokens[i - 1]?.text !== ".";
-    const open = i + (isArrow ? 3 : 2);
     const name = tokens[i + 1];
+    const open = afterTypes(tokens, i + (isArrow ? 3 : 2));
     if (token.text !== "function" && !isArrow && !isMethod) return;
     if (name?.kind !== "word" || tokens[open]?.text !== "(") return;
     const index = listAt(tokens, open).findIndex((part) =>
@@ -148,11 +159,12 @@ function codesOf(
     ) {
       return codesIn(expression(tokens, next === "?" ? i + 3 : i + 2));
     }
-    if (token.text === "const" && TABLES.has(next ?? "")) return keysOf(tokens, next ?? "");
     if (token.text === "set" && tokens[i - 2]?.text.endsWith("findings")) {
       return codesIn(listAt(tokens, i + 1)[0] ?? []);
     }
-    if (token.text === "type" && next !== undefined && next.endsWith("Code") && after === "=") {
+    if (
+      token.text === "type" && next !== undefined && /(Code|Refusal)$/.test(next) && after === "="
+    ) {
       const body = expression(tokens, i + 3);
       const table = body[0]?.text === "keyof" ? body[2]?.text : undefined;
       return table === undefined ? codesIn(body) : keysOf(tokens, table);
@@ -174,6 +186,7 @@ export function findCodes(sources: ReadonlyMap<string, string>): FoundCode[] {
   const errors = collectErrors(files.map(({ tokens }) => tokens));
   const found = new Map<string, Set<string>>();
   files.forEach(({ file, tokens }, i) => {
+    if (TABLE.test(file)) return;
     const known = new Map([...everywhere, ...takers[i]!]);
     for (const code of codesOf(tokens, known, errors)) {
       found.set(code, (found.get(code) ?? new Set()).add(file));

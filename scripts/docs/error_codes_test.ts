@@ -23,9 +23,10 @@ Deno.test("findCodes() finds a code wherever codes stand", async (t) => {
       "a-one",
       "two",
     ]],
-    ["a set", 'const REFUSALS: ReadonlySet<string> = new Set(["a-one"])', ["a-one"]],
+    ["a type of refusals", 'type LocalRefusal = "a-one" | "b-two"', ["a-one", "b-two"]],
     ["a finding", 'this.#findings.set("a-one", { message: "no-code" })', ["a-one"]],
     ["an argument", 'function refuse(act: string, code: C) {}\nrefuse("act", "a-one")', ["a-one"]],
+    ["an argument of a generic", 'const f = <C>(code: C) => 1;\nf("a-one")', ["a-one"]],
     ["an argument of a method", '#fail(code: C) {}\n x() { this.#fail("a-one") }', ["a-one"]],
   ];
   for (const [name, source, want] of cases) {
@@ -52,6 +53,11 @@ Deno.test("findCodes() leaves alone what is no code", async (t) => {
       deepEqual(findCodes(new Map([["error.ts", ERRORS], ["o.ts", other], ["x.ts", source]])), []);
     });
   }
+});
+
+Deno.test("findCodes() does not count what the table of refusals says", () => {
+  const source = 'export const ROWS = {}; const code = "a-one";';
+  deepEqual(findCodes(new Map([["refusal/rows/a.ts", source]])), []);
 });
 
 Deno.test("findCodes() says every file of a code, across files", () => {

@@ -10,7 +10,7 @@ import { deno, root, withFolder } from "../pack/run.ts";
 import { run } from "../release/deb.ts";
 
 /** What the package has, each by its mod.ts. */
-const MODULES = ["ip", "cidr", "dns", "config", "plan", "status", "health"] as const;
+const MODULES = ["ip", "cidr", "dns", "config", "refusal", "plan", "status", "health"] as const;
 /** What these import beside each other. */
 const LEAVES = ["error.ts"] as const;
 
@@ -40,7 +40,7 @@ export function packLibrary(facts: LibraryFacts): Promise<Uint8Array> {
     const entries = MODULES.map((name) => `${name}/mod.ts`);
     const types = ["transpile", "--quiet", "--declaration", "--outdir", `${folder}/types`];
     await deno("types-failed", { args: [...types, ...entries], cwd: source });
-    await addTypes(`${folder}/types`, `${folder}/package`);
+    await addTypes({ from: `${folder}/types`, source, to: `${folder}/package` });
     await completeManifest(`${folder}/package/package.json`);
     await Deno.copyFile(`${root}LICENSE`, `${folder}/package/LICENSE`);
     await Deno.copyFile(`${root}scripts/npm/README.md`, `${folder}/package/README.md`);
@@ -78,10 +78,15 @@ async function renderDenoJson({ version }: LibraryFacts): Promise<string> {
 }
 
 /** Puts each declaration beside its script, and has it name scripts rather than sources and the build's folder. */
-async function addTypes(from: string, to: string): Promise<void> {
+async function addTypes(
+  { from, source, to }: { readonly from: string; readonly source: string; readonly to: string },
+): Promise<void> {
   for (const path of filesBelow(from).filter((path) => path.endsWith(".d.ts"))) {
     const text = await Deno.readTextFile(path);
+    // A type that is inferred names its module by where it was
+    const up = "../".repeat(path.slice(from.length).split("/").length - 2);
     const named = text
+      .replaceAll(`"file://${source}/`, `"${up === "" ? "./" : up}`)
       .replace(/^\/\/\/ <amd-module .*\n/gm, "")
       .replace(/((?:from|import\()\s*"\.[^"]*)\.ts"/g, '$1.js"');
     await Deno.writeTextFile(`${to}${path.slice(from.length)}`, named);

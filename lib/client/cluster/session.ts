@@ -3,10 +3,11 @@
  *
  * @module
  */
-import { AuthError, describeError, VnetError } from "../../error.ts";
+import { AuthError, describeError } from "../../error.ts";
 import { pause } from "../../io/mod.ts";
 import { getLogger } from "../../log.ts";
 import type { AppTarget, ClusterView, PlanSource } from "../../plan/mod.ts";
+import { refusalError } from "../../refusal/mod.ts";
 import type { ClusterLink, Flow } from "./driver.ts";
 import { sourceOf } from "./known.ts";
 import { type Profile, profileName } from "./profile.ts";
@@ -117,9 +118,7 @@ export class Session {
    */
   async connect(target: AppTarget, port: number, signal: AbortSignal): Promise<Flow> {
     if (this.state === "expired") {
-      throw new VnetError("login-expired", "The login for this app has expired", {
-        hint: "Run `vnet login` again",
-      });
+      throw refusalError("login-expired", "Cannot connect");
     }
     const right = await this.#rights.get(target, port);
     return await this.#link.open({ right, target, port }, signal);

@@ -6,11 +6,12 @@
  */
 import { allowsPort, type AppTarget } from "../../plan/mod.ts";
 import { VnetError } from "../../error.ts";
-import { decideLocal, type LocalPolicy } from "../../identity/mod.ts";
+import { decideLocal, type LocalPolicy, type LocalRefusal } from "../../identity/mod.ts";
 import { pause } from "../../io/mod.ts";
 import type { IpAddress } from "../../ip/mod.ts";
 import { getLogger } from "../../log.ts";
 import type { FlowListener, LocalConn, PacketPath, SynEvent } from "../../os/mod.ts";
+import { connectionAnswer, refusalError } from "../../refusal/mod.ts";
 import type { HostNames } from "../../tunnel/mod.ts";
 import type { Flow, FlowSummary } from "../cluster/driver.ts";
 import type { Destination } from "../state/mod.ts";
@@ -25,6 +26,9 @@ const SETUP_DEADLINE_MS = 30_000;
 const ACCEPT_DEADLINE_MS = 10_000;
 /** Out of descriptors, say: the connections wait in the backlog. */
 const ACCEPT_RETRY_MS = 100;
+
+/** What was tried; the name and the port stand beside it. */
+const ACT = "Cannot connect";
 
 /** What the flows need of the packet path. */
 export type FlowSource = Pick<PacketPath, "events" | "release" | "refuse" | "reject" | "flowOf">;
@@ -49,27 +53,6 @@ interface Waiting {
   readonly hosts: HostNames | null;
   readonly timer: ReturnType<typeof setTimeout>;
 }
-
-/** Codes that mean "no such port there": answered by RST. Everything else means "cannot get there": ICMP. */
-const REFUSALS: ReadonlySet<string> = new Set([
-  "app-removed",
-  "owner-refused",
-  "container-refused",
-  "port-not-allowed",
-  "access-denied",
-  "app-unknown",
-  "target-refused",
-  "certificate-expired",
-  "certificate-foreign",
-  "login-expired",
-  "mfa-required",
-  "locked",
-]);
-
-const STRANGERS = {
-  "owner-refused": "The connecting program belongs to another user",
-  "container-refused": "The connection comes from a container or another network namespace",
-} as const;
 
 /** Decides held SYNs, accepts released ones and carries their bytes. */
 export class Flows {
@@ -136,9 +119,11 @@ export class Flows {
     const { address, port } = syn.destination;
     const found = this.#options.destinationOf(address);
     const entry = this.#options.log.begin(found?.name ?? "?", port, syn.uid, nowMs());
+    const local = decideLocal(this.#options.policy, syn.uid);
+    if (local !== "allowed") return await this.#refuseStranger(syn, entry, local);
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(SETUP_DEADLINE_MS)]);
     try {
-      const target = this.#admit(syn, found, port);
+      const target = admit(found, port);
       const flow = await this.#options.dial(target, port, deadline);
       const timer = setTimeout(() => this.#abandon(syn.id), ACCEPT_DEADLINE_MS);
       const { httpHosts } = target;
@@ -147,37 +132,20 @@ export class Flows {
       if (!source.release(syn.id)) this.#abandon(syn.id); // Its client gave up meanwhile.
     } catch (thrown) {
       const { code, message } = explain(thrown, deadline);
-      if (code in STRANGERS) return await this.#refuseStranger(syn, entry, code, message);
       this.#options.log.refused(entry, { atMs: nowMs(), code, message });
       log.info("Refused a connection", { code });
       log.debug("Refused connection", { name: entry.name, port, uid: syn.uid, message });
-      if (REFUSALS.has(code)) source.refuse(syn.id);
+      if (connectionAnswer(code) === "rst") source.refuse(syn.id);
       else source.reject(syn.id, "host-unreachable");
     }
   }
 
-  async #refuseStranger(
-    syn: SynEvent,
-    entry: FlowEntry,
-    code: string,
-    message: string,
-  ): Promise<void> {
+  async #refuseStranger(syn: SynEvent, entry: FlowEntry, code: LocalRefusal): Promise<void> {
     const { source, nowMs } = this.#options;
+    const { message } = refusalError(code, ACT);
     const { program } = await this.#strangers.meet(syn, nowMs());
     this.#options.log.refusedStranger(entry, { atMs: nowMs(), code, message, program });
     source.refuse(syn.id);
-  }
-
-  #admit(syn: SynEvent, found: Destination | null, port: number): AppTarget {
-    const local = decideLocal(this.#options.policy, syn.uid);
-    if (local !== "allowed") throw new VnetError(local, STRANGERS[local]);
-    if (found === null) {
-      throw new VnetError("app-removed", "The app that had this address is gone");
-    }
-    if (!allowsPort(found.target, port)) {
-      throw new VnetError("port-not-allowed", "The app is not published on this port");
-    }
-    return found.target;
   }
 
   async #carry(conn: LocalConn, signal: AbortSignal): Promise<void> {
@@ -230,10 +198,16 @@ export class Flows {
   }
 }
 
+function admit(found: Destination | null, port: number): AppTarget {
+  if (found === null) throw refusalError("app-removed", ACT);
+  if (!allowsPort(found.target, port)) throw refusalError("port-not-allowed", ACT);
+  return found.target;
+}
+
 function explain(thrown: unknown, deadline: AbortSignal): { code: string; message: string } {
   if (thrown instanceof VnetError) return { code: thrown.code, message: thrown.message };
   if (deadline.aborted) {
-    return { code: "setup-timeout", message: "The far end did not answer in time" };
+    return { code: "setup-timeout", message: refusalError("setup-timeout", ACT).message };
   }
   return { code: "internal", message: String(thrown) };
 }

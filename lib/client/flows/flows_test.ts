@@ -129,6 +129,16 @@ Deno.test("Flows decides each held SYN by owner, app, port and what the far end 
       "app-removed",
     ],
     ["the target refuses", syn(7n), fails("target-refused"), "refuse 7", "target-refused"],
+    ["access is locked", syn(9n), fails("access-locked"), "refuse 9", "access-locked"],
+    ["an older peer says locked", syn(10n), fails("locked"), "refuse 10", "locked"],
+    ["the login was ended", syn(11n), fails("session-ended"), "refuse 11", "session-ended"],
+    [
+      "nobody knows the code",
+      syn(12n),
+      fails("moon-full"),
+      "reject 12 host-unreachable",
+      "moon-full",
+    ],
     ["no agent is there", syn(8n), fails("no-agent"), "reject 8 host-unreachable", "no-agent"],
   ];
   for (const [name, given, dial, answer, code] of cases) {

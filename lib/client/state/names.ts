@@ -7,7 +7,7 @@ import { type DomainName, type NameEntry, NameTable, type Trouble } from "../../
 import { formatIp, type IpAddress, type Prefix } from "../../ip/mod.ts";
 import type { AppTarget, Plan } from "../../plan/mod.ts";
 import type { LinkAddresses, NameAddresses } from "./book.ts";
-import { deniedTrouble, removedTrouble, type Troubles } from "./troubles.ts";
+import { removedTrouble, type Troubles } from "./troubles.ts";
 
 /** Where a virtual address leads. */
 export interface Destination {
@@ -47,8 +47,7 @@ export function compileNames(options: NamesOptions): Names {
   }
   for (const [name, target] of plan.targets) {
     const given = addresses.get(name) ?? null;
-    const denied = troubles.denied.get(target.appId);
-    const trouble = profiles.get(target.profile) ?? (denied && deniedTrouble(denied.code));
+    const trouble = profiles.get(target.profile) ?? troubles.denied.get(target.appId)?.trouble;
     names.set(name, {
       ipv4: given?.ipv4 ?? null,
       ipv6: ipv6 ? given?.ipv6 ?? null : null,

@@ -52,7 +52,10 @@ const OPTIONS: NamesOptions = {
   ipv6: true,
   allDns: false,
   troubles: {
-    denied: new Map([["web", { untilMs: 1, code: "access-denied" }]]),
+    denied: new Map([["web", {
+      untilMs: 1,
+      trouble: { kind: "access-denied", text: "access denied" },
+    }]]),
     removed: new Map([
       [parseDomainName("gone.corp.example"), 1],
       [parseDomainName("gone.elsewhere.test"), 1],

@@ -6,6 +6,7 @@
  */
 import type { DomainName, Trouble } from "../../dns/mod.ts";
 import type { Plan } from "../../plan/mod.ts";
+import { nameErrorOf, REFUSALS } from "../../refusal/mod.ts";
 
 /** So long after an app has gone, who asks for its name is told so. Others may publish the name again by then. */
 const REMOVED_MS = 5 * 60_000;
@@ -14,20 +15,14 @@ const DENIED_MS = 10_000;
 /** More are forgotten, the oldest first. */
 const MAX_KEPT = 1024;
 
-/** The codes of a refusal that says: you, for this app, not now. */
-const DENIALS: ReadonlySet<string> = new Set(["access-denied", "access-locked", "locked"]);
-
-const REMOVED: Trouble = {
-  kind: "app-removed",
-  text: "app removed, or yours to reach no more",
-};
+const REMOVED: Trouble = REFUSALS["app-removed"].ede;
 
 /** What went wrong lately, oldest first. */
 export interface Troubles {
   /** Names that were removed, and until when that is said. */
   readonly removed: ReadonlyMap<DomainName, number>;
-  /** Apps that refused, by id, with the code and until when that is said. */
-  readonly denied: ReadonlyMap<string, { readonly untilMs: number; readonly code: string }>;
+  /** Apps that refused, by id: what is said of their names, and until when. */
+  readonly denied: ReadonlyMap<string, { readonly untilMs: number; readonly trouble: Trouble }>;
 }
 
 /** Nothing went wrong. */
@@ -64,9 +59,10 @@ export function noteRefusal(
   code: string,
   nowMs: number,
 ): Troubles {
-  if (!DENIALS.has(code)) return troubles;
+  const trouble = nameErrorOf(code);
+  if (trouble?.kind !== "access-denied") return troubles; // not: you, for this app, not now
   const denied = new Map(troubles.denied);
-  keep(denied, appId, { untilMs: nowMs + DENIED_MS, code });
+  keep(denied, appId, { untilMs: nowMs + DENIED_MS, trouble });
   return { ...troubles, denied };
 }
 
@@ -84,12 +80,6 @@ export function nextEnd({ removed, denied }: Troubles): number | null {
 /** What DNS says of a name that was removed. */
 export function removedTrouble(): Trouble {
   return REMOVED;
-}
-
-/** What DNS says of the names of an app that refused. */
-export function deniedTrouble(code: string): Trouble {
-  const text = code === "access-denied" ? "access denied" : "access denied: a lock is in force";
-  return { kind: "access-denied", text };
 }
 
 /** What DNS says of every name of a login that is over. */

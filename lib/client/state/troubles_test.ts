@@ -2,7 +2,6 @@ import { deepEqual, equal } from "node:assert/strict";
 import type { AppTarget, Plan } from "../../plan/mod.ts";
 import { parseDomainName } from "../../dns/mod.ts";
 import {
-  deniedTrouble,
   followTroubles,
   forgetRefusals,
   nextEnd,
@@ -51,10 +50,12 @@ Deno.test("noteRefusal() counts what is about the person, and not for long", () 
   equal(noteRefusal(NO_TROUBLES, "a", "no-agent", 0), NO_TROUBLES);
   equal(noteRefusal(NO_TROUBLES, "a", "target-refused", 0), NO_TROUBLES);
   const one = noteRefusal(NO_TROUBLES, "a", "access-denied", 0);
-  const both = noteRefusal(one, "b", "access-locked", 5_000);
-  deepEqual([...both.denied].map(([app, { code }]) => [app, deniedTrouble(code).text]), [
-    ["a", "access denied"],
-    ["b", "access denied: a lock is in force"],
+  equal(noteRefusal(one, "a", "app-removed", 0), one);
+  const locked = noteRefusal(one, "b", "access-locked", 4_000);
+  const both = noteRefusal(locked, "b", "locked", 5_000); // of an older agent
+  deepEqual([...both.denied].map(([app, { trouble }]) => [app, trouble.kind, trouble.text]), [
+    ["a", "access-denied", "access denied"],
+    ["b", "access-denied", "access denied: a lock is in force"],
   ]);
   equal(nextEnd(both), 10_000);
   const later = followTroubles(both, null, planOf(), 10_000);

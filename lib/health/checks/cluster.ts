@@ -133,9 +133,9 @@ function causeOf(code: string, addresses: Outcome): string {
     case "http-proxy-unreachable":
       return "the HTTP proxy that the login went through is not there: another network, or it is down";
     case "http-proxy-denied":
-      return "the HTTP proxy on the way wants other credentials";
+      return "the HTTP proxy on the way rejected the user name or password";
     case "http-proxy-refused":
-      return "the HTTP proxy on the way opens no connection there";
+      return "the HTTP proxy on the way refused to connect there";
   }
   if (addresses.kind !== "addresses") return "its name does not resolve";
   switch (code) {

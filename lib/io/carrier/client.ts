@@ -1,14 +1,12 @@
 import { AuthError, NetworkError, ProtocolError, VnetError } from "../../error.ts";
 import { appServerName } from "../../identity/mod.ts";
+import { readConnectionRefusal, refusalError } from "../../refusal/mod.ts";
 import {
   APP_PROTOCOL,
   decodeJson,
   encodeJsonFrame,
   type Frame,
-  isRefusalCode,
-  refusalError,
   refusalOfAlert,
-  REFUSALS,
 } from "../../tunnel/mod.ts";
 import { CarrierErrorSchema, type Open } from "../../wire/mod.ts";
 import { Flow } from "./flow.ts";
@@ -234,10 +232,9 @@ export class CarrierLost extends Error {
 }
 
 /** Turns what an agent said into an error of ours; a code we do not know keeps its words. */
-function remoteError(code: string, act: string, message: string): VnetError {
-  if (isRefusalCode(code)) {
-    return refusalError(code, act, { state: message === "" ? REFUSALS[code].state : message });
-  }
-  const denied = code.startsWith("certificate-") || code.startsWith("access-");
-  return new (denied ? AuthError : NetworkError)(code, `${act}: ${message}`);
+function remoteError(told: string, act: string, message: string): VnetError {
+  const code = readConnectionRefusal(told);
+  if (code !== null) return refusalError(code, act, message === "" ? {} : { state: message });
+  const denied = told.startsWith("certificate-") || told.startsWith("access-");
+  return new (denied ? AuthError : NetworkError)(told, `${act}: ${message}`);
 }

@@ -1,11 +1,11 @@
 import type { VnetError } from "../../error.ts";
+import { refusalError } from "../../refusal/mod.ts";
 import {
   encodeFrame,
   type Frame,
   FRAME_HEADER_BYTES,
   FrameDecoder,
   type FrameType,
-  refusalError,
   writeFrameHeader,
 } from "../../tunnel/mod.ts";
 import type { ByteStream } from "../stream.ts";

@@ -1,6 +1,6 @@
 import { NetworkError } from "../../error.ts";
 import { rightOf } from "../../identity/mod.ts";
-import { refusalError } from "../../tunnel/mod.ts";
+import { refusalError } from "../../refusal/mod.ts";
 import type { Flow, FlowConn, FlowSummary } from "./flow.ts";
 import {
   type AgentTrust,
@@ -89,7 +89,7 @@ export class CarrierPool {
    * Opens a flow to an app: resolves when the agent has connected to it.
    *
    * @param source The client program's own end, as text, for the agent's record.
-   * @throws {NetworkError | AuthError | ProtocolError} with a code of tunnel's `REFUSALS`.
+   * @throws {NetworkError | AuthError | ProtocolError} with a `ConnectionRefusalCode`.
    */
   async acquire(target: CarrierTarget, signal: AbortSignal, source?: string): Promise<CarrierFlow> {
     if (this.#closing.signal.aborted) {

@@ -15,6 +15,7 @@ import {
   withDeadline,
 } from "../../io/mod.ts";
 import { getLogger } from "../../log.ts";
+import type { ConnectionRefusalCode } from "../../refusal/mod.ts";
 import { APP_PROTOCOL, encodePreface } from "../../tunnel/mod.ts";
 import { ControlChannel, type Dial } from "./control_channel.ts";
 import { FlowDesk } from "./flow_desk.ts";
@@ -194,7 +195,7 @@ export class Agent {
   }
 
   #answerDial(request: Dial, channel: ControlChannel): void {
-    const fail = (code: string, message: string) =>
+    const fail = (code: ConnectionRefusalCode, message: string) =>
       channel.send({ type: "dial_failed", ticket: request.ticket, code, message });
     const app = this.#appsById.get(request.app_id);
     if (app === undefined) return fail("app-unknown", "the agent does not serve this app");
@@ -228,7 +229,7 @@ export class Agent {
     const [own] = session.peerChain;
     if (own === undefined) return refuseAll("certificate-missing", null);
     const client = this.#policy === null
-      ? { kind: "bad" as const, code: "no-agent", message: "the agent has no policy yet" }
+      ? { kind: "bad" as const, code: "no-agent" as const, message: "the agent has no policy yet" }
       : this.#policy.clients.judge(own, this.#nowMs());
     if (client.kind === "bad") return refuseAll(client.code, client.message);
     const { principal, claims, certificate } = client;
@@ -237,7 +238,7 @@ export class Agent {
   }
 }
 
-function refuseAll(code: string, message: string | null): CarrierHost {
+function refuseAll(code: ConnectionRefusalCode, message: string | null): CarrierHost {
   log.info("Refused a client", { code });
   return { open: () => Promise.reject(refuse(code, message === null ? {} : { state: message })) };
 }

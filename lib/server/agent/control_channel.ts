@@ -3,7 +3,7 @@ import type { AppConfig } from "../../config/mod.ts";
 import type { AgentApp, FlowEvent } from "../../wire/mod.ts";
 import { dialServer, orAborted, type ServerSettings, withDeadline } from "../../io/mod.ts";
 import { getLogger } from "../../log.ts";
-import { refusalError } from "../../tunnel/mod.ts";
+import { refusalError } from "../../refusal/mod.ts";
 import {
   type AgentMessage,
   CONTROL_MESSAGE_MAX_BYTES,

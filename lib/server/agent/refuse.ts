@@ -1,11 +1,11 @@
 import { VnetError } from "../../error.ts";
-import { isRefusalCode, REFUSALS } from "../../tunnel/mod.ts";
+import { type ConnectionRefusalCode, refusalOf } from "../../refusal/mod.ts";
 
 /** The refusal of a flow in the words the client is told; it knows itself what it wanted. */
 export function refuse(
-  code: string,
+  code: ConnectionRefusalCode,
   detail: { readonly state?: string; readonly cause?: unknown } = {},
 ): VnetError {
-  const state = detail.state ?? (isRefusalCode(code) ? REFUSALS[code].state : "refused");
+  const state = detail.state ?? refusalOf(code).state ?? "refused";
   return new VnetError(code, state, detail.cause === undefined ? {} : { cause: detail.cause });
 }

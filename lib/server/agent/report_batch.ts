@@ -1,5 +1,5 @@
 import type { FlowEvent } from "../../wire/mod.ts";
-import { refusalError } from "../../tunnel/mod.ts";
+import { refusalError } from "../../refusal/mod.ts";
 
 /** The most events of one report. */
 const MAX_EVENTS = 256;

@@ -127,10 +127,7 @@ export class AppCertDesk {
       : decideAccess(roles, served.app.labels);
     // One answer for both, so that nobody learns what there is that they may not use
     if (served === null || access?.kind !== "allowed") {
-      throw refusal("app-unknown", {
-        message: "There is no such app that your roles allow",
-        hint: "See `vnet apps ls`",
-      });
+      throw refusal("app-unknown", { message: "There is no such app that your roles allow" });
     }
     // An app without ports of its own takes any, and a certificate for any (0) may be asked for
     const isAny = served.tcpPorts === null && request.port === 0;
@@ -145,7 +142,6 @@ export class AppCertDesk {
     if (request.totp_code === undefined) {
       throw refusal("mfa-required", {
         message: "The app asks for the second factor once per session",
-        hint: "This version of the client cannot ask for one; use an app that does not want it",
       });
     }
     if (request.port === 0) {

@@ -2,7 +2,7 @@ import type { WebSocket } from "ws";
 import { z } from "zod";
 import { type LockTarget } from "../../config/mod.ts";
 import { AgentAppSchema, FlowEventSchema } from "../../wire/mod.ts";
-import { isRefusalCode, refusalError } from "../../tunnel/mod.ts";
+import { readConnectionRefusal, refusalError } from "../../refusal/mod.ts";
 import {
   type AgentMessage,
   AgentMessageSchema,
@@ -148,7 +148,7 @@ export class AgentChannel {
         });
       case "dial_failed": {
         if (!this.#asked.has(message.ticket)) return;
-        const code = isRefusalCode(message.code) ? message.code : "no-agent";
+        const code = readConnectionRefusal(message.code) ?? "no-agent";
         const error = refusalError(code, "Cannot reach an agent", { state: message.message });
         return this.#rendezvous.refuse(message.ticket, error);
       }

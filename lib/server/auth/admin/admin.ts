@@ -351,13 +351,7 @@ function notFound(kind: string, name: string): Error {
 
 function conflict(kind: string, name: string, expectedRevision: number | null): Error {
   if (expectedRevision === null) {
-    return refusal("resource-exists", {
-      message: `There is a ${kind} "${name}" already`,
-      hint: "Change it with `vnet ctl create -f FILE --force`",
-    });
+    return refusal("resource-exists", { message: `There is a ${kind} "${name}" already` });
   }
-  return refusal("resource-changed", {
-    message: `Somebody else changed ${kind} "${name}"`,
-    hint: "Get it again and repeat your change",
-  });
+  return refusal("resource-changed", { message: `Somebody else changed ${kind} "${name}"` });
 }

@@ -169,10 +169,7 @@ export class JoinDesk {
       source: peer.address,
       reason: "token",
     });
-    throw refusal("token-invalid", {
-      message: "The token is unknown, expired or used up",
-      hint: "Make another with `vnet ctl tokens add`",
-    });
+    throw refusal("token-invalid", { message: "The token is unknown, expired or used up" });
   }
 }
 

@@ -19,9 +19,10 @@ import { answerPoll, readJson } from "./http.ts";
 import type { JoinDesk } from "../agents/join.ts";
 import type { LoginDesk } from "../login/login.ts";
 import { Renders } from "./renders.ts";
-import { isOurs, refusal, type RefusalCode, refusalResponse } from "./refusals.ts";
+import { isOurs, refusal, refusalResponse } from "./refusals.ts";
 import type { AgentIdentity, AgentVerdict, Peer, UserVerdict } from "../types.ts";
 import { getLogger } from "../../../log.ts";
+import type { ApiRefusalCode } from "../../../refusal/mod.ts";
 
 const log = getLogger("server", "auth");
 
@@ -163,24 +164,13 @@ async function certified<Verdict extends { readonly kind: string }>(
   if (peer.certificate === null) {
     throw refusal("certificate-required", {
       message: "A client certificate is required",
-      hint: "Run `vnet login`",
     });
   }
   const verdict: { readonly kind: string } = await verify(peer.certificate);
   if (verdict.kind === "good") return verdict as Extract<Verdict, { readonly kind: "good" }>;
-  const { code, message } = verdict as { kind: string; code: RefusalCode; message: string };
-  throw refusal(code, { message, ...HINTS[code] });
+  const { code, message } = verdict as { kind: string; code: ApiRefusalCode; message: string };
+  throw refusal(code, { message });
 }
-
-const HINTS: Partial<Record<RefusalCode, { readonly hint: string }>> = {
-  "certificate-expired": {
-    hint: "Run `vnet login` again; an agent that was away too long joins again",
-  },
-  "certificate-not-yet-valid": { hint: "Set this machine's clock" },
-  "session-ended": { hint: "Run `vnet login` again" },
-  "access-locked": { hint: "Ask an administrator of the cluster" },
-  "agent-unknown": { hint: "Join again with a token of `vnet ctl tokens add`" },
-};
 
 function secret(body: unknown): Response {
   return Response.json(body, { headers: { "cache-control": "no-store" } });

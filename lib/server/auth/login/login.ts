@@ -59,10 +59,7 @@ export class LoginDesk {
     const nowMs = now();
     if (directory.isUserLocked(user, [], nowMs)) {
       await this.#audit({ event: "login.failed", user, source: peer.address, reason: "locked" });
-      throw refusal("access-locked", {
-        message: "Access is locked",
-        hint: "Ask an administrator of the cluster",
-      });
+      throw refusal("access-locked", { message: "Access is locked" });
     }
     const sessionId = randomHex(16);
     const certificate = await issueUserCertificate(
@@ -108,17 +105,11 @@ export class LoginDesk {
     await this.#refuseLocked(attempt, peer);
     const credential = await store.credentials.get(user);
     if (credential === null || credential.totpSecret === null) {
-      throw refusal("mfa-not-enrolled", {
-        message: "No second factor is enrolled",
-        hint: "Ask an administrator to run `vnet ctl users reset` with a second factor",
-      });
+      throw refusal("mfa-not-enrolled", { message: "No second factor is enrolled" });
     }
     if (await this.#takeCode(credential, code)) return;
     await store.failures.record(attempt, now(), LOCKOUT);
-    throw refusal("mfa-failed", {
-      message: "The code is wrong, or was used before",
-      hint: "Wait for the next code",
-    });
+    throw refusal("mfa-failed", { message: "The code is wrong, or was used before" });
   }
 
   /** @returns What the user was known by, once password and second factor are right. */
@@ -188,8 +179,5 @@ export class LoginDesk {
 }
 
 function loginFailed(): Error {
-  return refusal("login-failed", {
-    message: "The login failed",
-    hint: "Check user name, password and, if you have one, the code; a code works once",
-  });
+  return refusal("login-failed", { message: "The login failed" });
 }

@@ -73,10 +73,7 @@ export class PasswordHasher {
       return;
     }
     if (this.#queue.length >= MAX_QUEUED) {
-      throw refusal("busy", {
-        message: "Too many logins at a time",
-        hint: "Try again in a minute",
-      });
+      throw refusal("busy", { message: "Too many logins at a time" });
     }
     await new Promise<void>((resolve) => this.#queue.push(resolve));
   }

@@ -1,0 +1,29 @@
+import { AuthError, NetworkError, ProtocolError, VnetError } from "../error.ts";
+import { refusalOf } from "./lookup.ts";
+import type { ConnectionRefusalCode } from "./table.ts";
+
+/**
+ * Makes the error of a code, as thrown at whoever wanted the connection.
+ *
+ * @param act What was tried, as a sentence without an end: `Cannot open a connection to "db"`.
+ * @param detail `state` takes the place of the table's words when more is known.
+ */
+export function refusalError(
+  code: ConnectionRefusalCode,
+  act: string,
+  detail: { readonly state?: string; readonly cause?: unknown } = {},
+): VnetError {
+  const { fault, state, hint } = refusalOf(code);
+  const message = `${act}: ${detail.state ?? state ?? "refused"}`;
+  const rest = { ...(hint === undefined ? {} : { hint }), cause: detail.cause };
+  switch (fault) {
+    case "network":
+      return new NetworkError(code, message, rest);
+    case "auth":
+      return new AuthError(code, message, rest);
+    case "protocol":
+      return new ProtocolError(code, message, rest);
+    default:
+      return new VnetError(code, message, rest);
+  }
+}

@@ -1,0 +1,79 @@
+import type { Refusal } from "../refusal.ts";
+
+/** What is typed, and the files that it names. */
+export const COMMAND_LINE = {
+  "usage": {
+    fault: "usage",
+    exitStatus: 2,
+    happened: "The command line, or a value in it, is not understood.",
+    remedy: "Read the hint; `vnet help COMMAND` shows what there is.",
+  },
+  "cancelled": {
+    fault: "usage",
+    happened: "You stopped the command, or left a question unanswered.",
+    remedy: "Nothing; run it again.",
+  },
+  "no-terminal": {
+    fault: "usage",
+    happened: "A password is needed and standard input is no terminal.",
+    remedy: "Pipe the password and pass `--password-stdin`.",
+  },
+  "not-permitted": {
+    fault: "machine",
+    exitStatus: 5,
+    happened: "The command needs root.",
+    remedy: "Run it with `sudo`.",
+  },
+  "owner-unknown": {
+    fault: "machine",
+    happened: "`sudo` left a user id that this machine has no account for.",
+    remedy: "Run `sudo vnet up` from that account's shell, or pass `--home DIR`.",
+  },
+  "config-invalid": {
+    fault: "config",
+    httpStatus: 422,
+    happened:
+      "A file has mistakes. Each is listed: where, what was found, what was expected. The same for a `data_dir` of another cluster.",
+    remedy: "Correct the file; [configuration.md](configuration.md) has every key.",
+  },
+  "file-missing": {
+    fault: "machine",
+    happened: "The named file is not there.",
+    remedy: "Check the path of `--config`, `VNET_CONFIG` or `--file`.",
+  },
+  "file-unreadable": {
+    fault: "machine",
+    happened: "A file cannot be read; the message has the system's reason.",
+    remedy: "Check its owner and mode.",
+  },
+  "file-unwritable": {
+    fault: "machine",
+    happened: "A file cannot be written.",
+    remedy: "Check the folder's owner and mode, and the room on the disk.",
+  },
+  "directory-unusable": {
+    fault: "machine",
+    happened: "A folder for vnet's own files cannot be made or made private.",
+    remedy: "Check who owns it and its parents.",
+  },
+  "profile-damaged": {
+    fault: "machine",
+    happened: "A saved login cannot be read.",
+    remedy: "Remove the file and run `vnet login` again.",
+  },
+  "cluster-kind-unknown": {
+    fault: "usage",
+    happened: "A saved login is to a kind of cluster that this version does not know.",
+    remedy: "Install the vnet that made it, or run `vnet logout NAME`.",
+  },
+  "profile-unknown": {
+    fault: "usage",
+    happened: "`vnet logout NAME`: there is no login of that name.",
+    remedy: "`vnet status` names the logins while vnet is up.",
+  },
+  "nothing-known": {
+    fault: "usage",
+    happened: "`vnet resolve` with the daemon down, and no cluster was asked yet.",
+    remedy: "`vnet login`, then `sudo vnet up` once.",
+  },
+} as const satisfies Record<string, Refusal>;

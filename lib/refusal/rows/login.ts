@@ -1,0 +1,93 @@
+import type { Refusal } from "../refusal.ts";
+
+/** Why a cluster does not let a user in. */
+export const LOGIN = {
+  "login-needed": {
+    fault: "auth",
+    exitStatus: 4,
+    finding: "client",
+    hint: "Run `vnet login --proxy HOST` first",
+    happened: "You are logged in nowhere.",
+    remedy: "`vnet login --proxy HOST`.",
+  },
+  "login-expired": {
+    fault: "auth",
+    answer: "rst",
+    exitStatus: 4,
+    finding: "client",
+    ede: { code: 18, kind: "not-logged-in", text: "not logged in" },
+    state: "the login has expired",
+    hint: "Run `vnet login` again",
+    happened: "Every login has expired.",
+    remedy: "`vnet login --proxy HOST` again.",
+  },
+  "login-failed": {
+    fault: "auth",
+    httpStatus: 401,
+    hint: "Check user name, password and, if you have one, the code; a code works once",
+    happened: "The user name, the password or the code is wrong; which one is not said.",
+    remedy: "Check all three. A code works once: wait for the next one.",
+  },
+  "login-locked": {
+    fault: "auth",
+    httpStatus: 429,
+    hint: "Try again later",
+    happened: "Too many logins of this user failed.",
+    remedy: "Wait as many minutes as the message says.",
+  },
+  "session-ended": {
+    fault: "auth",
+    answer: "rst",
+    httpStatus: 401,
+    state: "the login has ended",
+    hint: "Run `vnet login` again",
+    happened: "The login was ended: by logout, by a new password, or because the user was removed.",
+    remedy: "`vnet login` again.",
+  },
+  "password-weak": {
+    fault: "usage",
+    httpStatus: 422,
+    happened: "A new password is too short.",
+    remedy: "Take a longer one; the message says how long.",
+  },
+  "mfa-failed": {
+    fault: "auth",
+    answer: "rst",
+    httpStatus: 403,
+    state: "the code is wrong, or was used before",
+    hint: "Wait for the next code",
+    happened: "The code of the second factor is wrong, or was used before.",
+    remedy: "Wait for the next code. If it stays, set the clock of the device.",
+  },
+  "mfa-not-enrolled": {
+    fault: "auth",
+    answer: "rst",
+    httpStatus: 403,
+    state: "no second factor is enrolled",
+    hint: "Ask an administrator to run `vnet ctl users reset` with a second factor",
+    happened: "The app or the cluster wants a second factor and you have none.",
+    remedy: "An administrator runs `vnet ctl users reset NAME --totp`.",
+  },
+  "client-outdated": {
+    fault: "protocol",
+    happened: "The cluster wants a newer vnet.",
+    remedy: "Install it; `vnet version` says what you have.",
+  },
+  "cluster-mismatch": {
+    fault: "protocol",
+    happened: "The cluster says that nothing changed, but this client has nothing.",
+    remedy: "It is asked again; tell an administrator if it stays.",
+  },
+  "cluster-unknown": {
+    fault: "usage",
+    httpStatus: 404,
+    hint: "Run `vnet apps ls` to see what is served",
+    happened: "The cluster does not know the cluster an app is said to be in.",
+    remedy: "`vnet apps ls` shows the apps there are.",
+  },
+  "cluster-unreachable": {
+    fault: "network",
+    happened: "vnet cannot start: no cluster answers and none answered before.",
+    remedy: "Check the network, and that the login is still good.",
+  },
+} as const satisfies Record<string, Refusal>;

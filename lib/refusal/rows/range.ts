@@ -1,0 +1,121 @@
+import type { Refusal } from "../refusal.ts";
+
+/** Where addresses come from, and what else the machine must have. */
+export const RANGE = {
+  "range-conflict": {
+    fault: "machine",
+    happened: "This machine has a route or address inside the range of `--cidr`.",
+    remedy: "Leave `--cidr` away: vnet finds a range that nothing uses.",
+  },
+  "mode-refused": {
+    fault: "config",
+    happened: "`--dns` asks for another mode than root allows.",
+    remedy: "Leave it out, or root changes `dns` in `/etc/vnet/helper.yaml`.",
+  },
+  "range-refused": {
+    fault: "config",
+    happened: "vnet takes no addresses from such a range.",
+    remedy: "Use one inside 100.64.0.0/10, 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16.",
+  },
+  "range-moved": {
+    fault: "machine",
+    finding: "client",
+    hint: "Nothing needs to be done; `--cidr` lets you choose",
+    happened: "The cluster's range is in use here; addresses come from another.",
+    remedy: "Nothing; `--cidr` lets you choose.",
+  },
+  "range-shadowed": {
+    fault: "machine",
+    finding: "helper",
+    hint: "Run `sudo vnet restart`: addresses then come from elsewhere",
+    happened: "Another program has a route or address inside vnet's range.",
+    remedy: "`sudo vnet restart`: addresses then come from elsewhere.",
+  },
+  "range-full": {
+    fault: "config",
+    finding: "client",
+    ede: { code: 0, kind: "no-address", text: "no free address for this name" },
+    hint: "Have the cluster's `ipv4_cidr_range` made larger, or choose one with `--cidr`",
+    happened: "Some names have no address: the range is full.",
+    remedy: "A larger `ipv4_cidr_range`, or `--cidr`.",
+  },
+  "range-invalid": {
+    fault: "config",
+    finding: "plan",
+    hint: "Correct `ipv4_cidr_range` in the cluster's `vnet_config`",
+    happened: "A cluster's range is not an IPv4 range, or is too small; the default is used.",
+    remedy: "Correct `vnet_config`.",
+  },
+  "range-overlap": {
+    fault: "config",
+    finding: "plan",
+    hint: "Nothing needs to be done; ranges apart, or the same one, end the warning",
+    happened: "Two clusters' ranges overlap; addresses come from the first.",
+    remedy: "Nothing, or give the clusters ranges apart.",
+  },
+  "range-limit": {
+    fault: "config",
+    finding: "plan",
+    hint: "Give clusters the same range",
+    happened: "More than 16 ranges; addresses come from the first.",
+    remedy: "Give clusters the same range.",
+  },
+  "ipv6-off": {
+    fault: "machine",
+    finding: "client",
+    happened: "IPv6 is off on this machine; apps are reached by IPv4.",
+    remedy: "Nothing.",
+  },
+  "apply-failed": {
+    fault: "machine",
+    finding: "client",
+    hint: "It is tried again with the next change",
+    happened: "A change of the clusters could not be applied; what was there stays.",
+    remedy: "The message says why; it is tried again with the next change.",
+  },
+  "leases-damaged": {
+    fault: "machine",
+    happened: "The file of given addresses cannot be read.",
+    remedy: "Move it away; addresses are then chosen anew.",
+  },
+  "listener-guard-failed": {
+    fault: "machine",
+    happened: "The filter that keeps strangers off a listener cannot be attached.",
+    remedy: "Needs Linux with socket filters; the message has the reason.",
+  },
+  "shim-missing": {
+    fault: "machine",
+    happened: "The C library was not built.",
+    remedy: "`deno task shim`.",
+  },
+  "shim-unusable": {
+    fault: "machine",
+    happened: "The C library cannot be loaded: another version or another machine's.",
+    remedy: "`deno task shim`.",
+  },
+  "folder-denied": {
+    fault: "machine",
+    happened: "The demo found no place for its folder.",
+    remedy: "Set `TMPDIR` to a folder that may be written.",
+  },
+  "namespaces-denied": {
+    fault: "machine",
+    happened: "The demo may not make namespaces.",
+    remedy: "Run it with `sudo`, or allow user namespaces.",
+  },
+  "resolv-conf-missing": {
+    fault: "machine",
+    happened: "The demo has no `/etc/resolv.conf` to cover.",
+    remedy: "`sudo touch /etc/resolv.conf`.",
+  },
+  "demo-failed": {
+    fault: "internal",
+    happened: "A part of the demo did not start.",
+    remedy: "Run it with `--debug`.",
+  },
+  "claim-failed": {
+    fault: "internal",
+    happened: "The demo saw something else than it claims.",
+    remedy: "Run it with `--debug`; this is a bug.",
+  },
+} as const satisfies Record<string, Refusal>;
