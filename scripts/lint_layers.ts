@@ -46,6 +46,25 @@ const DOORS: readonly string[] = [
   "lib/client/paths.ts",
   "lib/config/duration.ts",
   "lib/identity/share.ts",
+  "lib/wire/helper.ts",
+];
+
+/** Parts of other folders that are pure as well. */
+const PURE_PARTS: readonly string[] = ["lib/client/state/"];
+
+/** A kind of cluster is known by its driver: in the client only these folders may name a wire. */
+const WIRE_PARTS: readonly string[] = ["lib/client/cluster/own/"];
+
+/** What of `io` speaks our own protocol; the rest of it knows none. */
+const WIRE_NAMES: readonly string[] = [
+  "AppCredentials",
+  "CarrierFlow",
+  "CarrierPool",
+  "CarrierTarget",
+  "HttpClient",
+  "ServerSettings",
+  "ServerTrust",
+  "dialServer",
 ];
 
 /** Packages that compute and do nothing else. */
@@ -100,7 +119,18 @@ function isTest(place: Place): boolean {
 }
 
 function isPure(place: Place): boolean {
-  return place.folder !== null && place.folder in PURE && !isTest(place);
+  if (place.folder === null || isTest(place)) return false;
+  return place.folder in PURE || isPurePart(place);
+}
+
+function isPurePart(place: Place): boolean {
+  return PURE_PARTS.some((part) => place.path.startsWith(part));
+}
+
+/** Says whether a module is of the client and none of those that may know a wire. */
+function isBeforeDriver(place: Place): boolean {
+  return place.folder === "client" && !isTest(place) &&
+    !WIRE_PARTS.some((part) => place.path.startsWith(part));
 }
 
 /** A complaint about one import, without its node. */
@@ -167,7 +197,8 @@ function judgeLeaf(from: Place, to: Place): Complaint | null {
 }
 
 function judgeFolder(from: Place, to: Place, folder: string): Complaint | null {
-  if (folder === from.folder) return null;
+  const mine = judgeParts(from, to, folder);
+  if (mine !== null || folder === from.folder) return mine;
   if (from.folder === null) return { message: `A leaf of lib/ must not import ${to.path}` };
   const allowed = PURE[from.folder] ?? EFFECTFUL[from.folder];
   if (allowed === undefined) {
@@ -184,6 +215,26 @@ function judgeFolder(from: Place, to: Place, folder: string): Complaint | null {
   }
   if (/^lib\/\w+(\/\w+)?\/mod\.ts$/.test(to.path) || DOORS.includes(to.path)) return null;
   return { message: `lib/${folder} is entered by its mod.ts`, hint: `Not by ${to.path}` };
+}
+
+/** Judges what the parts of the client may import of each other, and of the wire. */
+function judgeParts(from: Place, to: Place, folder: string): Complaint | null {
+  if (isPurePart(from) && !(folder in PURE) && !isPurePart(to)) {
+    return {
+      message: `${from.path} compiles and does nothing else: it must not import ${to.path}`,
+    };
+  }
+  if (!isBeforeDriver(from)) return null;
+  const hint = "Ask lib/client/cluster/driver.ts for what you need of a cluster";
+  if (folder === "wire" && to.path !== "lib/wire/helper.ts") {
+    return { message: `${from.path} must not know the wire of a kind of cluster`, hint };
+  }
+  const part = WIRE_PARTS.find((part) => to.path.startsWith(part));
+  const isDoor = part !== undefined && to.path === `${part}mod.ts` &&
+    from.path === "lib/client/cluster/drivers.ts";
+  return part === undefined || isDoor
+    ? null
+    : { message: `${from.path} must not know one kind of cluster`, hint };
 }
 
 /** Says whether an identifier names a thing, and not merely a member or key that happens to be called so. */
@@ -232,7 +283,7 @@ function runsOnLoad(node: Ancestor): boolean {
   return node.parent == null || runsOnLoad(node.parent);
 }
 
-/** The rules; ids are `vnet/layers`, `vnet/pure`, `vnet/no-dlopen` and `vnet/lazy-import-meta`. */
+/** The rules; ids are `vnet/layers`, `vnet/pure`, `vnet/driver`, `vnet/no-dlopen` and `vnet/lazy-import-meta`. */
 const plugin: Deno.lint.Plugin = {
   name: "vnet",
   rules: {
@@ -270,6 +321,23 @@ const plugin: Deno.lint.Plugin = {
           MemberExpression(node) {
             const text = memberText(node);
             if (text !== null && EFFECTFUL_MEMBERS.includes(text)) report(node, text);
+          },
+        };
+      },
+    },
+    driver: {
+      create(context) {
+        const from = placeOfContext(context);
+        if (from === null || !isBeforeDriver(from)) return {};
+        return {
+          ImportSpecifier(node) {
+            const { imported } = node;
+            if (imported.type !== "Identifier" || !WIRE_NAMES.includes(imported.name)) return;
+            context.report({
+              node,
+              message: `${imported.name} speaks the wire of a kind of cluster`,
+              hint: "Ask lib/client/cluster/driver.ts for what you need of a cluster",
+            });
           },
         };
       },

@@ -31,7 +31,7 @@ Deno.test("layers hold every row of the import rule", async (t) => {
     status: "config",
     os: "ip cidr dns health",
     io: "ip dns refusal wire identity tunnel",
-    client: "ip cidr dns config refusal plan wire identity tunnel health status os io",
+    client: "ip cidr dns config refusal plan identity tunnel health status os io",
     helper: "ip dns config plan wire os",
     server: "ip cidr dns config refusal plan wire identity tunnel health status io",
     cli:
@@ -73,6 +73,36 @@ Deno.test("layers report an import when it takes the wrong door", (t) =>
     ["lib/cli/a.ts", `import "../client/control/client.ts";`, []],
     ["lib/cli/a.ts", `import "../client/control/server.ts";`, LAYERS],
     ["lib/cli/a.ts", `import "../config/duration.ts"; import "../identity/share.ts";`, []],
+  ]));
+
+Deno.test("a cluster's wire is named nowhere in the client but in its driver", (t) =>
+  check(t, [
+    ["lib/client/a.ts", `import "../wire/mod.ts";`, LAYERS],
+    ["lib/client/a.ts", `import type { App } from "../wire/mod.ts";`, LAYERS],
+    ["lib/client/cluster/session.ts", `import "../../wire/mod.ts";`, LAYERS],
+    ["lib/client/cluster/own/api.ts", `import "../../../wire/mod.ts";`, []],
+    ["lib/client/a.ts", `import "../wire/helper.ts";`, []], // the helper is no cluster
+    ["lib/client/a.ts", `import "./cluster/own/api.ts";`, LAYERS],
+    ["lib/client/a.ts", `import "./cluster/own/mod.ts";`, LAYERS],
+    ["lib/client/cluster/drivers.ts", `import "./own/mod.ts";`, []],
+    ["lib/client/cluster/drivers.ts", `import "./own/link.ts";`, LAYERS],
+    ["lib/client/cluster/own/link.ts", `import "./api.ts"; import "../driver.ts";`, []],
+    ["lib/client/a.ts", `import { CarrierPool } from "../io/mod.ts";`, ["vnet/driver"]],
+    ["lib/client/a.ts", `import { type HttpClient as H } from "../io/mod.ts";`, ["vnet/driver"]],
+    ["lib/client/a.ts", `import { pause } from "../io/mod.ts";`, []],
+    ["lib/client/cluster/own/link.ts", `import { CarrierPool } from "../../../io/mod.ts";`, []],
+    ["lib/client/a_test.ts", `import { CarrierPool } from "../io/mod.ts";`, []],
+  ]));
+
+Deno.test("what the client compiles, it compiles purely", (t) =>
+  check(t, [
+    ["lib/client/state/a.ts", `import "./book.ts"; import "../../plan/mod.ts";`, []],
+    ["lib/client/state/a.ts", `import "../paths.ts";`, LAYERS],
+    ["lib/client/state/a.ts", `import "../../io/mod.ts";`, LAYERS],
+    ["lib/client/state/a.ts", `import "../../log.ts";`, LAYERS],
+    ["lib/client/state/a.ts", `const now = Date.now();`, IMPURE],
+    ["lib/client/state/a_test.ts", `import "../paths.ts"; Date.now();`, []],
+    ["lib/client/a.ts", `import "./state/mod.ts"; Date.now();`, []],
   ]));
 
 Deno.test("layers let leaves be imported by those who may", (t) =>

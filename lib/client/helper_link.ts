@@ -18,7 +18,7 @@ import {
   type HelperRequest,
   type Opened,
   OpenedSchema,
-} from "../wire/mod.ts";
+} from "../wire/helper.ts";
 import { NetworkError, OsError, ProtocolError, VnetError } from "../error.ts";
 import {
   type Endpoint,
@@ -28,7 +28,7 @@ import {
   parseIp,
   type Prefix,
 } from "../ip/mod.ts";
-import { closeFd, SeqpacketSocket, type Shim } from "../os/mod.ts";
+import type { Descriptor, MessageSocket, Sockets } from "../os/mod.ts";
 
 /** The helper keeps its bounds by itself; only one that hangs as a whole is waited for this much longer. */
 const SLACK_MS = 2_000;
@@ -47,13 +47,20 @@ export type HelperEvent =
   }
   | { readonly kind: "lost" };
 
-/** What the link needs of the machine. */
+/** What is to be made: a link with its own addresses. */
 export interface LinkRequest {
   /** `null` for the first name that is free. */
   readonly link: string | null;
   readonly self4: string;
   readonly range: Prefix;
   readonly ipv6: { readonly self: string; readonly prefix: Prefix } | null;
+}
+
+/** How the machine's resolver is to be pointed at a DNS server of ours. */
+export interface DnsRequest {
+  readonly mode: DnsMode;
+  readonly server: Endpoint;
+  readonly zones: readonly string[];
 }
 
 type Unnumbered = HelperRequest extends infer R ? R extends unknown ? Omit<R, "v" | "id"> : never
@@ -75,12 +82,12 @@ interface Pending extends PromiseWithResolvers<Omit<Answer, "steps">> {
 }
 
 /** Where the helper is: the other end of an inherited pair, or behind the socket of its service. */
-export type HelperEnd = { readonly descriptor: number } | { readonly path: string };
+export type HelperEnd = { readonly descriptor: Descriptor } | { readonly path: string };
 
 /** A connection to the helper. Closing it makes the helper take everything back. */
 export class HelperLink implements AsyncDisposable {
-  readonly #shim: Shim;
-  readonly #socket: SeqpacketSocket;
+  readonly #sockets: Sockets;
+  readonly #socket: MessageSocket;
   #pending: Pending | null = null;
   #turn: Promise<unknown> = Promise.resolve();
   readonly #stop = new AbortController();
@@ -93,12 +100,12 @@ export class HelperLink implements AsyncDisposable {
   #greeted = true;
 
   private constructor(
-    shim: Shim,
-    socket: SeqpacketSocket,
+    sockets: Sockets,
+    socket: MessageSocket,
     onEvent: (event: HelperEvent) => void,
     deadline: Deadline,
   ) {
-    this.#shim = shim;
+    this.#sockets = sockets;
     this.#socket = socket;
     this.#onEvent = onEvent;
     this.#deadline = deadline;
@@ -111,15 +118,15 @@ export class HelperLink implements AsyncDisposable {
    * @throws {OsError} `helper-missing` if there is no such service, `helper-denied` if this user may not use it.
    */
   static open(
-    shim: Shim,
+    sockets: Sockets,
     end: HelperEnd,
     onEvent: (event: HelperEvent) => void,
     deadline: Deadline = deadlineOf(end),
   ): HelperLink {
     const socket = "path" in end
-      ? connectHelper(shim, end.path)
-      : SeqpacketSocket.inherited(shim, end.descriptor);
-    const link = new HelperLink(shim, socket, onEvent, deadline);
+      ? connectHelper(sockets, end.path)
+      : sockets.inheritMessages(end.descriptor);
+    const link = new HelperLink(sockets, socket, onEvent, deadline);
     link.#greeted = !("path" in end);
     return link;
   }
@@ -133,9 +140,9 @@ export class HelperLink implements AsyncDisposable {
     request: LinkRequest,
   ): Promise<{
     opened: Opened;
-    tunFd: number;
-    raw4Fd: number;
-    raw6Fd: number | null;
+    tunFd: Descriptor;
+    raw4Fd: Descriptor;
+    raw6Fd: Descriptor | null;
     steps: readonly string[];
   }> {
     const { value, fds, steps } = await this.#ask({
@@ -148,33 +155,30 @@ export class HelperLink implements AsyncDisposable {
     }, OpenedSchema);
     const [tunFd, raw4Fd, raw6Fd] = fds;
     if (tunFd === undefined || raw4Fd === undefined) {
-      for (const fd of fds) closeFd(this.#shim, fd);
+      for (const fd of fds) this.#sockets.close(fd);
       throw new ProtocolError("helper-mismatch", "The helper sent no descriptors");
     }
     return { opened: value, tunFd, raw4Fd, raw6Fd: raw6Fd ?? null, steps };
   }
 
   /** Opens UDP and TCP port 53 on 127.0.53.x, or on the link's own IPv6 address. The caller owns the descriptors. */
-  async dnsSockets(address: string): Promise<{ udpFd: number; tcpFd: number }> {
+  async dnsSockets(address: string): Promise<{ udpFd: Descriptor; tcpFd: Descriptor }> {
     const { fds } = await this.#ask({ op: "dns-sockets", address }, null);
     const [udpFd, tcpFd] = fds;
     if (udpFd === undefined || tcpFd === undefined) {
-      for (const fd of fds) closeFd(this.#shim, fd);
+      for (const fd of fds) this.#sockets.close(fd);
       throw new ProtocolError("helper-mismatch", "The helper sent no descriptors");
     }
     return { udpFd, tcpFd };
   }
 
   /** Has a listener see only what comes from one address through the link; the descriptor stays the caller's. */
-  async guard(listenerFd: number, source: IpAddress): Promise<void> {
+  async guard(listenerFd: Descriptor, source: IpAddress): Promise<void> {
     await this.#ask({ op: "guard", source: formatIp(source) }, null, [listenerFd]);
   }
 
-  /** Sets routes and DNS to just this. */
-  async apply(
-    routes: readonly Prefix[],
-    dns: { readonly mode: DnsMode; readonly server: Endpoint; readonly zones: readonly string[] },
-  ): Promise<{
+  /** Sets routes and DNS to just this; `null` has the machine's resolver as it was. */
+  async apply(routes: readonly Prefix[], dns: DnsRequest | null): Promise<{
     applied: Applied;
     upstreams: readonly Endpoint[];
     steps: readonly string[];
@@ -182,7 +186,7 @@ export class HelperLink implements AsyncDisposable {
     const { value, steps } = await this.#ask({
       op: "apply",
       routes: routes.map(formatPrefix),
-      dns: {
+      dns: dns === null ? null : {
         mode: dns.mode,
         server: { address: formatIp(dns.server.address), port: dns.server.port },
         zones: [...dns.zones],
@@ -235,7 +239,7 @@ export class HelperLink implements AsyncDisposable {
     if (schema === null) return answer;
     const parsed = schema.safeParse(answer.value);
     if (parsed.success) return { ...answer, value: parsed.data };
-    for (const fd of answer.fds) closeFd(this.#shim, fd);
+    for (const fd of answer.fds) this.#sockets.close(fd);
     throw new ProtocolError("helper-mismatch", "Cannot understand the helper's answer", {
       hint: "Helper and daemon may be of different versions; run `sudo vnet restart`",
       cause: parsed.error,
@@ -297,7 +301,7 @@ export class HelperLink implements AsyncDisposable {
       pending.resolve({ value: reply.ok, fds });
       return;
     }
-    for (const fd of fds) closeFd(this.#shim, fd);
+    for (const fd of fds) this.#sockets.close(fd);
     if (reply === null) return;
     this.#greeted = true;
     if ("error" in reply) pending?.reject(errorFrom(reply.error));
@@ -315,9 +319,9 @@ function deadlineOf(end: HelperEnd): Deadline {
   };
 }
 
-function connectHelper(shim: Shim, path: string): SeqpacketSocket {
+function connectHelper(sockets: Sockets, path: string): MessageSocket {
   try {
-    return SeqpacketSocket.connect(shim, path);
+    return sockets.connectMessages(path);
   } catch (cause) {
     if (!(cause instanceof OsError)) throw cause;
     const { call, errno } = cause;

@@ -6,7 +6,7 @@
 export { listApps } from "./apps.ts";
 export { ControlClient } from "./control/client.ts";
 export { type DaemonOptions, runDaemon } from "./daemon.ts";
-export { login, type LoginOptions, logout, parseProxy } from "./cluster/own/login.ts";
+export { login, type LoginOptions, logout, parseProxy } from "./cluster/login.ts";
 export { findOwner, type Owner, type Paths, resolvePaths, serviceRuntimeDir } from "./paths.ts";
 export { parseRange, planLines, type PlanSettings } from "./plan_lines.ts";
 export { type Profile, profileName, ProfileStore } from "./cluster/profile.ts";

@@ -7,7 +7,6 @@
 import type { AppTarget } from "../plan/mod.ts";
 import { NetworkError } from "../error.ts";
 import type { LocalPolicy } from "../identity/mod.ts";
-import type { CarrierFlow } from "../io/mod.ts";
 import {
   contains,
   equalPrefix,
@@ -18,22 +17,22 @@ import {
   type Prefix,
 } from "../ip/mod.ts";
 import { getLogger } from "../log.ts";
-import { closeFd, Datapath, findListener, type Shim } from "../os/mod.ts";
+import type { FlowListener, Machine, PacketPath } from "../os/mod.ts";
 import type { StatusV1 } from "../status/mod.ts";
-import type { LinkAddresses } from "./state/address_book.ts";
+import type { Flow } from "./cluster/driver.ts";
+import type { Destination, LinkAddresses } from "./state/mod.ts";
 import type { FlowLog } from "./flows/flow_log.ts";
-import { type Destination, Flows } from "./flows/flows.ts";
+import { Flows } from "./flows/flows.ts";
 import type { HelperLink } from "./helper_link.ts";
 import type { ProgramFinder } from "./flows/strangers.ts";
 
 const log = getLogger("client");
 
-const BACKLOG = 4096;
 const MAX_HELD = 4096;
 const HELD_TIMEOUT_MS = 35_000;
 
 export interface NetworkOptions {
-  readonly shim: Shim;
+  readonly machine: Machine;
   readonly helper: HelperLink;
   /** `null` for the first name that is free. */
   readonly link: string | null;
@@ -43,15 +42,15 @@ export interface NetworkOptions {
   readonly policy: LocalPolicy;
   readonly findProgram: ProgramFinder;
   readonly destinationOf: (address: IpAddress) => Destination | null;
-  readonly dial: (target: AppTarget, port: number, signal: AbortSignal) => Promise<CarrierFlow>;
+  readonly dial: (target: AppTarget, port: number, signal: AbortSignal) => Promise<Flow>;
   readonly log: FlowLog;
   readonly nowMs: () => number;
 }
 
 /** The link, its packets and its listeners. */
 export class Network implements AsyncDisposable {
-  readonly #datapath: Datapath;
-  readonly #listeners: readonly Deno.TcpListener[];
+  readonly #packets: PacketPath;
+  readonly #listeners: readonly FlowListener[];
   readonly #flows: Flows;
   readonly #link: NonNullable<StatusV1["link"]>;
   readonly #ownRoutes: readonly Prefix[];
@@ -63,8 +62,8 @@ export class Network implements AsyncDisposable {
   private constructor(
     options: NetworkOptions,
     made: {
-      readonly datapath: Datapath;
-      readonly listeners: readonly Deno.TcpListener[];
+      readonly packets: PacketPath;
+      readonly listeners: readonly FlowListener[];
       readonly offload: boolean;
       readonly hasIpv6: boolean;
       readonly name: string;
@@ -72,14 +71,14 @@ export class Network implements AsyncDisposable {
     },
   ) {
     const { addresses, range } = options;
-    this.#datapath = made.datapath;
+    this.#packets = made.packets;
     this.#listeners = made.listeners;
     this.hasIpv6 = made.hasIpv6;
     this.ifindex = made.ifindex;
     this.#ranges = [range];
     this.#ownRoutes = made.hasIpv6 ? [range, addresses.prefix6] : [range];
     this.#flows = new Flows({
-      source: made.datapath,
+      source: made.packets,
       listeners: made.listeners,
       policy: options.policy,
       findProgram: options.findProgram,
@@ -99,7 +98,7 @@ export class Network implements AsyncDisposable {
 
   /** Has the helper make the link, and starts the packet thread on it. Nothing is routed there yet. */
   static async open(options: NetworkOptions): Promise<Network> {
-    const { shim, helper, addresses, range } = options;
+    const { machine, helper, addresses, range } = options;
     const { opened, tunFd, raw4Fd, raw6Fd, steps } = await helper.open({
       link: options.link,
       self4: formatIp(addresses.self4),
@@ -108,12 +107,12 @@ export class Network implements AsyncDisposable {
     });
     for (const step of steps) log.info("Applied", { step });
     const hasIpv6 = opened.has_ipv6 && raw6Fd !== null;
-    const listeners: Deno.TcpListener[] = [];
+    const listeners: FlowListener[] = [];
     try {
       listeners.push(await listen(options, addresses.self4, addresses.peer4));
       if (hasIpv6) listeners.push(await listen(options, addresses.self6, addresses.peer6));
-      const [port = 0, port6 = port] = listeners.map(portOf);
-      const datapath = Datapath.start(shim, {
+      const [port = 0, port6 = port] = listeners.map((listener) => listener.port);
+      const packets = machine.packets.start({
         tunFd,
         vnetHeader: opened.vnet_header,
         raw4Fd,
@@ -132,10 +131,12 @@ export class Network implements AsyncDisposable {
         requireOwner: !options.policy.containers,
       });
       const { vnet_header: offload, link: name, ifindex } = opened;
-      return new Network(options, { datapath, listeners, offload, hasIpv6, name, ifindex });
+      return new Network(options, { packets, listeners, offload, hasIpv6, name, ifindex });
     } catch (thrown) {
       for (const listener of listeners) listener.close();
-      for (const fd of [tunFd, raw4Fd, raw6Fd]) if (fd !== null) closeFd(shim, fd);
+      for (const fd of [tunFd, raw4Fd, raw6Fd]) {
+        if (fd !== null) machine.sockets.close(fd);
+      }
       throw thrown;
     }
   }
@@ -148,9 +149,14 @@ export class Network implements AsyncDisposable {
     return [...this.#ownRoutes, ...extra];
   }
 
+  /** Which addresses have an app behind them. */
+  get leases(): readonly Ipv4[] {
+    return [...this.#leases.values()];
+  }
+
   /** Says where leased addresses may lie; leases elsewhere end. */
   setRanges(ranges: readonly Prefix[]): void {
-    this.#datapath.setRanges(ranges);
+    this.#packets.setRanges(ranges);
     this.#ranges = ranges;
     for (const [value, address] of this.#leases) {
       if (!ranges.some((range) => contains(range, address))) this.#leases.delete(value);
@@ -162,7 +168,7 @@ export class Network implements AsyncDisposable {
     const next = new Map(wanted.map((address) => [address.value, address]));
     const adds = wanted.filter((address) => !this.#leases.has(address.value));
     const removes = [...this.#leases.values()].filter((address) => !next.has(address.value));
-    this.#datapath.setLeases(adds, removes);
+    this.#packets.setLeases(adds, removes);
     this.#leases = next;
   }
 
@@ -189,41 +195,29 @@ export class Network implements AsyncDisposable {
   /** The packet thread's counters, in snake case. */
   counters(): Record<string, number> {
     const counters: Record<string, number> = {};
-    for (const [name, count] of Object.entries(this.#datapath.stats())) {
+    for (const [name, count] of Object.entries(this.#packets.stats())) {
       counters[name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)] = count;
     }
     return counters;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const listener of this.#listeners) {
-      try {
-        listener.close();
-      } catch {
-        // The flows closed it when they were told to stop.
-      }
-    }
-    await this.#datapath.close();
+    for (const listener of this.#listeners) listener.close();
+    await this.#packets.close();
   }
 }
 
 async function listen(
-  options: NetworkOptions,
+  { machine, helper }: NetworkOptions,
   self: IpAddress,
   peer: IpAddress,
-): Promise<Deno.TcpListener> {
-  const where = { hostname: formatIp(self), port: 0, tcpBacklog: BACKLOG };
-  const listener = Deno.listen(where);
+): Promise<FlowListener> {
+  const listener = machine.sockets.listenFlows(self);
   try {
-    const fd = findListener(options.shim, { address: self, port: portOf(listener) });
-    await options.helper.guard(fd, peer);
+    await helper.guard(listener.descriptor, peer);
     return listener;
   } catch (thrown) {
     listener.close();
     throw thrown;
   }
-}
-
-function portOf(listener: Deno.TcpListener): number {
-  return (listener.addr as Deno.NetAddr).port;
 }

@@ -4,25 +4,15 @@
  * @module
  */
 import type { DnsMode } from "../dns/mod.ts";
-import { compilePlan } from "../plan/mod.ts";
 import { OsError, UsageError } from "../error.ts";
 import { formatIp, formatPrefix, parseIp, parseIpv4Prefix, type Prefix } from "../ip/mod.ts";
-import {
-  claimedReverseZones,
-  confinementOf,
-  linkIndex,
-  loadShim,
-  previewOsDns,
-  serverNeedsPort53,
-  type Shim,
-} from "../os/mod.ts";
-import { AddressBook } from "./state/address_book.ts";
-import { HttpClusterApi } from "./cluster/own/api.ts";
+import { type Machine, thisMachine } from "../os/mod.ts";
+import { DRIVERS, openLink } from "./cluster/drivers.ts";
+import { type KnownCluster, readKnown } from "./cluster/known.ts";
+import { knownState } from "./known_state.ts";
 import type { Paths } from "./paths.ts";
-import { ProfileStore } from "./cluster/profile.ts";
-import { RangePlaces } from "./state/range_places.ts";
-import { loadViews } from "./cluster/saved_views.ts";
-import { Session } from "./cluster/session.ts";
+import { foreignOf } from "./setup.ts";
+import { BOOK_RANDOM_BYTES } from "./state/mod.ts";
 
 const REFRESH_MS = 8_000;
 const LINK_MTU = 65_535;
@@ -60,43 +50,33 @@ export async function planLines(
   paths: Paths,
   settings: PlanSettings,
   journalDir: string,
+  machine: Machine = thisMachine(),
 ): Promise<readonly string[]> {
   const range = parseRange(settings.cidr);
-  const saved = await loadViews(paths.stateDir);
-  const profiles = await new ProfileStore(paths.configDir).list();
-  const sources = await Promise.all(profiles.map(async (profile) => {
-    const api = new HttpClusterApi(profile);
-    const session = new Session({ profile, api, nowMs: () => Date.now() });
-    const known = saved.get(session.name);
-    if (known !== undefined) session.restore(known);
-    await session.refresh(0, AbortSignal.timeout(REFRESH_MS));
-    session.close();
-    return session.source;
-  }));
-  const known = sources.filter((source) => source !== null);
-  const shim = loadShim();
-  const book = await AddressBook.open(paths.stateDir, new Uint8Array(21));
-  const plan = range === null
-    ? new RangePlaces(shim, book).compile(known, null).plan
-    : compilePlan(known, { range });
-  const [first] = plan.ranges;
-  if (first === undefined) return ["nothing: no cluster could be asked"];
-  const { self4, self6, prefix6 } = book.linkAddresses(first);
-  const link = settings.link ?? firstFreeLink(shim);
-  const ipv6 = await hasIpv6();
-  const routes = [first, ...(ipv6 ? [prefix6] : []), ...plan.ranges.slice(1)];
+  const known = await Promise.all((await readKnown(paths)).map(askAnew));
+  const ipv6 = await machine.routing.hasIpv6();
+  const { plan, link } = await knownState(paths, known, {
+    range,
+    machine: { foreign: foreignOf(machine, null), hasIpv6: ipv6, allDns: false },
+    random: new Uint8Array(BOOK_RANDOM_BYTES),
+    nowMs: Date.now(),
+  });
+  if (link === null) return ["nothing: no cluster could be asked"];
+  const name = settings.link ?? firstFreeLink(machine);
+  const routes = [link.range, ...(ipv6 ? [link.prefix6] : []), ...plan.ranges.slice(1)];
   const lines = [
-    `tun add ${link}`,
-    `link set ${link} mtu ${LINK_MTU} up`,
-    confinementOf(link, { forwarding: settings.containers === "allow" }),
-    `address add ${formatIp(self4)}/32 dev ${link}`,
-    ...(ipv6 ? [`address add ${formatIp(self6)}/128 dev ${link}`] : []),
-    ...routes.map((route) => `route add ${formatPrefix(route)} dev ${link}`),
-    ...await dnsLines(
-      { mode: settings.dns, link },
-      [...plan.zones, ...claimedReverseZones(routes)],
+    `tun add ${name}`,
+    `link set ${name} mtu ${LINK_MTU} up`,
+    machine.routing.confinementOf(name, { forwarding: settings.containers === "allow" }),
+    `address add ${formatIp(link.self4)}/32 dev ${name}`,
+    ...(ipv6 ? [`address add ${formatIp(link.self6)}/128 dev ${name}`] : []),
+    ...routes.map((route) => `route add ${formatPrefix(route)} dev ${name}`),
+    ...await dnsLines(machine, {
+      mode: settings.dns,
+      link: name,
+      zones: [...plan.zones, ...machine.resolver.reverseZones(routes)],
       journalDir,
-    ),
+    }),
   ];
   return lines.map((line) =>
     line.replace(UNCHOSEN, "fdxx:xxxx:xxxx::").replace(
@@ -106,22 +86,28 @@ export async function planLines(
   );
 }
 
-/** Whether a new link will have it: a kernel may lack IPv6, an administrator may switch it off. */
-async function hasIpv6(): Promise<boolean> {
-  const path = "/proc/sys/net/ipv6/conf/default/disable_ipv6";
-  return await Deno.readTextFile(path).then((text) => text.trim() === "0", () => false);
-}
-
-/** The name the kernel will choose. */
-function firstFreeLink(shim: Shim): string {
-  for (let n = 0;; n++) {
-    if (!hasLink(shim, `vnet${n}`)) return `vnet${n}`;
+/** What the cluster says now; what it said last where it cannot be asked. */
+async function askAnew(known: KnownCluster): Promise<KnownCluster> {
+  const link = openLink(DRIVERS, known.profile);
+  try {
+    return { ...known, view: await link.view(AbortSignal.timeout(REFRESH_MS)) };
+  } catch {
+    return known;
+  } finally {
+    await link.close();
   }
 }
 
-function hasLink(shim: Shim, name: string): boolean {
+/** The name the kernel will choose. */
+function firstFreeLink(machine: Machine): string {
+  for (let n = 0;; n++) {
+    if (!hasLink(machine, `vnet${n}`)) return `vnet${n}`;
+  }
+}
+
+function hasLink(machine: Machine, name: string): boolean {
   try {
-    linkIndex(shim, name);
+    machine.routing.linkIndex(name);
     return true;
   } catch (thrown) {
     if (thrown instanceof OsError && thrown.errno === "ENODEV") return false;
@@ -130,21 +116,22 @@ function hasLink(shim: Shim, name: string): boolean {
 }
 
 async function dnsLines(
-  settings: { readonly mode: DnsMode; readonly link: string },
-  zones: readonly string[],
-  journalDir: string,
+  machine: Machine,
+  settings: {
+    readonly mode: DnsMode;
+    readonly link: string;
+    readonly zones: readonly string[];
+    readonly journalDir: string;
+  },
 ): Promise<readonly string[]> {
-  // The shell that guards the helper.
-  const guarded = await Deno.stat("/bin/sh").then(() => true, () => false);
-  const { steps } = await previewOsDns(settings.mode, (choice) => ({
-    link: settings.link,
-    ifindex: 0,
-    server: serverNeedsPort53(choice.backend)
-      ? { address: parseIp("127.0.53.1"), port: 53 }
-      : { address: parseIp("127.0.0.1"), port: ANY_PORT },
-    zones,
-    mode: settings.mode,
-    guarded,
-  }), { journalDir });
+  const { steps } = await machine.resolver.preview({
+    ...settings,
+    server: (needsPort53) =>
+      needsPort53
+        ? { address: parseIp("127.0.53.1"), port: 53 }
+        : { address: parseIp("127.0.0.1"), port: ANY_PORT },
+    // The shell that guards the helper.
+    guarded: await Deno.stat("/bin/sh").then(() => true, () => false),
+  });
   return steps.map((step) => step.replace(WITH_ANY_PORT, "$1PORT"));
 }

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { compilePlan } from "../plan/mod.ts";
 import {
   ANSWER_TTL_SECONDS,
   explain,
@@ -21,14 +20,10 @@ import {
 import { UsageError, VnetError } from "../error.ts";
 import { parseIp } from "../ip/mod.ts";
 import type { ResolveV1 } from "../status/mod.ts";
-import { AddressBook } from "./state/address_book.ts";
+import { readKnown } from "./cluster/known.ts";
 import { ControlClient } from "./control/client.ts";
-import { loggedOut } from "./state/name_troubles.ts";
-import { compileNames } from "./state/names.ts";
+import { knownState } from "./known_state.ts";
 import type { Paths } from "./paths.ts";
-import { profileName, ProfileStore } from "./cluster/profile.ts";
-import { viewOf } from "./cluster/own/views.ts";
-import { loadViews } from "./cluster/saved_views.ts";
 
 /** Judges one question. @throws UsageError for a name or a type that is none. */
 export function explainName(
@@ -62,43 +57,15 @@ export async function resolveName(paths: Paths, name: string, type: string): Pro
   } catch (thrown) {
     if (!(thrown instanceof VnetError) || thrown.code !== "daemon-not-running") throw thrown;
   }
-  return explainName(name, type, await loadTable(paths), "saved-state");
+  return explainName(name, type, await knownTable(paths), "saved-state");
 }
 
-async function loadTable(paths: Paths): Promise<NameTable> {
-  const profiles = await new ProfileStore(paths.configDir).list();
-  const views = await loadViews(paths.stateDir);
-  const sources = [...views].flatMap(([profile, view]) => {
-    const known = profiles.find(({ proxy }) => profileName(proxy) === profile);
-    if (known === undefined) return [];
-    return [{ profile, proxyHost: known.proxy.host, view: viewOf(view.config, view.apps) }];
+async function knownTable(paths: Paths): Promise<NameTable> {
+  const { names } = await knownState(paths, await readKnown(paths), { nowMs: Date.now() });
+  if (names !== null) return names.table;
+  throw new VnetError("nothing-known", "Cannot tell: nothing is known of any cluster yet", {
+    hint: "Run `vnet login`, then `sudo vnet up` once",
   });
-  const book = await AddressBook.open(paths.stateDir, crypto.getRandomValues(new Uint8Array(21)));
-  const nowMs = Date.now();
-  const plan = compilePlan(sources, { range: null, places: book.places });
-  const [range] = plan.ranges;
-  if (range === undefined) {
-    throw new VnetError("nothing-known", "Cannot tell: nothing is known of any cluster yet", {
-      hint: "Run `vnet login`, then `sudo vnet up` once",
-    });
-  }
-  return compileNames({
-    plan,
-    addresses: book.assign(plan, nowMs),
-    link: book.linkAddresses(range),
-    ipv6: true,
-    allDns: false,
-    troubles: {
-      profiles: new Map(
-        profiles.filter(({ expiresMs }) => expiresMs <= nowMs).map(({ proxy, cluster }) => {
-          const name = profileName(proxy);
-          return [name, loggedOut(cluster, name)];
-        }),
-      ),
-      denied: new Map(),
-      removed: new Map(),
-    },
-  }).table;
 }
 
 function questionFor(name: string, type: string): Question {

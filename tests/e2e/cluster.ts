@@ -9,24 +9,25 @@ import {
   type AgentConfig,
   type AppConfig,
   type HostPort,
+  NO_PROXY_VARIABLES,
   parseAgentFile,
   parseServerFile,
   type ProxyVariables,
   type ServerConfig,
 } from "../../lib/config/mod.ts";
-import {
-  type AppCertResponse,
-  AppCertResponseSchema,
-  LoginFinishResponseSchema,
-} from "../../lib/wire/mod.ts";
+import { readLogin } from "../../lib/client/cluster/own/credentials.ts";
+import { AppRight } from "../../lib/client/cluster/own/link.ts";
+import { ownDriver } from "../../lib/client/cluster/own/mod.ts";
+import type { Profile } from "../../lib/client/cluster/profile.ts";
+import type { Flow } from "../../lib/client/cluster/driver.ts";
+import { parsePrefix } from "../../lib/ip/mod.ts";
+import type { AppTarget } from "../../lib/plan/mod.ts";
 import {
   type AppCredentials,
   appId,
   CarrierPool,
   type CarrierTarget,
   dialTcp,
-  generateKeyPair,
-  HttpClient,
   type ServerSettings,
 } from "../../lib/io/mod.ts";
 import {
@@ -46,7 +47,7 @@ export interface Clock {
 }
 
 export interface Login {
-  readonly user: string;
+  readonly profile: Profile;
   readonly settings: ServerSettings;
   readonly hostCaPems: readonly string[];
 }
@@ -147,45 +148,36 @@ export class TestCluster implements AsyncDisposable {
     };
   }
 
-  /** Logs in as the client does. */
-  async login(user = "alice"): Promise<Login> {
-    const keys = await generateKeyPair();
-    using http = new HttpClient(this.settings());
-    const answer = await http.request({
-      method: "POST",
-      path: "/v1/login/finish",
-      schema: LoginFinishResponseSchema,
-      body: { user, password: PASSWORD, tls_public_key: keys.publicKeyPem },
-    }, never());
-    if (answer.kind !== "value") throw new Error("no login");
-    const hostCaPems = answer.value.trust.host_cas;
-    return {
-      user,
-      hostCaPems,
-      settings: this.settings({
-        trust: { kind: "authorities", pems: hostCaPems },
-        identity: { certificatePem: answer.value.certificate, privateKeyPem: keys.privateKeyPem },
-      }),
-    };
+  /** The client's driver, by this cluster's clock. */
+  get driver(): ReturnType<typeof ownDriver> {
+    return ownDriver(() => this.clock.nowMs);
   }
 
-  /** Gets an app certificate. */
-  async credentials(login: Login, app: string, port: number): Promise<AppCredentials> {
-    const keys = await generateKeyPair();
-    using http = new HttpClient(login.settings);
-    const answer = await http.request<AppCertResponse>({
-      method: "POST",
-      path: "/v1/certs/app",
-      schema: AppCertResponseSchema,
-      body: { app, cluster: CLUSTER, port, public_key: keys.publicKeyPem },
+  /** Logs in by the client's driver. */
+  async login(user = "alice"): Promise<Login> {
+    const profile = await this.driver.login({
+      proxy: this.address,
+      user,
+      caPin: this.server.caPin,
+      proxies: NO_PROXY_VARIABLES,
+      ttlMs: null,
+      earlier: null,
+      ask: { password: () => Promise.resolve(PASSWORD), totp: () => Promise.resolve("") },
     }, never());
-    if (answer.kind !== "value") throw new Error("no certificate");
-    return {
-      certificatePem: answer.value.certificate,
-      privateKeyPem: keys.privateKeyPem,
-      ticket: answer.value.ticket,
-      expiresMs: Date.parse(answer.value.expires),
-    };
+    const { hostCaPems, certificatePem, privateKeyPem } = readLogin(profile);
+    const trust = { kind: "authorities", pems: hostCaPems } as const;
+    const identity = { certificatePem, privateKeyPem };
+    return { profile, hostCaPems, settings: this.settings({ trust, identity }) };
+  }
+
+  /** Gets the right to a port of an app by the client's driver; port 0 is for an app without ports of its own. */
+  async credentials(login: Login, app: string, port: number): Promise<AppCredentials> {
+    const link = this.driver.open(login.profile);
+    const target = { ...planned(app), ports: port === 0 ? null : [{ first: port, last: port }] };
+    const right = await link.right({ target, port, proof: null }, never())
+      .finally(() => link.close());
+    if (right instanceof AppRight) return right;
+    throw new TypeError("The right is of another kind of cluster");
   }
 
   /** All it takes to reach a port of an app. */
@@ -246,9 +238,27 @@ app_service:
   }
 }
 
+/** An app as a plan has it. */
+export function planned(app: string): AppTarget {
+  return {
+    kind: "tcp",
+    profile: CLUSTER,
+    cluster: CLUSTER,
+    app,
+    appId: appId(CLUSTER, app),
+    ports: null,
+    httpHosts: null,
+    range: parsePrefix("100.64.0.0/10"),
+  };
+}
+
 /** Opens a flow to an echo, has it say hello, and ends it. */
 export async function carriesHello(pool: CarrierPool, target: CarrierTarget): Promise<void> {
-  const flow = await pool.acquire(target, never());
+  await saysHello(await pool.acquire(target, never()));
+}
+
+/** Has an open flow to an echo say hello, and ends it. */
+export async function saysHello(flow: Flow): Promise<void> {
   const { outer, inner } = await connPair();
   const ended = flow.splice(inner, never());
   await writeAll(outer, new TextEncoder().encode("hello"));

@@ -2,6 +2,7 @@ import { equal, match, ok, rejects } from "node:assert/strict";
 import { NO_PROXY_VARIABLES, readProxyVariables } from "../../lib/config/mod.ts";
 import { dialThrough, HttpClient } from "../../lib/io/mod.ts";
 import { z } from "zod";
+import { readLogin } from "../../lib/client/cluster/own/credentials.ts";
 import { login, logout, ProfileStore } from "../../lib/client/mod.ts";
 import { ConnectProxy } from "../doubles/connect_proxy.ts";
 import {
@@ -10,7 +11,9 @@ import {
   echoServer,
   never,
   PASSWORD,
+  planned,
   PROXY_HOST,
+  saysHello,
   TestCluster,
 } from "./cluster.ts";
 
@@ -45,8 +48,7 @@ function logIn(cluster: TestCluster, configDir: string, proxies: typeof NO_PROXY
     ttlMs: null,
     configDir,
     signal: never(),
-    askPassword: () => Promise.resolve(PASSWORD),
-    askTotp: () => Promise.resolve(""),
+    ask: { password: () => Promise.resolve(PASSWORD), totp: () => Promise.resolve("") },
   });
 }
 
@@ -69,21 +71,21 @@ Deno.test("a login goes through the HTTP proxy of the environment, and remembers
     const elsewhere = {
       ...{ proxy: { host: "other.test.example", port: 443 }, user: "alice", caPin: null },
       ...{ ttlMs: null, configDir, signal: never(), proxies: w.through(LOGIN) },
-      askPassword: () => Promise.resolve(""),
-      askTotp: () => Promise.resolve(""),
+      ask: { password: () => Promise.resolve(""), totp: () => Promise.resolve("") },
     };
     await rejects(login(elsewhere), { code: "http-proxy-refused" });
   });
 
   await t.step("the right ones: logged in, by the cluster's own certificate", async () => {
     const profile = await logIn(cluster, configDir, w.through(LOGIN));
-    equal(profile.httpProxy?.port, proxy.port);
+    equal(readLogin(profile).httpProxy?.port, proxy.port);
     match(proxy.heads.at(-1) ?? "", new RegExp(`^CONNECT ${PROXY_HOST}:443 HTTP/1.1`));
   });
 
   await t.step("saved for the owner's eyes only, and read again", async () => {
     const [profile] = await new ProfileStore(configDir).list();
-    equal(profile?.httpProxy?.credentials?.password, "p@ss");
+    ok(profile);
+    equal(readLogin(profile).httpProxy?.credentials?.password, "p@ss");
     const dir = `${configDir}/profiles`;
     for await (const { name } of Deno.readDir(dir)) {
       equal(((await Deno.stat(`${dir}/${name}`)).mode ?? 0) & 0o777, 0o600);
@@ -92,16 +94,13 @@ Deno.test("a login goes through the HTTP proxy of the environment, and remembers
 
   await t.step("an app is reached through it as well", async () => {
     const [profile] = await new ProfileStore(configDir).list();
-    ok(profile?.httpProxy);
+    ok(profile);
     const asked = proxy.heads.length;
-    const direct = await cluster.target("echo");
-    const pool = cluster.pool();
-    await carriesHello(pool, {
-      ...direct,
-      proxy: profile.proxy,
-      dial: dialThrough(profile.httpProxy),
-    });
-    await pool.close();
+    const link = cluster.driver.open(profile);
+    const to = { target: planned("echo"), port: echo.port };
+    const right = await link.right({ ...to, proof: null }, never());
+    await saysHello(await link.open({ ...to, right }, never()));
+    await link.close();
     ok(proxy.heads.length > asked);
   });
 
@@ -124,7 +123,7 @@ Deno.test("a login goes through the HTTP proxy of the environment, and remembers
 
   await t.step("the logout goes the same way", async () => {
     const asked = proxy.heads.length;
-    await logout(configDir, null, never());
+    await logout({ configDir, which: null, nowMs: Date.now(), signal: never() });
     ok(proxy.heads.length > asked);
     equal((await cluster.server.auth.admin.status()).sessions, 1, "the target's own login is left");
   });

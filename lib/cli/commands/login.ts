@@ -75,14 +75,16 @@ async function runLogin(context: Context, options: LoginOptions): Promise<number
     ttlMs: options.ttl ?? null,
     configDir: context.paths.configDir,
     signal: context.signal,
-    askPassword: () =>
-      lines === null
-        ? askSecret(context, `Password of ${user} at ${options.proxy}`)
-        : Promise.resolve(lines[0] ?? ""),
-    askTotp: (optional) => {
-      if (lines !== null) return Promise.resolve(lines[1] ?? "");
-      const none = optional ? " (empty if you have none)" : "";
-      return askText(context, `Code of your authenticator${none}`);
+    ask: {
+      password: () =>
+        lines === null
+          ? askSecret(context, `Password of ${user} at ${options.proxy}`)
+          : Promise.resolve(lines[0] ?? ""),
+      totp: (optional) => {
+        if (lines !== null) return Promise.resolve(lines[1] ?? "");
+        const none = optional ? " (empty if you have none)" : "";
+        return askText(context, `Code of your authenticator${none}`);
+      },
     },
   });
   tell(
@@ -104,7 +106,12 @@ async function runLogout(
     throw new UsageError("usage", `Name a profile or say "--all", not both`);
   }
   const { ControlClient, logout } = await import("../../client/mod.ts");
-  const removed = await logout(context.paths.configDir, all ? null : profile ?? "", context.signal);
+  const removed = await logout({
+    configDir: context.paths.configDir,
+    which: all ? null : profile ?? "",
+    nowMs: context.nowMs(),
+    signal: context.signal,
+  });
   for (const name of removed) tell(context, `Forgot ${name}`);
   if (removed.length === 0) tell(context, "Nothing to forget: you are not logged in");
   using control = new ControlClient(context.paths.controlSocket);

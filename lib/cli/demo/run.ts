@@ -185,8 +185,7 @@ async function logIn(context: Context, home: string, proxyHost: string): Promise
     ttlMs: null,
     configDir: context.paths.configDir,
     signal: context.signal,
-    askPassword: () => Promise.resolve(password),
-    askTotp: () => Promise.resolve(""),
+    ask: { password: () => Promise.resolve(password), totp: () => Promise.resolve("") },
   });
   return `${profileName(profile.proxy)} until ${new Date(profile.expiresMs).toISOString()}`;
 }

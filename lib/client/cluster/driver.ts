@@ -45,6 +45,8 @@ export interface LoginRequest extends Approach {
   readonly user: string;
   /** A wish; the cluster clamps it. `null` for its default. */
   readonly ttlMs: number | null;
+  /** The login that this one takes the place of; `null` for none. */
+  readonly earlier: Profile | null;
   readonly ask: LoginAsk;
 }
 
@@ -79,6 +81,8 @@ export interface ClusterLink {
   /** Tells the cluster that the login is over. @throws NetworkError when it cannot be told */
   logout(signal: AbortSignal): Promise<void>;
   /** Ends what is idle; connections that are open go on until they end. */
+  retire(): void;
+  /** Ends everything. */
   close(): Promise<void>;
 }
 

@@ -1,45 +1,61 @@
 /**
- * What a login leaves on disk: one folder per proxy, readable by the owner alone.
+ * What a login leaves on disk: one file per proxy, readable by the owner alone.
  *
  * @module
  */
 import { z } from "zod";
-import { formatHttpProxy, type HttpProxy, parseHttpProxy } from "../../config/mod.ts";
+import type { HostPort } from "../../config/mod.ts";
 import { VnetError } from "../../error.ts";
 import { writeFileAtomic } from "../../io/mod.ts";
 
-const ProfileSchema = z.object({
-  schema: z.literal("vnet.profile/1"),
+/** The kind that profiles were of before they said so. */
+const FIRST_KIND = "vnet";
+
+const common = {
   proxy: z.object({ host: z.string().min(1).max(253), port: z.int().min(1).max(65_535) }),
   cluster: z.string(),
   user: z.string(),
-  certificate: z.string(),
-  private_key: z.string(),
-  host_cas: z.array(z.string()).min(1),
-  /** How the proxy's own certificate is verified: `null` by the public roots, else by this CA pin. */
-  ca_pin: z.string().nullable(),
-  /** The HTTP proxy on the way, as its URL; it may hold a password. */
-  http_proxy: z.string().refine((text) => parseHttpProxy(text) !== null).optional(),
   expires: z.iso.datetime(),
+};
+
+const ProfileSchema = z.object({
+  schema: z.literal("vnet.profile/2"),
+  kind: z.string().regex(/^[a-z][a-z0-9-]*$/),
+  ...common,
+  credentials: z.record(z.string(), z.unknown()),
 });
 
-/** One login: who we are to one cluster, and whom we trust there. */
+/** The form before clusters had kinds: the credentials stood beside the rest. */
+const FirstProfileSchema = z.looseObject({ schema: z.literal("vnet.profile/1"), ...common })
+  .transform(({ proxy, cluster, user, expires, schema: _, ...credentials }) => ({
+    kind: FIRST_KIND,
+    proxy,
+    cluster,
+    user,
+    expires,
+    credentials,
+  }));
+
+/** One login: who we are to one cluster. */
 export interface Profile {
-  readonly proxy: { readonly host: string; readonly port: number };
+  /** The kind of cluster: which driver can use it. */
+  readonly kind: string;
+  readonly proxy: HostPort;
   readonly cluster: string;
   readonly user: string;
-  readonly certificatePem: string;
-  readonly privateKeyPem: string;
-  readonly hostCaPems: readonly string[];
-  readonly caPin: string | null;
-  /** The HTTP proxy on the way to the cluster's, as it was when logging in; `null` for none. */
-  readonly httpProxy: HttpProxy | null;
   readonly expiresMs: number;
+  /** What the driver keeps of the login, keys included, as JSON. Nobody else reads it. */
+  readonly credentials: Readonly<Record<string, unknown>>;
 }
 
 /** The name a profile goes by: its proxy's host, with the port when it is not 443. */
-export function profileName(proxy: { readonly host: string; readonly port: number }): string {
+export function profileName(proxy: HostPort): string {
   return proxy.port === 443 ? proxy.host : `${proxy.host}:${proxy.port}`;
+}
+
+/** Whether two profiles are one login; a new login of the same user is another. */
+export function sameLogin(a: Profile, b: Profile): boolean {
+  return render(a) === render(b);
 }
 
 /** Keeps profiles under one folder: one file each, mode 0600. */
@@ -50,7 +66,11 @@ export class ProfileStore {
     this.#dir = `${configDir}/profiles`;
   }
 
-  /** Reads every profile, sorted by name. A file that cannot be understood is an error, not a loss. */
+  /**
+   * Reads every profile, sorted by name. A file that cannot be understood is an error, not a loss.
+   *
+   * @throws VnetError `profile-damaged`
+   */
   async list(): Promise<readonly Profile[]> {
     const profiles: Profile[] = [];
     for (const file of await listFiles(this.#dir)) profiles.push(await this.#read(file));
@@ -58,7 +78,7 @@ export class ProfileStore {
   }
 
   /** Reads the profile of one proxy. @returns `null` if there is none. */
-  async find(proxy: Profile["proxy"]): Promise<Profile | null> {
+  async find(proxy: HostPort): Promise<Profile | null> {
     const path = this.#path(proxy);
     const file = path.slice(this.#dir.length + 1);
     return (await listFiles(this.#dir)).includes(file) ? await this.#read(file) : null;
@@ -66,27 +86,11 @@ export class ProfileStore {
 
   async save(profile: Profile): Promise<void> {
     await Deno.mkdir(this.#dir, { recursive: true, mode: 0o700 });
-    const text = JSON.stringify(
-      {
-        schema: "vnet.profile/1",
-        proxy: profile.proxy,
-        cluster: profile.cluster,
-        user: profile.user,
-        certificate: profile.certificatePem,
-        private_key: profile.privateKeyPem,
-        host_cas: [...profile.hostCaPems],
-        ca_pin: profile.caPin,
-        ...(profile.httpProxy === null ? {} : { http_proxy: formatHttpProxy(profile.httpProxy) }),
-        expires: new Date(profile.expiresMs).toISOString(),
-      } satisfies z.input<typeof ProfileSchema>,
-      null,
-      2,
-    );
-    await writeFileAtomic(this.#path(profile.proxy), `${text}\n`);
+    await writeFileAtomic(this.#path(profile.proxy), `${render(profile)}\n`);
   }
 
   /** Removes one profile. Returns whether there was one. */
-  async remove(proxy: Profile["proxy"]): Promise<boolean> {
+  async remove(proxy: HostPort): Promise<boolean> {
     try {
       await Deno.remove(this.#path(proxy));
       return true;
@@ -96,32 +100,39 @@ export class ProfileStore {
     }
   }
 
-  #path(proxy: Profile["proxy"]): string {
+  #path(proxy: HostPort): string {
     return `${this.#dir}/${encodeURIComponent(proxy.host)}_${proxy.port}.json`;
   }
 
   async #read(file: string): Promise<Profile> {
     const path = `${this.#dir}/${file}`;
-    const parsed = ProfileSchema.safeParse(parseJson(await Deno.readTextFile(path)));
-    if (!parsed.success) {
-      throw new VnetError("profile-damaged", `Cannot use the saved login "${path}"`, {
-        hint: "Remove the file and run `vnet login` again",
-        cause: parsed.error,
-      });
-    }
-    const value = parsed.data;
-    return {
-      proxy: value.proxy,
-      cluster: value.cluster,
-      user: value.user,
-      certificatePem: value.certificate,
-      privateKeyPem: value.private_key,
-      hostCaPems: value.host_cas,
-      caPin: value.ca_pin,
-      httpProxy: value.http_proxy === undefined ? null : parseHttpProxy(value.http_proxy),
-      expiresMs: Date.parse(value.expires),
-    };
+    const parsed = z.union([ProfileSchema, FirstProfileSchema])
+      .safeParse(parseJson(await Deno.readTextFile(path)));
+    if (!parsed.success) throw damaged(path, parsed.error);
+    const { kind, proxy, cluster, user, expires, credentials } = parsed.data;
+    return { kind, proxy, cluster, user, expiresMs: Date.parse(expires), credentials };
   }
+}
+
+/** The error of a login that cannot be used as it was saved. */
+export function damaged(what: string, cause: unknown): VnetError {
+  return new VnetError("profile-damaged", `Cannot use the saved login "${what}"`, {
+    hint: "Remove the file and run `vnet login` again",
+    cause,
+  });
+}
+
+function render({ kind, proxy, cluster, user, expiresMs, credentials }: Profile): string {
+  const file: z.input<typeof ProfileSchema> = {
+    schema: "vnet.profile/2",
+    kind,
+    proxy: { host: proxy.host, port: proxy.port },
+    cluster,
+    user,
+    expires: new Date(expiresMs).toISOString(),
+    credentials: { ...credentials },
+  };
+  return JSON.stringify(file, null, 2);
 }
 
 async function listFiles(dir: string): Promise<readonly string[]> {

@@ -1,20 +1,19 @@
 /**
- * What the clusters said last, on disk: a start without network serves what was known, and `vnet resolve` works
+ * What the clusters published last, on disk: a start without network serves what was known, and `vnet resolve` works
  * with the daemon down.
  *
  * @module
  */
 import { z } from "zod";
-import { AppSchema, ClusterConfigSchema } from "../../wire/mod.ts";
 import { readFileIfThere, writeFileAtomic } from "../../io/mod.ts";
 import { getLogger } from "../../log.ts";
-import type { ClusterView } from "./session.ts";
+import { type ClusterView, ClusterViewSchema } from "../../plan/mod.ts";
 
 const log = getLogger("client", "state");
 
 const ViewsSchema = z.object({
-  schema: z.literal("vnet.views/1"),
-  views: z.record(z.string(), z.object({ config: ClusterConfigSchema, apps: z.array(AppSchema) })),
+  schema: z.literal("vnet.views/2"),
+  views: z.record(z.string(), ClusterViewSchema),
 });
 
 /** Reads the views by profile name; a file that cannot be understood counts as none. */
@@ -35,7 +34,7 @@ export async function saveViews(
   views: ReadonlyMap<string, ClusterView>,
 ): Promise<void> {
   const sorted = [...views].sort(([a], [b]) => a < b ? -1 : 1);
-  const content = { schema: "vnet.views/1", views: Object.fromEntries(sorted) };
+  const content = { schema: "vnet.views/2", views: Object.fromEntries(sorted) };
   await writeFileAtomic(viewsPath(stateDir), `${JSON.stringify(content)}\n`);
 }
 

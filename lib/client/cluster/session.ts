@@ -1,44 +1,30 @@
 /**
- * One login at work: keeps the cluster's configuration and apps fresh, and gets certificates for its apps.
+ * One login at work: what its cluster publishes, kept fresh, and the connections it may open.
  *
  * @module
  */
-import type { App, AppCertResponse, ClusterConfig } from "../../wire/mod.ts";
-import type { AppTarget, PlanSource } from "../../plan/mod.ts";
-import { AuthError, describeError, NetworkError, VnetError } from "../../error.ts";
-import { type AppCredentials, generateKeyPair } from "../../io/mod.ts";
+import { AuthError, describeError, VnetError } from "../../error.ts";
+import { pause } from "../../io/mod.ts";
 import { getLogger } from "../../log.ts";
-import type { ClusterApi } from "./own/api.ts";
-import { viewOf } from "./own/views.ts";
+import type { AppTarget, ClusterView, PlanSource } from "../../plan/mod.ts";
+import type { ClusterLink, Flow } from "./driver.ts";
+import { sourceOf } from "./known.ts";
 import { type Profile, profileName } from "./profile.ts";
+import { Rights } from "./rights.ts";
 
 const log = getLogger("client", "session");
 
-/** How long the cluster holds a question for news. */
-const POLL_SECONDS = 30;
 const RETRY_MIN_MS = 1_000;
 const RETRY_MAX_MS = 60_000;
-/** A certificate is renewed when less than this part of its life is left. */
-const RENEW_FRACTION = 0.25;
-const MAX_CREDENTIALS = 4096;
 const ISSUE_DEADLINE_MS = 15_000;
 
-/** What a session knows of its cluster; kept on disk for the next start. */
-export interface ClusterView {
-  readonly config: ClusterConfig;
-  readonly apps: readonly App[];
-}
-
+/** How a login stands: good, over, or good and its cluster silent. */
 export type SessionState = "active" | "expired" | "unreachable";
-
-interface Credentials {
-  readonly value: AppCredentials;
-  readonly renewAfterMs: number;
-}
 
 export interface SessionOptions {
   readonly profile: Profile;
-  readonly api: ClusterApi;
+  /** The login's link to its cluster, which becomes the session's to close. */
+  readonly link: ClusterLink;
   readonly nowMs: () => number;
 }
 
@@ -46,22 +32,24 @@ export interface SessionOptions {
 export class Session {
   readonly profile: Profile;
   readonly name: string;
-  readonly #api: ClusterApi;
+  readonly #link: ClusterLink;
   readonly #nowMs: () => number;
-  readonly #credentials = new Map<string, Credentials>();
-  readonly #issuing = new Map<string, Promise<AppCredentials>>();
+  readonly #rights: Rights;
   #view: ClusterView | null = null;
-  #configTag: string | null = null;
-  #appsTag: string | null = null;
   #refreshedMs: number | null = null;
   #error: string | null = null;
-  #refused = false;
+  #isRefused = false;
 
-  constructor(options: SessionOptions) {
-    this.profile = options.profile;
-    this.name = profileName(options.profile.proxy);
-    this.#api = options.api;
-    this.#nowMs = options.nowMs;
+  constructor({ profile, link, nowMs }: SessionOptions) {
+    this.profile = profile;
+    this.name = profileName(profile.proxy);
+    this.#link = link;
+    this.#nowMs = nowMs;
+    this.#rights = new Rights(
+      (target, port) =>
+        link.right({ target, port, proof: null }, AbortSignal.timeout(ISSUE_DEADLINE_MS)),
+      nowMs,
+    );
   }
 
   /** Begins with what was last known, until the cluster answers. */
@@ -69,20 +57,16 @@ export class Session {
     this.#view ??= view;
   }
 
-  /** Ends the connections to the cluster. */
-  close(): void {
-    this.#api[Symbol.dispose]();
-  }
-
   get view(): ClusterView | null {
     return this.#view;
   }
 
   get state(): SessionState {
-    if (this.#refused || this.profile.expiresMs <= this.#nowMs()) return "expired";
+    if (this.#isRefused || this.profile.expiresMs <= this.#nowMs()) return "expired";
     return this.#error === null ? "active" : "unreachable";
   }
 
+  /** Why the cluster could not be asked last; `null` when it could. */
   get error(): string | null {
     return this.#error;
   }
@@ -93,49 +77,19 @@ export class Session {
 
   /** The input of the plan, or `null` while nothing is known. */
   get source(): PlanSource | null {
-    if (this.#view === null) return null;
-    return {
-      profile: this.name,
-      proxyHost: this.profile.proxy.host,
-      view: viewOf(this.#view.config, this.#view.apps),
-    };
+    return this.#view === null ? null : sourceOf(this.profile, this.#view);
   }
 
   /**
-   * Asks the cluster for its configuration and apps.
+   * Asks the cluster once. A refusal keeps the old view and shows in `state`.
    *
-   * @param waitSeconds How long the cluster may hold the question until something changes; 0 asks at once.
-   * @returns Whether anything is different now. A refusal keeps the old view and shows in `state`.
+   * @returns Whether anything is different now.
    */
-  async refresh(waitSeconds: number, signal: AbortSignal): Promise<boolean> {
+  async refresh(signal: AbortSignal): Promise<boolean> {
     try {
-      const config = await this.#api.config(this.#configTag, waitSeconds, signal);
-      const apps = await this.#api.apps(this.#appsTag, signal);
-      const next = {
-        config: config?.value ?? this.#view?.config,
-        apps: apps?.value ?? this.#view?.apps,
-      };
-      if (next.config === undefined || next.apps === undefined) {
-        throw new VnetError(
-          "cluster-mismatch",
-          "The cluster said nothing changed, but nothing is known",
-        );
-      }
-      const wasWell = this.#error === null && !this.#refused;
-      this.#configTag = config?.tag ?? this.#configTag;
-      this.#appsTag = apps?.tag ?? this.#appsTag;
-      this.#view = { config: next.config, apps: next.apps };
-      this.#refreshedMs = this.#nowMs();
-      this.#error = null;
-      this.#refused = false;
-      return config !== null || apps !== null || !wasWell;
+      return this.#take(await this.#link.view(signal));
     } catch (thrown) {
-      if (signal.aborted) return false;
-      const was = this.#error;
-      this.#error = describeError(thrown);
-      this.#refused = thrown instanceof AuthError;
-      log.debug("Refresh failed", { profile: this.name, error: this.#error });
-      return was !== this.#error;
+      return this.#fail(thrown, signal);
     }
   }
 
@@ -143,80 +97,59 @@ export class Session {
   async follow(onChange: () => Promise<void>, signal: AbortSignal): Promise<void> {
     let retryMs = RETRY_MIN_MS;
     while (!signal.aborted) {
-      if (await this.refresh(this.#error === null ? POLL_SECONDS : 0, signal)) await onChange();
-      if (this.#error === null) {
-        retryMs = RETRY_MIN_MS;
-        continue;
+      try {
+        for await (const view of this.#link.watch(signal)) {
+          retryMs = RETRY_MIN_MS;
+          if (this.#take(view)) await onChange();
+        }
+      } catch (thrown) {
+        if (this.#fail(thrown, signal)) await onChange();
+        await pause(retryMs, signal);
+        retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
       }
-      await pause(retryMs, signal);
-      retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
     }
   }
 
   /**
-   * Gets what a connection to one port of an app needs to show; from memory while it lasts, one request at a time.
+   * Opens a connection to one port of an app.
    *
-   * @throws AuthError when the cluster refuses; NetworkError when it cannot be asked.
+   * @throws AuthError `login-expired`, and what the driver throws.
    */
-  async credentials(target: AppTarget, port: number): Promise<AppCredentials> {
-    const certPort = target.ports === null ? 0 : port;
-    const key = `${target.appId}:${certPort}`;
-    const held = this.#credentials.get(key);
-    if (held !== undefined && this.#nowMs() < held.renewAfterMs) return held.value;
-    const running = this.#issuing.get(key);
-    if (running !== undefined) return await running;
-    const issuing = this.#issue(target, certPort, key);
-    this.#issuing.set(key, issuing);
-    try {
-      return await issuing;
-    } catch (thrown) {
-      const stillGood = held !== undefined && this.#nowMs() < held.value.expiresMs;
-      if (stillGood && thrown instanceof NetworkError) return held.value;
-      throw thrown;
-    } finally {
-      this.#issuing.delete(key);
+  async connect(target: AppTarget, port: number, signal: AbortSignal): Promise<Flow> {
+    if (this.state === "expired") {
+      throw new VnetError("login-expired", "The login for this app has expired", {
+        hint: "Run `vnet login` again",
+      });
     }
+    const right = await this.#rights.get(target, port);
+    return await this.#link.open({ right, target, port }, signal);
   }
 
-  async #issue(
-    target: AppTarget,
-    port: number,
-    key: string,
-  ): Promise<AppCredentials> {
-    const { publicKeyPem, privateKeyPem } = await generateKeyPair();
-    const issued: AppCertResponse = await this.#api.appCertificate({
-      app: target.app,
-      cluster: target.cluster,
-      port,
-      public_key: publicKeyPem,
-    }, AbortSignal.timeout(ISSUE_DEADLINE_MS));
-    const expiresMs = Date.parse(issued.expires);
-    const value = {
-      certificatePem: issued.certificate,
-      privateKeyPem,
-      ticket: issued.ticket,
-      expiresMs,
-    };
-    const nowMs = this.#nowMs();
-    if (this.#credentials.size >= MAX_CREDENTIALS) this.#credentials.clear();
-    this.#credentials.set(key, {
-      value,
-      renewAfterMs: nowMs + (expiresMs - nowMs) * (1 - RENEW_FRACTION),
-    });
-    return value;
+  /** Ends what is idle; open connections go on. */
+  retire(): void {
+    this.#link.retire();
   }
-}
 
-/** Waits, or less if the signal aborts. */
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const done = () => {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", done);
-    resolve();
-  };
-  const timer = setTimeout(done, ms);
-  signal.addEventListener("abort", done);
-  return promise;
+  /** Ends everything. */
+  async close(): Promise<void> {
+    await this.#link.close();
+  }
+
+  #take(view: ClusterView): boolean {
+    const isDifferent = view !== this.#view || this.#error !== null || this.#isRefused;
+    this.#view = view;
+    this.#refreshedMs = this.#nowMs();
+    this.#error = null;
+    this.#isRefused = false;
+    return isDifferent;
+  }
+
+  #fail(thrown: unknown, signal: AbortSignal): boolean {
+    if (signal.aborted) return false;
+    const before = this.#error;
+    this.#error = describeError(thrown);
+    this.#isRefused = thrown instanceof AuthError;
+    log.debug("Refresh failed", { profile: this.name, error: this.#error });
+    return before !== this.#error;
+  }
 }

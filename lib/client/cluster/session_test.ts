@@ -1,88 +1,29 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
-import type { App, AppCertRequest, AppCertResponse, ClusterConfig } from "../../wire/mod.ts";
-import type { AppTarget } from "../../plan/mod.ts";
+import { memoryApp, MemoryCluster } from "../../../tests/doubles/memory_cluster.ts";
 import { AuthError, NetworkError } from "../../error.ts";
 import { parsePrefix } from "../../ip/mod.ts";
-import type { ClusterApi, Tagged } from "./own/api.ts";
-import type { Profile } from "./profile.ts";
+import type { AppTarget } from "../../plan/mod.ts";
 import { Session } from "./session.ts";
 
-const CONFIG: ClusterConfig = {
-  cluster_name: "prod.example.com",
-  proxy_public_addrs: ["prod.example.com:443"],
-  vnet_config: { ipv4_cidr_range: "100.64.0.0/10", custom_dns_zones: [] },
-  leaf_clusters: [],
-};
-const APP: App = {
-  name: "db",
-  cluster: "prod.example.com",
-  app_id: "0123456789abcdef",
-  public_addrs: ["db.prod.example.com"],
-  labels: {},
-};
+const APP = memoryApp("db");
 const TARGET: AppTarget = {
   kind: "tcp",
-  profile: "prod.example.com",
-  cluster: "prod.example.com",
+  profile: "memory.test",
+  cluster: "memory.test",
   app: "db",
-  appId: "0123456789abcdef",
+  appId: "id-db",
   ports: [{ first: 5432, last: 5433 }],
   httpHosts: null,
   range: parsePrefix("100.64.0.0/10"),
 };
-const PROFILE: Profile = {
-  proxy: { host: "prod.example.com", port: 443 },
-  cluster: "prod.example.com",
-  user: "alice",
-  certificatePem: "",
-  privateKeyPem: "",
-  hostCaPems: [],
-  caPin: null,
-  httpProxy: null,
-  expiresMs: 1_000_000,
-};
 
-/** A cluster in memory: tags what it says, counts what it is asked. */
-class FakeCluster implements ClusterApi {
-  appsList: readonly App[] = [APP];
-  tag = "1";
-  failure: Error | null = null;
-  certificates = 0;
-  certificateLifeMs = 100_000;
-  readonly requests: AppCertRequest[] = [];
-  readonly #nowMs: () => number;
-
-  constructor(nowMs: () => number) {
-    this.#nowMs = nowMs;
-  }
-
-  config(tag: string | null): Promise<Tagged<ClusterConfig> | null> {
-    if (this.failure !== null) return Promise.reject(this.failure);
-    return Promise.resolve(tag === this.tag ? null : { value: CONFIG, tag: this.tag });
-  }
-
-  apps(tag: string | null): Promise<Tagged<readonly App[]> | null> {
-    return Promise.resolve(tag === this.tag ? null : { value: this.appsList, tag: this.tag });
-  }
-
-  appCertificate(request: AppCertRequest): Promise<AppCertResponse> {
-    this.requests.push(request);
-    if (this.failure !== null) return Promise.reject(this.failure);
-    this.certificates++;
-    return Promise.resolve({
-      certificate: `certificate ${this.certificates}`,
-      ticket: "abcdefgh",
-      expires: new Date(this.#nowMs() + this.certificateLifeMs).toISOString(),
-    });
-  }
-
-  [Symbol.dispose](): void {}
-}
-
-function start(): { session: Session; cluster: FakeCluster; clock: { nowMs: number } } {
+function start(): { session: Session; cluster: MemoryCluster; clock: { nowMs: number } } {
   const clock = { nowMs: 0 };
-  const cluster = new FakeCluster(() => clock.nowMs);
-  const session = new Session({ profile: PROFILE, api: cluster, nowMs: () => clock.nowMs });
+  const nowMs = () => clock.nowMs;
+  const cluster = new MemoryCluster({ nowMs, apps: [APP] });
+  cluster.rightLifeMs = 100_000;
+  const profile = cluster.profile({ expiresMs: 1_000_000 });
+  const session = new Session({ profile, link: cluster.open(profile), nowMs });
   return { session, cluster, clock };
 }
 
@@ -90,77 +31,105 @@ const signal = new AbortController().signal;
 
 Deno.test("Session.refresh() says whether anything is different", async () => {
   const { session, cluster } = start();
-  equal(await session.refresh(0, signal), true);
-  deepEqual(session.view, { config: CONFIG, apps: [APP] });
-  equal(await session.refresh(0, signal), false);
-  cluster.tag = "2";
-  cluster.appsList = [];
-  equal(await session.refresh(0, signal), true);
+  equal(await session.refresh(signal), true);
+  equal(session.view, cluster.published);
+  equal(await session.refresh(signal), false);
+  cluster.publish({ apps: [] });
+  equal(await session.refresh(signal), true);
   deepEqual(session.view?.apps, []);
 });
 
 Deno.test("Session.refresh() keeps what is known when the cluster cannot be asked", async () => {
   const { session, cluster } = start();
-  await session.refresh(0, signal);
+  await session.refresh(signal);
   cluster.failure = new NetworkError("proxy-unreachable", "nobody there");
-  equal(await session.refresh(0, signal), true);
+  equal(await session.refresh(signal), true);
+  equal(await session.refresh(signal), false);
   deepEqual([session.state, session.view?.apps], ["unreachable", [APP]]);
   cluster.failure = null;
-  equal(await session.refresh(0, signal), true);
+  equal(await session.refresh(signal), true);
   equal(session.state, "active");
 });
 
-Deno.test("Session.state is expired when the cluster refuses and when the certificate is over", async () => {
+Deno.test("Session.state is expired when the cluster refuses and when the login is over", async () => {
   const { session, cluster, clock } = start();
   cluster.failure = new AuthError("session-ended", "logged out elsewhere");
-  await session.refresh(0, signal);
+  await session.refresh(signal);
   equal(session.state, "expired");
   cluster.failure = null;
-  await session.refresh(0, signal);
+  await session.refresh(signal);
   equal(session.state, "active");
-  clock.nowMs = PROFILE.expiresMs;
+  clock.nowMs = session.profile.expiresMs;
   equal(session.state, "expired");
+  await rejects(session.connect(TARGET, 5432, signal), { code: "login-expired" });
 });
 
-Deno.test("Session.credentials() asks once for many and renews ahead of the end", async () => {
-  const { session, cluster, clock } = start();
-  const [one, other] = await Promise.all([
-    session.credentials(TARGET, 5432),
-    session.credentials(TARGET, 5432),
-  ]);
-  equal(one, other);
-  equal(cluster.certificates, 1);
-  clock.nowMs = 74_999;
-  await session.credentials(TARGET, 5432);
-  equal(cluster.certificates, 1);
-  clock.nowMs = 75_000;
-  const renewed = await session.credentials(TARGET, 5432);
-  equal(renewed.certificatePem, "certificate 2");
-});
-
-Deno.test("Session.credentials() asks for each port of a multi-port app, once for an any-port app", async () => {
+Deno.test("Session.follow() tells of every change, and of a failure once", async () => {
   const { session, cluster } = start();
-  await session.credentials(TARGET, 5432);
-  await session.credentials(TARGET, 5433);
-  await session.credentials({ ...TARGET, appId: "f".repeat(16), ports: null }, 1);
-  await session.credentials({ ...TARGET, appId: "f".repeat(16), ports: null }, 2);
-  deepEqual(cluster.requests.map(({ port }) => port), [5432, 5433, 0]);
-});
-
-Deno.test("Session.credentials() passes the cluster's refusal on and asks again next time", async () => {
-  const { session, cluster } = start();
-  cluster.failure = new AuthError("access-denied", "no role allows it");
-  await rejects(session.credentials(TARGET, 5432), { code: "access-denied" });
-  cluster.failure = null;
-  equal((await session.credentials(TARGET, 5432)).certificatePem, "certificate 1");
-});
-
-Deno.test("Session.credentials() goes on with a certificate that is good while it cannot be renewed", async () => {
-  const { session, cluster, clock } = start();
-  await session.credentials(TARGET, 5432);
-  clock.nowMs = 80_000;
+  const stop = new AbortController();
+  const told: (number | string)[] = [];
+  let heard = Promise.withResolvers<void>();
+  const onChange = () => {
+    told.push(session.error ?? session.view?.apps.length ?? -1);
+    heard.resolve();
+    return Promise.resolve();
+  };
+  const following = session.follow(onChange, stop.signal);
+  for (const act of [() => cluster.publish({ apps: [] }), () => cluster.publish({ apps: [APP] })]) {
+    await heard.promise;
+    heard = Promise.withResolvers();
+    act();
+  }
+  await heard.promise;
+  heard = Promise.withResolvers();
   cluster.failure = new NetworkError("proxy-unreachable", "nobody there");
-  equal((await session.credentials(TARGET, 5432)).certificatePem, "certificate 1");
+  cluster.wake();
+  await heard.promise;
+  stop.abort();
+  await following;
+  deepEqual(told, [1, 0, 1, "nobody there [proxy-unreachable]"]);
+});
+
+Deno.test("Session.connect() asks for a right once for many and renews it ahead of its end", async () => {
+  const { session, cluster, clock } = start();
+  await Promise.all([session.connect(TARGET, 5432, signal), session.connect(TARGET, 5432, signal)]);
+  equal(cluster.rights.length, 1);
+  clock.nowMs = 74_999;
+  await session.connect(TARGET, 5432, signal);
+  equal(cluster.rights.length, 1);
+  clock.nowMs = 75_000;
+  await session.connect(TARGET, 5432, signal);
+  equal(cluster.rights.length, 2);
+});
+
+Deno.test("Session.connect() asks for each port of a multi-port app, once for an any-port app", async () => {
+  const { session, cluster } = start();
+  const any = { ...TARGET, app: "any", appId: "id-any", ports: null };
+  for (const port of [5432, 5433]) await session.connect(TARGET, port, signal);
+  for (const port of [1, 2]) await session.connect(any, port, signal);
+  deepEqual(cluster.rights.map(({ app, port }) => [app, port]), [
+    ["db", 5432],
+    ["db", 5433],
+    ["any", 1],
+  ]);
+});
+
+Deno.test("Session.connect() passes the cluster's refusal on and asks again next time", async () => {
+  const { session, cluster } = start();
+  cluster.refusals.set("db", "access-denied");
+  await rejects(session.connect(TARGET, 5432, signal), { code: "access-denied" });
+  cluster.refusals.clear();
+  await session.connect(TARGET, 5432, signal);
+  equal(cluster.rights.length, 2);
+});
+
+Deno.test("Session.connect() goes on with a right that is good while it cannot be renewed", async () => {
+  const { session, cluster, clock } = start();
+  const right = () => Promise.reject(new NetworkError("proxy-unreachable", "nobody there"));
+  await session.connect(TARGET, 5432, signal);
+  clock.nowMs = 80_000;
+  cluster.right = right;
+  await session.connect(TARGET, 5432, signal);
   clock.nowMs = 100_000;
-  await rejects(session.credentials(TARGET, 5432), { code: "proxy-unreachable" });
+  await rejects(session.connect(TARGET, 5432, signal), { code: "proxy-unreachable" });
 });

@@ -3,9 +3,8 @@
  *
  * @module
  */
-import type { z } from "zod";
+import { z } from "zod";
 import { NetworkError, ProtocolError, VnetError } from "../../error.ts";
-import { ApiErrorSchema } from "../../wire/mod.ts";
 import {
   type AppsV1,
   AppsV1Schema,
@@ -16,6 +15,11 @@ import {
 } from "../../status/mod.ts";
 
 const DEADLINE_MS = 5_000;
+
+/** How the daemon says no. */
+const RefusalSchema = z.object({
+  error: z.object({ code: z.string(), message: z.string(), hint: z.string().optional() }),
+});
 
 /** A daemon's control API from the outside. Close it to free the connection. */
 export class ControlClient implements Disposable {
@@ -103,7 +107,7 @@ export class ControlClient implements Disposable {
       });
     }
     if (response.ok) return response;
-    const refused = ApiErrorSchema.safeParse(await response.json().catch(() => null));
+    const refused = RefusalSchema.safeParse(await response.json().catch(() => null));
     if (!refused.success) {
       throw new ProtocolError("daemon-mismatch", `The daemon answered ${response.status}`);
     }

@@ -21,14 +21,7 @@ import {
   parseIp,
 } from "../../ip/mod.ts";
 import { getLogger } from "../../log.ts";
-import {
-  closeFd,
-  KnownAnswers,
-  localEndpoint,
-  type Shim,
-  tcpListen,
-  UdpSocket,
-} from "../../os/mod.ts";
+import type { AnswerStore, DatagramSocket, Descriptor, Sockets } from "../../os/mod.ts";
 import type { StatusV1 } from "../../status/mod.ts";
 import { DnsForwarder } from "./forwarder.ts";
 import { serveDnsStream } from "./tcp.ts";
@@ -44,7 +37,7 @@ const MAX_TCP_CLIENTS = 128;
 const OWN_ADDRESSES = 8;
 
 export interface DnsServerOptions {
-  readonly shim: Shim;
+  readonly sockets: Sockets;
   readonly helper: HelperLink;
   /** Whether the machine's resolver can only be given an address, not a port. */
   readonly needsPort53: boolean;
@@ -61,10 +54,11 @@ export class DnsServer implements AsyncDisposable {
   /** What the machine's resolver is told. */
   readonly endpoint: Endpoint;
   readonly #endpoints: Endpoint[] = [];
+  readonly #sockets: Sockets;
   readonly #forwarder: DnsForwarder;
   readonly #listeners = new AsyncDisposableStack();
   /** What the shim answers by itself: replies of the table as it is now, and none else. */
-  readonly #known: KnownAnswers;
+  readonly #known: AnswerStore;
   #table: NameTable | null;
   #backend = "none";
   #why: readonly string[] = [];
@@ -73,8 +67,9 @@ export class DnsServer implements AsyncDisposable {
 
   private constructor(endpoint: Endpoint, options: DnsServerOptions) {
     this.endpoint = endpoint;
+    this.#sockets = options.sockets;
     this.#table = options.table ?? null;
-    this.#known = this.#listeners.use(new KnownAnswers(options.shim));
+    this.#known = this.#listeners.use(options.sockets.answers());
     this.#forwarder = new DnsForwarder({
       ranges: () => this.#table?.ranges ?? [],
       cacheEntries: options.cacheEntries ?? 0,
@@ -87,13 +82,13 @@ export class DnsServer implements AsyncDisposable {
    * beside port 53 on the link's own address.
    */
   static async open(options: DnsServerOptions): Promise<DnsServer> {
-    const first = options.needsPort53 ? await openPort53(options) : openAnyPort(options.shim);
+    const first = options.needsPort53 ? await openPort53(options) : openAnyPort(options.sockets);
     const server = new DnsServer(first.endpoint, options);
     try {
       await server.#listen(first);
       const second = options.needsPort53
         ? await openPort53OverIpv6(options)
-        : openTwin(options.shim, first.endpoint.port);
+        : openTwin(options.sockets, first.endpoint.port);
       if (second !== null) await server.#listen(second);
       return server;
     } catch (thrown) {
@@ -153,7 +148,7 @@ export class DnsServer implements AsyncDisposable {
     const udp = new DnsUdp(opened.udp, this.#answerer("udp"));
     this.#listeners.defer(() => udp.close());
     const answer = this.#answerer("tcp");
-    const tcp = await TcpServer.listen(opened.tcpFd, {
+    const tcp = await TcpServer.listen(this.#sockets, opened.tcpFd, {
       maxClients: MAX_TCP_CLIENTS,
       idleMs: TCP_IDLE_MS,
       messageMs: TCP_MESSAGE_MS,
@@ -198,8 +193,8 @@ export class DnsServer implements AsyncDisposable {
 
 interface Opened {
   readonly endpoint: Endpoint;
-  readonly udp: UdpSocket;
-  readonly tcpFd: number;
+  readonly udp: DatagramSocket;
+  readonly tcpFd: Descriptor;
 }
 
 /** Finds a 127.0.53.x that nobody else serves DNS on. */
@@ -210,7 +205,7 @@ async function openPort53(options: DnsServerOptions): Promise<Opened> {
     try {
       const { udpFd, tcpFd } = await options.helper.dnsSockets(address);
       const endpoint = { address: parseIp(address), port: 53 };
-      return { endpoint, udp: UdpSocket.fromFd(options.shim, udpFd), tcpFd };
+      return { endpoint, udp: options.sockets.adoptUdp(udpFd), tcpFd };
     } catch (thrown) {
       if (!(thrown instanceof OsError) || thrown.errno !== "EADDRINUSE") throw thrown;
       last = thrown;
@@ -225,7 +220,7 @@ async function openPort53OverIpv6(options: DnsServerOptions): Promise<Opened | n
   if (address === null) return null;
   try {
     const { udpFd, tcpFd } = await options.helper.dnsSockets(formatIp(address));
-    return { endpoint: { address, port: 53 }, udp: UdpSocket.fromFd(options.shim, udpFd), tcpFd };
+    return { endpoint: { address, port: 53 }, udp: options.sockets.adoptUdp(udpFd), tcpFd };
   } catch (thrown) {
     log.debug("Not listening on IPv6", { error: describeError(thrown) });
     return null;
@@ -233,16 +228,16 @@ async function openPort53OverIpv6(options: DnsServerOptions): Promise<Opened | n
 }
 
 /** Finds a port that is free for UDP and for TCP. */
-function openAnyPort(shim: Shim): Opened {
+function openAnyPort(sockets: Sockets): Opened {
   let last: unknown;
   for (let tried = 0; tried < OWN_ADDRESSES; tried++) {
     // TCP first: of its ports most are in use, as the near ends of connections
-    const tcpFd = tcpListen(shim, { address: parseIp("127.0.0.1"), port: 0 });
+    const tcpFd = sockets.listenTcp({ address: parseIp("127.0.0.1"), port: 0 });
     try {
-      const endpoint = localEndpoint(shim, tcpFd);
-      return { endpoint, udp: UdpSocket.bind(shim, endpoint), tcpFd };
+      const endpoint = sockets.localEndpoint(tcpFd);
+      return { endpoint, udp: sockets.bindUdp(endpoint), tcpFd };
     } catch (thrown) {
-      closeFd(shim, tcpFd);
+      sockets.close(tcpFd);
       if (!(thrown instanceof OsError) || thrown.errno !== "EADDRINUSE") throw thrown;
       last = thrown;
     }
@@ -251,19 +246,19 @@ function openAnyPort(shim: Shim): Opened {
 }
 
 /** The same port on ::1; `null` where there is no IPv6, or somebody else has it. */
-function openTwin(shim: Shim, port: number): Opened | null {
+function openTwin(sockets: Sockets, port: number): Opened | null {
   const endpoint = { address: parseIp("::1"), port };
-  let tcpFd: number;
+  let tcpFd: Descriptor;
   try {
-    tcpFd = tcpListen(shim, endpoint);
+    tcpFd = sockets.listenTcp(endpoint);
   } catch (thrown) {
     log.debug("Not listening on IPv6", { error: describeError(thrown) });
     return null;
   }
   try {
-    return { endpoint, udp: UdpSocket.bind(shim, endpoint), tcpFd };
+    return { endpoint, udp: sockets.bindUdp(endpoint), tcpFd };
   } catch (thrown) {
-    closeFd(shim, tcpFd);
+    sockets.close(tcpFd);
     log.debug("Not listening on IPv6", { error: describeError(thrown) });
     return null;
   }

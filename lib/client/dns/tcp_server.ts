@@ -4,7 +4,8 @@
  * @module
  * @see RFC 7766 section 6.2.3
  */
-import net from "node:net";
+import type { Duplex } from "node:stream";
+import type { Descriptor, Sockets } from "../../os/mod.ts";
 
 /** One client's connection. */
 export interface TcpClient {
@@ -28,78 +29,81 @@ export interface TcpServerOptions {
 
 /** A running server; closing it closes its clients. */
 export class TcpServer {
-  readonly #server: net.Server;
+  readonly #server: { close(): Promise<void> };
   /** Whoever was heard last stands last. */
-  readonly #clients: Set<Connection>;
+  readonly #clients: ReadonlySet<Connection>;
 
-  private constructor(server: net.Server, clients: Set<Connection>) {
+  private constructor(server: { close(): Promise<void> }, clients: ReadonlySet<Connection>) {
     this.#server = server;
     this.#clients = clients;
   }
 
   /** Serves a listening descriptor, which becomes the server's to close. */
-  static async listen(fd: number, options: TcpServerOptions): Promise<TcpServer> {
+  static async listen(
+    sockets: Sockets,
+    descriptor: Descriptor,
+    options: TcpServerOptions,
+  ): Promise<TcpServer> {
     const clients = new Set<Connection>();
-    const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-      const connection = new Connection(socket, options, clients);
+    const server = await sockets.acceptStreams(descriptor, (stream) => {
+      const connection = new Connection(stream, options, clients);
       const [silent] = clients;
       if (clients.size > options.maxClients) silent?.destroy();
-      void options.serve(connection).catch(() => {}).finally(() => socket.end());
+      void options.serve(connection).catch(() => {}).finally(() => stream.end());
     });
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    server.once("error", reject);
-    server.listen({ fd }, resolve);
-    await promise;
     return new TcpServer(server, clients);
   }
 
   close(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#server.close(() => resolve());
+    const closed = this.#server.close();
     for (const client of this.#clients) client.destroy();
-    return promise;
+    return closed;
   }
 }
 
 /** A client among the others. */
 class Connection implements TcpClient {
-  readonly #socket: net.Socket;
+  readonly #stream: Duplex;
   readonly #chunks: AsyncIterator<Uint8Array>;
   readonly #clients: Set<Connection>;
-  readonly #messageMs: number;
+  readonly #options: TcpServerOptions;
+  #idleTimer: ReturnType<typeof setTimeout> | undefined;
   #messageTimer: ReturnType<typeof setTimeout> | null = null;
 
-  constructor(socket: net.Socket, options: TcpServerOptions, clients: Set<Connection>) {
-    this.#socket = socket;
+  constructor(stream: Duplex, options: TcpServerOptions, clients: Set<Connection>) {
+    this.#stream = stream;
     this.#clients = clients;
-    this.#messageMs = options.messageMs;
+    this.#options = options;
     // a client that has said everything still gets its answers
-    this.#chunks = socket.iterator({ destroyOnReturn: false });
+    this.#chunks = stream.iterator({ destroyOnReturn: false });
     clients.add(this);
-    socket.once("close", () => {
+    stream.once("close", () => {
       clients.delete(this);
+      clearTimeout(this.#idleTimer);
       this.setPartial(false);
     });
-    socket.on("error", () => this.destroy());
-    socket.setTimeout(options.idleMs, () => this.destroy());
+    stream.on("error", () => this.destroy());
+    this.#touch();
   }
 
   async read(): Promise<Uint8Array | null> {
     const next = await this.#chunks.next();
     if (next.done === true) return null;
+    this.#touch();
     if (this.#clients.delete(this)) this.#clients.add(this);
     return next.value;
   }
 
   write(bytes: Uint8Array): Promise<void> {
+    this.#touch();
     return new Promise((resolve, reject) => {
-      this.#socket.write(bytes, (error) => error == null ? resolve() : reject(error));
+      this.#stream.write(bytes, (error) => error == null ? resolve() : reject(error));
     });
   }
 
   setPartial(partial: boolean): void {
-    if (partial && !this.#socket.destroyed) {
-      this.#messageTimer ??= setTimeout(() => this.destroy(), this.#messageMs);
+    if (partial && !this.#stream.destroyed) {
+      this.#messageTimer ??= setTimeout(() => this.destroy(), this.#options.messageMs);
     } else if (this.#messageTimer !== null) {
       clearTimeout(this.#messageTimer);
       this.#messageTimer = null;
@@ -107,6 +111,13 @@ class Connection implements TcpClient {
   }
 
   destroy(): void {
-    this.#socket.destroy();
+    this.#stream.destroy();
+  }
+
+  /** Something moved: its silence begins anew. */
+  #touch(): void {
+    clearTimeout(this.#idleTimer);
+    if (this.#stream.destroyed) return;
+    this.#idleTimer = setTimeout(() => this.destroy(), this.#options.idleMs);
   }
 }

@@ -8,7 +8,7 @@ import { setImmediate } from "node:timers/promises";
 import { REPLY_MAX_BYTES } from "../../dns/mod.ts";
 import { describeError } from "../../error.ts";
 import { getLogger } from "../../log.ts";
-import { DatagramBatch, type UdpSocket } from "../../os/mod.ts";
+import { DatagramBatch, type DatagramSocket } from "../../os/mod.ts";
 
 const log = getLogger("client", "dns");
 
@@ -37,7 +37,7 @@ export type Answer = (message: Uint8Array, out: Uint8Array, later: () => Reply) 
 
 /** A socket being served until it is closed. */
 export class DnsUdp {
-  readonly #socket: UdpSocket;
+  readonly #socket: DatagramSocket;
   readonly #answer: Answer;
   readonly #received = new DatagramBatch(BATCH, QUERY_MAX_BYTES);
   readonly #replies = new DatagramBatch(BATCH, REPLY_MAX_BYTES);
@@ -49,7 +49,7 @@ export class DnsUdp {
   #lateCount = 0;
 
   /** @param socket Becomes this object's to close. */
-  constructor(socket: UdpSocket, answer: Answer) {
+  constructor(socket: DatagramSocket, answer: Answer) {
     this.#socket = socket;
     this.#answer = answer;
     this.#serving = this.#serve();

@@ -15,15 +15,9 @@ import {
 import type { ThisMachine } from "../../os/mod.ts";
 import { VERSION } from "../../version.ts";
 import type { Owner, Paths } from "../paths.ts";
+import { type KnownCluster, readKnown } from "../cluster/known.ts";
 import { askServer, askSystem } from "./ask.ts";
-import {
-  type KnownCluster,
-  planned,
-  profileFacts,
-  readClusters,
-  readProfileFiles,
-  tryProxy,
-} from "./cluster.ts";
+import { planned, profileFacts, readProfileFiles, tryProxy } from "./cluster.ts";
 import { findDaemon, findProcesses } from "./daemon.ts";
 import { type Attempt, Meter, required, Unmeasured } from "./measure.ts";
 import { measureTarget, type Target } from "./target.ts";
@@ -66,7 +60,7 @@ export async function gather(options: GatherOptions): Promise<Gathered> {
   const meter = new Meter(options.signal);
   const [daemon, clusters] = await Promise.all([
     meter.measure("daemon", () => findDaemon(options.paths), STATUS_MS),
-    meter.measure("profiles", () => readClusters(options.paths)),
+    meter.measure("profiles", () => readKnown(options.paths)),
   ]);
   const found: Facts["daemon"] = daemon.kind === "unknown"
     ? { kind: "measured", value: { kind: "silent", reason: daemon.reason } }
@@ -76,7 +70,7 @@ export async function gather(options: GatherOptions): Promise<Gathered> {
     : null;
   const wanted = await meter.measure(
     "wanted",
-    () => readWanted(options.paths, status, required(clusters)),
+    () => readWanted(options, status, required(clusters)),
   );
   const known: Known = { options, meter, status, clusters, wanted };
   const [machine, dns, cluster, target] = await Promise.all([
@@ -99,7 +93,7 @@ export async function gather(options: GatherOptions): Promise<Gathered> {
 }
 
 async function readWanted(
-  { stateDir }: Paths,
+  { paths, nowMs }: GatherOptions,
   status: DaemonStatus | null,
   clusters: readonly KnownCluster[],
 ) {
@@ -107,7 +101,7 @@ async function readWanted(
     const { ranges } = status.link;
     return { source: "daemon" as const, ranges, zones: status.dns.zones };
   }
-  return { source: "saved-state" as const, ...await planned(clusters, stateDir) };
+  return { source: "saved-state" as const, ...await planned(clusters, paths.stateDir, nowMs()) };
 }
 
 async function measureMachine({ options, meter, status, wanted }: Known) {

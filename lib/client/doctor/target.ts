@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { compilePorts, type PortRange } from "../../config/mod.ts";
+import type { PortRange } from "../../config/mod.ts";
 import type { DaemonStatus, TargetFacts } from "../../health/mod.ts";
 import { parseIp } from "../../ip/mod.ts";
 import type { HostFacts } from "../../os/mod.ts";
@@ -12,7 +12,7 @@ import { ControlClient } from "../control/client.ts";
 import type { Paths } from "../paths.ts";
 import { resolveName } from "../resolve.ts";
 import { askSystem } from "./ask.ts";
-import type { KnownCluster } from "./cluster.ts";
+import type { KnownCluster } from "../cluster/known.ts";
 import { type Meter, required, Unmeasured } from "./measure.ts";
 
 /** A name a person wants to reach, with or without a port. */
@@ -67,10 +67,8 @@ async function findApp(
 ): Promise<FoundApp | null> {
   if (status === null) {
     const app = clusters.flatMap(({ view }) => view?.apps ?? [])
-      .find(({ public_addrs }) => public_addrs.some((name) => name.toLowerCase() === host));
-    return app === undefined
-      ? null
-      : { name: app.name, cluster: app.cluster, ports: compilePorts(app.tcp_ports) };
+      .find(({ publicAddrs }) => publicAddrs.some((name) => name.toLowerCase() === host));
+    return app === undefined ? null : { name: app.name, cluster: app.cluster, ports: app.ports };
   }
   using control = new ControlClient(paths.controlSocket);
   const { apps } = await control.apps();

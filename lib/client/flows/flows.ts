@@ -7,11 +7,13 @@
 import { allowsPort, type AppTarget } from "../../plan/mod.ts";
 import { VnetError } from "../../error.ts";
 import { decideLocal, type LocalPolicy } from "../../identity/mod.ts";
-import type { CarrierFlow, FlowSummary } from "../../io/mod.ts";
+import { pause } from "../../io/mod.ts";
 import type { IpAddress } from "../../ip/mod.ts";
 import { getLogger } from "../../log.ts";
-import type { Datapath, SynEvent } from "../../os/mod.ts";
+import type { FlowListener, LocalConn, PacketPath, SynEvent } from "../../os/mod.ts";
 import type { HostNames } from "../../tunnel/mod.ts";
+import type { Flow, FlowSummary } from "../cluster/driver.ts";
+import type { Destination } from "../state/mod.ts";
 import type { FlowEntry, FlowLog } from "./flow_log.ts";
 import { GuardedConn } from "./guarded_conn.ts";
 import { printable } from "./printable.ts";
@@ -24,30 +26,24 @@ const ACCEPT_DEADLINE_MS = 10_000;
 /** Out of descriptors, say: the connections wait in the backlog. */
 const ACCEPT_RETRY_MS = 100;
 
-/** What the flows need of the datapath; `Datapath` has it. */
-export type FlowSource = Pick<Datapath, "events" | "release" | "refuse" | "reject" | "flowOf">;
-
-/** Where a virtual address leads. */
-export interface Destination {
-  readonly name: string;
-  readonly target: AppTarget;
-}
+/** What the flows need of the packet path. */
+export type FlowSource = Pick<PacketPath, "events" | "release" | "refuse" | "reject" | "flowOf">;
 
 export interface FlowsOptions {
   readonly source: FlowSource;
-  readonly listeners: readonly Deno.TcpListener[];
+  readonly listeners: readonly FlowListener[];
   /** Whose programs may connect. */
   readonly policy: LocalPolicy;
   readonly findProgram: ProgramFinder;
   readonly destinationOf: (address: IpAddress) => Destination | null;
-  readonly dial: (target: AppTarget, port: number, signal: AbortSignal) => Promise<CarrierFlow>;
+  readonly dial: (target: AppTarget, port: number, signal: AbortSignal) => Promise<Flow>;
   readonly log: FlowLog;
   readonly nowMs: () => number;
 }
 
 /** An answered connection that waits for its local half to be accepted. */
 interface Waiting {
-  readonly flow: CarrierFlow;
+  readonly flow: Flow;
   readonly entry: FlowEntry;
   /** What plain HTTP requests may call their host; `null` for anything. */
   readonly hosts: HostNames | null;
@@ -112,7 +108,7 @@ export class Flows {
     }
   }
 
-  async #acceptAll(listener: Deno.TcpListener, signal: AbortSignal): Promise<void> {
+  async #acceptAll(listener: FlowListener, signal: AbortSignal): Promise<void> {
     const close = () => listener.close();
     signal.addEventListener("abort", close, { once: true });
     try {
@@ -122,7 +118,7 @@ export class Flows {
         } catch (thrown) {
           if (signal.aborted || thrown instanceof Deno.errors.BadResource) return;
           log.warning("Cannot accept a connection", { error: String(thrown) });
-          await new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
+          await pause(ACCEPT_RETRY_MS, signal);
         }
       }
     } finally {
@@ -184,10 +180,9 @@ export class Flows {
     return found.target;
   }
 
-  async #carry(conn: Deno.TcpConn, signal: AbortSignal): Promise<void> {
-    const remote = conn.remoteAddr;
-    const family = remote.hostname.includes(":") ? 6 : 4;
-    const origin = this.#options.source.flowOf(family, remote.port);
+  async #carry(conn: LocalConn, signal: AbortSignal): Promise<void> {
+    const { address, port } = conn.remote;
+    const origin = this.#options.source.flowOf(address.family, port);
     const waiting = origin === null ? undefined : this.#waiting.get(origin.id);
     if (origin === null || waiting === undefined) {
       conn.close(); // Nobody we released: somebody found the listener's own address.

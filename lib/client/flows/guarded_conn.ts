@@ -1,4 +1,5 @@
-import { type FlowConn, writeAll } from "../../io/mod.ts";
+import { writeAll } from "../../io/mod.ts";
+import type { FlowConn } from "../cluster/driver.ts";
 import { HELD_MAX_BYTES, HostGuard, type HostNames, type HostVerdict } from "../../tunnel/mod.ts";
 
 const FIRST_READ_BYTES = 4096;

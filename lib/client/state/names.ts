@@ -3,11 +3,17 @@
  *
  * @module
  */
-import type { AppTarget, Plan } from "../../plan/mod.ts";
 import { type DomainName, type NameEntry, NameTable, type Trouble } from "../../dns/mod.ts";
 import { formatIp, type IpAddress, type Prefix } from "../../ip/mod.ts";
-import type { LinkAddresses, NameAddresses } from "./address_book.ts";
-import type { Destination } from "../flows/flows.ts";
+import type { AppTarget, Plan } from "../../plan/mod.ts";
+import type { LinkAddresses, NameAddresses } from "./book.ts";
+import { deniedTrouble, removedTrouble, type Troubles } from "./troubles.ts";
+
+/** Where a virtual address leads. */
+export interface Destination {
+  readonly name: string;
+  readonly target: AppTarget;
+}
 
 /** The names of a plan with their addresses: immutable, made anew when the plan changes. */
 export interface Names {
@@ -24,40 +30,33 @@ export interface NamesOptions {
   readonly ipv6: boolean;
   /** Whether all of the machine's DNS passes through us. */
   readonly allDns: boolean;
-  /** What is to be said instead of addresses; nothing if not given. */
-  readonly troubles?: Troubles;
-}
-
-/** Why names have no usable address. */
-export interface Troubles {
-  /** By profile, for all names of its apps. */
+  readonly troubles: Troubles;
+  /** What is said of all names of a login, by profile. */
   readonly profiles: ReadonlyMap<string, Trouble>;
-  /** By an app's id. */
-  readonly denied: ReadonlyMap<string, Trouble>;
-  /** Names that the plan does not have any more. */
-  readonly removed: ReadonlyMap<DomainName, Trouble>;
 }
-
-const NO_TROUBLES: Troubles = { profiles: new Map(), denied: new Map(), removed: new Map() };
 
 const NO_ADDRESSES = { ipv4: null, ipv6: null };
 
 /** Compiles the names of a plan. */
 export function compileNames(options: NamesOptions): Names {
-  const { plan, addresses, link, ipv6, troubles = NO_TROUBLES } = options;
+  const { plan, addresses, link, ipv6, troubles, profiles } = options;
   const names = new Map<DomainName, NameEntry>();
   const destinations = new Map<string, Destination>();
-  for (const [name, trouble] of troubles.removed) names.set(name, { ...NO_ADDRESSES, trouble });
+  for (const name of troubles.removed.keys()) {
+    names.set(name, { ...NO_ADDRESSES, trouble: removedTrouble() });
+  }
   for (const [name, target] of plan.targets) {
     const given = addresses.get(name) ?? null;
-    const trouble = troubles.profiles.get(target.profile) ?? troubles.denied.get(target.appId);
+    const denied = troubles.denied.get(target.appId);
+    const trouble = profiles.get(target.profile) ?? (denied && deniedTrouble(denied.code));
     names.set(name, {
       ipv4: given?.ipv4 ?? null,
       ipv6: ipv6 ? given?.ipv6 ?? null : null,
       ...(trouble === undefined ? {} : { trouble }),
     });
     if (given === null) continue;
-    addDestination(destinations, given, { name, target });
+    destinations.set(formatIp(given.ipv4), { name, target });
+    destinations.set(formatIp(given.ipv6), { name, target });
   }
   const reverse: Prefix[] = [...plan.ranges];
   if (ipv6) reverse.push(link.prefix6);
@@ -75,13 +74,4 @@ export function compileNames(options: NamesOptions): Names {
 /** Finds the app behind a virtual address. */
 export function destinationOf(names: Names, address: IpAddress): Destination | null {
   return names.destinations.get(formatIp(address)) ?? null;
-}
-
-function addDestination(
-  destinations: Map<string, Destination>,
-  given: NameAddresses,
-  destination: { readonly name: string; readonly target: AppTarget },
-): void {
-  destinations.set(formatIp(given.ipv4), destination);
-  destinations.set(formatIp(given.ipv6), destination);
 }

@@ -1,15 +1,8 @@
 import { deepEqual } from "node:assert/strict";
 import type { AppTarget, Plan } from "../../plan/mod.ts";
-import {
-  type DomainName,
-  EDE,
-  judge,
-  parseDomainName,
-  questionOf,
-  RR_TYPE,
-} from "../../dns/mod.ts";
+import { EDE, judge, parseDomainName, questionOf, RR_TYPE } from "../../dns/mod.ts";
 import { parseIpv4, parseIpv6, parsePrefix } from "../../ip/mod.ts";
-import { loggedOut } from "./name_troubles.ts";
+import { loggedOut } from "./troubles.ts";
 import { compileNames, type NamesOptions } from "./names.ts";
 
 const RANGE = parsePrefix("100.64.0.0/24");
@@ -59,13 +52,13 @@ const OPTIONS: NamesOptions = {
   ipv6: true,
   allDns: false,
   troubles: {
-    profiles: new Map([["other", loggedOut("Other", "other.example:443")]]),
-    denied: new Map([["web", { kind: "access-denied", text: "access denied" }]]),
-    removed: new Map<DomainName, { kind: "app-removed"; text: string }>([
-      [parseDomainName("gone.corp.example"), { kind: "app-removed", text: "app removed" }],
-      [parseDomainName("gone.elsewhere.test"), { kind: "app-removed", text: "app removed" }],
+    denied: new Map([["web", { untilMs: 1, code: "access-denied" }]]),
+    removed: new Map([
+      [parseDomainName("gone.corp.example"), 1],
+      [parseDomainName("gone.elsewhere.test"), 1],
     ]),
   },
+  profiles: new Map([["other", loggedOut("Other", "other.example:443")]]),
 };
 
 Deno.test("compileNames() has DNS say why a name has no address", () => {
@@ -79,7 +72,7 @@ Deno.test("compileNames() has DNS say why a name has no address", () => {
     ["db.corp.example", ["answer", "app-address"]],
     ["vnet-diag-0a1b.corp.example", ["answer", "probe"]],
     ["web.corp.example", ["refuse", EDE.PROHIBITED, "access denied"]],
-    ["gone.corp.example", ["nx-domain", EDE.OTHER, "app removed"]],
+    ["gone.corp.example", ["nx-domain", EDE.OTHER, "app removed, or yours to reach no more"]],
     ["full.corp.example", ["refuse", EDE.OTHER, "no free address for this name"]],
     ["old.secret.test", [
       "refuse",

@@ -76,6 +76,7 @@ export class CarrierPool {
   readonly #all = new Set<ClientCarrier>();
   readonly #pending = new Set<Promise<unknown>>();
   readonly #closing = new AbortController();
+  #isRetired = false;
   #timer: Timer | null = null;
   #dialled = 0;
   #reused = 0;
@@ -128,6 +129,14 @@ export class CarrierPool {
       dialled: this.#dialled,
       reused: this.#reused,
     };
+  }
+
+  /** Closes what is idle, and every carrier when its flow ends: nobody will ask for one again. */
+  retire(): void {
+    this.#isRetired = true;
+    for (const lane of this.#lanes.values()) {
+      for (const { carrier } of [...lane.idle]) carrier.close();
+    }
   }
 
   /** Closes every carrier; flows on them end. */
@@ -228,7 +237,7 @@ export class CarrierPool {
 
   /** Opens a carrier that nobody asked for yet; if that fails, whoever asks next will hear why. */
   #warm(lane: Lane, target: CarrierTarget): void {
-    if (lane.isWarming || this.#closing.signal.aborted) return;
+    if (lane.isWarming || this.#isRetired || this.#closing.signal.aborted) return;
     lane.isWarming = true;
     const warming = this.#connect(lane, target, this.#closing.signal)
       .then((carrier) => this.#park(lane, carrier), () => {})
@@ -241,7 +250,8 @@ export class CarrierPool {
 
   #park(lane: Lane, carrier: ClientCarrier): void {
     if (!carrier.isOpen) return;
-    if (this.#closing.signal.aborted || lane.idle.length >= MAX_IDLE) return carrier.close();
+    const isUnwanted = this.#isRetired || this.#closing.signal.aborted;
+    if (isUnwanted || lane.idle.length >= MAX_IDLE) return carrier.close();
     const nowMs = this.#nowMs();
     lane.idle.push({ carrier, sinceMs: nowMs, pingedMs: nowMs });
   }

@@ -1,9 +1,9 @@
 /**
- * What a client asks of its cluster, over mutual TLS.
+ * What a client asks of a cluster of vnet's own kind, over mutual TLS.
  *
  * @module
  */
-import { type HttpProxy } from "../../../config/mod.ts";
+import { HttpClient } from "../../../io/mod.ts";
 import {
   type App,
   type AppCertRequest,
@@ -13,14 +13,7 @@ import {
   type ClusterConfig,
   ClusterConfigSchema,
 } from "../../../wire/mod.ts";
-import {
-  type Dialer,
-  dialTcp,
-  dialThrough,
-  HttpClient,
-  type ServerSettings,
-} from "../../../io/mod.ts";
-import type { Profile } from "../profile.ts";
+import { type OwnLogin, serverAsUser } from "./credentials.ts";
 
 /** A long poll may take this much longer than it was asked to wait. */
 const POLL_MARGIN_MS = 10_000;
@@ -31,7 +24,7 @@ export interface Tagged<T> {
   readonly tag: string | null;
 }
 
-/** The cluster's side of a session; `null` means unchanged since the tag. */
+/** The cluster's side of a login; `null` means unchanged since the tag. */
 export interface ClusterApi extends Disposable {
   config(
     tag: string | null,
@@ -42,38 +35,12 @@ export interface ClusterApi extends Disposable {
   appCertificate(request: AppCertRequest, signal: AbortSignal): Promise<AppCertResponse>;
 }
 
-/**
- * How the proxy of a profile is reached, and known: by its pin, or by the public authorities and the cluster's own.
- */
-export function serverOf(profile: Profile): Pick<ServerSettings, "server" | "trust" | "dial"> {
-  return {
-    server: profile.proxy,
-    trust: {
-      kind: "authorities",
-      pems: profile.hostCaPems,
-      ...(profile.caPin === null ? { orPublic: true } : {}),
-    },
-    dial: dialerOf(profile.httpProxy),
-  };
-}
-
-/** The way through an HTTP proxy, or the direct one. */
-export function dialerOf(httpProxy: HttpProxy | null): Dialer {
-  return httpProxy === null ? dialTcp : dialThrough(httpProxy);
-}
-
 /** The API of a real cluster. */
 export class HttpClusterApi implements ClusterApi {
   readonly #http: HttpClient;
 
-  constructor(profile: Profile) {
-    this.#http = new HttpClient({
-      ...serverOf(profile),
-      identity: {
-        certificatePem: profile.certificatePem,
-        privateKeyPem: profile.privateKeyPem,
-      },
-    });
+  constructor(login: OwnLogin, nowMs: () => number) {
+    this.#http = new HttpClient(serverAsUser(login, nowMs));
   }
 
   async config(

@@ -1,6 +1,6 @@
 import { equal, match } from "node:assert/strict";
 import { parsePrefix } from "../../ip/mod.ts";
-import { describeMoves } from "./range_places.ts";
+import { describeMoves } from "./places.ts";
 
 Deno.test("describeMoves() says which range lies where, and why", () => {
   const move = {

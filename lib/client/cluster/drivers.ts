@@ -1,0 +1,19 @@
+import { VnetError } from "../../error.ts";
+import type { ClusterDriver, ClusterLink } from "./driver.ts";
+import { ownDriver } from "./own/mod.ts";
+import { type Profile, profileName } from "./profile.ts";
+
+/** The kinds of cluster that this program can use, the first for new logins. */
+export const DRIVERS: readonly ClusterDriver[] = [ownDriver()];
+
+/** Begins to use a login by the driver of its kind. @throws VnetError `cluster-kind-unknown`, `profile-damaged` */
+export function openLink(drivers: readonly ClusterDriver[], profile: Profile): ClusterLink {
+  const driver = drivers.find(({ kind }) => kind === profile.kind);
+  if (driver !== undefined) return driver.open(profile);
+  const name = profileName(profile.proxy);
+  throw new VnetError(
+    "cluster-kind-unknown",
+    `Cannot use the login to "${name}": it is of the kind "${profile.kind}", which this version does not know`,
+    { hint: `Install the vnet that made it, or run \`vnet logout ${name}\`` },
+  );
+}

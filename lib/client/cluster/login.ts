@@ -1,0 +1,98 @@
+/**
+ * Logging in and out, whatever kind of cluster it is.
+ *
+ * @module
+ */
+import { type HostPort, parseHostPort } from "../../config/mod.ts";
+import { UsageError } from "../../error.ts";
+import { getLogger } from "../../log.ts";
+import type { ClusterDriver, LoginRequest } from "./driver.ts";
+import { DRIVERS, openLink } from "./drivers.ts";
+import { type Profile, profileName, ProfileStore } from "./profile.ts";
+
+const log = getLogger("client", "login");
+
+const DEFAULT_PORT = 443;
+
+export interface LoginOptions extends Omit<LoginRequest, "earlier"> {
+  readonly configDir: string;
+  readonly signal: AbortSignal;
+  /** Those of this program, if not given. */
+  readonly drivers?: readonly ClusterDriver[];
+}
+
+/** Reads `HOST[:PORT]`. @throws UsageError */
+export function parseProxy(text: string): HostPort {
+  const parsed = parseHostPort(text, DEFAULT_PORT);
+  if (parsed !== null) return parsed;
+  throw new UsageError("usage", `Cannot read the proxy "${text}"`, {
+    hint: "Use HOST or HOST:PORT, for example teleport.example.com:443",
+  });
+}
+
+/** Logs in and saves the profile. @throws what the driver throws */
+export async function login(options: LoginOptions): Promise<Profile> {
+  const { configDir, signal, drivers: [driver] = DRIVERS, ...request } = options;
+  if (driver === undefined) throw new TypeError("There is no driver");
+  const store = new ProfileStore(configDir);
+  const earlier = await store.find(request.proxy);
+  const profile = await driver.login({ ...request, earlier }, signal);
+  await store.save(profile);
+  return profile;
+}
+
+export interface LogoutOptions {
+  readonly configDir: string;
+  /** A profile's name, "" for the only one there is, `null` for all. */
+  readonly which: string | null;
+  readonly nowMs: number;
+  readonly signal: AbortSignal;
+  readonly drivers?: readonly ClusterDriver[];
+}
+
+/**
+ * Forgets logins; the clusters are told, if they can be reached.
+ *
+ * @returns The names of those that were forgotten.
+ * @throws UsageError when the name is none, or "" is not clear.
+ */
+export async function logout(options: LogoutOptions): Promise<readonly string[]> {
+  const store = new ProfileStore(options.configDir);
+  const chosen = choose(await store.list(), options.which);
+  for (const profile of chosen) {
+    if (profile.expiresMs > options.nowMs) await tellCluster(profile, options);
+    await store.remove(profile.proxy);
+  }
+  return chosen.map((profile) => profileName(profile.proxy));
+}
+
+function choose(profiles: readonly Profile[], which: string | null): readonly Profile[] {
+  if (which === null) return profiles;
+  if (which === "") {
+    if (profiles.length <= 1) return profiles;
+    throw new UsageError("usage", "Cannot tell which login to forget: there are several", {
+      hint: `Name one of ${
+        profiles.map((profile) => profileName(profile.proxy)).join(", ")
+      }, or --all`,
+    });
+  }
+  const found = profiles.filter((profile) =>
+    profileName(profile.proxy) === which || profile.proxy.host === which
+  );
+  if (found.length > 0) return found;
+  throw new UsageError("profile-unknown", `Cannot forget "${which}": you are not logged in there`, {
+    hint: "Run `vnet status` to see where you are",
+  });
+}
+
+async function tellCluster(
+  profile: Profile,
+  { drivers = DRIVERS, signal }: LogoutOptions,
+): Promise<void> {
+  try {
+    const link = openLink(drivers, profile);
+    await link.logout(signal).finally(() => link.close());
+  } catch (thrown) {
+    log.warning("The cluster could not be told of the logout", { error: String(thrown) });
+  }
+}

@@ -1,0 +1,113 @@
+import type { ProxyFacts } from "../../../health/mod.ts";
+import { CarrierPool, generateKeyPair } from "../../../io/mod.ts";
+import type { ClusterView } from "../../../plan/mod.ts";
+import type { ClusterLink, Flow, OpenRequest, Right, RightRequest } from "../driver.ts";
+import type { ClusterApi } from "./api.ts";
+import { dialerOf, type OwnLogin } from "./credentials.ts";
+import { endLogin } from "./login.ts";
+import { Published } from "./published.ts";
+import { reachProxy } from "./reach.ts";
+
+/** How long the cluster holds a question for news. */
+const POLL_SECONDS = 30;
+/** What a certificate for an app without ports of its own is issued for. */
+const ANY_PORT = 0;
+
+/** The certificate for one app, and port if it has ports of its own, with the ticket that the proxy asks for. */
+export class AppRight implements Right {
+  readonly expiresMs: number;
+  readonly certificatePem: string;
+  readonly privateKeyPem: string;
+  readonly ticket: string;
+
+  constructor(fields: Pick<AppRight, "expiresMs" | "certificatePem" | "privateKeyPem" | "ticket">) {
+    this.expiresMs = fields.expiresMs;
+    this.certificatePem = fields.certificatePem;
+    this.privateKeyPem = fields.privateKeyPem;
+    this.ticket = fields.ticket;
+  }
+}
+
+/** A login to a cluster of vnet's own kind, in use. */
+export class OwnLink implements ClusterLink {
+  readonly #login: OwnLogin;
+  readonly #api: ClusterApi;
+  readonly #published: Published;
+  readonly #carriers: CarrierPool;
+  readonly #nowMs: () => number;
+  #isSilent = false;
+
+  /** @param api Becomes the link's to close. */
+  constructor(login: OwnLogin, api: ClusterApi, nowMs: () => number) {
+    this.#login = login;
+    this.#api = api;
+    this.#published = new Published(api);
+    this.#carriers = new CarrierPool({ nowMs });
+    this.#nowMs = nowMs;
+  }
+
+  view(signal: AbortSignal): Promise<ClusterView> {
+    return this.#published.ask(0, signal);
+  }
+
+  async *watch(signal: AbortSignal): AsyncGenerator<ClusterView> {
+    while (!signal.aborted) {
+      // Once it did not answer, it is asked at once, so that its return is noticed.
+      const waitSeconds = this.#published.isKnown && !this.#isSilent ? POLL_SECONDS : 0;
+      this.#isSilent = true;
+      const view = await this.#published.ask(waitSeconds, signal);
+      this.#isSilent = false;
+      yield view;
+    }
+  }
+
+  async right({ target, port, proof }: RightRequest, signal: AbortSignal): Promise<Right> {
+    const { publicKeyPem, privateKeyPem } = await generateKeyPair();
+    const issued = await this.#api.appCertificate({
+      app: target.app,
+      cluster: target.cluster,
+      port: target.ports === null ? ANY_PORT : port,
+      public_key: publicKeyPem,
+      ...(proof === null ? {} : { totp_code: proof.totpCode }),
+    }, signal);
+    return new AppRight({
+      certificatePem: issued.certificate,
+      privateKeyPem,
+      ticket: issued.ticket,
+      expiresMs: Date.parse(issued.expires),
+    });
+  }
+
+  async open({ right, target, port }: OpenRequest, signal: AbortSignal): Promise<Flow> {
+    if (!(right instanceof AppRight)) {
+      throw new TypeError("The right is of another kind of cluster");
+    }
+    return await this.#carriers.acquire({
+      appId: target.appId,
+      app: target.app,
+      port,
+      proxy: this.#login.proxy,
+      credentials: right,
+      hostCaPems: this.#login.hostCaPems,
+      dial: dialerOf(this.#login.httpProxy),
+    }, signal);
+  }
+
+  reach(nowMs: () => number, signal: AbortSignal): Promise<ProxyFacts["reached"]> {
+    return reachProxy(this.#login, nowMs, signal);
+  }
+
+  logout(signal: AbortSignal): Promise<void> {
+    return endLogin(this.#login, this.#nowMs, signal);
+  }
+
+  retire(): void {
+    this.#carriers.retire();
+    this.#api[Symbol.dispose]();
+  }
+
+  async close(): Promise<void> {
+    this.#api[Symbol.dispose]();
+    await this.#carriers.close();
+  }
+}

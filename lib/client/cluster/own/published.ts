@@ -1,0 +1,44 @@
+import { VnetError } from "../../../error.ts";
+import type { ClusterView } from "../../../plan/mod.ts";
+import type { App, ClusterConfig } from "../../../wire/mod.ts";
+import type { ClusterApi, Tagged } from "./api.ts";
+import { viewOf } from "./views.ts";
+
+/** What one login was told last, with the tags to ask for what came after it. */
+export class Published {
+  readonly #api: ClusterApi;
+  #config: Tagged<ClusterConfig> | null = null;
+  #apps: Tagged<readonly App[]> | null = null;
+  #view: ClusterView | null = null;
+
+  constructor(api: ClusterApi) {
+    this.#api = api;
+  }
+
+  get isKnown(): boolean {
+    return this.#view !== null;
+  }
+
+  /**
+   * Asks for what is published.
+   *
+   * @param waitSeconds How long the cluster may hold the question until something changes; 0 asks at once.
+   * @returns The very same object while nothing is different.
+   */
+  async ask(waitSeconds: number, signal: AbortSignal): Promise<ClusterView> {
+    const config = await this.#api.config(this.#config?.tag ?? null, waitSeconds, signal);
+    const apps = await this.#api.apps(this.#apps?.tag ?? null, signal);
+    this.#config = config ?? this.#config;
+    this.#apps = apps ?? this.#apps;
+    if (this.#config === null || this.#apps === null) {
+      throw new VnetError(
+        "cluster-mismatch",
+        "The cluster said nothing changed, but nothing is known",
+      );
+    }
+    if (this.#view === null || config !== null || apps !== null) {
+      this.#view = viewOf(this.#config.value, this.#apps.value);
+    }
+    return this.#view;
+  }
+}

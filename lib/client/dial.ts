@@ -1,0 +1,36 @@
+import { VnetError } from "../error.ts";
+import type { AppTarget } from "../plan/mod.ts";
+import type { Flow } from "./cluster/driver.ts";
+import type { Session } from "./cluster/session.ts";
+
+export interface AppDialerOptions {
+  /** The session of a profile's name; `null` if its login is gone. */
+  readonly sessionOf: (profile: string) => Session | null;
+  /** Told of every refusal, with its code. */
+  readonly onRefused: (target: AppTarget, code: string) => void;
+}
+
+/** Opens connections to apps by the sessions there are. It needs no device, no helper and no root. */
+export class AppDialer {
+  readonly #options: AppDialerOptions;
+
+  constructor(options: AppDialerOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Opens a connection to one port of an app.
+   *
+   * @throws VnetError `app-removed`, `login-expired`, and what the driver of its cluster throws.
+   */
+  async dial(target: AppTarget, port: number, signal: AbortSignal): Promise<Flow> {
+    const session = this.#options.sessionOf(target.profile);
+    if (session === null) throw new VnetError("app-removed", "The login for this app is gone");
+    try {
+      return await session.connect(target, port, signal);
+    } catch (thrown) {
+      if (thrown instanceof VnetError) this.#options.onRefused(target, thrown.code);
+      throw thrown;
+    }
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * The state that a daemon would begin with, from disk alone: for every command that works with the daemon down.
+ *
+ * @module
+ */
+import type { Prefix } from "../ip/mod.ts";
+import { readBook } from "./book_file.ts";
+import { type KnownCluster, sourcesOf } from "./cluster/known.ts";
+import type { Paths } from "./paths.ts";
+import { compileState, firstState, type MachineFacts, type State } from "./state/mod.ts";
+
+/** Ranges lie where they lay last, and nobody looks whether the machine has IPv6. */
+const UNSEEN: MachineFacts = { foreign: null, hasIpv6: true, allDns: false };
+
+export interface KnownStateOptions {
+  /** The range that the user chose; `null` for the clusters' own. */
+  readonly range?: Prefix | null;
+  readonly machine?: MachineFacts;
+  /** What a book is begun with where there is none; chance if not given. */
+  readonly random?: Uint8Array<ArrayBuffer>;
+  readonly nowMs: number;
+}
+
+/** Compiles what is known. @throws VnetError `leases-damaged` */
+export async function knownState(
+  paths: Pick<Paths, "stateDir">,
+  known: readonly KnownCluster[],
+  { range = null, machine = UNSEEN, random, nowMs }: KnownStateOptions,
+): Promise<State> {
+  return compileState(firstState(await readBook(paths.stateDir, random)), {
+    sources: sourcesOf(known),
+    logins: known.map(({ name, profile }) => ({
+      name,
+      cluster: profile.cluster,
+      isOver: profile.expiresMs <= nowMs,
+      expiresMs: profile.expiresMs,
+    })),
+    range,
+    machine,
+    nowMs,
+  });
+}

@@ -1,0 +1,225 @@
+/**
+ * The machine as it is set up for vnet: the link with its packets, the DNS server, and the helper that did what needs
+ * root. Applies states to it.
+ *
+ * @module
+ */
+import type { DnsMode } from "../dns/mod.ts";
+import { describeError } from "../error.ts";
+import type { LocalPolicy } from "../identity/mod.ts";
+import { formatPrefix, type Prefix } from "../ip/mod.ts";
+import { getLogger } from "../log.ts";
+import type { Machine } from "../os/mod.ts";
+import { foreignPrefixes } from "../plan/mod.ts";
+import type { StatusV1 } from "../status/mod.ts";
+import type { Detected } from "../wire/helper.ts";
+import { writeBook } from "./book_file.ts";
+import type { AppDialer } from "./dial.ts";
+import { DnsServer } from "./dns/server.ts";
+import type { FlowLog } from "./flows/flow_log.ts";
+import { type HelperEnd, type HelperEvent, HelperLink } from "./helper_link.ts";
+import { Network } from "./network.ts";
+import {
+  destinationOf,
+  leasesOf,
+  type MachineFacts,
+  type State,
+  type StateFinding,
+} from "./state/mod.ts";
+
+const log = getLogger("client");
+
+/** Foreign answers to keep, each 4 KiB at most. */
+const CACHE_ENTRIES = 1_000;
+
+const IPV6_OFF: StateFinding = {
+  code: "ipv6-off",
+  message: "IPv6 is switched off on this machine: apps are reached by IPv4 alone",
+  hint: "Nothing needs to be done; switch IPv6 on and run `sudo vnet restart` to have both",
+};
+
+export interface SetupOptions {
+  readonly machine: Machine;
+  readonly helper: HelperEnd;
+  /** `null` for the first name that is free. */
+  readonly link: string | null;
+  readonly addresses: NonNullable<State["link"]>;
+  readonly dnsMode: DnsMode;
+  readonly policy: LocalPolicy;
+  readonly dialer: AppDialer;
+  readonly flowLog: FlowLog;
+  readonly stateDir: string;
+  readonly nowMs: () => number;
+  readonly onEvent: (event: HelperEvent) => void;
+}
+
+interface Parts {
+  readonly helper: HelperLink;
+  readonly network: Network;
+  readonly dns: DnsServer;
+  readonly detected: Detected;
+}
+
+/** What the helper was told last. */
+interface Told {
+  readonly routes: string;
+  /** `null`: the machine's resolver is as it was. */
+  readonly zones: readonly string[] | null;
+}
+
+/** A set-up machine; closing it takes everything back. */
+export class Setup implements AsyncDisposable {
+  readonly #options: SetupOptions;
+  readonly #parts: Parts;
+  /** `null`: nothing, or it is not known what of it holds. */
+  #told: Told | null = null;
+  #names: State["names"] = null;
+  #warnings: readonly StateFinding[] = [];
+
+  private constructor(options: SetupOptions, parts: Parts) {
+    this.#options = options;
+    this.#parts = parts;
+  }
+
+  /** Makes the link and the DNS server. Nothing is routed there yet, and nobody asks it yet. */
+  static async open(options: SetupOptions): Promise<Setup> {
+    const { machine, addresses } = options;
+    await using undo = new AsyncDisposableStack();
+    const helper = undo.use(HelperLink.open(machine.sockets, options.helper, options.onEvent));
+    const detected = await helper.detect(options.dnsMode);
+    let setup: Setup | null = null;
+    const network = undo.use(
+      await Network.open({
+        machine,
+        helper,
+        link: options.link,
+        addresses,
+        range: addresses.range,
+        policy: options.policy,
+        findProgram: (syn) => helper.program(syn.source, syn.destination),
+        destinationOf: (address) => {
+          const names = setup?.names ?? null;
+          return names && destinationOf(names, address);
+        },
+        dial: (target, port, signal) => options.dialer.dial(target, port, signal),
+        log: options.flowLog,
+        nowMs: options.nowMs,
+      }),
+    );
+    const dns = undo.use(
+      await DnsServer.open({
+        sockets: machine.sockets,
+        helper,
+        needsPort53: detected.needs_port_53,
+        // Where it must be port 53, programs ask us themselves: nobody in front of us keeps answers.
+        cacheEntries: detected.needs_port_53 ? CACHE_ENTRIES : 0,
+        linkAddress6: network.hasIpv6 ? addresses.self6 : null,
+      }),
+    );
+    undo.move();
+    setup = new Setup(options, { helper, network, dns, detected });
+    return setup;
+  }
+
+  /** The names that questions are judged by. */
+  get names(): State["names"] {
+    return this.#names;
+  }
+
+  /** What a state depends on of this machine. */
+  get facts(): MachineFacts {
+    const { network, detected } = this.#parts;
+    return {
+      foreign: foreignOf(this.#options.machine, network.ifindex),
+      hasIpv6: network.hasIpv6,
+      allDns: detected.needs_port_53,
+    };
+  }
+
+  get findings(): readonly StateFinding[] {
+    return [...this.#parts.network.hasIpv6 ? [] : [IPV6_OFF], ...this.#warnings];
+  }
+
+  /**
+   * Puts a state into force: addresses are leased and routed before a name leads to them, and given up after none
+   * does.
+   */
+  async apply(state: State): Promise<void> {
+    const { network, dns } = this.#parts;
+    const leases = leasesOf(state);
+    network.setRanges(state.plan.ranges);
+    network.setLeases([...network.leases, ...leases]);
+    await writeBook(this.#options.stateDir, state.book);
+    const { routes } = network;
+    const { zones } = state.plan;
+    // Zones that nobody was told of yet wait for their names.
+    if (this.#told?.routes !== textOf(routes)) await this.#tell(routes, this.#told?.zones ?? null);
+    this.#names = state.names;
+    dns.setTable(state.names?.table ?? null);
+    network.setLeases(leases);
+    if (this.#told?.zones?.join(" ") !== zones.join(" ")) await this.#tell(routes, zones);
+  }
+
+  setUpstreams(upstreams: Parameters<DnsServer["setUpstreams"]>[0]): void {
+    this.#parts.dns.setUpstreams(upstreams);
+  }
+
+  /** Serves connections until the signal aborts. @throws NetworkError `tun-lost` */
+  run(signal: AbortSignal): Promise<void> {
+    return this.#parts.network.run(signal);
+  }
+
+  /** Its part of the public status. */
+  render(): Required<Pick<StatusV1, "link" | "dns" | "packets">> {
+    const { network, dns } = this.#parts;
+    return {
+      link: network.render(),
+      dns: dns.render(this.#told?.zones ?? []),
+      packets: network.counters(),
+    };
+  }
+
+  /** Refused connections by the user whose they were. */
+  refusedOwners(): { uid?: number; total: number }[] {
+    return this.#parts.network.refusedOwners();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { helper, network, dns } = this.#parts;
+    await helper.revert().catch((thrown) => {
+      log.warning("The helper could not take everything back", { error: describeError(thrown) });
+    });
+    await dns[Symbol.asyncDispose]();
+    await network[Symbol.asyncDispose]();
+    await helper[Symbol.asyncDispose]();
+  }
+
+  /** Has the helper set routes and the machine's resolver to just this. */
+  async #tell(routes: readonly Prefix[], zones: readonly string[] | null): Promise<void> {
+    const { helper, dns } = this.#parts;
+    const wanted = zones === null
+      ? null
+      : { mode: this.#options.dnsMode, server: dns.endpoint, zones };
+    this.#told = null;
+    const { applied, upstreams, steps } = await helper.apply(routes, wanted);
+    this.#told = { routes: textOf(routes), zones };
+    for (const step of steps) log.info("Applied", { step });
+    if (zones === null) return;
+    dns.setUpstreams(upstreams);
+    dns.setBackend(applied.backend, applied.why);
+    this.#warnings = applied.warnings.map((message, index) => ({
+      code: `dns-${index + 1}`,
+      message,
+    }));
+  }
+}
+
+function textOf(prefixes: readonly Prefix[]): string {
+  return prefixes.map(formatPrefix).join(" ");
+}
+
+/** What others than our own link route or own here; before there is one, everybody is another. */
+export function foreignOf(machine: Machine, ownIfindex: number | null): readonly Prefix[] {
+  const facts = { routes: machine.routing.routes(), addresses: machine.routing.addresses() };
+  return foreignPrefixes(facts, ownIfindex);
+}

@@ -1,0 +1,156 @@
+/**
+ * From what the clusters publish, what the user wishes and what the machine has to one immutable state: the plan, its
+ * addresses, its names, and what there is to say. Nothing is touched; whoever applies it does so afterwards.
+ *
+ * @module
+ */
+import type { Trouble } from "../../dns/mod.ts";
+import { formatPrefix, type Ipv4, type Prefix } from "../../ip/mod.ts";
+import { compilePlan, type Plan, type PlanSource } from "../../plan/mod.ts";
+import {
+  assignAddresses,
+  type Book,
+  type LinkAddresses,
+  linkAddresses,
+  rememberPlaces,
+} from "./book.ts";
+import type { StateFinding } from "./finding.ts";
+import { compileNames, type Names } from "./names.ts";
+import { describeMoves, placePlan } from "./places.ts";
+import { followTroubles, loggedOut, nextEnd, NO_TROUBLES, type Troubles } from "./troubles.ts";
+
+/** What a state is compiled from, beside the state before. */
+export interface StateInput {
+  readonly sources: readonly PlanSource[];
+  readonly logins: readonly LoginFacts[];
+  /** The range that the user chose instead of the clusters'; `null` for none. */
+  readonly range: Prefix | null;
+  readonly machine: MachineFacts;
+  readonly nowMs: number;
+}
+
+/** How one login stands. */
+export interface LoginFacts {
+  /** The profile's name. */
+  readonly name: string;
+  readonly cluster: string;
+  readonly isOver: boolean;
+  readonly expiresMs: number;
+}
+
+/** What the state depends on of the machine. */
+export interface MachineFacts {
+  /** What others route or own; `null` when nobody looked: ranges then lie where they lay last. */
+  readonly foreign: readonly Prefix[] | null;
+  readonly hasIpv6: boolean;
+  /** Whether all of the machine's DNS passes through us. */
+  readonly allDns: boolean;
+}
+
+/** Everything that this machine answers for at one moment. */
+export interface State {
+  readonly plan: Plan;
+  readonly book: Book;
+  /** Where ranges lie, by the text of the one they stand for. */
+  readonly places: ReadonlyMap<string, Prefix>;
+  readonly troubles: Troubles;
+  /** The range and addresses of the link, and the names; `null` while nothing is known of any cluster. */
+  readonly link: (LinkAddresses & { readonly range: Prefix }) | null;
+  readonly names: Names | null;
+  readonly findings: readonly StateFinding[];
+  /** When the state must be compiled anew though nothing happened; `null` for never. */
+  readonly nextMs: number | null;
+}
+
+/** Nothing is known yet. */
+export function firstState(book: Book): State {
+  return {
+    plan: compilePlan([], { range: null }),
+    book,
+    places: new Map(),
+    troubles: NO_TROUBLES,
+    link: null,
+    names: null,
+    findings: [],
+    nextMs: null,
+  };
+}
+
+/** Compiles the state that follows on another. The link keeps its addresses for life, and a name its own. */
+export function compileState(before: State, input: StateInput): State {
+  const { logins, machine, nowMs } = input;
+  const { plan, places, moved } = place(before, input);
+  const placed = rememberPlaces(before.book, places);
+  const troubles = followTroubles(before.troubles, before.plan, plan, nowMs);
+  const rest = { plan, places, troubles, nextMs: soonest(troubles, logins) };
+  const range = before.link?.range ?? plan.ranges[0];
+  if (range === undefined) {
+    return { ...rest, book: placed, link: null, names: null, findings: moved };
+  }
+  const link = { ...linkAddresses(placed, range), range };
+  const { addresses, book } = assignAddresses(placed, plan, link, nowMs);
+  const names = compileNames({
+    plan,
+    addresses,
+    link,
+    ipv6: machine.hasIpv6,
+    allDns: machine.allDns,
+    troubles,
+    profiles: new Map(logins.filter(({ isOver }) => isOver).map(overLogin)),
+  });
+  const full = [...addresses.values()].filter((given) => given === null).length;
+  const findings = [...moved, ...(full === 0 ? [] : [rangeFull(full, range)])];
+  return { ...rest, book, link, names, findings };
+}
+
+/** The addresses that have an app behind them. */
+export function leasesOf(state: State): readonly Ipv4[] {
+  return [...state.names?.addresses.values() ?? []].flatMap((given) => given?.ipv4 ?? []);
+}
+
+/** A range that the user chose lies where they said, or nowhere. */
+function place(before: State, { sources, range, machine }: StateInput): {
+  readonly plan: Plan;
+  readonly places: ReadonlyMap<string, Prefix>;
+  readonly moved: readonly StateFinding[];
+} {
+  if (range !== null) {
+    return { plan: compilePlan(sources, { range }), places: new Map(), moved: [] };
+  }
+  const { places: remembered } = before.book;
+  if (machine.foreign === null) {
+    const plan = compilePlan(sources, { range: null, places: remembered });
+    return { plan, places: before.places, moved: [] };
+  }
+  const placed = placePlan({
+    sources,
+    inUse: before.places,
+    remembered,
+    foreign: machine.foreign,
+  });
+  const finding = describeMoves(placed.moves);
+  return {
+    plan: placed.plan,
+    places: new Map([...before.places, ...placed.places]),
+    moved: finding === null ? [] : [finding],
+  };
+}
+
+function overLogin({ name, cluster }: LoginFacts): [profile: string, trouble: Trouble] {
+  return [name, loggedOut(cluster, name)];
+}
+
+function soonest(troubles: Troubles, logins: readonly LoginFacts[]): number | null {
+  const ends = logins.filter(({ isOver }) => !isOver).map(({ expiresMs }) => expiresMs);
+  const end = nextEnd(troubles);
+  if (end !== null) ends.push(end);
+  return ends.length === 0 ? null : Math.min(...ends);
+}
+
+function rangeFull(count: number, range: Prefix): StateFinding {
+  return {
+    code: "range-full",
+    message: `${count} names have no address: the range ${formatPrefix(range)} is full`,
+    hint: "Ask an administrator for a larger ipv4_cidr_range, or pass --cidr to `vnet up`",
+  };
+}

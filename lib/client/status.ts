@@ -1,0 +1,72 @@
+import type { LocalPolicy } from "../identity/mod.ts";
+import type { StatusV1 } from "../status/mod.ts";
+import { VERSION } from "../version.ts";
+import type { Session } from "./cluster/session.ts";
+import type { FlowLog } from "./flows/flow_log.ts";
+import type { Setup } from "./setup.ts";
+import type { State, StateFinding } from "./state/mod.ts";
+
+/** What the public status is made of. */
+export interface StatusInput {
+  readonly phase: StatusV1["state"];
+  readonly startedMs: number;
+  readonly nowMs: number;
+  readonly policy: LocalPolicy;
+  readonly sessions: readonly Session[];
+  readonly state: State | null;
+  readonly setup: Setup | null;
+  readonly flowLog: FlowLog;
+  readonly findings: readonly StateFinding[];
+}
+
+/** Fills `vnet.status/1`. */
+export function renderStatus(input: StatusInput): StatusV1 {
+  const { policy, setup, state, startedMs } = input;
+  const targets = [...state?.plan.targets.values() ?? []];
+  const findings = [
+    ...input.findings,
+    ...setup?.findings ?? [],
+    ...state?.findings ?? [],
+    ...state?.plan.warnings ?? [],
+  ];
+  return {
+    schema: "vnet.status/1",
+    state: isDegraded(input) ? "degraded" : input.phase,
+    version: VERSION,
+    pid: Deno.pid,
+    uid: policy.ownerUid,
+    started: new Date(startedMs).toISOString(),
+    uptime_ms: input.nowMs - startedMs,
+    ...setup?.render(),
+    profiles: input.sessions.map(renderSession),
+    apps_total: new Set(targets.map(({ appId }) => appId)).size,
+    access: {
+      shared_with: policy.sharedWith === "all"
+        ? "all"
+        : [...policy.sharedWith].sort((a, b) => a - b),
+      containers: policy.containers ? "allow" : "deny",
+    },
+    connections: { ...input.flowLog.render(), refused_owners: setup?.refusedOwners() ?? [] },
+    findings: findings.map((finding) => ({ ...finding })),
+  };
+}
+
+/** It serves, but not all: a change could not be applied, or no login is good any more. */
+function isDegraded({ phase, sessions, findings }: StatusInput): boolean {
+  if (phase !== "ready") return false;
+  return findings.some(({ code }) => code === "apply-failed") ||
+    sessions.every(({ state }) => state === "expired");
+}
+
+function renderSession(session: Session): StatusV1["profiles"][number] {
+  const { profile, refreshedMs, error } = session;
+  return {
+    proxy: session.name,
+    cluster: profile.cluster,
+    user: profile.user,
+    expires: new Date(profile.expiresMs).toISOString(),
+    state: session.state,
+    ...(refreshedMs === null ? {} : { refreshed: new Date(refreshedMs).toISOString() }),
+    ...(error === null ? {} : { error }),
+  };
+}
