@@ -28,8 +28,8 @@ export function thisMachine(): ThisMachine {
 
 // What lib/cli/supervise calls until it takes a machine.
 export { closeFd, loadShim, type Shim } from "./linux/shim.ts";
-export { socketPair } from "./linux/seqpacket.ts";
-export { spawn, waitProcess } from "./linux/process.ts";
+export { socketPair } from "./linux/net/seqpacket.ts";
+export { spawn, waitProcess } from "./linux/process/process.ts";
 export { forgetJournal } from "./linux/dns/mod.ts";
 export { repair } from "./linux/repair.ts";
-export { keepLogs, trimLog } from "./linux/log_files.ts";
+export { keepLogs, trimLog } from "./linux/process/log_files.ts";
