@@ -69,14 +69,14 @@ type Unnumbered = HelperRequest extends infer R ? R extends unknown ? Omit<R, "v
 /** When there is nobody left to wait for. */
 export type Deadline = (op: HelperRequest["op"]) => AbortSignal;
 
-interface Answer {
+interface Fulfilled {
   readonly value: unknown;
   readonly fds: readonly number[];
   readonly steps: readonly string[];
 }
 
 /** A request on its way. */
-interface Pending extends PromiseWithResolvers<Omit<Answer, "steps">> {
+interface Pending extends PromiseWithResolvers<Omit<Fulfilled, "steps">> {
   readonly id: number;
   readonly steps: string[];
 }
@@ -217,13 +217,13 @@ export class HelperLink implements AsyncDisposable {
   }
 
   /** One at a time: the helper answers in order, and a request's time begins when it is taken up. */
-  #ask(request: Unnumbered, schema: null, fds?: readonly number[]): Promise<Answer>;
-  #ask<T>(request: Unnumbered, schema: z.ZodType<T>): Promise<Answer & { readonly value: T }>;
+  #ask(request: Unnumbered, schema: null, fds?: readonly number[]): Promise<Fulfilled>;
+  #ask<T>(request: Unnumbered, schema: z.ZodType<T>): Promise<Fulfilled & { readonly value: T }>;
   #ask(
     request: Unnumbered,
     schema: z.ZodType<unknown> | null,
     fds: readonly number[] = [],
-  ): Promise<Answer> {
+  ): Promise<Fulfilled> {
     const turn = this.#turn.then(() => this.#askNow(request, schema, fds));
     this.#turn = turn.catch(() => {});
     return turn;
@@ -233,7 +233,7 @@ export class HelperLink implements AsyncDisposable {
     request: Unnumbered,
     schema: z.ZodType<unknown> | null,
     fds: readonly number[],
-  ): Promise<Answer> {
+  ): Promise<Fulfilled> {
     if (this.#lost) throw this.#lostError();
     const answer = await this.#exchange(request, fds);
     if (schema === null) return answer;
@@ -246,7 +246,7 @@ export class HelperLink implements AsyncDisposable {
     });
   }
 
-  async #exchange(request: Unnumbered, fds: readonly number[]): Promise<Answer> {
+  async #exchange(request: Unnumbered, fds: readonly number[]): Promise<Fulfilled> {
     const pending: Pending = { ...Promise.withResolvers(), id: this.#nextId++, steps: [] };
     const deadline = this.#deadline(request.op);
     const onLate = () => pending.reject(stuckError());

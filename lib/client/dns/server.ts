@@ -25,7 +25,7 @@ import type { AnswerStore, DatagramSocket, Descriptor, Sockets } from "../../os/
 import type { StatusV1 } from "../../status/mod.ts";
 import { DnsForwarder } from "./forwarder.ts";
 import { serveDnsStream } from "./tcp.ts";
-import { type Answer, DnsUdp, type Reply } from "./udp.ts";
+import { DnsUdp, type Reply, type Responder } from "./udp.ts";
 import type { HelperLink } from "../helper_link.ts";
 import { TcpServer } from "./tcp_server.ts";
 
@@ -157,7 +157,7 @@ export class DnsServer implements AsyncDisposable {
     this.#listeners.defer(() => tcp.close());
   }
 
-  #answerer(transport: Transport): Answer {
+  #answerer(transport: Transport): Responder {
     return (message, out, later) => {
       this.#total++;
       const decoded = decodeQuery(message);

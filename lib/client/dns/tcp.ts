@@ -5,7 +5,7 @@
  * @see RFC 7766 section 6.2.1.1
  */
 import { frameMessage, FrameSplitter, REPLY_MAX_BYTES } from "../../dns/mod.ts";
-import type { Answer } from "./udp.ts";
+import type { Responder } from "./udp.ts";
 import type { TcpClient } from "./tcp_server.ts";
 
 const QUERY_MAX_BYTES = 4096;
@@ -13,7 +13,7 @@ const QUERY_MAX_BYTES = 4096;
 const MAX_OWED = 64;
 
 /** Serves one client until it is done, or says what is no message. */
-export async function serveDnsStream(client: TcpClient, answer: Answer): Promise<void> {
+export async function serveDnsStream(client: TcpClient, answer: Responder): Promise<void> {
   const splitter = new FrameSplitter({ maxBytes: QUERY_MAX_BYTES });
   const owed = new Set<Promise<void>>();
   const out = new Uint8Array(REPLY_MAX_BYTES);

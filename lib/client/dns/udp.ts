@@ -33,12 +33,12 @@ export type Reply = (message: Uint8Array) => void;
  * @param later Makes a way to reply after the call has returned.
  * @returns How many bytes were written to `out`; 0 if there is nothing to send yet, or ever.
  */
-export type Answer = (message: Uint8Array, out: Uint8Array, later: () => Reply) => number;
+export type Responder = (message: Uint8Array, out: Uint8Array, later: () => Reply) => number;
 
 /** A socket being served until it is closed. */
 export class DnsUdp {
   readonly #socket: DatagramSocket;
-  readonly #answer: Answer;
+  readonly #answer: Responder;
   readonly #received = new DatagramBatch(BATCH, QUERY_MAX_BYTES);
   readonly #replies = new DatagramBatch(BATCH, REPLY_MAX_BYTES);
   readonly #late = new DatagramBatch(BATCH, REPLY_MAX_BYTES);
@@ -49,7 +49,7 @@ export class DnsUdp {
   #lateCount = 0;
 
   /** @param socket Becomes this object's to close. */
-  constructor(socket: DatagramSocket, answer: Answer) {
+  constructor(socket: DatagramSocket, answer: Responder) {
     this.#socket = socket;
     this.#answer = answer;
     this.#serving = this.#serve();

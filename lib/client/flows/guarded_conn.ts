@@ -9,7 +9,7 @@ const HELD_MS = 5_000;
 const LINGER_MS = 1_000;
 const LINGER_BYTES = 1_048_576;
 
-type Refusal = Extract<HostVerdict, { readonly kind: "refuse" }>;
+type HostRefusal = Extract<HostVerdict, { readonly kind: "refuse" }>;
 
 /**
  * A program's connection whose first bytes are looked at before they go on: a plain HTTP request for a foreign host
@@ -30,7 +30,7 @@ export class GuardedConn implements FlowConn {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isPassing = false;
   #ended = false;
-  #refusal: Refusal | null = null;
+  #refusal: HostRefusal | null = null;
 
   constructor(conn: FlowConn, names: HostNames, { heldMs = HELD_MS } = {}) {
     this.#conn = conn;
@@ -151,7 +151,7 @@ export class GuardedConn implements FlowConn {
   }
 
   /** Answers, and reads on for a while: closing with bytes unread would take the answer back from the program. */
-  async #turnAway(refusal: Refusal): Promise<void> {
+  async #turnAway(refusal: HostRefusal): Promise<void> {
     await writeAll(this.#conn, refusal.reply);
     await this.#conn.closeWrite();
     const late = Promise.withResolvers<"late">();
