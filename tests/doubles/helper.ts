@@ -5,6 +5,7 @@
  * @module
  */
 import {
+  formatIp,
   formatPrefix,
   parseEndpoint,
   parseIp,
@@ -50,6 +51,7 @@ export class MemoryHelper implements AsyncDisposable {
   readonly #hanging = new Set<Op>();
   #client: MessageSocket | null = null;
   #serving: Promise<void> = Promise.resolve();
+  #vanished = false;
   #link: string | null = null;
   #inForce: Request<"apply"> | null = null;
 
@@ -99,16 +101,14 @@ export class MemoryHelper implements AsyncDisposable {
 
   /** Tells of other resolvers. */
   async tellUpstreams(...endpoints: readonly string[]): Promise<void> {
-    const upstreams = endpoints.map(parseEndpoint).map(({ address, port }) => ({
-      address: formatPrefix({ address, length: address.family === 4 ? 32 : 128 }).split("/")[0] ??
-        "",
-      port,
-    }));
+    const upstreams = endpoints.map(parseEndpoint)
+      .map(({ address, port }) => ({ address: formatIp(address), port }));
     await this.tell({ event: "upstreams", upstreams });
   }
 
-  /** Is killed: takes nothing back, and its client hears of nothing but the end. */
+  /** Is killed: takes nothing back, and its client hears nothing but the end. */
   async vanish(): Promise<void> {
+    this.#vanished = true;
     await this.#client?.close();
     await this.#serving;
   }
@@ -138,7 +138,7 @@ export class MemoryHelper implements AsyncDisposable {
       if (!this.#hanging.has(request.op)) await this.#answer(request);
       for (const descriptor of message.fds) this.#machine.sockets.close(descriptor);
     }
-    this.#takeBack();
+    if (!this.#vanished) this.#takeBack();
     await client.close();
   }
 

@@ -1,4 +1,4 @@
-import { deepEqual, equal, rejects } from "node:assert/strict";
+import { deepEqual, equal, rejects, throws } from "node:assert/strict";
 import { type HelperEvent, HelperLink } from "../../lib/client/helper_link.ts";
 import {
   formatEndpoint,
@@ -102,6 +102,18 @@ Deno.test("MemoryHelper tells what it is told to, and its end is heard of", () =
     await rejects(link.detect("auto"), { code: "helper-lost" });
     equal(events.at(-1)?.kind, "lost");
   }));
+
+Deno.test("MemoryHelper takes nothing back when it is killed", async () => {
+  const machine = new MemoryMachine();
+  const helper = new MemoryHelper(machine);
+  await using link = HelperLink.open(machine.sockets, helper.start(), () => {});
+  const { tunFd } = await link.open({ ...LINK, ipv6: null });
+  await link.apply([RANGE], null);
+  await helper.vanish();
+  deepEqual(machine.routing.routesOf("vnet0").map(formatPrefix), ["100.64.0.0/20"]);
+  machine.sockets.close(tunFd); // the device goes with its last descriptor
+  throws(() => machine.routing.linkIndex("vnet0"), { errno: "ENODEV" });
+});
 
 Deno.test("MemoryHelper takes back everything when its client goes", async () => {
   const machine = new MemoryMachine();
