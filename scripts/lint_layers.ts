@@ -67,6 +67,9 @@ const WIRE_NAMES: readonly string[] = [
   "dialServer",
 ];
 
+/** The handle of the C shim, and what loads it: everybody else is given a machine. */
+const SHIM_NAMES: readonly string[] = ["Shim", "loadShim"];
+
 /** Packages that compute and do nothing else. */
 const PURE_PACKAGES: readonly string[] = ["zod", "yaml", "tldts"];
 
@@ -283,7 +286,7 @@ function runsOnLoad(node: Ancestor): boolean {
   return node.parent == null || runsOnLoad(node.parent);
 }
 
-/** The rules; ids are `vnet/layers`, `vnet/pure`, `vnet/driver`, `vnet/no-dlopen` and `vnet/lazy-import-meta`. */
+/** The rules; ids are `vnet/layers`, `vnet/pure`, `vnet/driver`, `vnet/no-dlopen`, `vnet/shim` and `vnet/lazy-import-meta`. */
 const plugin: Deno.lint.Plugin = {
   name: "vnet",
   rules: {
@@ -339,6 +342,26 @@ const plugin: Deno.lint.Plugin = {
               hint: "Ask lib/client/cluster/driver.ts for what you need of a cluster",
             });
           },
+        };
+      },
+    },
+    shim: {
+      create(context) {
+        const from = placeOfContext(context);
+        if (from === null || from.folder === "os" || from.top === "ffi") return {};
+        const check = (node: Deno.lint.Node, name: Deno.lint.Node) => {
+          if (name.type !== "Identifier" || !SHIM_NAMES.includes(name.name)) return;
+          context.report({
+            node,
+            message: "Only lib/os holds the shim",
+            hint:
+              "Take a Machine, or the port of it that is needed; thisMachine() gives the real one",
+          });
+        };
+        return {
+          ImportSpecifier: (node) => check(node, node.imported),
+          ExportSpecifier: (node) => check(node, node.local),
+          "ObjectPattern > Property": (node: Deno.lint.Property) => check(node, node.key),
         };
       },
     },

@@ -5,6 +5,7 @@ type Row = readonly [file: string, code: string, want: readonly string[]];
 
 const LAYERS: readonly string[] = ["vnet/layers"];
 const IMPURE: readonly string[] = ["vnet/pure"];
+const SHIM: readonly string[] = ["vnet/shim"];
 
 async function check(t: Deno.TestContext, rows: readonly Row[]): Promise<void> {
   for (const [file, code, want] of rows) {
@@ -179,6 +180,20 @@ Deno.test("no-dlopen reports every dlopen but in ffi/", (t) =>
     ["lib/os/a.ts", `Deno.dlopen("x", {});`, ["vnet/no-dlopen"]],
     ["lib/os/a.ts", `const { dlopen } = Deno;`, ["vnet/no-dlopen", "vnet/no-dlopen"]],
     ["tests/a_test.ts", `Deno.dlopen("x", {});`, ["vnet/no-dlopen"]],
+  ]));
+
+Deno.test("shim reports whoever takes the shim's handle outside lib/os", (t) =>
+  check(t, [
+    ["lib/os/linux/net/a.ts", `import { loadShim, type Shim } from "../shim.ts";`, []],
+    ["lib/os/mod.ts", `export { loadShim } from "./linux/shim.ts";`, []],
+    ["ffi/mod.ts", `import { type Shim } from "./load.ts";`, []],
+    ["lib/client/a.ts", `import { thisMachine } from "../os/mod.ts";`, []],
+    ["lib/client/a.ts", `import { loadShim } from "../os/mod.ts";`, SHIM],
+    ["lib/client/a.ts", `import { type Shim as Handle } from "../os/mod.ts";`, SHIM],
+    ["lib/cli/a.ts", `const { loadShim } = await import("../os/mod.ts");`, SHIM],
+    ["lib/helper/a.ts", `export { loadShim } from "../os/mod.ts";`, SHIM],
+    ["lib/client/a_test.ts", `import { loadShim } from "../os/linux/shim.ts";`, SHIM],
+    ["tests/netns/os/a.ts", `import { loadShim } from "../../../lib/os/linux/shim.ts";`, SHIM],
   ]));
 
 Deno.test("lazy-import-meta reports import.meta where a module of the program loads", (t) =>

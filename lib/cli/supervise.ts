@@ -6,16 +6,7 @@
 import { ControlClient, type Paths, readStartError, serviceRuntimeDir } from "../client/mod.ts";
 import { HELPER_BOUNDS_MS } from "../wire/mod.ts";
 import { describeError, OsError, UsageError, VnetError } from "../error.ts";
-import {
-  closeFd,
-  loadShim,
-  repair,
-  type Shim,
-  socketPair,
-  spawn,
-  trimLog,
-  waitProcess,
-} from "../os/mod.ts";
+import type { ThisMachine } from "../os/mod.ts";
 import type { StatusV1 } from "../status/mod.ts";
 import { isReady, type UpSettings } from "./commands/up.ts";
 import { type Context, tell } from "./context.ts";
@@ -59,17 +50,17 @@ export async function bringUp(
     tell(context, "vnet is up already");
     return null;
   }
-  const shim = loadShim();
+  const machine = await context.machine();
   if (!service) await prepareFolders(context);
   else await requireRuntimeDir(context);
   if (service && how.detach) {
     await Deno.mkdir(context.paths.stateDir, { recursive: true, mode: 0o700 });
   }
-  if (how.detach) { for (const path of logFiles(context)) await trimLog(path); }
+  if (how.detach) { for (const path of logFiles(context)) await machine.processes.trimLog(path); }
   const daemon = { ...settings, sharedWith };
   const running = service
-    ? startAlone(context, shim, daemon, how.detach)
-    : startBoth(context, shim, daemon, how.detach);
+    ? startAlone(context, machine, daemon, how.detach)
+    : startBoth(context, machine, daemon, how.detach);
   const status = await waitReady(context, running, how.detach);
   tell(context, summarize(status));
   for (const line of remarks(status)) tell(context, line);
@@ -114,7 +105,9 @@ export async function bringDown(context: Context): Promise<void> {
   const wasUp = await askDown(context.paths);
   if (wasUp) await waitGone(context, status?.pid ?? null);
   if (Deno.uid() === 0) {
-    for (const line of await repair(journalDir(context))) tell(context, `Repaired: ${line}`);
+    const { journal } = (await context.machine()).root;
+    const lines = await journal.repair(journalDir(context));
+    for (const line of lines) tell(context, `Repaired: ${line}`);
   }
   tell(context, wasUp ? "vnet is down" : "vnet was not up");
 }
@@ -192,43 +185,44 @@ const PEER_DESCRIPTOR = 3;
 /** Starts both with a socket pair between them: when one dies, the other knows at once. */
 function startBoth(
   context: Context,
-  shim: Shim,
+  machine: ThisMachine,
   settings: DaemonSettings,
   detach: boolean,
 ): Running {
-  const [helperFd, daemonFd] = socketPair(shim);
+  const { sockets, processes } = machine;
+  const [helperFd, daemonFd] = sockets.messagePair();
   try {
-    const helperPid = startHelper(context, shim, settings, helperFd, detach);
-    const daemonPid = startDaemon(context, shim, settings, daemonFd, detach);
+    const helperPid = startHelper(context, machine, settings, helperFd, detach);
+    const daemonPid = startDaemon(context, machine, settings, daemonFd, detach);
     return {
       daemonPid,
-      helperEnd: waitProcess(shim, helperPid),
-      daemonEnd: waitProcess(shim, daemonPid),
+      helperEnd: processes.wait(helperPid),
+      daemonEnd: processes.wait(daemonPid),
     };
   } finally {
-    closeFd(shim, helperFd);
-    closeFd(shim, daemonFd);
+    sockets.close(helperFd);
+    sockets.close(daemonFd);
   }
 }
 
 /** Starts the daemon as the invoking user; it finds the helper by itself. */
 function startAlone(
   context: Context,
-  shim: Shim,
+  machine: ThisMachine,
   settings: DaemonSettings,
   detach: boolean,
 ): Running {
-  const daemonPid = startDaemon(context, shim, settings, null, detach);
+  const daemonPid = startDaemon(context, machine, settings, null, detach);
   return {
     daemonPid,
     helperEnd: Promise.resolve(), // The daemon ends when its helper has taken everything back.
-    daemonEnd: waitProcess(shim, daemonPid),
+    daemonEnd: machine.processes.wait(daemonPid),
   };
 }
 
 function startHelper(
   context: Context,
-  shim: Shim,
+  machine: ThisMachine,
   settings: DaemonSettings,
   descriptor: number,
   detach: boolean,
@@ -248,7 +242,7 @@ function startHelper(
     settings.containers,
   ]);
   const stderr = detach ? { append: logFile(context, "helper") } : "inherit";
-  return spawn(shim, {
+  return machine.processes.spawn({
     ...self,
     env: { ...selfEnvironment(context.env), HOME: "/root" },
     stdin: "null",
@@ -261,7 +255,7 @@ function startHelper(
 
 function startDaemon(
   context: Context,
-  shim: Shim,
+  machine: ThisMachine,
   settings: DaemonSettings,
   descriptor: number | null,
   detach: boolean,
@@ -284,7 +278,7 @@ function startDaemon(
     "--containers",
     settings.containers,
   ]);
-  return spawn(shim, {
+  return machine.processes.spawn({
     ...self,
     env: {
       ...selfEnvironment(context.env),
@@ -403,20 +397,16 @@ async function askDown(paths: Paths, how: { restart?: boolean } = {}): Promise<b
 
 /** Waits until the daemon has taken everything back and is no process any more. */
 async function waitGone(context: Context, pid: number | null): Promise<void> {
+  const { processes } = await context.machine();
   const deadline = Date.now() + END_DEADLINE_MS;
   while (Date.now() < deadline) {
     const gone = await findStatus(context.paths) === null;
-    if (gone && (pid === null || !await isProcess(pid))) return;
+    if (gone && (pid === null || !await processes.isRunning(pid))) return;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   throw new VnetError("daemon-stuck", "The daemon did not end in time", {
     hint: "End it with `sudo kill` and its pid from `vnet status`",
   });
-}
-
-async function isProcess(pid: number): Promise<boolean> {
-  const stat = await Deno.readTextFile(`/proc/${pid}/stat`).catch(() => null);
-  return stat !== null && !/\) Z /.test(stat); // A zombie waits for its parent, not for us.
 }
 
 function summarize(status: StatusV1): string {

@@ -1,21 +1,22 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
 import type { HelperReply } from "../wire/mod.ts";
-import { loadShim, SeqpacketSocket, socketPair } from "../os/mod.ts";
+import { machine } from "../../tests/machine.ts";
+import type { MessageSocket } from "../os/mod.ts";
 import { type Deadline, type HelperEvent, HelperLink } from "./helper_link.ts";
 
-const shim = loadShim();
+const { sockets } = machine;
 const never: Deadline = () => new AbortController().signal;
 
 /** A link, and the socket at whose other end the helper sits. */
 async function withHelper(
   deadline: Deadline,
-  test: (link: HelperLink, helper: SeqpacketSocket, events: HelperEvent[]) => Promise<void>,
+  test: (link: HelperLink, helper: MessageSocket, events: HelperEvent[]) => Promise<void>,
 ): Promise<void> {
-  const [near, far] = socketPair(shim);
+  const [near, far] = sockets.messagePair();
   const events: HelperEvent[] = [];
-  await using helper = SeqpacketSocket.fromFd(shim, far);
+  await using helper = sockets.adoptMessages(far);
   await using link = HelperLink.open(
-    shim,
+    sockets,
     { descriptor: near },
     (event) => events.push(event),
     deadline,
@@ -23,11 +24,11 @@ async function withHelper(
   await test(link, helper, events);
 }
 
-async function read(helper: SeqpacketSocket): Promise<{ id: number; op: string }> {
+async function read(helper: MessageSocket): Promise<{ id: number; op: string }> {
   return JSON.parse(new TextDecoder().decode((await helper.receive())?.bytes));
 }
 
-async function say(helper: SeqpacketSocket, reply: HelperReply): Promise<void> {
+async function say(helper: MessageSocket, reply: HelperReply): Promise<void> {
   await helper.send(new TextEncoder().encode(JSON.stringify(reply)));
 }
 

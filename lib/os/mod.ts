@@ -26,15 +26,10 @@ export function thisMachine(): ThisMachine {
   return linux;
 }
 
-// What the client's core and its tests call directly until they take a machine.
+// What lib/cli/supervise calls until it takes a machine.
 export { closeFd, loadShim, type Shim } from "./linux/shim.ts";
-export { confinementOf, linkIndex, linkName, listAddresses, listRoutes } from "./linux/netlink.ts";
-export { SeqpacketSocket, socketPair } from "./linux/seqpacket.ts";
-export { localEndpoint, tcpListen, udpBind, UdpSocket } from "./linux/datagram.ts";
-export { KnownAnswers } from "./linux/known_answers.ts";
-export { findListener } from "./linux/sockets.ts";
-export { spawn, waitProcess } from "./linux/process.ts";
-export { Datapath } from "./linux/datapath.ts";
-export { claimedReverseZones, previewOsDns, serverNeedsPort53 } from "./linux/dns/mod.ts";
+export { socketPair } from "./linux/net/seqpacket.ts";
+export { spawn, waitProcess } from "./linux/process/process.ts";
+export { forgetJournal } from "./linux/dns/mod.ts";
 export { repair } from "./linux/repair.ts";
-export { trimLog } from "./linux/log_files.ts";
+export { keepLogs, trimLog } from "./linux/process/log_files.ts";

@@ -10,7 +10,7 @@ import { DnsServer } from "../../lib/client/dns/server.ts";
 import type { HelperLink } from "../../lib/client/helper_link.ts";
 import { type NameEntry, NameTable, parseDomainName } from "../../lib/dns/mod.ts";
 import { formatEndpoint, ipv4, parseEndpoint, parseIpv6, parsePrefix } from "../../lib/ip/mod.ts";
-import { loadShim } from "../../lib/os/mod.ts";
+import { thisMachine } from "../../lib/os/mod.ts";
 
 const [upstream = "", zone = "", count = ""] = Deno.args;
 const FIRST_ADDRESS = 0x6440_0100;
@@ -27,7 +27,7 @@ const table = new NameTable({
   reverse: [parsePrefix("100.64.0.0/16"), parsePrefix("fd00::/64")],
 });
 await using server = await DnsServer.open({
-  shim: loadShim(),
+  sockets: thisMachine().sockets,
   helper: {} as HelperLink, // not asked: the port is a free one
   needsPort53: false,
   table,

@@ -13,7 +13,7 @@ import { DnsServer } from "../../lib/client/dns/server.ts";
 import type { HelperLink } from "../../lib/client/helper_link.ts";
 import { decodeMessage, encodeQuestion, questionOf, RCODE, RR_TYPE } from "../../lib/dns/mod.ts";
 import { decodeIp, type Endpoint, formatIp, parseIp } from "../../lib/ip/mod.ts";
-import { loadShim, tcpListen, udpBind } from "../../lib/os/mod.ts";
+import { thisMachine } from "../../lib/os/mod.ts";
 import { UdpClient } from "../doubles/dns_client.ts";
 import { answerTo, DnsUpstream } from "../doubles/dns_upstream.ts";
 import { run } from "./programs.ts";
@@ -29,7 +29,7 @@ const WEB_PORT = 8080;
 const [backend = "", directory = "", ...names] = Deno.args;
 const isDirect = backend === "direct";
 const nameserver = isDirect ? "127.0.53.1" : "127.0.0.1";
-const shim = loadShim();
+const { sockets } = thisMachine().root;
 
 await furnish();
 await using upstream = new DnsUpstream((asked) => {
@@ -38,7 +38,7 @@ await using upstream = new DnsUpstream((asked) => {
 });
 const table = newTable();
 await using server = await DnsServer.open({
-  shim,
+  sockets,
   helper: openingSockets(),
   needsPort53: isDirect,
   table,
@@ -115,7 +115,10 @@ async function startDnsmasq(own: Endpoint, other: Endpoint): Promise<Deno.ChildP
 function openingSockets(): HelperLink {
   const dnsSockets = (address: string) => {
     const endpoint = { address: parseIp(address), port: 53 };
-    return Promise.resolve({ udpFd: udpBind(shim, endpoint), tcpFd: tcpListen(shim, endpoint) });
+    return Promise.resolve({
+      udpFd: sockets.listenUdp(endpoint),
+      tcpFd: sockets.listenTcp(endpoint),
+    });
   };
   return { dnsSockets } as unknown as HelperLink;
 }

@@ -5,13 +5,10 @@ import { deepEqual, equal } from "node:assert/strict";
 import { DnsServer } from "../../lib/client/dns/server.ts";
 import type { HelperLink } from "../../lib/client/helper_link.ts";
 import { frameMessage } from "../../lib/dns/mod.ts";
-import { loadShim } from "../../lib/os/mod.ts";
 import { askTcp, TcpClient, UdpClient } from "../doubles/dns_client.ts";
+import { machine } from "../machine.ts";
 import { Exchange } from "./exchange.ts";
 import { newTable } from "./table.ts";
-
-// Loaded once for the process, outside of any test.
-loadShim();
 
 const FIXTURES = new URL("../fixtures/dns/", import.meta.url);
 const DOCS = new URL("../../docs/dns.md", import.meta.url);
@@ -19,7 +16,7 @@ const DOCS = new URL("../../docs/dns.md", import.meta.url);
 function open(cacheEntries = 0): Promise<DnsServer> {
   const table = newTable();
   return DnsServer.open({
-    shim: loadShim(),
+    sockets: machine.sockets,
     helper: {} as HelperLink, // not asked: the port is a free one
     needsPort53: false,
     table,

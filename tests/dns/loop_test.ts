@@ -5,14 +5,11 @@ import { match } from "node:assert/strict";
 import { DnsServer } from "../../lib/client/dns/server.ts";
 import type { HelperLink } from "../../lib/client/helper_link.ts";
 import { type Endpoint, parseEndpoint } from "../../lib/ip/mod.ts";
-import { loadShim } from "../../lib/os/mod.ts";
 import { always, DnsUpstream } from "../doubles/dns_upstream.ts";
 import { until } from "../lab/host/wait.ts";
+import { machine } from "../machine.ts";
 import { run, testWith } from "./programs.ts";
 import { newTable } from "./table.ts";
-
-// Loaded once for the process, outside of any test.
-loadShim();
 
 /** A name each of them answers without asking anybody, to know that it runs. */
 const OWN_NAME = "ready.test";
@@ -104,7 +101,7 @@ async function dig({ port }: Endpoint, name: string): Promise<string> {
 
 function open(): Promise<DnsServer> {
   return DnsServer.open({
-    shim: loadShim(),
+    sockets: machine.sockets,
     helper: {} as HelperLink, // not asked: the port is a free one
     needsPort53: false,
     table: newTable(),

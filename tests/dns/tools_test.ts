@@ -5,13 +5,10 @@ import { deepEqual, equal, match } from "node:assert/strict";
 import { DnsServer } from "../../lib/client/dns/server.ts";
 import type { HelperLink } from "../../lib/client/helper_link.ts";
 import { formatIp } from "../../lib/ip/mod.ts";
-import { loadShim } from "../../lib/os/mod.ts";
 import { always, answerTo, DnsUpstream, failing } from "../doubles/dns_upstream.ts";
+import { machine } from "../machine.ts";
 import { run, testWith } from "./programs.ts";
 import { newTable } from "./table.ts";
-
-// Loaded once for the process, outside of any test.
-loadShim();
 
 /** What a tool says of an answer. */
 interface Seen {
@@ -250,7 +247,7 @@ testWith(
 function open(): Promise<DnsServer> {
   const table = newTable();
   return DnsServer.open({
-    shim: loadShim(),
+    sockets: machine.sockets,
     helper: {} as HelperLink, // not asked: the port is a free one
     needsPort53: false,
     table,

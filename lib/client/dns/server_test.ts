@@ -1,6 +1,7 @@
 import { deepEqual, equal, match, notEqual } from "node:assert/strict";
 import { askTcp, askUdp, TcpClient, UdpClient } from "../../../tests/doubles/dns_client.ts";
 import { always, answerTo, DnsUpstream, silent } from "../../../tests/doubles/dns_upstream.ts";
+import { machine } from "../../../tests/machine.ts";
 import {
   decodeMessage,
   EDE,
@@ -24,12 +25,10 @@ import {
   parseIpv6,
   parsePrefix,
 } from "../../ip/mod.ts";
-import { loadShim, localEndpoint, tcpListen, udpBind } from "../../os/mod.ts";
 import { DnsServer, type DnsServerOptions } from "./server.ts";
 import type { HelperLink } from "../helper_link.ts";
 
-// Loaded once for the process, outside of any test.
-loadShim();
+const { sockets } = machine.root;
 
 const TABLE = new NameTable({
   zones: [{ suffix: parseDomainName("example.test"), private: false }],
@@ -47,7 +46,7 @@ const NO_HELPER = {} as HelperLink;
 
 function open(options: Partial<DnsServerOptions> = {}): Promise<DnsServer> {
   return DnsServer.open({
-    shim: loadShim(),
+    sockets,
     helper: NO_HELPER,
     needsPort53: false,
     table: TABLE,
@@ -93,10 +92,10 @@ Deno.test("DnsServer answers on the link's IPv6 address where it must have port 
       asked.push(address);
       if (address === "::2") throw new Error("not the link's");
       const where = parseIp(address.startsWith("127.") ? "127.0.0.1" : address);
-      const tcpFd = tcpListen(loadShim(), { address: where, port: 0 });
+      const tcpFd = sockets.listenTcp({ address: where, port: 0 });
       return Promise.resolve({
         tcpFd,
-        udpFd: udpBind(loadShim(), localEndpoint(loadShim(), tcpFd)),
+        udpFd: sockets.listenUdp(sockets.localEndpoint(tcpFd)),
       });
     },
   } as unknown as HelperLink;

@@ -1,24 +1,23 @@
 import { equal } from "node:assert/strict";
 import { parseIp } from "../../ip/mod.ts";
-import { loadShim, localEndpoint, tcpListen } from "../../os/mod.ts";
+import { machine } from "../../../tests/machine.ts";
 import { TcpServer, type TcpServerOptions } from "./tcp_server.ts";
 
-// Loaded once for the process, outside of any test.
-loadShim();
+const { sockets } = machine;
 
 const PATIENT = { maxClients: 10, idleMs: 60_000, messageMs: 60_000 };
 
 async function listen(
   options: Partial<TcpServerOptions>,
 ): Promise<{ port: number } & AsyncDisposable> {
-  const fd = tcpListen(loadShim(), { address: parseIp("127.0.0.1"), port: 0 });
-  const { port } = localEndpoint(loadShim(), fd);
+  const fd = sockets.listenTcp({ address: parseIp("127.0.0.1"), port: 0 });
+  const { port } = sockets.localEndpoint(fd);
   const echo: TcpServerOptions["serve"] = async (client) => {
     for (let bytes = await client.read(); bytes !== null; bytes = await client.read()) {
       await client.write(bytes);
     }
   };
-  const server = await TcpServer.listen(fd, { ...PATIENT, serve: echo, ...options });
+  const server = await TcpServer.listen(sockets, fd, { ...PATIENT, serve: echo, ...options });
   return { port, [Symbol.asyncDispose]: () => server.close() };
 }
 

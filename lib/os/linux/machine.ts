@@ -4,11 +4,11 @@
  * @module
  */
 import type { Machine, Packets, Resolver, Routing, Sockets } from "../machine.ts";
-import { localEndpoint, tcpListen, UdpSocket } from "./datagram.ts";
-import { Datapath } from "./datapath.ts";
+import { localEndpoint, tcpListen, UdpSocket } from "./net/datagram.ts";
+import { Datapath } from "./net/datapath.ts";
 import { claimedReverseZones, previewOsDns, serverNeedsPort53 } from "./dns/mod.ts";
-import { listenFlows } from "./flow_listener.ts";
-import { KnownAnswers } from "./known_answers.ts";
+import { listenFlows } from "./net/flow_listener.ts";
+import { KnownAnswers } from "./net/known_answers.ts";
 import {
   confinementOf,
   hasIpv6,
@@ -16,10 +16,10 @@ import {
   linkName,
   listAddresses,
   listRoutes,
-} from "./netlink.ts";
-import { SeqpacketSocket, socketPair } from "./seqpacket.ts";
+} from "./net/netlink.ts";
+import { SeqpacketSocket, socketPair } from "./net/seqpacket.ts";
 import { closeFd, loadShim } from "./shim.ts";
-import { acceptStreams } from "./stream_server.ts";
+import { acceptStreams } from "./net/stream_server.ts";
 
 export const routing: Routing = {
   linkIndex: (name) => linkIndex(loadShim(), name),

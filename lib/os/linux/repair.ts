@@ -6,9 +6,9 @@
 import { OsError } from "../../error.ts";
 import { forgetJournal, repair as repairDns } from "./dns/mod.ts";
 import { repairLinks } from "./link_journal.ts";
-import { listAddresses, listRoutes } from "./netlink.ts";
+import { listAddresses, listRoutes } from "./net/netlink.ts";
 import { loadShim } from "./shim.ts";
-import { destroySockets } from "./sockets.ts";
+import { destroySockets } from "./net/sockets.ts";
 
 /**
  * Ends the connections that lead nowhere, then undoes the changes to the resolver's settings. Idempotent; what a

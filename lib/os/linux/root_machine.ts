@@ -6,10 +6,10 @@
 import type { Processes } from "../processes.ts";
 import type { Journal, Links, RootMachine, RootResolver, RootSockets } from "../root_machine.ts";
 import type { Mounts } from "../this_machine.ts";
-import { udpBind } from "./datagram.ts";
+import { udpBind } from "./net/datagram.ts";
 import { forgetJournal, OsDns, serverNeedsPort53 } from "./dns/mod.ts";
 import { LinkRecord } from "./link_journal.ts";
-import { keepLogs, trimLog } from "./log_files.ts";
+import { keepLogs, trimLog } from "./process/log_files.ts";
 import { resolver, routing, sockets } from "./machine.ts";
 import {
   addAddress,
@@ -21,14 +21,21 @@ import {
   NetworkWatch,
   removeAddress,
   removeRoute,
-} from "./netlink.ts";
+} from "./net/netlink.ts";
 import { isAuthorized } from "./polkit.ts";
-import { isRunning, makePrivate, mountBind, mountTmpfs, spawn, waitProcess } from "./process.ts";
-import { findProgram } from "./programs.ts";
+import {
+  isRunning,
+  makePrivate,
+  mountBind,
+  mountTmpfs,
+  spawn,
+  waitProcess,
+} from "./process/process.ts";
+import { findProgram } from "./process/programs.ts";
 import { repair, repairConnections } from "./repair.ts";
 import { loadShim } from "./shim.ts";
-import { destroySockets, guardListener, openRaw, socketOwner } from "./sockets.ts";
-import { openTun } from "./tun.ts";
+import { destroySockets, guardListener, openRaw, socketOwner } from "./net/sockets.ts";
+import { openTun } from "./net/tun.ts";
 
 const links: Links = {
   openTun: (wanted) => openTun(loadShim(), wanted),

@@ -1,6 +1,6 @@
 import { equal, rejects } from "node:assert/strict";
 import { closeFd, loadShim } from "./shim.ts";
-import { socketPair } from "./seqpacket.ts";
+import { socketPair } from "./net/seqpacket.ts";
 import { READABLE, Waiter, WRITABLE } from "./waiter.ts";
 
 const shim = loadShim();

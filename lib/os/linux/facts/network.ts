@@ -4,7 +4,7 @@
  * @module
  */
 import type { LinkFacts, NetworkFacts } from "../../../health/mod.ts";
-import { linkIndex, listAddresses, listRoutes } from "../netlink.ts";
+import { linkIndex, listAddresses, listRoutes } from "../net/netlink.ts";
 import { loadShim, type Shim } from "../shim.ts";
 
 const IFF_UP = 1;

@@ -6,7 +6,7 @@
 import { describeError } from "../../../error.ts";
 import type { Measured, ResolvedLinkFacts } from "../../../health/mod.ts";
 import { readResolvedLink, type ResolvedLink } from "../dns/mod.ts";
-import { linkIndex, linkName } from "../netlink.ts";
+import { linkIndex, linkName } from "../net/netlink.ts";
 import { loadShim } from "../shim.ts";
 
 const BUS_TIMEOUT_MS = 1_500;

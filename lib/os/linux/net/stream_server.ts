@@ -5,7 +5,7 @@
  */
 import net from "node:net";
 import type { Duplex } from "node:stream";
-import type { Descriptor } from "../machine.ts";
+import type { Descriptor } from "../../machine.ts";
 
 /**
  * Accepts connections, each half closed on its own; the descriptor becomes the server's to close.

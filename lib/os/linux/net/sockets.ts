@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { encodeIp, type Endpoint, formatEndpoint, type Prefix } from "../../ip/mod.ts";
-import type { Connection, GuardOptions, SocketOwner } from "../root_machine.ts";
-import { cString, ensure, errnoName, osError, type Shim } from "./shim.ts";
+import { encodeIp, type Endpoint, formatEndpoint, type Prefix } from "../../../ip/mod.ts";
+import type { Connection, GuardOptions, SocketOwner } from "../../root_machine.ts";
+import { cString, ensure, errnoName, osError, type Shim } from "../shim.ts";
 
 /**
  * Finds the descriptor of a `Deno.listen` socket of this process by its endpoint; it stays the listener's.

@@ -5,8 +5,8 @@
  * @see namespaces(7), credentials(7)
  */
 import { SPAWN } from "deno_tun";
-import { OsError } from "../../error.ts";
-import type { ExitReason, SpawnOptions, Stdio } from "../processes.ts";
+import { OsError } from "../../../error.ts";
+import type { ExitReason, SpawnOptions, Stdio } from "../../processes.ts";
 import {
   type Act,
   closeFd,
@@ -16,8 +16,8 @@ import {
   osError,
   type Shim,
   UNSET,
-} from "./shim.ts";
-import { READABLE, Waiter } from "./waiter.ts";
+} from "../shim.ts";
+import { READABLE, Waiter } from "../waiter.ts";
 
 const STEPS = [
   "starting",

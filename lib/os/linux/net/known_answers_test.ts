@@ -1,9 +1,9 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { parseEndpoint } from "../../ip/mod.ts";
-import { DatagramBatch } from "../datagram_batch.ts";
+import { parseEndpoint } from "../../../ip/mod.ts";
+import { DatagramBatch } from "../../datagram_batch.ts";
 import { UdpSocket } from "./datagram.ts";
 import { KnownAnswers } from "./known_answers.ts";
-import { loadShim } from "./shim.ts";
+import { loadShim } from "../shim.ts";
 
 const shim = loadShim();
 const bytes = (text: string) => new TextEncoder().encode(text);

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { Tun } from "../root_machine.ts";
+import type { Tun } from "../../root_machine.ts";
 import { linkIndex } from "./netlink.ts";
-import { type Act, cString, ensure, errnoName, type Shim, textOf } from "./shim.ts";
+import { type Act, cString, ensure, errnoName, type Shim, textOf } from "../shim.ts";
 
 /**
  * Creates a TUN device, with offloads if the kernel has them. It is down and has no address yet.

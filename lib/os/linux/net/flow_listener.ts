@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { type Endpoint, formatIp, type IpAddress, parseIp } from "../../ip/mod.ts";
-import type { Descriptor, FlowListener, LocalConn } from "../machine.ts";
-import type { Shim } from "./shim.ts";
+import { type Endpoint, formatIp, type IpAddress, parseIp } from "../../../ip/mod.ts";
+import type { Descriptor, FlowListener, LocalConn } from "../../machine.ts";
+import type { Shim } from "../shim.ts";
 import { findListener } from "./sockets.ts";
 
 /** A burst of connections is let through faster than it is accepted. */

@@ -12,10 +12,10 @@ import {
   formatPrefix,
   type IpAddress,
   type Prefix,
-} from "../../ip/mod.ts";
-import { prefixOf } from "../../ip/mod.ts";
-import type { InterfaceAddress, Route } from "../machine.ts";
-import type { NetworkWatch as Watch } from "../root_machine.ts";
+} from "../../../ip/mod.ts";
+import { prefixOf } from "../../../ip/mod.ts";
+import type { InterfaceAddress, Route } from "../../machine.ts";
+import type { NetworkWatch as Watch } from "../../root_machine.ts";
 import {
   type Act,
   closeFd,
@@ -25,8 +25,8 @@ import {
   osError,
   type Shim,
   textOf,
-} from "./shim.ts";
-import { READABLE, Waiter } from "./waiter.ts";
+} from "../shim.ts";
+import { READABLE, Waiter } from "../waiter.ts";
 
 const RECORD_SIZE = 32;
 const DUMP_START_BYTES = 64 * 1024;

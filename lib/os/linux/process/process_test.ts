@@ -1,8 +1,8 @@
 import { deepEqual, equal, match, notEqual, ok, rejects, throws } from "node:assert/strict";
-import type { SpawnOptions } from "../processes.ts";
+import type { SpawnOptions } from "../../processes.ts";
 import { isRunning, spawn, waitProcess } from "./process.ts";
-import { SeqpacketSocket, socketPair } from "./seqpacket.ts";
-import { closeFd, loadShim } from "./shim.ts";
+import { SeqpacketSocket, socketPair } from "../net/seqpacket.ts";
+import { closeFd, loadShim } from "../shim.ts";
 
 const shim = loadShim();
 const root = Deno.uid() === 0;
@@ -93,8 +93,8 @@ Deno.test("spawn() hands over exactly the descriptors named", async () => {
 Deno.test("spawn() gives a child a socket to talk over", async () => {
   const [ours, theirs] = socketPair(shim);
   const script = `
-    const { loadShim } = await import("${import.meta.resolve("./shim.ts")}");
-    const { SeqpacketSocket } = await import("${import.meta.resolve("./seqpacket.ts")}");
+    const { loadShim } = await import("${import.meta.resolve("../shim.ts")}");
+    const { SeqpacketSocket } = await import("${import.meta.resolve("../net/seqpacket.ts")}");
     const socket = SeqpacketSocket.fromFd(loadShim(), 3);
     const message = await socket.receive();
     await socket.send(message.bytes.toReversed());
@@ -133,7 +133,7 @@ Deno.test("spawn() can start a session and forbid new privileges", async () => {
 
 Deno.test("spawn() kills a child whose parent dies", async () => {
   const script = `
-    const { loadShim } = await import("${import.meta.resolve("./shim.ts")}");
+    const { loadShim } = await import("${import.meta.resolve("../shim.ts")}");
     const { spawn } = await import("${import.meta.resolve("./process.ts")}");
     const pid = spawn(loadShim(), { command: "sleep", args: ["60"], dieWithParent: true });
     console.log(pid);

@@ -4,8 +4,8 @@
  * @module
  * @see unix(7)
  */
-import type { ReceivedMessage } from "../machine.ts";
-import type { PeerCredentials, PeerSocket } from "../root_machine.ts";
+import type { ReceivedMessage } from "../../machine.ts";
+import type { PeerCredentials, PeerSocket } from "../../root_machine.ts";
 import {
   type Act,
   closeFd,
@@ -15,8 +15,8 @@ import {
   osError,
   type Shim,
   UNSET,
-} from "./shim.ts";
-import { READABLE, Waiter, WRITABLE } from "./waiter.ts";
+} from "../shim.ts";
+import { READABLE, Waiter, WRITABLE } from "../waiter.ts";
 
 /** No message is longer than this. */
 export const MESSAGE_LIMIT_BYTES = 128 * 1024;

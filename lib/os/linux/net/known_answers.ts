@@ -6,8 +6,8 @@
  * @see ffi/answer.h
  */
 import { ANSWER_BYTES } from "deno_tun";
-import type { AnswerStore } from "../machine.ts";
-import { osError, type Shim } from "./shim.ts";
+import type { AnswerStore } from "../../machine.ts";
+import { osError, type Shim } from "../shim.ts";
 
 const ID_BYTES = 2;
 

@@ -4,11 +4,11 @@
  * @module
  * @see recvmmsg(2)
  */
-import { encodeIp, type Endpoint, formatEndpoint } from "../../ip/mod.ts";
-import { type DatagramBatch, ENDPOINT_BYTES, readEndpoint } from "../datagram_batch.ts";
-import type { AnswerStore, DatagramSocket } from "../machine.ts";
-import { closeFd, ensure, errnoName, osError, type Shim } from "./shim.ts";
-import { READABLE, Waiter, WRITABLE } from "./waiter.ts";
+import { encodeIp, type Endpoint, formatEndpoint } from "../../../ip/mod.ts";
+import { type DatagramBatch, ENDPOINT_BYTES, readEndpoint } from "../../datagram_batch.ts";
+import type { AnswerStore, DatagramSocket } from "../../machine.ts";
+import { closeFd, ensure, errnoName, osError, type Shim } from "../shim.ts";
+import { READABLE, Waiter, WRITABLE } from "../waiter.ts";
 
 /** A UDP socket, bound to one endpoint. */
 export class UdpSocket implements DatagramSocket {

@@ -1,9 +1,9 @@
 import { deepEqual, equal, rejects, throws } from "node:assert/strict";
 import { createServer } from "node:net";
-import { formatEndpoint, parseEndpoint } from "../../ip/mod.ts";
-import { DatagramBatch } from "../datagram_batch.ts";
+import { formatEndpoint, parseEndpoint } from "../../../ip/mod.ts";
+import { DatagramBatch } from "../../datagram_batch.ts";
 import { localEndpoint, tcpListen, UdpSocket } from "./datagram.ts";
-import { closeFd, loadShim } from "./shim.ts";
+import { closeFd, loadShim } from "../shim.ts";
 
 const shim = loadShim();
 const bytes = (text: string) => new TextEncoder().encode(text);

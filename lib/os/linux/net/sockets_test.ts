@@ -1,10 +1,10 @@
 import { deepEqual, equal, rejects, throws } from "node:assert/strict";
-import { parseEndpoint, parseIp, parsePrefix } from "../../ip/mod.ts";
+import { parseEndpoint, parseIp, parsePrefix } from "../../../ip/mod.ts";
 import { findListener, guardListener, socketOwner } from "./sockets.ts";
 import { localEndpoint } from "./datagram.ts";
 import { linkIndex } from "./netlink.ts";
 import { destroySockets } from "./sockets.ts";
-import { loadShim } from "./shim.ts";
+import { loadShim } from "../shim.ts";
 
 const shim = loadShim();
 const lo = linkIndex(shim, "lo");
@@ -87,7 +87,7 @@ async function withoutCapabilities(script: string): Promise<string> {
 Deno.test("openRaw() says which privilege it lacks", async () => {
   const answer = await withoutCapabilities(`
     import { openRaw } from "${import.meta.resolve("./sockets.ts")}";
-    import { loadShim } from "${import.meta.resolve("./shim.ts")}";
+    import { loadShim } from "${import.meta.resolve("../shim.ts")}";
     try {
       openRaw(loadShim(), 4, ${lo});
       console.log("opened");

@@ -1,5 +1,5 @@
 import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
-import { closeFd, loadShim } from "./shim.ts";
+import { closeFd, loadShim } from "../shim.ts";
 import {
   MESSAGE_LIMIT_BYTES,
   SeqpacketListener,
@@ -7,7 +7,7 @@ import {
   socketPair,
 } from "./seqpacket.ts";
 import { UdpSocket } from "./datagram.ts";
-import { parseEndpoint } from "../../ip/mod.ts";
+import { parseEndpoint } from "../../../ip/mod.ts";
 
 const shim = loadShim();
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -118,7 +118,7 @@ Deno.test("SeqpacketListener.listen() leaves a live socket alone, but for one em
 Deno.test("SeqpacketListener.listen() takes over a dead socket, and nothing else", () =>
   withPath(async (path) => {
     const script = `
-      const { loadShim } = await import("${import.meta.resolve("./shim.ts")}");
+      const { loadShim } = await import("${import.meta.resolve("../shim.ts")}");
       const { SeqpacketListener } = await import("${import.meta.resolve("./seqpacket.ts")}");
       SeqpacketListener.listen(loadShim(), "${path}");
       Deno.exit(0);

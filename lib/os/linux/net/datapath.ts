@@ -22,9 +22,9 @@ import {
   type IpAddress,
   type Ipv4,
   type Prefix,
-} from "../../ip/mod.ts";
-import type { DatapathOptions, PacketPath, RejectReason, SynEvent } from "../machine.ts";
-import { type Act, closeFd, ensure, errnoName, osError, type Shim, UNSET } from "./shim.ts";
+} from "../../../ip/mod.ts";
+import type { DatapathOptions, PacketPath, RejectReason, SynEvent } from "../../machine.ts";
+import { type Act, closeFd, ensure, errnoName, osError, type Shim, UNSET } from "../shim.ts";
 
 const EVENTS_PER_CALL = 256;
 /** The shim writes records in host order. */

@@ -1,0 +1,87 @@
+/**
+ * A machine in memory: no root, no network, no shim. A test sets what is there, and acts as the programs do that use
+ * it.
+ *
+ * @example A program connects
+ * ```ts ignore
+ * const machine = new MemoryMachine();
+ * // … a daemon is started with it …
+ * const outcome = await machine.path.connect(parseEndpoint("100.64.0.9:5432"), { uid: 1000 });
+ * ```
+ *
+ * @module
+ */
+import type { Prefix } from "../../lib/ip/mod.ts";
+import type {
+  DatapathOptions,
+  Machine,
+  PacketPath,
+  Packets,
+  Resolver,
+  ResolverChoice,
+  ResolverPreview,
+} from "../../lib/os/mod.ts";
+import { MemoryPath } from "./machine/packets.ts";
+import { MemoryRouting } from "./machine/routing.ts";
+import { MemorySockets } from "./machine/sockets.ts";
+
+export type { Caller, Connected } from "./machine/packets.ts";
+
+/** A machine; each part says what a test may do to it. */
+export class MemoryMachine implements Machine {
+  readonly routing = new MemoryRouting();
+  readonly sockets = new MemorySockets();
+  readonly packets = new MemoryPackets(this.sockets);
+  readonly resolver = new MemoryResolver();
+
+  /** The path that was started last. @throws TypeError while there is none */
+  get path(): MemoryPath {
+    const path = this.packets.started.at(-1);
+    if (path === undefined) throw new TypeError("No packet path was started yet");
+    return path;
+  }
+}
+
+/** Starts packet paths. */
+export class MemoryPackets implements Packets {
+  readonly started: MemoryPath[] = [];
+  /** Thrown at the next who starts one; `null` while nothing is wrong. */
+  failure: Error | null = null;
+  readonly #sockets: MemorySockets;
+
+  constructor(sockets: MemorySockets) {
+    this.#sockets = sockets;
+  }
+
+  start(options: DatapathOptions): PacketPath {
+    if (this.failure !== null) throw this.failure;
+    const path = new MemoryPath(options, {
+      offer: (port, conn) => this.#sockets.offerFlow(port, conn),
+      close: (descriptor) => this.#sockets.close(descriptor),
+    });
+    this.started.push(path);
+    return path;
+  }
+}
+
+/** A resolver that says what it was told to. */
+export class MemoryResolver implements Resolver {
+  choice: ResolverChoice = { backend: "resolved", why: ["the test says so"], warnings: [] };
+  needsPort53 = false;
+  /** The reverse zones of every request. */
+  reverse: readonly string[] = [];
+  readonly previews: ResolverPreview[] = [];
+
+  reverseZones(_routes: readonly Prefix[]): readonly string[] {
+    return this.reverse;
+  }
+
+  preview(
+    options: ResolverPreview,
+  ): Promise<{ readonly choice: ResolverChoice; readonly steps: readonly string[] }> {
+    this.previews.push(options);
+    const { port } = options.server(this.needsPort53);
+    const steps = [`resolver ${options.link} port ${port} ${options.zones.join(" ")}`];
+    return Promise.resolve({ choice: this.choice, steps });
+  }
+}
