@@ -25,6 +25,22 @@ const ASK_MS = 1_500;
 const RESEND_MS = 500;
 const EDNS_BYTES = 1232;
 
+/** Ways to ask for a name. */
+export interface Lookups {
+  /** Asks as most programs do. */
+  readonly system: (name: string, signal: AbortSignal) => Promise<Outcome>;
+  /** Asks one server for the IPv4 addresses of a name. */
+  readonly server: (
+    server: Endpoint,
+    name: string,
+    transport: "udp" | "tcp",
+    signal: AbortSignal,
+  ) => Promise<Outcome>;
+}
+
+/** By the C library, and over the network. */
+export const LOOKUPS: Lookups = { system: askSystem, server: askServer };
+
 /** Asks the C library, as most programs do. */
 export function askSystem(name: string, signal: AbortSignal): Promise<Outcome> {
   return within(signal, async (signal) => {

@@ -4,10 +4,11 @@
  * @module
  */
 import type { FileFacts, ProfileFacts, ProxyFacts, WantedFacts } from "../../health/mod.ts";
-import { DRIVERS, openLink } from "../cluster/drivers.ts";
+import type { ClusterDriver } from "../cluster/driver.ts";
+import { openLink } from "../cluster/drivers.ts";
 import type { KnownCluster } from "../cluster/known.ts";
 import { knownState } from "../known_state.ts";
-import { askSystem } from "./ask.ts";
+import type { Lookups } from "./ask.ts";
 import { Unmeasured } from "./measure.ts";
 
 /** What vnet would answer for when it came up, and where its ranges lay last. */
@@ -50,21 +51,20 @@ export async function readProfileFiles(configDir: string): Promise<readonly File
 /** Resolves a proxy's name and tries the way to it. */
 export async function tryProxy(
   { profile, name }: KnownCluster,
-  nowMs: () => number,
+  means: {
+    readonly drivers: readonly ClusterDriver[];
+    readonly lookups: Lookups;
+    readonly nowMs: () => number;
+  },
   signal: AbortSignal,
 ): Promise<ProxyFacts> {
+  const reach = async () => {
+    const link = openLink(means.drivers, profile);
+    return await link.reach(means.nowMs, signal).finally(() => link.close());
+  };
   const [addresses, reached] = await Promise.all([
-    askSystem(profile.proxy.host, signal),
-    reach(profile, nowMs, signal),
+    means.lookups.system(profile.proxy.host, signal),
+    reach(),
   ]);
   return { profile: name, addresses, reached };
-}
-
-async function reach(
-  profile: KnownCluster["profile"],
-  nowMs: () => number,
-  signal: AbortSignal,
-): Promise<ProxyFacts["reached"]> {
-  const link = openLink(DRIVERS, profile);
-  return await link.reach(nowMs, signal).finally(() => link.close());
 }

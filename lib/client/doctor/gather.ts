@@ -16,7 +16,9 @@ import type { ThisMachine } from "../../os/mod.ts";
 import { VERSION } from "../../version.ts";
 import type { Owner, Paths } from "../paths.ts";
 import { type KnownCluster, readKnown } from "../cluster/known.ts";
-import { askServer, askSystem } from "./ask.ts";
+import type { ClusterDriver } from "../cluster/driver.ts";
+import { DRIVERS } from "../cluster/drivers.ts";
+import { LOOKUPS, type Lookups } from "./ask.ts";
 import { planned, profileFacts, readProfileFiles, tryProxy } from "./cluster.ts";
 import { findDaemon, findProcesses } from "./daemon.ts";
 import { type Attempt, Meter, required, Unmeasured } from "./measure.ts";
@@ -36,6 +38,10 @@ export interface GatherOptions {
   readonly owner: Owner;
   readonly journalDir: string;
   readonly target: Target | null;
+  /** This program's if not given. */
+  readonly drivers?: readonly ClusterDriver[];
+  /** The real ones if not given. */
+  readonly lookups?: Lookups;
   readonly nowMs: () => number;
   readonly signal: AbortSignal;
 }
@@ -49,6 +55,7 @@ export interface Gathered {
 /** What the second round needs to know from the first. */
 interface Known {
   readonly options: GatherOptions;
+  readonly lookups: Lookups;
   readonly meter: Meter;
   readonly status: DaemonStatus | null;
   readonly clusters: Measured<readonly KnownCluster[]>;
@@ -72,7 +79,8 @@ export async function gather(options: GatherOptions): Promise<Gathered> {
     "wanted",
     () => readWanted(options, status, required(clusters)),
   );
-  const known: Known = { options, meter, status, clusters, wanted };
+  const { lookups = LOOKUPS } = options;
+  const known: Known = { options, lookups, meter, status, clusters, wanted };
   const [machine, dns, cluster, target] = await Promise.all([
     measureMachine(known),
     measureDns(known),
@@ -157,9 +165,9 @@ async function measureDns(known: Known) {
       if (status.dns?.backend !== "resolved") throw new Unmeasured("not the back end");
       return required(await facts.resolvedLink(status.link.name));
     }),
-    meter.measure("dns server", (signal) => askListener(status, signal)),
+    meter.measure("dns server", (signal) => askListener(known, signal)),
     meter.measure("upstreams", (signal) => askUpstreams(known, signal)),
-    meter.measure("zones", (signal) => askZones(status, nameservers, signal)),
+    meter.measure("zones", (signal) => askZones(known, nameservers, signal)),
   ]);
   return { resolvConf, nssHosts, dnsChoice, resolvedLink, listener, upstreams, zones };
 }
@@ -187,31 +195,33 @@ function probeName(zone: string): string {
   return `vnet-diag-${crypto.getRandomValues(new Uint8Array(6)).toHex()}.${zone}`;
 }
 
-async function askListener(status: DaemonStatus | null, signal: AbortSignal) {
+async function askListener({ status, lookups }: Known, signal: AbortSignal) {
   const [zone] = status?.dns?.zones ?? [];
   if (status?.dns == null) throw new Unmeasured(NOT_UP);
   if (zone === undefined) throw new Unmeasured("there is no zone to ask about");
   const { server } = status.dns;
   const [udp, tcp] = await Promise.all([
-    askServer(server, probeName(zone), "udp", signal),
-    askServer(server, probeName(zone), "tcp", signal),
+    lookups.server(server, probeName(zone), "udp", signal),
+    lookups.server(server, probeName(zone), "tcp", signal),
   ]);
   return { server, udp, tcp };
 }
 
 /** Asks every upstream for the proxy's own name, which this machine asks for anyway. */
-async function askUpstreams({ status, clusters }: Known, signal: AbortSignal) {
+async function askUpstreams({ status, clusters, lookups }: Known, signal: AbortSignal) {
   if (status?.dns == null) throw new Unmeasured(NOT_UP);
   const [first] = required(clusters);
   const name = first?.profile.proxy.host ?? "";
   if (!/[a-z]/.test(name)) throw new Unmeasured("the proxy has no name to ask for");
   return await Promise.all(
-    status.dns.upstreams.map((server) => timed(formatEndpoint(server), server, name, signal)),
+    status.dns.upstreams.map((server) =>
+      timed(lookups, { text: formatEndpoint(server), server, name }, signal)
+    ),
   );
 }
 
 async function askZones(
-  status: DaemonStatus | null,
+  { status, lookups }: Known,
   nameservers: readonly string[],
   signal: AbortSignal,
 ): Promise<readonly ZoneFacts[]> {
@@ -219,19 +229,27 @@ async function askZones(
   return await Promise.all(status.dns.zones.map(async (zone) => {
     const probe = probeName(zone);
     const [system, ...answers] = await Promise.all([
-      askSystem(probe, signal),
+      lookups.system(probe, signal),
       ...nameservers.flatMap((text) => {
         const server = readNameserver(text);
-        return server === null ? [] : [timed(text, server, probe, signal)];
+        return server === null ? [] : [timed(lookups, { text, server, name: probe }, signal)];
       }),
     ]);
     return { zone, probe, system, nameservers: answers };
   }));
 }
 
-async function timed(text: string, server: Endpoint, name: string, signal: AbortSignal) {
+async function timed(
+  lookups: Lookups,
+  { text, server, name }: {
+    readonly text: string;
+    readonly server: Endpoint;
+    readonly name: string;
+  },
+  signal: AbortSignal,
+) {
   const begin = performance.now();
-  const outcome = await askServer(server, name, "udp", signal);
+  const outcome = await lookups.server(server, name, "udp", signal);
   return { server: text, outcome, elapsedMs: Math.round(performance.now() - begin) };
 }
 
@@ -244,13 +262,17 @@ function readNameserver(text: string): Endpoint | null {
   }
 }
 
-async function measureCluster({ options, meter, status, clusters }: Known) {
+async function measureCluster({ options, lookups, meter, status, clusters }: Known) {
+  const { drivers = DRIVERS, nowMs } = options;
   const profiles: Facts["profiles"] = clusters.kind === "measured"
     ? { kind: "measured", value: clusters.value.map(profileFacts) }
     : clusters;
   const proxies = await meter.measure(
     "proxies",
-    (signal) => Promise.all(required(clusters).map((one) => tryProxy(one, options.nowMs, signal))),
+    (signal) =>
+      Promise.all(
+        required(clusters).map((one) => tryProxy(one, { drivers, lookups, nowMs }, signal)),
+      ),
   );
   const { owner, machine: { facts } } = options;
   const outerWays = await meter.measure("outer ways", async (signal) => {
@@ -268,10 +290,12 @@ async function measureCluster({ options, meter, status, clusters }: Known) {
 }
 
 async function measureName(known: Known): Promise<Facts["target"]> {
+  const { lookups } = known;
   const { options: { target, paths, owner, machine }, clusters, status, meter } = known;
   if (target === null) return null;
   return await meter.measure("name", (signal) =>
     measureTarget({
+      lookups,
       facts: machine.facts,
       target,
       paths,

@@ -11,7 +11,7 @@ import type { AppsV1 } from "../../status/mod.ts";
 import { ControlClient } from "../control/client.ts";
 import type { Paths } from "../paths.ts";
 import { resolveName } from "../resolve.ts";
-import { askSystem } from "./ask.ts";
+import type { Lookups } from "./ask.ts";
 import type { KnownCluster } from "../cluster/known.ts";
 import { type Meter, required, Unmeasured } from "./measure.ts";
 
@@ -24,6 +24,7 @@ export interface Target {
 export interface TargetOptions {
   readonly facts: Pick<HostFacts, "ways">;
   readonly target: Target;
+  readonly lookups: Lookups;
   readonly paths: Paths;
   readonly status: DaemonStatus | null;
   readonly clusters: readonly KnownCluster[];
@@ -34,10 +35,10 @@ export interface TargetOptions {
 
 /** Measures every step of the way to one name. */
 export async function measureTarget(options: TargetOptions): Promise<TargetFacts> {
-  const { facts, target: { host, port }, paths, meter, uid, signal } = options;
+  const { facts, lookups, target: { host, port }, paths, meter, uid, signal } = options;
   const [verdict, system, app] = await Promise.all([
     meter.measure("name.verdict", () => judgeName(paths, host)),
-    askSystem(host, signal),
+    lookups.system(host, signal),
     meter.measure("name.app", () => findApp(options)),
   ]);
   const way = await meter.measure("name.way", async (signal) => {

@@ -1,0 +1,310 @@
+/** The whole client without root, network or TLS: a cluster, a machine and a helper in memory. */
+import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import { MemoryHelper } from "../../tests/doubles/helper.ts";
+import { type Connected, MemoryMachine } from "../../tests/doubles/machine.ts";
+import { memoryApp, MemoryCluster } from "../../tests/doubles/memory_cluster.ts";
+import {
+  decodeMessage,
+  encodeQuestion,
+  formatRcode,
+  parseDomainName,
+  questionOf,
+  RR_TYPE,
+} from "../dns/mod.ts";
+import { AuthError, NetworkError } from "../error.ts";
+import { decodeIp, formatIp, parseEndpoint, parseIp, parsePrefix } from "../ip/mod.ts";
+import type { AppView } from "../plan/mod.ts";
+import { type Profile, ProfileStore } from "./cluster/profile.ts";
+import { Daemon, type DaemonOptions } from "./daemon.ts";
+
+const UID = 1000;
+const STRANGER = 1001;
+const DB = memoryApp("db", { ports: [{ first: 5432, last: 5432 }] });
+const WEB = memoryApp("web");
+
+interface Started {
+  readonly daemon: Daemon;
+  readonly cluster: MemoryCluster;
+  readonly machine: MemoryMachine;
+  readonly helper: MemoryHelper;
+  readonly clock: { nowMs: number };
+  readonly options: DaemonOptions;
+  readonly running: Promise<void>;
+  /** Asks the DNS server. @returns The addresses, or the reply's code */
+  readonly ask: (name: string) => Promise<string>;
+  /** Connects as a program does, by name. */
+  readonly connect: (name: string, port: number, uid?: number) => Promise<Connected>;
+}
+
+interface Wishes {
+  readonly apps?: readonly AppView[];
+  readonly profiles?: (cluster: MemoryCluster) => readonly Profile[];
+  readonly options?: Partial<DaemonOptions>;
+  readonly before?: (started: Omit<Started, "daemon" | "running">) => void;
+}
+
+/** Starts a daemon, and ends it after the test with nothing left open. */
+async function withDaemon(
+  wishes: Wishes,
+  test: (started: Started) => Promise<void>,
+): Promise<void> {
+  const dir = await Deno.makeTempDir();
+  const clock = { nowMs: Date.UTC(2026, 0, 1) };
+  const nowMs = () => clock.nowMs;
+  const cluster = new MemoryCluster({ nowMs, apps: wishes.apps ?? [DB, WEB] });
+  const machine = new MemoryMachine();
+  await using helper = new MemoryHelper(machine);
+  helper.applies = { upstreams: [], search: [], warnings: [] }; // nobody beyond this process is asked
+  const paths = {
+    configDir: `${dir}/config`,
+    stateDir: dir,
+    runtimeDir: dir,
+    controlSocket: `${dir}/control.sock`,
+  };
+  const store = new ProfileStore(paths.configDir);
+  for (const profile of wishes.profiles?.(cluster) ?? [cluster.profile()]) {
+    await store.save(profile);
+  }
+  const stop = new AbortController();
+  const options: DaemonOptions = {
+    paths,
+    policy: { ownerUid: UID, sharedWith: new Set(), containers: false },
+    helper: helper.start(),
+    waitForLogin: false,
+    link: null,
+    range: null,
+    dnsMode: "auto",
+    signal: stop.signal,
+    nowMs,
+    drivers: [cluster],
+    machine,
+    ...wishes.options,
+  };
+  const ask = async (name: string) => {
+    const server = daemon.status().dns?.server;
+    if (server === undefined) throw new Error("There is no DNS server");
+    const query = encodeQuestion(questionOf(name, RR_TYPE.A), { id: 7, udpSizeBytes: 1232 });
+    const reply = decodeMessage(await machine.sockets.ask(parseEndpoint(server), query));
+    const addresses = reply?.answers.flatMap(({ rdata }) => decodeIp(rdata) ?? []).map(formatIp);
+    return addresses?.join(" ") || formatRcode(reply?.rcode ?? -1);
+  };
+  const connect = async (name: string, port: number, uid = UID) =>
+    await machine.path.connect({ address: parseIp(await ask(name)), port }, { uid });
+  const parts = { cluster, machine, helper, clock, options, ask, connect };
+  wishes.before?.(parts);
+  const daemon = new Daemon(options);
+  const running = daemon.run();
+  running.catch(() => {}); // told to whoever awaits it
+  try {
+    if (!options.waitForLogin) await daemon.ready(AbortSignal.timeout(5_000));
+    await test({ ...parts, daemon, running });
+  } finally {
+    stop.abort();
+    await running.catch(() => {});
+    await Deno.remove(dir, { recursive: true });
+  }
+  if (helper.asked.length === 0) return; // it never came to the helper
+  await helper.ended;
+  deepEqual(machine.sockets.descriptors.open, []);
+}
+
+/** Waits for what the daemon does by itself. */
+async function until(what: () => boolean | Promise<boolean>): Promise<void> {
+  while (!await what()) await new Promise((resolve) => setTimeout(resolve, 1));
+}
+
+function codes(daemon: Daemon): string[] {
+  return daemon.status().findings.map(({ code }) => code);
+}
+
+Deno.test("Daemon answers names, lets connections through and says so", () =>
+  withDaemon({}, async ({ daemon, connect, ask, cluster, helper }) => {
+    match(await ask("db.memory.test"), /^100\./);
+    const made = await connect("db.memory.test", 5432);
+    ok(made.kind === "connected");
+    await made.conn.write(new TextEncoder().encode("hello"));
+    const buffer = new Uint8Array(16);
+    const count = await made.conn.read(buffer) ?? 0;
+    equal(new TextDecoder().decode(buffer.subarray(0, count)), "HELLO");
+    equal(daemon.status().connections.active, 1);
+    await made.conn.closeWrite();
+    equal(await made.conn.read(buffer), null);
+    made.conn.close();
+    await until(() => daemon.status().connections.active === 0);
+    const { state, profiles, apps_total, connections, link } = daemon.status();
+    deepEqual([state, profiles[0]?.state, apps_total], ["ready", "active", 2]);
+    deepEqual([connections.sent_bytes, connections.received_bytes], [5, 5]);
+    deepEqual([link?.name, helper.inForce?.dns?.zones], ["vnet0", ["memory.test"]]);
+    deepEqual(cluster.rights, [{ app: "db", port: 5432, totp: null }]);
+    equal(daemon.apps().apps[0]?.addresses[0]?.ipv4, await ask("db.memory.test"));
+    equal(daemon.resolve("db.memory.test", "A").rule, "app-address");
+  }));
+
+Deno.test("Daemon follows its cluster: names come and go, and the others keep their addresses", () =>
+  withDaemon({}, async ({ ask, cluster }) => {
+    const [db, web] = [await ask("db.memory.test"), await ask("web.memory.test")];
+    cluster.publish({ apps: [WEB, memoryApp("api")] });
+    await until(async () => /^100\./.test(await ask("api.memory.test")));
+    equal(await ask("web.memory.test"), web);
+    equal(await ask("db.memory.test"), "NXDOMAIN");
+    cluster.publish({ apps: [DB, WEB] });
+    await until(async () => await ask("db.memory.test") === db);
+    equal(await ask("web.memory.test"), web);
+  }));
+
+Deno.test("Daemon answers no name whose address is not leased and routed", () =>
+  withDaemon({}, async ({ daemon, ask, cluster, helper, machine }) => {
+    const leaf = {
+      name: "leaf.test",
+      proxyHosts: ["leaf.test"],
+      range: "10.44.0.0/16",
+      zones: [],
+    };
+    const api = memoryApp("api", { cluster: "leaf.test", publicAddrs: ["api.memory.test"] });
+    helper.fail("apply", "route-failed");
+    cluster.publish({ leaves: [leaf], apps: [DB, WEB, api] });
+    await until(() => codes(daemon).includes("apply-failed"));
+    equal(daemon.status().state, "degraded");
+    // The upstreams are asked, and there are none: whatever is said, it is no address of ours.
+    equal(daemon.resolve("api.memory.test", "A").verdict, "forward");
+    match(await ask("db.memory.test"), /^100\./);
+    cluster.publish({ apps: [DB, WEB, api] });
+    await until(() => daemon.resolve("api.memory.test", "A").verdict === "answer");
+    const [address = ""] = daemon.resolve("api.memory.test", "A").addresses;
+    match(address, /^10\.44\./);
+    ok(machine.path.leases.map(formatIp).includes(address));
+    ok(helper.inForce?.routes.includes("10.44.0.0/16"));
+    deepEqual([daemon.status().state, codes(daemon)], ["ready", []]);
+  }));
+
+Deno.test("Daemon answers a refusal by RST, an absent app by ICMP, and says why in DNS and status", async (t) => {
+  const cases: [code: string, kind: string, dns: RegExp][] = [
+    ["access-denied", "refused", /^REFUSED$/],
+    ["access-locked", "refused", /^REFUSED$/],
+    ["mfa-required", "refused", /^100\./],
+    ["no-agent", "rejected", /^100\./],
+  ];
+  for (const [code, kind, dns] of cases) {
+    await t.step(code, () =>
+      withDaemon({}, async ({ daemon, ask, connect, cluster }) => {
+        cluster.refusals.set("db", code);
+        equal((await connect("db.memory.test", 5432)).kind, kind);
+        const [failure] = daemon.status().connections.recent_failures;
+        deepEqual([failure?.code, failure?.name, failure?.port], [code, "db.memory.test", 5432]);
+        await until(async () => dns.test(await ask("db.memory.test")));
+        match(await ask("web.memory.test"), /^100\./);
+      }));
+  }
+});
+
+Deno.test("Daemon lets in whose it is, to the ports that are published", () =>
+  withDaemon({}, async ({ daemon, connect, cluster }) => {
+    equal((await connect("db.memory.test", 5432, STRANGER)).kind, "refused");
+    equal((await connect("db.memory.test", 5433)).kind, "refused");
+    equal((await connect("web.memory.test", 1)).kind, "connected");
+    deepEqual(daemon.status().connections.recent_failures.map(({ code }) => code).sort(), [
+      "owner-refused",
+      "port-not-allowed",
+    ]);
+    deepEqual(cluster.rights.map(({ app }) => app), ["web"]);
+  }));
+
+Deno.test("Daemon serves what was known while its cluster is silent, and notices its return", () =>
+  withDaemon({}, async ({ daemon, ask, connect, cluster }) => {
+    cluster.failure = new NetworkError("proxy-unreachable", "nobody there");
+    cluster.wake();
+    await until(() => daemon.status().profiles[0]?.state === "unreachable");
+    match(await ask("db.memory.test"), /^100\./);
+    equal((await connect("db.memory.test", 5432)).kind, "rejected");
+    cluster.failure = null;
+    await daemon.refresh();
+    equal(daemon.status().profiles[0]?.state, "active");
+    equal((await connect("db.memory.test", 5432)).kind, "connected");
+  }));
+
+Deno.test("Daemon refuses names and connections when the login is over, and is well after the next", () =>
+  withDaemon({}, async ({ daemon, ask, connect, cluster, clock, options }) => {
+    equal((await connect("web.memory.test", 80)).kind, "connected");
+    clock.nowMs += cluster.lifeMs;
+    await daemon.refresh();
+    equal(daemon.status().state, "degraded");
+    equal(await ask("db.memory.test"), "REFUSED");
+    await new ProfileStore(options.paths.configDir).save(cluster.profile());
+    await daemon.refresh();
+    deepEqual([daemon.status().state, (await connect("db.memory.test", 5432)).kind], [
+      "ready",
+      "connected",
+    ]);
+  }));
+
+Deno.test("Daemon keeps rights and connections of logins that are the same after a refresh", () =>
+  withDaemon({}, async ({ daemon, connect, cluster }) => {
+    const made = await connect("web.memory.test", 80);
+    ok(made.kind === "connected");
+    await daemon.refresh();
+    equal((await connect("web.memory.test", 80)).kind, "connected");
+    equal(cluster.rights.length, 1);
+    await made.conn.write(Uint8Array.of(65));
+    equal(await made.conn.read(new Uint8Array(4)), 1);
+    made.conn.close();
+  }));
+
+Deno.test("Daemon waits for a login where it is told to, and says so meanwhile", () =>
+  withDaemon({
+    profiles: () => [],
+    options: { waitForLogin: true },
+  }, async ({ daemon, ask, options, cluster }) => {
+    await until(() => codes(daemon).includes("login-needed"));
+    equal(daemon.status().state, "starting");
+    await new ProfileStore(options.paths.configDir).save(cluster.profile());
+    await daemon.refresh();
+    await daemon.ready(AbortSignal.timeout(5_000));
+    deepEqual([daemon.status().state, codes(daemon)], ["ready", []]);
+    match(await ask("db.memory.test"), /^100\./);
+  }));
+
+Deno.test("Daemon ends at once when it cannot begin, and says why", async (t) => {
+  const cases: [name: string, wishes: Wishes, code: string][] = [
+    ["no login", { profiles: () => [] }, "login-needed"],
+    ["every login is over", {
+      profiles: (cluster) => [cluster.profile({ expiresMs: 0 })],
+    }, "login-expired"],
+    ["nothing is known of the cluster", {
+      before: ({ cluster }) => {
+        cluster.failure = new AuthError("session-ended", "logged out elsewhere");
+      },
+    }, "cluster-unreachable"],
+    ["the helper refuses", { before: ({ helper }) => helper.fail("open", "tun-busy") }, "tun-busy"],
+    ["routes are refused", {
+      before: ({ helper }) => helper.fail("apply", "range-conflict"),
+    }, "range-conflict"],
+  ];
+  for (const [name, wishes, code] of cases) {
+    await t.step(name, () =>
+      withDaemon(wishes, async ({ running }) => {
+        await rejects(running, { code });
+      }));
+  }
+});
+
+Deno.test("Daemon ends with its helper, and lets go of everything", () =>
+  withDaemon({}, async ({ running, helper }) => {
+    await helper.vanish();
+    await rejects(running, { code: "helper-lost" });
+  }));
+
+Deno.test("Daemon keeps away from ranges that others use, and says where its own lie", () =>
+  withDaemon({
+    before: ({ machine }) =>
+      machine.routing.addRoute("100.64.0.0/10", machine.routing.addLink("tailscale0").name),
+  }, async ({ daemon, ask }) => {
+    deepEqual(codes(daemon), ["range-moved"]);
+    equal(/^100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\./.test(await ask("db.memory.test")), false);
+  }));
+
+Deno.test("Daemon takes the range that the user chose", () =>
+  withDaemon({ options: { range: parsePrefix("10.99.0.0/24") } }, async ({ ask, helper }) => {
+    match(await ask("db.memory.test"), /^10\.99\.0\./);
+    ok(helper.inForce?.routes.includes("10.99.0.0/24"));
+    equal(parseDomainName("db.memory.test"), "db.memory.test");
+  }));
