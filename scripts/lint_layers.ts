@@ -45,6 +45,8 @@ const DOORS: readonly string[] = [
   "lib/client/control/client.ts",
   "lib/client/paths.ts",
   "lib/config/duration.ts",
+  "lib/config/up_flags.ts",
+  "lib/dns/mode.ts",
   "lib/identity/share.ts",
 ];
 

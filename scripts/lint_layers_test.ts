@@ -72,7 +72,7 @@ Deno.test("layers report an import when it takes the wrong door", (t) =>
     ["lib/cli/a.ts", `import "../client/paths.ts";`, []],
     ["lib/cli/a.ts", `import "../client/control/client.ts";`, []],
     ["lib/cli/a.ts", `import "../client/control/server.ts";`, LAYERS],
-    ["lib/cli/a.ts", `import "../config/duration.ts"; import "../identity/share.ts";`, []],
+    ["lib/cli/a.ts", `import "../config/duration.ts"; import "../dns/mode.ts";`, []],
   ]));
 
 Deno.test("layers let leaves be imported by those who may", (t) =>

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { PortRange } from "../config/mod.ts";
+import type { ContainerPolicy, PortRange } from "../config/mod.ts";
 import type { HostsSource } from "../dns/mod.ts";
 import type { Endpoint, IpAddress, Prefix } from "../ip/mod.ts";
 
@@ -90,7 +90,7 @@ export interface DaemonStatus {
 
 export interface AccessStatus {
   readonly sharedWith: readonly number[] | "all";
-  readonly containers: "allow" | "deny";
+  readonly containers: ContainerPolicy;
 }
 
 export interface LinkStatus {
