@@ -47,7 +47,6 @@ const DOORS: readonly string[] = [
   "lib/config/duration.ts",
   "lib/config/up_flags.ts",
   "lib/dns/mode.ts",
-  "lib/identity/share.ts",
 ];
 
 /** Packages that compute and do nothing else. */

@@ -17,6 +17,7 @@ export class AlreadyTold {
 
 /** Codes of errors that end with a status of their own; every other error ends with `failed`. */
 const STATUS_OF_CODE: Readonly<Record<string, ExitStatus>> = {
+  "usage": EXIT.usage,
   "login-needed": EXIT.loginNeeded,
   "login-expired": EXIT.loginNeeded,
   "daemon-not-running": EXIT.notRunning,

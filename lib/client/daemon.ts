@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { UpSettings } from "../config/mod.ts";
 import type { DnsMode } from "../dns/mod.ts";
 import { type Detected } from "../wire/mod.ts";
 import { compilePlan, type Plan, type PlanSource } from "../plan/mod.ts";
@@ -30,6 +31,7 @@ import type { Paths } from "./paths.ts";
 import { type Profile, ProfileStore } from "./cluster/profile.ts";
 import { describeMoves, RangePlaces } from "./state/range_places.ts";
 import { explainName } from "./resolve.ts";
+import { forgetSettings, saveSettings } from "./state/saved_settings.ts";
 import { loadViews, saveViews } from "./cluster/saved_views.ts";
 import { type ClusterView, Session } from "./cluster/session.ts";
 import { writeStartError } from "./control/start_error.ts";
@@ -60,6 +62,8 @@ export interface DaemonOptions {
   /** Replaces the clusters' ranges. */
   readonly range: Prefix | null;
   readonly dnsMode: DnsMode;
+  /** What of it somebody chose, for `vnet restart` to choose again. */
+  readonly settings: UpSettings;
   readonly signal: AbortSignal;
   readonly nowMs: () => number;
 }
@@ -77,7 +81,8 @@ export async function runDaemon(options: DaemonOptions): Promise<"end" | "restar
   const control = await serveControl(options.paths.controlSocket, daemon);
   try {
     await daemon.run();
-    return daemon.restarts ? "restart" : "end";
+    if (daemon.asked === "end") await forgetSettings(options.paths.stateDir);
+    return daemon.asked ?? "end";
   } catch (thrown) {
     await writeStartError(options.paths, thrown);
     throw thrown;
@@ -144,8 +149,8 @@ class Daemon {
   #applying: Promise<void> = Promise.resolve();
   /** While there is no login: what a refresh resolves. */
   #login: PromiseWithResolvers<void> | null = null;
-  /** Whether whoever started this is to start it again. */
-  restarts = false;
+  /** What somebody asked it for: to end, or to end for whoever started it to start it again. */
+  asked: "end" | "restart" | null = null;
 
   constructor(options: DaemonOptions) {
     this.#options = options;
@@ -168,6 +173,7 @@ class Daemon {
       await this.#openSessions();
       this.#compile();
       this.#machine = await this.#openMachine();
+      await saveSettings(this.#options.paths.stateDir, this.#options.settings);
       this.#state = "ready";
       this.#ready.resolve();
       log.info("Ready", { apps: this.#plan?.targets.size ?? 0 });
@@ -244,6 +250,10 @@ class Daemon {
     signal.removeEventListener("abort", onAbort);
   }
 
+  settings(): UpSettings {
+    return this.#options.settings;
+  }
+
   apps(): AppsV1 {
     const views = this.#sessions.map((session) => ({
       proxy: session.name,
@@ -268,7 +278,7 @@ class Daemon {
   }
 
   down(restart = false): void {
-    this.restarts = restart;
+    this.asked = restart ? "restart" : "end";
     this.#state = "stopping";
     this.#stop.abort();
   }

@@ -3,10 +3,11 @@
  *
  * @module
  */
+import type { UpSettings } from "../config/mod.ts";
 import type { DnsMode } from "../dns/mod.ts";
 import { compilePlan } from "../plan/mod.ts";
-import { OsError, UsageError } from "../error.ts";
-import { formatIp, formatPrefix, parseIp, parseIpv4Prefix, type Prefix } from "../ip/mod.ts";
+import { OsError } from "../error.ts";
+import { formatIp, formatPrefix, parseIp } from "../ip/mod.ts";
 import {
   claimedReverseZones,
   confinementOf,
@@ -33,35 +34,13 @@ const UNCHOSEN_REVERSE = /(0\.){10}d\.f\.ip6/;
 const ANY_PORT = 0;
 const WITH_ANY_PORT = /(127\.0\.0\.1[:#])0\b/;
 
-/** What a person chose for `up`. */
-export interface PlanSettings {
-  readonly cidr: string | undefined;
-  readonly dns: DnsMode;
-  readonly link: string | undefined;
-  readonly containers: "allow" | "deny";
-}
-
-/** Reads `--cidr`. @throws UsageError when it is no private IPv4 range of at least 32 addresses. */
-export function parseRange(text: string | undefined): Prefix | null {
-  if (text === undefined) return null;
-  try {
-    const range = parseIpv4Prefix(text);
-    if (range.length >= 8 && range.length <= 27) return range;
-  } catch {
-    // Told below, like a range of the wrong size.
-  }
-  throw new UsageError("usage", `Cannot take addresses from "${text}"`, {
-    hint: "Use an IPv4 range from /8 to /27 without host bits, for example 100.96.0.0/12",
-  });
-}
-
 /** Says what `up` would do with these settings; asks the clusters, touches nothing. */
 export async function planLines(
   paths: Paths,
-  settings: PlanSettings,
+  settings: UpSettings,
   journalDir: string,
 ): Promise<readonly string[]> {
-  const range = parseRange(settings.cidr);
+  const range = settings.cidr;
   const saved = await loadViews(paths.stateDir);
   const profiles = await new ProfileStore(paths.configDir).list();
   const sources = await Promise.all(profiles.map(async (profile) => {

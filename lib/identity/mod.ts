@@ -53,7 +53,7 @@ export {
 } from "./lifetime.ts";
 export { decideLocal, type LocalDecision, type LocalPolicy } from "./local_access.ts";
 export { formatPrincipal, isPrincipalName, parsePrincipal, type Principal } from "./principal.ts";
-export { formatShare, parseShare, resolveShares, type Share, type Sharing } from "./share.ts";
+export { resolveShares, type Sharing } from "./share.ts";
 export {
   decodeTicket,
   encodeTicket,

@@ -6,6 +6,9 @@
  * @see systemd.socket(5), systemd.service(5), systemd.exec(5), sysusers.d(5)
  */
 
+import { DEFAULT_UP_SETTINGS } from "../../config/mod.ts";
+import { daemonArgs } from "../supervise/arguments.ts";
+
 /** Who may connect to the helper's socket. */
 export const GROUP = "vnet";
 
@@ -239,7 +242,7 @@ StartLimitIntervalSec=0
 User=%i
 # Whoever enabled this unit let the user in, member or not.
 SupplementaryGroups=${GROUP}
-ExecStart=${program} daemon --helper-socket ${HELPER_SOCKET} --wait-for-login
+ExecStart=${daemonCommand(program)}
 Restart=on-failure
 RestartSec=2
 # What "vnet restart" ends it with.
@@ -261,4 +264,10 @@ ${SANDBOX}
 [Install]
 WantedBy=multi-user.target
 `;
+}
+
+function daemonCommand(program: string): string {
+  const helper = { path: HELPER_SOCKET };
+  const args = daemonArgs({ helper, waitForLogin: true, settings: DEFAULT_UP_SETTINGS });
+  return [program, ...args].join(" ");
 }
