@@ -45,7 +45,8 @@ const DOORS: readonly string[] = [
   "lib/client/control/client.ts",
   "lib/client/paths.ts",
   "lib/config/duration.ts",
-  "lib/identity/share.ts",
+  "lib/config/up_flags.ts",
+  "lib/dns/mode.ts",
   "lib/wire/helper.ts",
 ];
 

@@ -73,7 +73,7 @@ Deno.test("layers report an import when it takes the wrong door", (t) =>
     ["lib/cli/a.ts", `import "../client/paths.ts";`, []],
     ["lib/cli/a.ts", `import "../client/control/client.ts";`, []],
     ["lib/cli/a.ts", `import "../client/control/server.ts";`, LAYERS],
-    ["lib/cli/a.ts", `import "../config/duration.ts"; import "../identity/share.ts";`, []],
+    ["lib/cli/a.ts", `import "../config/duration.ts"; import "../dns/mode.ts";`, []],
   ]));
 
 Deno.test("a cluster's wire is named nowhere in the client but in its driver", (t) =>

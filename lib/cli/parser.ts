@@ -71,6 +71,7 @@ const other = or(
   internal.helper,
   internal.repair,
   internal.purgeOwn,
+  internal.forgetSettings,
   internal.daemon,
   internal.demoInside,
 );

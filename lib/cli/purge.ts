@@ -6,16 +6,16 @@
 import type { Paths } from "../client/mod.ts";
 import { VnetError } from "../error.ts";
 import type { Journal } from "../os/mod.ts";
+import { runAsOwner } from "./as_owner.ts";
 import { type Context, tell } from "./context.ts";
 import { journalDir } from "./journal.ts";
-import { selfCommand, selfEnvironment } from "./self.ts";
 
 /** A helper that is just ending still has its journal. */
 const HELPER_END_MS = 5_000;
 const RETRY_MS = 50;
 
 /** Ours in a folder of state: addresses, saved answers, logs, and what a crash left of writing them. */
-const STATE = /^((leases|clusters)\.json(\.[0-9a-f]+\.tmp)?|daemon\.log(\.1(\.tmp)?)?)$/;
+const STATE = /^((leases|clusters|settings)\.json(\.[0-9a-f]+\.tmp)?|daemon\.log(\.1(\.tmp)?)?)$/;
 const RUNTIME = /^(control\.sock|daemon\.lock|start-error\.json(\.[0-9a-f]+\.tmp)?)$/;
 
 /** Removes all of it, once vnet is down, and says what. The owner's own files are removed as the owner. */
@@ -44,26 +44,10 @@ export async function purgeOwn({ stateDir, runtimeDir, configDir }: Paths): Prom
   ];
 }
 
-/** Root follows no path that somebody else can bend, so it becomes them. */
 async function purgeAsOwner(context: Context): Promise<void> {
-  const { owner, paths, globals } = context;
-  const home = globals.home ?? context.env("VNET_HOME");
-  const { processes } = await context.machine();
-  const pid = processes.spawn({
-    ...selfCommand([
-      "purge-own",
-      ...(home === undefined ? [] : ["--home", paths.configDir.replace(/\/config$/, "")]),
-      ...(globals.quiet ? ["--quiet"] : []),
-    ]),
-    env: { ...selfEnvironment(context.env), HOME: owner.homeDir, USER: owner.name },
-    uid: owner.uid,
-    gid: owner.gid,
-    cwd: "/",
-    noNewPrivileges: true,
-  });
-  const end = await processes.wait(pid);
-  if ("code" in end && end.code === 0) return;
-  throw new VnetError("purge-failed", `Cannot remove all that vnet keeps for "${owner.name}"`, {
+  if (await runAsOwner(context, ["purge-own"])) return;
+  const { name } = context.owner;
+  throw new VnetError("purge-failed", `Cannot remove all that vnet keeps for "${name}"`, {
     hint: "The lines above say why; run `vnet down --purge` without sudo",
   });
 }

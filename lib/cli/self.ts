@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Context } from "./context.ts";
 
 /** A program and its first arguments. */
 export interface SelfCommand {
@@ -38,6 +39,12 @@ export function selfCommand(args: readonly string[]): SelfCommand {
       ...args,
     ],
   };
+}
+
+/** The arguments that have another `vnet` of the owner use the same folders. */
+export function homeArgs({ globals, env, paths }: Context): readonly string[] {
+  if ((globals.home ?? env("VNET_HOME")) === undefined) return [];
+  return ["--home", paths.configDir.replace(/\/config$/, "")];
 }
 
 /** Variables that a child running from source needs to find its modules again. */

@@ -1,5 +1,6 @@
+import type { Share } from "../config/mod.ts";
 import { UsageError } from "../error.ts";
-import { resolveShares, type Share } from "../identity/mod.ts";
+import { resolveShares } from "../identity/mod.ts";
 
 /**
  * Finds the user ids that are meant by `--share`, as they are at this moment.

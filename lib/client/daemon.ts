@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { UpSettings } from "../config/mod.ts";
 import type { DnsMode } from "../dns/mod.ts";
 import { describeError, NetworkError, VnetError } from "../error.ts";
 import { ensurePrivateDirectory } from "../io/mod.ts";
@@ -27,6 +28,7 @@ import type { HelperEnd, HelperEvent } from "./helper_link.ts";
 import { lockInstance } from "./instance.ts";
 import type { Paths } from "./paths.ts";
 import { explainName } from "./resolve.ts";
+import { forgetSettings, saveSettings } from "./saved_settings.ts";
 import { foreignOf, Setup } from "./setup.ts";
 import {
   compileState,
@@ -52,6 +54,8 @@ export interface DaemonOptions {
   /** Replaces the clusters' ranges. */
   readonly range: Prefix | null;
   readonly dnsMode: DnsMode;
+  /** What of it somebody chose, for `vnet restart` to choose again. */
+  readonly settings: UpSettings;
   readonly signal: AbortSignal;
   readonly nowMs: () => number;
   /** The kinds of cluster it can use; this program's if not given. */
@@ -73,7 +77,8 @@ export async function runDaemon(options: DaemonOptions): Promise<"end" | "restar
   const control = await serveControl(options.paths.controlSocket, daemon);
   try {
     await daemon.run();
-    return daemon.restarts ? "restart" : "end";
+    if (daemon.asked === "end") await forgetSettings(options.paths.stateDir);
+    return daemon.asked ?? "end";
   } catch (thrown) {
     await writeStartError(options.paths, thrown);
     throw thrown;
@@ -104,8 +109,8 @@ export class Daemon implements ControlTarget {
   #login: PromiseWithResolvers<void> | null = null;
   /** Why it ends, when nobody asked it to. */
   #failure: VnetError | null = null;
-  /** Whether whoever started this is to start it again. */
-  restarts = false;
+  /** What somebody asked it for: to end, or to end for whoever started it to start it again. */
+  asked: "end" | "restart" | null = null;
 
   constructor(options: DaemonOptions) {
     const { paths, nowMs, drivers = DRIVERS } = options;
@@ -131,6 +136,7 @@ export class Daemon implements ControlTarget {
       if (signal.aborted) return;
       await this.#clusters.refresh(signal);
       const setup = await this.#open(this.#compile());
+      await saveSettings(this.#options.paths.stateDir, this.#options.settings);
       this.#phase = "ready";
       this.#ready.resolve();
       log.info("Ready", { apps: this.#state.plan.targets.size });
@@ -174,6 +180,10 @@ export class Daemon implements ControlTarget {
     signal.removeEventListener("abort", onAbort);
   }
 
+  settings(): UpSettings {
+    return this.#options.settings;
+  }
+
   apps(): AppsV1 {
     const views = this.#clusters.sessions.map(({ name, view }) => ({
       proxy: name,
@@ -198,7 +208,7 @@ export class Daemon implements ControlTarget {
   }
 
   down(restart = false): void {
-    this.restarts = restart;
+    this.asked = restart ? "restart" : "end";
     this.#phase = "stopping";
     this.#stop.abort();
   }

@@ -11,6 +11,7 @@ import {
   questionOf,
   RR_TYPE,
 } from "../dns/mod.ts";
+import { DEFAULT_UP_SETTINGS } from "../config/mod.ts";
 import { AuthError, NetworkError } from "../error.ts";
 import { decodeIp, formatIp, parseEndpoint, parseIp, parsePrefix } from "../ip/mod.ts";
 import type { AppView } from "../plan/mod.ts";
@@ -74,6 +75,7 @@ async function withDaemon(
     link: null,
     range: null,
     dnsMode: "auto",
+    settings: DEFAULT_UP_SETTINGS,
     signal: stop.signal,
     nowMs,
     drivers: [cluster],

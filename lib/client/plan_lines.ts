@@ -3,9 +3,10 @@
  *
  * @module
  */
+import type { UpSettings } from "../config/mod.ts";
 import type { DnsMode } from "../dns/mod.ts";
-import { OsError, UsageError } from "../error.ts";
-import { formatIp, formatPrefix, parseIp, parseIpv4Prefix, type Prefix } from "../ip/mod.ts";
+import { OsError } from "../error.ts";
+import { formatIp, formatPrefix, parseIp } from "../ip/mod.ts";
 import { type Machine, thisMachine } from "../os/mod.ts";
 import { DRIVERS, openLink } from "./cluster/drivers.ts";
 import { type KnownCluster, readKnown } from "./cluster/known.ts";
@@ -23,40 +24,17 @@ const UNCHOSEN_REVERSE = /(0\.){10}d\.f\.ip6/;
 const ANY_PORT = 0;
 const WITH_ANY_PORT = /(127\.0\.0\.1[:#])0\b/;
 
-/** What a person chose for `up`. */
-export interface PlanSettings {
-  readonly cidr: string | undefined;
-  readonly dns: DnsMode;
-  readonly link: string | undefined;
-  readonly containers: "allow" | "deny";
-}
-
-/** Reads `--cidr`. @throws UsageError when it is no private IPv4 range of at least 32 addresses. */
-export function parseRange(text: string | undefined): Prefix | null {
-  if (text === undefined) return null;
-  try {
-    const range = parseIpv4Prefix(text);
-    if (range.length >= 8 && range.length <= 27) return range;
-  } catch {
-    // Told below, like a range of the wrong size.
-  }
-  throw new UsageError("usage", `Cannot take addresses from "${text}"`, {
-    hint: "Use an IPv4 range from /8 to /27 without host bits, for example 100.96.0.0/12",
-  });
-}
-
 /** Says what `up` would do with these settings; asks the clusters, touches nothing. */
 export async function planLines(
   paths: Paths,
-  settings: PlanSettings,
+  settings: UpSettings,
   journalDir: string,
   machine: Machine = thisMachine(),
 ): Promise<readonly string[]> {
-  const range = parseRange(settings.cidr);
   const known = await Promise.all((await readKnown(paths)).map(askAnew));
   const ipv6 = await machine.routing.hasIpv6();
   const { plan, link } = await knownState(paths, known, {
-    range,
+    range: settings.cidr,
     machine: { foreign: foreignOf(machine, null), hasIpv6: ipv6, allDns: false },
     random: new Uint8Array(BOOK_RANDOM_BYTES),
     nowMs: Date.now(),

@@ -7,6 +7,7 @@ import { z } from "zod";
 import { DNS_MODES, type DnsMode } from "../dns/mod.ts";
 import { strict } from "./mistakes.ts";
 import { parseOne } from "./service_file.ts";
+import { CONTAINER_POLICIES, UP_CHOICES } from "./up_flags.ts";
 
 /** What root said; the client, which is not root, cannot have it otherwise. */
 export interface HelperPolicy {
@@ -19,7 +20,7 @@ export interface HelperPolicy {
 
 /** What holds where root said nothing. */
 export const DEFAULT_HELPER_POLICY: HelperPolicy = {
-  dnsMode: "auto",
+  dnsMode: UP_CHOICES.dns,
   containers: false,
   zones: null,
 };
@@ -31,8 +32,8 @@ const suffix = z.string().max(253).regex(
 
 const PolicyFileSchema = strict({
   version: z.literal("v1"),
-  dns: z.enum(DNS_MODES).default("auto"),
-  containers: z.enum(["allow", "deny"]).default("deny"),
+  dns: z.enum(DNS_MODES).default(UP_CHOICES.dns),
+  containers: z.enum(CONTAINER_POLICIES).default(UP_CHOICES.containers),
   zones: z.array(suffix).max(256).optional(),
 });
 

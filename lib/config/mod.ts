@@ -9,6 +9,36 @@ export {
   type HelperPolicy,
   parseHelperPolicy,
 } from "./helper_policy.ts";
+export { formatShare, parseShare, type Share } from "./share.ts";
+export {
+  CONTAINER_POLICIES,
+  type ContainerPolicy,
+  UP_CHOICES,
+  UP_FLAGS,
+  type UpOptions,
+} from "./up_flags.ts";
+export {
+  DEFAULT_UP_SETTINGS,
+  describeUpSettings,
+  equalUpSettings,
+  otherWishes,
+  parseUpOptions,
+  parseUpSettings,
+  renderUpSettings,
+  upArgs,
+  type UpSettings,
+  upSettingsArgs,
+  type UpSettingsJson,
+  UpSettingsSchema,
+  type UpWishes,
+} from "./up_settings.ts";
+export {
+  hasRangeSize,
+  RANGE_LENGTHS,
+  RANGE_SIZES,
+  type RangeVerdict,
+  readVirtualRange,
+} from "./virtual_range.ts";
 export { type AppConfig } from "./app_service.ts";
 export { formatDuration, parseDuration } from "./duration.ts";
 export { formatHostPort, type HostPort, parseHost, parseHostPort } from "./host_port.ts";

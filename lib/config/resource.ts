@@ -11,10 +11,10 @@ import { parseIpv4Prefix } from "../ip/mod.ts";
 import { domainName, resourceName } from "./fields.ts";
 import { checkValue, type LineOf, strict } from "./mistakes.ts";
 import { RoleSpecSchema } from "./role.ts";
+import { hasRangeSize, RANGE_SIZES } from "./virtual_range.ts";
 import { parseYaml } from "./yaml.ts";
 
 const DEFAULT_RANGE = "100.64.0.0/10";
-const MIN_HOST_BITS = 5;
 const version = z.literal("v1");
 const timestamp = z.iso.datetime({ error: "a time like 2026-01-31T12:00:00Z" });
 
@@ -146,15 +146,12 @@ function inDocument(mistake: ConfigMistake, index: number | null): ConfigMistake
 }
 
 function rangeWords(): string {
-  return `an IPv4 range like ${DEFAULT_RANGE} with zero host bits, /${
-    32 - MIN_HOST_BITS
-  } or larger`;
+  return `an IPv4 range like ${DEFAULT_RANGE} with zero host bits, ${RANGE_SIZES}`;
 }
 
 function isRange(text: string): boolean {
   try {
-    const { length } = parseIpv4Prefix(text);
-    return length >= 1 && length <= 32 - MIN_HOST_BITS;
+    return hasRangeSize(parseIpv4Prefix(text));
   } catch {
     return false;
   }

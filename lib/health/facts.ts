@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { PortRange } from "../config/mod.ts";
+import type { ContainerPolicy, PortRange } from "../config/mod.ts";
 import type { HostsSource } from "../dns/mod.ts";
 import type { Endpoint, IpAddress, Prefix } from "../ip/mod.ts";
 import type { FindingCode, Told } from "../refusal/mod.ts";
@@ -91,7 +91,7 @@ export interface DaemonStatus {
 
 export interface AccessStatus {
   readonly sharedWith: readonly number[] | "all";
-  readonly containers: "allow" | "deny";
+  readonly containers: ContainerPolicy;
 }
 
 export interface LinkStatus {

@@ -5,6 +5,7 @@
  * @module
  */
 import { type HelperRequest } from "../wire/mod.ts";
+import { hasRangeSize } from "../config/mod.ts";
 import { foreignPrefixes } from "../plan/mod.ts";
 import { OsError, VnetError } from "../error.ts";
 import {
@@ -287,7 +288,7 @@ function refuseConflicts(
 
 function refuseUnusable(prefixes: readonly Prefix[]): void {
   for (const prefix of prefixes) {
-    const fits = prefix.address.family === 4 ? prefix.length <= 27 : prefix.length === 64;
+    const fits = prefix.address.family === 4 ? hasRangeSize(prefix) : prefix.length === 64;
     if (fits && isPrivatePrefix(prefix)) continue;
     const state = fits ? "it is public address space" : "it has another size than vnet's";
     throw new VnetError("range-refused", `Cannot use ${formatPrefix(prefix)}: ${state}`, {

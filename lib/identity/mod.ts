@@ -58,7 +58,7 @@ export {
   type LocalRefusal,
 } from "./local_access.ts";
 export { formatPrincipal, isPrincipalName, parsePrincipal, type Principal } from "./principal.ts";
-export { formatShare, parseShare, resolveShares, type Share, type Sharing } from "./share.ts";
+export { resolveShares, type Sharing } from "./share.ts";
 export {
   decodeTicket,
   encodeTicket,

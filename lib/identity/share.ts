@@ -1,15 +1,10 @@
 /**
- * Who else of a machine may use its owner's connections: what people write, and which user ids it stands for.
+ * Which user ids are meant by wishes to share.
  *
  * @module
  * @see passwd(5), group(5)
  */
-
-/** One wish to share. A name may also be a number. */
-export type Share =
-  | { readonly kind: "all" }
-  | { readonly kind: "user"; readonly name: string }
-  | { readonly kind: "group"; readonly name: string };
+import { formatShare, type Share } from "../config/mod.ts";
 
 /** The user ids that wishes stand for, at the moment the files were read. */
 export interface Sharing {
@@ -21,19 +16,6 @@ export interface Sharing {
 
 /** A uid of all ones means "none" to the kernel. */
 const MAX_ID = 0xffff_fffe;
-
-/** Reads `user:NAME`, `group:NAME` or `all`. @returns `null` for anything else. */
-export function parseShare(text: string): Share | null {
-  if (text === "all") return { kind: "all" };
-  const [, kind, name] = /^(user|group):([^:,\s]{1,256})$/.exec(text) ?? [];
-  if (name === undefined) return null;
-  return kind === "user" ? { kind, name } : { kind: "group", name };
-}
-
-/** Writes a wish as people do. */
-export function formatShare(share: Share): string {
-  return share.kind === "all" ? "all" : `${share.kind}:${share.name}`;
-}
 
 /**
  * Finds the user ids of wishes. A group is those whose own group it is and those it lists; a number that the files

@@ -1,6 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import fc from "fast-check";
-import { formatShare, parseShare, resolveShares, type Share } from "./share.ts";
+import { parseShare } from "../config/mod.ts";
+import { resolveShares } from "./share.ts";
 
 const FILES = {
   passwd: [
@@ -14,28 +15,6 @@ const FILES = {
   ].join("\n"),
   group: ["users:x:100:bob,ghost", "ops:x:200:", "alice:x:1000:", "# a remark", ""].join("\n"),
 };
-
-Deno.test("parseShare() reads three forms and nothing else", async (t) => {
-  const cases: [text: string, want: Share | null][] = [
-    ["all", { kind: "all" }],
-    ["user:bob", { kind: "user", name: "bob" }],
-    ["user:1001", { kind: "user", name: "1001" }],
-    ["group:users", { kind: "group", name: "users" }],
-    ["group:DOMAIN\\staff", { kind: "group", name: "DOMAIN\\staff" }],
-    ["", null],
-    ["ALL", null],
-    ["bob", null],
-    ["user:", null],
-    ["user: bob", null],
-    ["user:a,b", null],
-    ["user:a:b", null],
-    ["uid:1001", null],
-    [" all", null],
-  ];
-  for (const [text, want] of cases) {
-    await t.step(JSON.stringify(text), () => deepEqual(parseShare(text), want));
-  }
-});
 
 Deno.test("resolveShares() finds users, groups' own and listed members, and names what is not there", async (t) => {
   const cases: [shares: string[], uids: number[] | "all", unknown: string[]][] = [
@@ -60,15 +39,6 @@ Deno.test("resolveShares() finds users, groups' own and listed members, and name
       deepEqual(resolveShares(shares, FILES), { uids, unknown });
     });
   }
-});
-
-Deno.test("parseShare() reads what formatShare() writes", () => {
-  const name = fc.stringMatching(/^[^:,\s]{1,20}$/);
-  const share: fc.Arbitrary<Share> = fc.oneof(
-    fc.constant<Share>({ kind: "all" }),
-    fc.record({ kind: fc.constantFrom<"user" | "group">("user", "group"), name }),
-  );
-  fc.assert(fc.property(share, (given) => deepEqual(parseShare(formatShare(given)), given)));
 });
 
 Deno.test("resolveShares() takes any text for a file", () => {

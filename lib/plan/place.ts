@@ -5,6 +5,7 @@
  * @module
  */
 import { freeSlice } from "../cidr/mod.ts";
+import { RANGE_LENGTHS } from "../config/mod.ts";
 import { formatPrefix, type IpAddress, overlaps, parsePrefix, type Prefix } from "../ip/mod.ts";
 
 /** What the machine has of routes and addresses, in all tables. */
@@ -51,7 +52,7 @@ const SPACES: readonly (readonly [within: Prefix, length: number])[] = [
 ];
 
 /** First slices of a comfortable size in any space, then whatever holds names at all. */
-const LONGEST: readonly number[] = [20, 27];
+const LONGEST: readonly number[] = [20, RANGE_LENGTHS.smallest];
 
 /** Lists what others have routes to or addresses in; default routes and our own link's do not count. */
 export function foreignPrefixes(facts: NetworkFacts, ownIfindex: number | null): Prefix[] {

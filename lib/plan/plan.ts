@@ -6,7 +6,7 @@
  */
 import { formatPrefix, overlaps, parsePrefix, type Prefix } from "../ip/mod.ts";
 import type { DomainName } from "../dns/mod.ts";
-import { portAllowed, type PortRange } from "../config/mod.ts";
+import { hasRangeSize, portAllowed, type PortRange } from "../config/mod.ts";
 import { type AppView, clustersOf, type PlanSource, type PublishedCluster } from "./view.ts";
 import type { PlanWarning } from "./warning.ts";
 import { claimsOf, grantZones, privateZones, tryParseName } from "./zone_claims.ts";
@@ -155,7 +155,7 @@ function parseRange(cluster: PublishedCluster, warnings: PlanWarning[]): Prefix 
   const { name, range: text } = cluster;
   try {
     const range = parsePrefix(text);
-    if (range.address.family === 4 && range.length <= 27) return range;
+    if (hasRangeSize(range)) return range;
   } catch {
     // Reported below, like a range that is too small.
   }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { FindingCode, Told } from "../refusal/mod.ts";
+import { CONTAINER_POLICIES } from "../config/up_flags.ts";
 
 const timestamp = z.iso.datetime();
 
@@ -74,7 +75,7 @@ export const StatusV1Schema = z.object({
   /** Who may connect besides the owner and root: user ids, sorted. */
   access: z.object({
     shared_with: z.union([z.literal("all"), z.array(z.int())]),
-    containers: z.enum(["allow", "deny"]),
+    containers: z.enum(CONTAINER_POLICIES),
   }).optional(),
   connections: z.object({
     active: z.int(),

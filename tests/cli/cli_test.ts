@@ -1,5 +1,9 @@
 import { deepEqual, equal, match } from "node:assert/strict";
+import { loadSettings, saveSettings } from "../../lib/client/saved_settings.ts";
+import { DEFAULT_UP_SETTINGS } from "../../lib/config/mod.ts";
+import { parsePrefix } from "../../lib/ip/mod.ts";
 import { StatusV1Schema, VersionV1Schema } from "../../lib/status/mod.ts";
+import { ControlDaemon } from "../doubles/control_daemon.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 
@@ -42,7 +46,7 @@ Deno.test("vnet --help names every command and option", (t) =>
 
 Deno.test("vnet help COMMAND explains one command", (t) =>
   withHome(async (home) => {
-    for (const command of ["up", "down", "login", "demo", "ctl"]) {
+    for (const command of ["up", "restart", "down", "login", "demo", "ctl"]) {
       await t.step(command, async (t) => {
         const { code, stdout } = await vnet(home, "help", command);
         equal(code, 0);
@@ -58,8 +62,19 @@ Deno.test("vnet ends with the documented status and one line with a code and a h
       [
         ["up", "--share", "bob"],
         2,
-        /^error: .*user:NAME, group:NAME or all: "bob".* \[usage\]\nhint: /,
+        /^error: Cannot share with "bob": it is not user:NAME, group:NAME or all \[usage\]\nhint: /,
       ],
+      [
+        ["up", "--cidr", "banana"],
+        2,
+        /^error: Cannot take addresses from "banana": .*\nhint: Use /,
+      ],
+      [["up", "--detach", "--cidr", "10.0.0.1/24"], 2, /: host bits are set, 10\.0\.0\.0\/24 is/],
+      [["up", "--dry-run", "--cidr", "8.8.8.0/24"], 2, /: it is public address space \[usage\]/],
+      [["up", "--cidr", ""], 2, /^error: Cannot take addresses from ""/],
+      [["restart", "--cidr", "10.0.0.0/30"], 2, /: a range is from \/8 to \/27 \[usage\]\nhint: /],
+      [["up", "--link", "tun0"], 2, /^error: Cannot name the device "tun0": .* \[usage\]\nhint: /],
+      [["up", "--dns", "magic"], 2, /"auto", "resolved", "direct", and "none"/],
       [["up", "--dtach"], 2, /^error: .* \[usage\]\nhint: Did you mean "--detach"\? .*\n$/],
       [[], 2, /^error: No command was given \[usage\]\nhint: Run `vnet help`\n$/],
       [["help", "nope"], 2, /^error: There is no command "nope" \[usage\]\nhint: /],
@@ -93,6 +108,43 @@ Deno.test("vnet ends with the documented status and one line with a code and a h
         deepEqual([ran.code, ran.stdout], [code, ""]);
       });
     }
+  }));
+
+Deno.test("vnet up while it is up does nothing, and says so when it is up otherwise", (t) =>
+  withHome(async (home) => {
+    await using daemon = await ControlDaemon.open(home);
+    daemon.settings = { ...DEFAULT_UP_SETTINGS, cidr: parsePrefix("100.96.0.0/12") };
+    const is = "vnet is up already";
+    const cases: [args: string[], code: number, stderr: RegExp][] = [
+      [["up"], 0, new RegExp(`^${is}\n$`)],
+      [["up", "--detach", "--cidr", "100.96.0.0/12", "--dns", "auto"], 0, new RegExp(`^${is}\n$`)],
+      [
+        ["up", "--cidr", "10.9.0.0/24"],
+        1,
+        new RegExp(
+          `^error: ${is} with --cidr 100\\.96\\.0\\.0/12 \\[already-up\\]\n` +
+            "hint: Run `vnet restart --cidr 10\\.9\\.0\\.0/24` to change that\n$",
+        ),
+      ],
+      [["up", "--share", "all"], 1, new RegExp(`^error: ${is} without --share \\[already-up\\]`)],
+    ];
+    for (const [args, code, stderr] of cases) {
+      await t.step(args.join(" "), async () => {
+        const ran = await vnet(home, ...args);
+        match(ran.stderr, stderr);
+        deepEqual([ran.code, ran.stdout], [code, ""]);
+      });
+    }
+    deepEqual(daemon.downs, []);
+  }));
+
+Deno.test("vnet down forgets what a killed daemon was told", () =>
+  withHome(async (home) => {
+    await Deno.mkdir(`${home}/state`);
+    await saveSettings(`${home}/state`, { ...DEFAULT_UP_SETTINGS, dns: "none" });
+    const { code, stderr } = await vnet(home, "down");
+    deepEqual([code, stderr], [0, "vnet was not up\n"]);
+    equal(await loadSettings(`${home}/state`), null);
   }));
 
 Deno.test("vnet version and schema print what their schemas say", () =>

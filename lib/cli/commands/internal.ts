@@ -6,18 +6,10 @@ import { choice, integer, string } from "@optique/core/valueparser";
 import { type Action, type Context, tell } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import { selfCommand, selfEnvironment } from "../self.ts";
+import { containers, dns, upOptions } from "./up_options.ts";
 
 /** What asks the service manager to start the daemon again; see `RestartForceExitStatus` of its unit. */
 const RESTART_STATUS = 75;
-
-const dnsMode = () =>
-  withDefault(
-    option("--dns", choice(["auto", "resolved", "direct", "none"] as const)),
-    "auto" as const,
-  );
-
-const containers = () =>
-  withDefault(option("--containers", choice(["allow", "deny"] as const)), "deny" as const);
 
 /** Runs with logs kept from growing for ever, this process's own among them; that they cannot be is no reason not to run. */
 async function keepingLogs<T>(
@@ -46,8 +38,8 @@ export const helper = command(
       from: or(
         object({
           descriptor: option("--client", integer({ min: 3, metavar: "DESCRIPTOR" })),
-          dns: dnsMode(),
-          containers: containers(),
+          dns,
+          containers,
         }),
         object({ accepted: option("--accepted"), polkit: option("--polkit") }),
       ),
@@ -70,6 +62,8 @@ export const helper = command(
         });
         return EXIT.done;
       }
+      const { DEFAULT_UP_SETTINGS, parseUpOptions } = await import("../../config/mod.ts");
+      const settings = { ...DEFAULT_UP_SETTINGS, ...parseUpOptions(from) };
       const uid = options.logsOf;
       const logs = uid === undefined
         ? []
@@ -84,7 +78,11 @@ export const helper = command(
             ...selfCommand(["repair", "--journal", journal]),
             env: selfEnvironment(context.env),
           },
-          policy: { dnsMode: from.dns, containers: from.containers === "allow", zones: null },
+          policy: {
+            dnsMode: settings.dns,
+            containers: settings.containers === "allow",
+            zones: null,
+          },
           signal: context.signal,
         }));
       return EXIT.done;
@@ -124,6 +122,17 @@ export const purgeOwn = command(
   { hidden: true },
 );
 
+/** Run as the owner, in whose folder they are. */
+export const forgetSettings = command(
+  "forget-settings",
+  map(object({}), (): Action => async (context) => {
+    const { forgetSettings } = await import("../../client/mod.ts");
+    await forgetSettings(context.paths.stateDir);
+    return EXIT.done;
+  }),
+  { hidden: true },
+);
+
 export const daemon = command(
   "daemon",
   map(
@@ -136,35 +145,29 @@ export const daemon = command(
         map(option("--helper-socket", string({ metavar: "PATH" })), (path) => ({ path })),
       ),
       waitForLogin: option("--wait-for-login"),
-      dns: dnsMode(),
-      link: optional(option("--link", string({ metavar: "NAME" }))),
-      cidr: optional(option("--cidr", string({ metavar: "CIDR" }))),
-      sharedWith: optional(
-        option(
-          "--shared-with",
-          string({ metavar: "UIDS", pattern: /^(all|[0-9]{1,10}(,[0-9]{1,10})*)$/ }),
-        ),
-      ),
-      containers: containers(),
+      up: upOptions,
       logs: multiple(option("--keep-log", string({ metavar: "FILE" }))),
     }),
     (options): Action => async (context) => {
-      const { parseRange, runDaemon } = await import("../../client/mod.ts");
+      const { DEFAULT_UP_SETTINGS, parseUpOptions } = await import("../../config/mod.ts");
+      const { runDaemon } = await import("../../client/mod.ts");
+      const { sharedUids } = await import("../shares.ts");
+      const settings = { ...DEFAULT_UP_SETTINGS, ...parseUpOptions(options.up) };
+      const sharedWith = await sharedUids(settings.share);
       const ended = await keepingLogs(context, options.logs, () =>
         runDaemon({
           paths: context.paths,
           policy: {
             ownerUid: Deno.uid() ?? 0,
-            sharedWith: options.sharedWith === "all"
-              ? "all"
-              : new Set(options.sharedWith?.split(",").map(Number)),
-            containers: options.containers === "allow",
+            sharedWith: sharedWith === "all" ? "all" : new Set(sharedWith),
+            containers: settings.containers === "allow",
           },
           helper: options.helper,
           waitForLogin: options.waitForLogin,
-          link: options.link ?? null,
-          range: parseRange(options.cidr),
-          dnsMode: options.dns,
+          link: settings.link,
+          range: settings.cidr,
+          dnsMode: settings.dns,
+          settings,
           signal: context.signal,
           nowMs: context.nowMs,
         }));

@@ -3,7 +3,6 @@ import { message } from "@optique/core/message";
 import { withDefault } from "@optique/core/modifiers";
 import { option } from "@optique/core/primitives";
 import { formatDuration } from "../../config/duration.ts";
-import { formatShare, parseShare, type Share } from "../../identity/share.ts";
 import { choice, type ValueParser, type ValueParserResult } from "@optique/core/valueparser";
 
 /** `--format text|json`. */
@@ -13,22 +12,6 @@ export const format = withDefault(
   }),
   "text" as const,
 );
-
-/** Whom to share with: `user:NAME`, `group:NAME` or `all`. */
-export function share(): ValueParser<"sync", Share> {
-  return {
-    mode: "sync",
-    metavar: "WHO",
-    placeholder: { kind: "all" },
-    parse(text: string): ValueParserResult<Share> {
-      const value = parseShare(text);
-      return value === null
-        ? { success: false, error: message`Not user:NAME, group:NAME or all: ${text}.` }
-        : { success: true, value };
-    },
-    format: formatShare,
-  };
-}
 
 /** A duration such as `30s`, `5m`, `12h`; in milliseconds. */
 export function duration(): ValueParser<"sync", number> {

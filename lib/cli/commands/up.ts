@@ -1,50 +1,15 @@
 import { object } from "@optique/core/constructs";
 import { message } from "@optique/core/message";
-import { map, multiple, optional, withDefault } from "@optique/core/modifiers";
+import { map, withDefault } from "@optique/core/modifiers";
 import { command, flag, option } from "@optique/core/primitives";
-import { choice, string } from "@optique/core/valueparser";
+import { choice } from "@optique/core/valueparser";
 import { NetworkError } from "../../error.ts";
-import type { Share } from "../../identity/mod.ts";
-import type { StatusV1 } from "../../status/mod.ts";
 import { type Action, type Context, tell } from "../context.ts";
 import { EXIT } from "../exit.ts";
-import { duration, share } from "./options.ts";
+import { duration } from "./options.ts";
+import { restartOptions, upOptions } from "./up_options.ts";
 
-const options = object({
-  cidr: optional(option("--cidr", string({ metavar: "CIDR" }), {
-    description: message`Take virtual addresses from this IPv4 range, whatever the clusters say.`,
-  })),
-  dns: withDefault(
-    option("--dns", choice(["auto", "resolved", "direct", "none"] as const, { metavar: "MODE" }), {
-      description: message`How DNS is set up.`,
-    }),
-    "auto" as const,
-  ),
-  link: optional(option("--link", string({ metavar: "NAME", pattern: /^vnet[0-9]{1,3}$/ }), {
-    description: message`The name of the network device; without it the first vnetN that is free.`,
-  })),
-});
-
-const guards = object({
-  share: multiple(option("--share", share(), {
-    description:
-      message`Let another user's programs connect as well: user:NAME, group:NAME, or all. Can be repeated; a group is whoever is in it at this moment.`,
-  })),
-  containers: withDefault(
-    option("--containers", choice(["allow", "deny"] as const, { metavar: "POLICY" }), {
-      description:
-        message`Whether containers and virtual machines behind this machine's NAT may connect.`,
-    }),
-    "deny" as const,
-  ),
-});
-
-const settings = map(
-  object({ options, guards }),
-  ({ options, guards }): UpSettings => ({ ...options, ...guards }),
-);
-
-const upOptions = object({
+const upChoices = object({
   detach: withDefault(
     flag("--detach", { description: message`Return when ready, and go on in the background.` }),
     false,
@@ -55,23 +20,17 @@ const upOptions = object({
     }),
     false,
   ),
-  settings,
+  options: upOptions,
 });
-
-export type UpSettings = {
-  readonly cidr: string | undefined;
-  readonly dns: "auto" | "resolved" | "direct" | "none";
-  readonly link: string | undefined;
-  readonly share: readonly Share[];
-  readonly containers: "allow" | "deny";
-};
 
 export const up = command(
   "up",
-  map(upOptions, (chosen): Action => async (context) => {
-    const { bringUp, printPlan, stayUp } = await import("../supervise.ts");
-    if (chosen.dryRun) return await printPlan(context, chosen.settings);
-    const running = await bringUp(context, chosen.settings, { detach: chosen.detach });
+  map(upChoices, ({ options, dryRun, detach }): Action => async (context) => {
+    const { parseUpOptions } = await import("../../config/mod.ts");
+    const wishes = parseUpOptions(options);
+    const { bringUp, printPlan, stayUp } = await import("../supervise/bring_up.ts");
+    if (dryRun) return await printPlan(context, wishes);
+    const running = await bringUp(context, wishes, { detach });
     return running === null ? EXIT.done : await stayUp(context, running);
   }),
   {
@@ -94,7 +53,7 @@ export const down = command(
       ),
     }),
     ({ purge }): Action => async (context) => {
-      const { bringDown } = await import("../supervise.ts");
+      const { bringDown } = await import("../supervise/bring_down.ts");
       await bringDown(context);
       if (purge) await (await import("../purge.ts")).purge(context);
       return EXIT.done;
@@ -105,12 +64,18 @@ export const down = command(
 
 export const restart = command(
   "restart",
-  map(object({ settings }), (chosen): Action => async (context) => {
-    const { bringUpAgain } = await import("../supervise.ts");
-    await bringUpAgain(context, chosen.settings);
+  map(object({ options: restartOptions }), ({ options }): Action => async (context) => {
+    const { parseUpOptions } = await import("../../config/mod.ts");
+    const wishes = parseUpOptions(options);
+    const { restart } = await import("../supervise/restart.ts");
+    await restart(context, wishes);
     return EXIT.done;
   }),
-  { brief: message`Bring vnet down and up again, in the background` },
+  {
+    brief: message`Bring vnet down and up again, in the background`,
+    description:
+      message`With what "vnet up" was told, also when vnet was killed; an option that is given replaces what was told of it.`,
+  },
 );
 
 export const wait = command(
@@ -135,6 +100,7 @@ export const wait = command(
 
 async function runWait(context: Context, timeoutMs: number): Promise<number> {
   const { ControlClient } = await import("../../client/mod.ts");
+  const { isReady } = await import("../supervise/summary.ts");
   using control = new ControlClient(context.paths.controlSocket);
   const status = await control.waitReady(timeoutMs, context.signal);
   if (isReady(status)) {
@@ -144,9 +110,4 @@ async function runWait(context: Context, timeoutMs: number): Promise<number> {
   throw new NetworkError("not-ready", `vnet is still ${status.state}`, {
     hint: "Run `vnet status` to see what it waits for",
   });
-}
-
-/** Tells whether names can be used; a degraded daemon serves what it can. */
-export function isReady(status: StatusV1): boolean {
-  return status.state === "ready" || status.state === "degraded";
 }

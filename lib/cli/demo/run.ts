@@ -11,7 +11,8 @@ import { AdminClient } from "../../server/mod.ts";
 import type { DemoV1 } from "../../status/mod.ts";
 import { type Context, printJson, tell } from "../context.ts";
 import { EXIT } from "../exit.ts";
-import { bringDown, bringUp } from "../supervise.ts";
+import { bringDown } from "../supervise/bring_down.ts";
+import { bringUp } from "../supervise/bring_up.ts";
 import { type Check, CHECKS } from "./checks.ts";
 import {
   Child,
@@ -192,8 +193,7 @@ async function logIn(context: Context, home: string, proxyHost: string): Promise
 
 async function openClient(context: Context, world: AsyncDisposableStack): Promise<string> {
   const quiet = { ...context, globals: { ...context.globals, quiet: true } };
-  const settings = { cidr: undefined, dns: "auto", link: "vnet0", share: [] } as const;
-  await bringUp(quiet, { ...settings, containers: "deny" }, { detach: true });
+  await bringUp(quiet, { link: "vnet0" }, { detach: true });
   world.defer(() => bringDown(quiet));
   using control = new ControlClient(context.paths.controlSocket);
   const status = await control.status();

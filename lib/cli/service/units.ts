@@ -7,6 +7,9 @@
  */
 import { journalFiles } from "../../os/mod.ts";
 
+import { DEFAULT_UP_SETTINGS } from "../../config/mod.ts";
+import { daemonArgs } from "../supervise/arguments.ts";
+
 /** Who may connect to the helper's socket. */
 export const GROUP = "vnet";
 
@@ -240,7 +243,7 @@ StartLimitIntervalSec=0
 User=%i
 # Whoever enabled this unit let the user in, member or not.
 SupplementaryGroups=${GROUP}
-ExecStart=${program} daemon --helper-socket ${HELPER_SOCKET} --wait-for-login
+ExecStart=${daemonCommand(program)}
 Restart=on-failure
 RestartSec=2
 # What "vnet restart" ends it with.
@@ -262,4 +265,10 @@ ${SANDBOX}
 [Install]
 WantedBy=multi-user.target
 `;
+}
+
+function daemonCommand(program: string): string {
+  const helper = { path: HELPER_SOCKET };
+  const args = daemonArgs({ helper, waitForLogin: true, settings: DEFAULT_UP_SETTINGS });
+  return [program, ...args].join(" ");
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import { z } from "zod";
+import { type UpSettings, UpSettingsSchema } from "../../config/mod.ts";
 import { NetworkError, ProtocolError, VnetError } from "../../error.ts";
 import {
   type AppsV1,
@@ -39,6 +40,11 @@ export class ControlClient implements Disposable {
     return this.#get(path, StatusV1Schema, timeoutMs + DEADLINE_MS, signal);
   }
 
+  /** What the daemon was started with. */
+  settings(): Promise<UpSettings> {
+    return this.#get("/v1/settings", UpSettingsSchema);
+  }
+
   apps(): Promise<AppsV1> {
     return this.#get("/v1/apps", AppsV1Schema);
   }
@@ -53,7 +59,7 @@ export class ControlClient implements Disposable {
     await (await this.#fetch("POST", "/v1/refresh", 30_000)).body?.cancel();
   }
 
-  /** Asks the daemon to end; it answers before it does. `restart`: its service manager starts it again. */
+  /** Asks the daemon to end; it answers before it does. `restart`: it is started again, and keeps its settings. */
   async down({ restart = false } = {}): Promise<void> {
     const path = restart ? "/v1/down?then=restart" : "/v1/down";
     await (await this.#fetch("POST", path, DEADLINE_MS)).body?.cancel();

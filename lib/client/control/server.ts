@@ -4,6 +4,7 @@
  * @module
  */
 import { Hono } from "hono";
+import { renderUpSettings, type UpSettings } from "../../config/mod.ts";
 import { VnetError } from "../../error.ts";
 import { getLogger } from "../../log.ts";
 import type { AppsV1, ResolveV1, StatusV1 } from "../../status/mod.ts";
@@ -17,10 +18,12 @@ export interface ControlTarget {
   status(): StatusV1;
   /** Resolves when the daemon is ready, or when the signal aborts. */
   ready(signal: AbortSignal): Promise<void>;
+  /** What it was started with. */
+  settings(): UpSettings;
   apps(): AppsV1;
   resolve(name: string, type: string): ResolveV1;
   refresh(): Promise<void>;
-  /** Ends it; with `restart`, for whoever started it to start it again. */
+  /** Ends it for good; with `restart`, for whoever started it to start it again. */
   down(restart: boolean): void;
 }
 
@@ -52,6 +55,7 @@ function controlApp(target: ControlTarget): Hono {
     }
     return context.json(target.status());
   });
+  app.get("/v1/settings", (context) => context.json(renderUpSettings(target.settings())));
   app.get("/v1/apps", (context) => context.json(target.apps()));
   app.get("/v1/resolve", (context) => {
     const name = context.req.query("name") ?? "";

@@ -210,7 +210,7 @@ const owner: Check = {
         return warn("every user of this machine may connect as you", {
           evidence,
           cause: "vnet was brought up with --share all",
-          fix: RESTART,
+          fix: command("sudo vnet down && sudo vnet up --detach"),
         });
       }
       const uids = [uid, ...sharedWith, ...(uid === 0 ? [] : [0])].join(", ");

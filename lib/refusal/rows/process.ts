@@ -10,8 +10,8 @@ export const PROCESS = {
   },
   "already-up": {
     fault: "machine",
-    happened: "A daemon of yours runs already.",
-    remedy: "`vnet status`; `sudo vnet restart` starts anew.",
+    happened: "A daemon of yours runs already, or was told other options than `vnet up` now.",
+    remedy: "`vnet status`; `sudo vnet restart` with those options, it keeps the rest.",
   },
   "daemon-stuck": {
     fault: "machine",

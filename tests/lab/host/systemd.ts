@@ -58,9 +58,12 @@ export class Systemd implements AsyncDisposable {
 
   /** Starts it, as the machine would at power on; what is in /run is gone. */
   async start(): Promise<void> {
-    const process = this.#outside.spawn(["bash", here("systemd.sh"), this.#cgroup, this.#bus], {
-      log: this.#log,
-    });
+    const process = this.#outside.spawn(
+      ["bash", here("host/systemd.sh"), this.#cgroup, this.#bus],
+      {
+        log: this.#log,
+      },
+    );
     this.#process = process;
     const pid = await until("systemd is process 1", 10_000, () => {
       const [pid] = childrenOf(process.pid);

@@ -267,7 +267,13 @@ story("service: from boot", async (step, lab) => {
     await alice().run(["restart"]);
     notEqual((await alice().json<Status>(["status"])).pid, pid);
     ok(await systemd.mainPid("vnet@alice.service") > 0);
-    await alice().run(["restart", "--dns", "direct"], { expect: [2] });
+    const { stderr } = await alice().run(["restart", "--dns", "direct"], { expect: [2] });
+    match(
+      stderr,
+      /^error: Cannot restart with --dns direct: a service runs this daemon \[usage\]$/m,
+    );
+    match(stderr, /^hint: Change it with `sudo systemctl edit vnet@alice`, or /m);
+    await alice().run(["up", "--detach", "--dns", "direct"], { expect: [1] });
   });
 
   await step("a power failure is repaired at boot, and vnet is up again", async () => {

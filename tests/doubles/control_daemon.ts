@@ -1,0 +1,83 @@
+/**
+ * A daemon that is nothing but its control API: it tells a status and settings, and ends when it is asked to.
+ *
+ * @module
+ */
+import { type ControlTarget, serveControl } from "../../lib/client/control/server.ts";
+import { DEFAULT_UP_SETTINGS, type UpSettings } from "../../lib/config/mod.ts";
+import type { StatusV1 } from "../../lib/status/mod.ts";
+
+/** No process has it. */
+const PID = 4_194_304 + 1;
+
+export class ControlDaemon implements AsyncDisposable {
+  readonly socket: string;
+  /** How it was asked to end, in order. */
+  readonly downs: ("end" | "restart")[] = [];
+  state: StatusV1["state"] = "ready";
+  settings: UpSettings = DEFAULT_UP_SETTINGS;
+  #server: Deno.HttpServer | null = null;
+  #closing: Promise<void> | null = null;
+
+  private constructor(socket: string) {
+    this.socket = socket;
+  }
+
+  /** Serves at `run/control.sock` of a home. */
+  static async open(home: string): Promise<ControlDaemon> {
+    await Deno.mkdir(`${home}/run`, { recursive: true });
+    const daemon = new ControlDaemon(`${home}/run/control.sock`);
+    daemon.#server = await serveControl(daemon.socket, daemon.#target());
+    return daemon;
+  }
+
+  status(): StatusV1 {
+    return {
+      schema: "vnet.status/1",
+      state: this.state,
+      version: "0.0.0",
+      pid: PID,
+      uid: Deno.uid() ?? 0,
+      started: "2026-01-31T12:00:00Z",
+      uptime_ms: 0,
+      profiles: [],
+      apps_total: 0,
+      connections: {
+        active: 0,
+        opened_total: 0,
+        refused_total: 0,
+        sent_bytes: 0,
+        received_bytes: 0,
+        flows: [],
+        recent_failures: [],
+      },
+      findings: [],
+    };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#server?.shutdown() ?? Promise.resolve();
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #target(): ControlTarget {
+    return {
+      status: () => this.status(),
+      settings: () => this.settings,
+      ready: () => Promise.resolve(),
+      apps: () => ({ schema: "vnet.apps/1", apps: [] }),
+      resolve: () => {
+        throw new TypeError("Nobody resolves here");
+      },
+      refresh: () => Promise.resolve(),
+      down: (restart) => {
+        this.downs.push(restart ? "restart" : "end");
+        void this.close();
+      },
+    };
+  }
+}
