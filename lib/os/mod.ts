@@ -25,11 +25,3 @@ export type * from "./this_machine.ts";
 export function thisMachine(): ThisMachine {
   return linux;
 }
-
-// What lib/cli/supervise calls until it takes a machine.
-export { closeFd, loadShim, type Shim } from "./linux/shim.ts";
-export { socketPair } from "./linux/net/seqpacket.ts";
-export { spawn, waitProcess } from "./linux/process/process.ts";
-export { forgetJournal } from "./linux/dns/mod.ts";
-export { repair } from "./linux/repair.ts";
-export { keepLogs, trimLog } from "./linux/process/log_files.ts";
