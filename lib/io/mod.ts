@@ -48,7 +48,8 @@ export {
   issueUserCertificate,
   loadAuthority,
 } from "./x509/issue.ts";
-export { type AskOptions, type UpstreamResult, Upstreams } from "./upstream/upstreams.ts";
+export type { AskOptions, UpstreamResult } from "./upstream/upstream.ts";
+export { Upstreams } from "./upstream/upstreams.ts";
 export { type FlowConn, type FlowEnd, type FlowSummary, type LiveFlow } from "./carrier/flow.ts";
 export { type AppCredentials, type CarrierTarget } from "./carrier/client.ts";
 export { type CarrierFlow, CarrierPool, type CarrierStats } from "./carrier/pool.ts";
