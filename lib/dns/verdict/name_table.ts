@@ -4,9 +4,9 @@
  * @module
  */
 
-import { encodeIp, type IpAddress, type Ipv4, type Ipv6, type Prefix } from "../ip/mod.ts";
-import { EDE, type ExtendedError, RCODE, RR_TYPE } from "./codes.ts";
-import { type DomainName, parentOf } from "./name.ts";
+import { encodeIp, type IpAddress, type Ipv4, type Ipv6, type Prefix } from "../../ip/mod.ts";
+import { EDE, type ExtendedError, RCODE, RR_TYPE } from "../wire/codes.ts";
+import { type DomainName, parentOf } from "../name.ts";
 import { ReverseTable } from "./reverse_table.ts";
 import { type Answer, ANSWER_TTL_SECONDS, type RuleId, type Verdict } from "./verdict.ts";
 import { VerdictMemo } from "./verdict_memo.ts";

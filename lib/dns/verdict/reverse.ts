@@ -5,8 +5,8 @@
  * @see RFC 1035 section 3.5, RFC 3596 section 2.5
  */
 
-import { bitsOf, encodeIp, type IpAddress, type Prefix, prefixOf } from "../ip/mod.ts";
-import type { DomainName } from "./name.ts";
+import { bitsOf, encodeIp, type IpAddress, type Prefix, prefixOf } from "../../ip/mod.ts";
+import type { DomainName } from "../name.ts";
 
 const IPV4_SUFFIX = "in-addr.arpa";
 const IPV6_SUFFIX = "ip6.arpa";

@@ -5,12 +5,19 @@
  * @see RFC 5452 section 9.1, draft-vixie-dnsext-dns0x20
  */
 
-import { contains, decodeIp, type Prefix, unmapIp } from "../ip/mod.ts";
-import { FLAG, RCODE, RR_CLASS, RR_TYPE } from "./codes.ts";
-import { HEADER_BYTES, type Query, read16, UDP_MAX_BYTES, write16, writeOpt } from "./query.ts";
-import { walkRecords } from "./records.ts";
-import { replyLimit, type Transport, truncatedReply } from "./reply.ts";
-import { equalFolded, hashFolded } from "./wire_name.ts";
+import { contains, decodeIp, type Prefix, unmapIp } from "../../ip/mod.ts";
+import { FLAG, RCODE, RR_CLASS, RR_TYPE } from "../wire/codes.ts";
+import {
+  HEADER_BYTES,
+  type Query,
+  read16,
+  UDP_MAX_BYTES,
+  write16,
+  writeOpt,
+} from "../wire/query.ts";
+import { walkRecords } from "../wire/records.ts";
+import { replyLimit, type Transport, truncatedReply } from "../verdict/reply.ts";
+import { equalFolded, hashFolded } from "../wire/wire_name.ts";
 
 const OPT_BYTES = 11;
 /** Failures that some servers send as a bare header, without the question. */

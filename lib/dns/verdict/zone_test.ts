@@ -1,6 +1,6 @@
 import { equal } from "node:assert/strict";
 import fc from "fast-check";
-import { parseDomainName } from "./name.ts";
+import { parseDomainName } from "../name.ts";
 import { objectionToZone, type Zone, ZoneTable } from "./zone.ts";
 
 function zone(suffix: string, isPrivate = false): Zone {

@@ -4,16 +4,16 @@
  * @module
  */
 
-import { bitsOf } from "../ip/mod.ts";
-import { EDE, RCODE, RR_CLASS, RR_TYPE } from "./codes.ts";
+import { bitsOf } from "../../ip/mod.ts";
+import { EDE, RCODE, RR_CLASS, RR_TYPE } from "../wire/codes.ts";
 import type { NameTable, OwnedName } from "./name_table.ts";
-import { type Query, type Question, typeOf } from "./query.ts";
+import { type Query, type Question, typeOf } from "../wire/query.ts";
 import type { Transport } from "./reply.ts";
 import { soaRdata } from "./soa.ts";
 import { parseReverseName, reverseZoneOf } from "./reverse.ts";
 import { ANSWER_TTL_SECONDS, NEGATIVE_TTL_SECONDS, type RuleId, type Verdict } from "./verdict.ts";
-import { encodeName } from "./wire_name.ts";
-import type { DomainName } from "./name.ts";
+import { encodeName } from "../wire/wire_name.ts";
+import type { DomainName } from "../name.ts";
 import type { Zone } from "./zone.ts";
 
 /** Browsers that ask for it keep to the OS resolver if it does not exist. */

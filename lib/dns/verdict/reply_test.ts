@@ -2,16 +2,16 @@ import { deepEqual, equal, throws } from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import dnsPacket from "dns-packet";
-import { ENTRIES, newTable } from "../../tests/dns/table.ts";
-import { FLAG, RCODE, RR_TYPE } from "./codes.ts";
+import { ENTRIES, newTable } from "../../../tests/dns/table.ts";
+import { FLAG, RCODE, RR_TYPE } from "../wire/codes.ts";
 import { judge } from "./judge.ts";
-import { decodeMessage } from "./message.ts";
-import { parseDomainName } from "./name.ts";
-import { decodeQuery, encodeQuestion, type Query, questionOf } from "./query.ts";
+import { decodeMessage } from "../wire/message.ts";
+import { parseDomainName } from "../name.ts";
+import { decodeQuery, encodeQuestion, type Query, questionOf } from "../wire/query.ts";
 import { encodeReply, encodeVerdict, REPLY_MAX_BYTES, servfail } from "./reply.ts";
 import type { Answer, Verdict } from "./verdict.ts";
 
-const GOLDEN = new URL("../../tests/fixtures/dns/golden_replies.txt", import.meta.url);
+const GOLDEN = new URL("../../../tests/fixtures/dns/golden_replies.txt", import.meta.url);
 
 const table = newTable();
 

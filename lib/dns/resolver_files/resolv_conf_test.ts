@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
 import fc from "fast-check";
-import { formatIp, parseIp } from "../ip/mod.ts";
+import { formatIp, parseIp } from "../../ip/mod.ts";
 import { parseResolvConf, renderResolvConf, RESOLV_CONF_MAGIC } from "./resolv_conf.ts";
 
 // Headers as the programs write them (systemd 252, NetworkManager 1.42, openresolv 3.12, Debian resolvconf 1.91,

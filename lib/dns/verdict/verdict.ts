@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { ExtendedError } from "./codes.ts";
-import type { DomainName } from "./name.ts";
+import type { ExtendedError } from "../wire/codes.ts";
+import type { DomainName } from "../name.ts";
 
 /** Address answers live this long: an OS cache must not outlive a change by much. */
 export const ANSWER_TTL_SECONDS = 10;

@@ -6,7 +6,7 @@
  */
 
 import { getPublicSuffix } from "tldts";
-import { type DomainName, parentOf } from "./name.ts";
+import { type DomainName, parentOf } from "../name.ts";
 
 /** A suffix we claim. The apex itself is not inside. */
 export interface Zone {
@@ -24,7 +24,7 @@ const SPECIAL = ["local", "localhost", "invalid", "onion", "arpa"];
  * @example
  * ```ts
  * import { equal } from "node:assert/strict";
- * import { parseDomainName } from "./name.ts";
+ * import { parseDomainName } from "../name.ts";
  * import { ZoneTable } from "./zone.ts";
  *
  * const zones = new ZoneTable([{ suffix: parseDomainName("corp.example"), private: false }]);

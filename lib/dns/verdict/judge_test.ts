@@ -1,12 +1,12 @@
 import { deepEqual, equal } from "node:assert/strict";
 import fc from "fast-check";
-import { parseIpv4, parseIpv6, parsePrefix } from "../ip/mod.ts";
-import { parseRrType, RR_CLASS } from "./codes.ts";
+import { parseIpv4, parseIpv6, parsePrefix } from "../../ip/mod.ts";
+import { parseRrType, RR_CLASS } from "../wire/codes.ts";
 import { explain, formatAnswers } from "./explain.ts";
 import { judge } from "./judge.ts";
-import { isBelow, parseDomainName } from "./name.ts";
+import { isBelow, parseDomainName } from "../name.ts";
 import { type NameEntry, NameTable, type NameTableOptions } from "./name_table.ts";
-import { questionOf } from "./query.ts";
+import { questionOf } from "../wire/query.ts";
 
 function newTable(options: {
   zones?: readonly string[];

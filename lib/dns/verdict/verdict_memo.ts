@@ -4,9 +4,9 @@
  * @module
  */
 
-import { HEADER_BYTES, type Query } from "./query.ts";
+import { HEADER_BYTES, type Query } from "../wire/query.ts";
 import type { Verdict } from "./verdict.ts";
-import { equalFolded, hashFolded } from "./wire_name.ts";
+import { equalFolded, hashFolded } from "../wire/wire_name.ts";
 
 /** A power of two. Each slot holds one question; a newer one takes its place. */
 const SLOTS = 8192;

@@ -6,7 +6,7 @@ import { formatRcode, RCODE } from "./codes.ts";
 import { decodeMessage } from "./message.ts";
 import { type Decoded, decodeQuery, encodeQuestion, keepQuery, questionOf } from "./query.ts";
 
-const CORPUS = new URL("../../tests/fixtures/dns/hostile_queries.txt", import.meta.url);
+const CORPUS = new URL("../../../tests/fixtures/dns/hostile_queries.txt", import.meta.url);
 
 function readCorpus(url: URL): [name: string, want: string, bytes: Uint8Array][] {
   return Deno.readTextFileSync(url).split("\n")

@@ -4,9 +4,9 @@
  * @module
  * @see RFC 1035 section 7.4, RFC 2181 section 8, RFC 2308 section 5
  */
-import { FLAG, RCODE, RR_TYPE } from "./codes.ts";
-import { HEADER_BYTES, type Query, read16, write16 } from "./query.ts";
-import { walkRecords } from "./records.ts";
+import { FLAG, RCODE, RR_TYPE } from "../wire/codes.ts";
+import { HEADER_BYTES, type Query, read16, write16 } from "../wire/query.ts";
+import { walkRecords } from "../wire/records.ts";
 
 /** Nothing is kept longer, whatever it says of itself. */
 const MAX_TTL_SECONDS = 3600;

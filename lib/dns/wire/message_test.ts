@@ -4,7 +4,7 @@ import dnsPacket from "dns-packet";
 import { formatRrType } from "./codes.ts";
 import { decodeMessage, formatRdata, formatRecord } from "./message.ts";
 
-const CORPUS = new URL("../../tests/fixtures/dns/hostile_answers.txt", import.meta.url);
+const CORPUS = new URL("../../../tests/fixtures/dns/hostile_answers.txt", import.meta.url);
 
 Deno.test("decodeMessage() says what the corpus of hostile answers wants", async (t) => {
   const lines = Deno.readTextFileSync(CORPUS).split("\n").filter((line) => /^[^#]/.test(line));

@@ -5,7 +5,7 @@
  * @see RFC 1035 section 4.1
  */
 
-import { decodeIp, formatIp } from "../ip/mod.ts";
+import { decodeIp, formatIp } from "../../ip/mod.ts";
 import { type ExtendedError, formatRrType, RR_TYPE } from "./codes.ts";
 import { HEADER_BYTES, type Question, read16 } from "./query.ts";
 import { decodeName } from "./wire_name.ts";

@@ -11,8 +11,8 @@ import {
   lastAddress,
   overlaps,
   type Prefix,
-} from "../ip/mod.ts";
-import type { DomainName } from "./name.ts";
+} from "../../ip/mod.ts";
+import type { DomainName } from "../name.ts";
 
 /** Addresses with names, inside the ranges that are ours. */
 export class ReverseTable {

@@ -5,7 +5,7 @@
  * @see man 5 resolv.conf; glibc resolv/res_init.c, musl src/network/resolvconf.c
  */
 
-import { formatIp, type IpAddress, parseIp } from "../ip/mod.ts";
+import { formatIp, type IpAddress, parseIp } from "../../ip/mod.ts";
 
 /** First line of a file we wrote. */
 export const RESOLV_CONF_MAGIC = "# BEGIN vnet managed resolv.conf";

@@ -5,9 +5,9 @@
  * @see RFC 2308 section 5, RFC 6303 section 3
  */
 
-import type { DomainName } from "./name.ts";
+import type { DomainName } from "../name.ts";
 import { NEGATIVE_TTL_SECONDS } from "./verdict.ts";
-import { encodeName } from "./wire_name.ts";
+import { encodeName } from "../wire/wire_name.ts";
 
 /**
  * What follows the primary server's name: mailbox `nobody.invalid`, serial, refresh, retry, expire, minimum.

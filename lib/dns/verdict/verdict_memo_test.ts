@@ -1,10 +1,16 @@
 import { equal } from "node:assert/strict";
 import fc from "fast-check";
-import { parseIpv4 } from "../ip/mod.ts";
+import { parseIpv4 } from "../../ip/mod.ts";
 import { judge, judgeQuery } from "./judge.ts";
-import { parseDomainName } from "./name.ts";
+import { parseDomainName } from "../name.ts";
 import { NameTable } from "./name_table.ts";
-import { decodeQuery, encodeQuestion, type Query, type Question, questionOf } from "./query.ts";
+import {
+  decodeQuery,
+  encodeQuestion,
+  type Query,
+  type Question,
+  questionOf,
+} from "../wire/query.ts";
 
 function newTable(): NameTable {
   return new NameTable({

@@ -8,8 +8,8 @@
  * @see RFC 1035 section 4.1, RFC 2308, RFC 6891, RFC 8914
  */
 
-import { type ExtendedError, FLAG, RCODE, RR_CLASS, RR_TYPE } from "./codes.ts";
-import type { DomainName } from "./name.ts";
+import { type ExtendedError, FLAG, RCODE, RR_CLASS, RR_TYPE } from "../wire/codes.ts";
+import type { DomainName } from "../name.ts";
 import {
   HEADER_BYTES,
   type Query,
@@ -17,7 +17,7 @@ import {
   UDP_MIN_BYTES,
   write16,
   writeOpt,
-} from "./query.ts";
+} from "../wire/query.ts";
 import { SOA_TAIL } from "./soa.ts";
 import { type Answer, NEGATIVE_TTL_SECONDS, type Verdict } from "./verdict.ts";
 

@@ -1,16 +1,16 @@
 import { deepEqual, equal, notDeepEqual } from "node:assert/strict";
 import fc from "fast-check";
-import { parsePrefix } from "../ip/mod.ts";
-import { FLAG, RCODE } from "./codes.ts";
+import { parsePrefix } from "../../ip/mod.ts";
+import { FLAG, RCODE } from "../wire/codes.ts";
 import { acceptAnswer, claimsAddressIn, encodeForward, restoreAnswer } from "./forward.ts";
-import { decodeMessage } from "./message.ts";
+import { decodeMessage } from "../wire/message.ts";
 import {
   decodeQuery,
   encodeQuestion,
   type Query,
   questionOf,
   type QuestionOptions,
-} from "./query.ts";
+} from "../wire/query.ts";
 
 const NAME = "Www.Example.ORG";
 

@@ -3,10 +3,10 @@ import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import dnsPacket from "dns-packet";
 import { AnswerCache, answerKey } from "./answer_cache.ts";
-import { FLAG } from "./codes.ts";
-import { decodeMessage } from "./message.ts";
-import { decodeQuery, encodeQuestion, questionOf, type QuestionOptions } from "./query.ts";
-import { walkRecords } from "./records.ts";
+import { FLAG } from "../wire/codes.ts";
+import { decodeMessage } from "../wire/message.ts";
+import { decodeQuery, encodeQuestion, questionOf, type QuestionOptions } from "../wire/query.ts";
+import { walkRecords } from "../wire/records.ts";
 
 const A = { name: "www.example", type: "A", ttl: 100, data: "192.0.2.1" } as const;
 const CNAME = { name: "www.example", type: "CNAME", ttl: 30, data: "other.example" } as const;

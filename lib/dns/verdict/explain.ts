@@ -4,11 +4,11 @@
  * @module
  */
 
-import { formatRcode, formatRrType, RR_TYPE } from "./codes.ts";
-import type { Question } from "./query.ts";
+import { formatRcode, formatRrType, RR_TYPE } from "../wire/codes.ts";
+import type { Question } from "../wire/query.ts";
 import { ANSWER_TTL_SECONDS, type Verdict } from "./verdict.ts";
-import { decodeIp, formatIp } from "../ip/mod.ts";
-import { decodeName } from "./wire_name.ts";
+import { decodeIp, formatIp } from "../../ip/mod.ts";
+import { decodeName } from "../wire/wire_name.ts";
 
 /** Says in one sentence which rule gave the verdict and what it made of the question. */
 export function explain(question: Question, verdict: Verdict): string {

@@ -10,8 +10,8 @@ import {
   parseIp,
   parsePrefix,
   prefixOf,
-} from "../ip/mod.ts";
-import { isBelow, isDomainName } from "./name.ts";
+} from "../../ip/mod.ts";
+import { isBelow, isDomainName } from "../name.ts";
 import { parseReverseName, reverseName, reverseZoneOf, reverseZones } from "./reverse.ts";
 
 const anyIp: fc.Arbitrary<IpAddress> = fc.oneof(
