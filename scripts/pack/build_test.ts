@@ -1,6 +1,6 @@
 /** `deno task build` as a developer runs it, on the real program. */
 import { deepEqual, equal, match } from "node:assert/strict";
-import { root } from "./pack/mod.ts";
+import { root } from "./mod.ts";
 
 interface Run {
   readonly code: number;
