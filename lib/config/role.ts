@@ -47,7 +47,23 @@ export interface Role {
   readonly disconnectExpired: boolean;
 }
 
-/** Makes a checked spec ready to decide with. */
+/**
+ * Makes a checked spec ready to decide with.
+ *
+ * @example
+ * ```ts
+ * import { deepEqual, equal } from "node:assert/strict";
+ * import { compileRole, RoleSpecSchema } from "./role.ts";
+ *
+ * const spec = RoleSpecSchema.parse({
+ *   allow: { app_labels: { env: ["dev", "staging"] } },
+ *   options: { max_session_ttl: "12h" },
+ * });
+ * const role = compileRole("dev", spec);
+ * deepEqual(role.allowApps, [{ key: "env", values: ["dev", "staging"] }]);
+ * equal(role.maxSessionMs, 43_200_000);
+ * ```
+ */
 export function compileRole(name: string, spec: RoleSpec): Role {
   const { options } = spec;
   const idleMs = milliseconds(options.client_idle_timeout);

@@ -47,7 +47,19 @@ export interface ResolvConf {
   readonly other: readonly string[];
 }
 
-/** Reads the file as glibc and musl do; a mistake in it makes a line count for nothing, never an error. */
+/**
+ * Reads the file as glibc and musl do; a mistake in it makes a line count for nothing, never an error.
+ *
+ * @example
+ * ```ts
+ * import { deepEqual } from "node:assert/strict";
+ * import { parseResolvConf } from "./resolv_conf.ts";
+ *
+ * const file = parseResolvConf("nameserver 192.0.2.53\nsearch corp.example\n");
+ * deepEqual(file.nameservers, ["192.0.2.53"]);
+ * deepEqual(file.search, ["corp.example"]);
+ * ```
+ */
 export function parseResolvConf(text: string): ResolvConf {
   const nameservers: string[] = [];
   const options: string[] = [];

@@ -56,6 +56,27 @@ const FOREIGN_CLASS: Verdict = {
  * Decides what to do with one question; asks nobody and remembers nothing.
  *
  * @param transport How it was asked, which matters for AXFR alone.
+ *
+ * @example
+ * ```ts
+ * import { equal } from "node:assert/strict";
+ * import { parseIpv4 } from "../../ip/mod.ts";
+ * import { parseDomainName } from "../name.ts";
+ * import { RR_TYPE } from "../wire/codes.ts";
+ * import { questionOf } from "../wire/query.ts";
+ * import { judge } from "./judge.ts";
+ * import { NameTable } from "./name_table.ts";
+ *
+ * const table = new NameTable({
+ *   zones: [{ suffix: parseDomainName("corp.example"), private: false }],
+ *   names: new Map([
+ *     [parseDomainName("db.corp.example"), { ipv4: parseIpv4("100.64.0.7"), ipv6: null }],
+ *   ]),
+ * });
+ * equal(judge(questionOf("db.corp.example", RR_TYPE.A), table).kind, "answer");
+ * equal(judge(questionOf("db.corp.example", RR_TYPE.AAAA), table).kind, "no-data");
+ * equal(judge(questionOf("www.example.net", RR_TYPE.A), table).kind, "forward");
+ * ```
  */
 export function judge(
   question: Question,

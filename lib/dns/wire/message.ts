@@ -57,6 +57,18 @@ interface Cursor {
  * Reads a whole message. Never throws, whatever the bytes; the counts of the header are not trusted.
  *
  * @returns `null` if anything in it is broken. Bytes after the last record are ignored.
+ *
+ * @example
+ * ```ts
+ * import { equal } from "node:assert/strict";
+ * import { RR_TYPE } from "./codes.ts";
+ * import { decodeMessage } from "./message.ts";
+ * import { encodeQuestion, questionOf } from "./query.ts";
+ *
+ * const bytes = encodeQuestion(questionOf("db.corp.example", RR_TYPE.AAAA), { id: 7 });
+ * equal(decodeMessage(bytes)?.questions[0]?.type, RR_TYPE.AAAA);
+ * equal(decodeMessage(bytes.subarray(0, 20)), null);
+ * ```
  */
 export function decodeMessage(bytes: Uint8Array): Message | null {
   if (bytes.length < HEADER_BYTES) return null;

@@ -65,6 +65,18 @@ interface Edns {
  * Reads a message a client sent. Never throws, whatever the bytes.
  *
  * @param bytes One whole message without TCP's length; borrowed by the query that is returned.
+ *
+ * @example
+ * ```ts
+ * import { equal } from "node:assert/strict";
+ * import { RR_TYPE } from "./codes.ts";
+ * import { decodeQuery, encodeQuestion, questionOf } from "./query.ts";
+ *
+ * const bytes = encodeQuestion(questionOf("db.corp.example", RR_TYPE.A), { id: 7 });
+ * const decoded = decodeQuery(bytes);
+ * equal(decoded.kind === "query" && decoded.query.question.name, "db.corp.example");
+ * equal(decodeQuery(bytes.subarray(0, 11)).kind, "drop"); // shorter than a header
+ * ```
  */
 export function decodeQuery(bytes: Uint8Array): Decoded {
   if (bytes.length < HEADER_BYTES) return DROP;
