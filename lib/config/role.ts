@@ -1,15 +1,17 @@
 import { z } from "zod";
 import { parseDuration } from "./duration.ts";
 import { durationText, labelSelector } from "./fields.ts";
-import { strict } from "./mistakes.ts";
+import { refusedKey, strict } from "./mistakes.ts";
 
 const flag = z.boolean();
-const logins = z.array(z.string().min(1).max(64)).max(256);
+const unserved = refusedKey(
+  "nothing: SSH servers are not served yet, they come in a later version",
+);
 
-const ConditionsSchema = strict({
-  app_labels: labelSelector.optional(),
-  node_labels: labelSelector.optional(),
-  logins: logins.optional(),
+/** A role that seems to restrict logins on servers must not be taken for one that does. */
+const ConditionsSchema = strict({ app_labels: labelSelector.optional() }, {
+  node_labels: unserved,
+  logins: unserved,
 });
 
 /** A role's `spec`, as people write it. */
