@@ -5,13 +5,25 @@
  * @see RFC 1035 section 7.4, RFC 2181 section 8, RFC 2308 section 5
  */
 import { FLAG, RCODE, RR_TYPE } from "../wire/codes.ts";
-import { HEADER_BYTES, type Query, read16, write16 } from "../wire/query.ts";
+import {
+  ANCOUNT_OFFSET,
+  FLAGS_OFFSET,
+  HEADER_BYTES,
+  RCODE_MASK,
+  RR_FIXED_BYTES,
+  RR_RDLENGTH_OFFSET,
+  RR_TTL_OFFSET,
+  RR_TYPE_OFFSET,
+} from "../wire/layout.ts";
+import { type Query, read16, write16 } from "../wire/query.ts";
 import { walkRecords } from "../wire/records.ts";
 
 /** Nothing is kept longer, whatever it says of itself. */
 const MAX_TTL_SECONDS = 3600;
 /** Larger answers are rare, and not worth the room. */
 const ANSWER_MAX_BYTES = 4096;
+/** The last number of an SOA (RFC 1035 section 3.3.13). */
+const SOA_MINIMUM_BYTES = 4;
 
 interface Entry {
   readonly answer: Uint8Array;
@@ -56,13 +68,14 @@ export class AnswerCache {
       return null;
     }
     const answer = entry.answer.slice();
-    write16(answer, 2, read16(answer, 2) & ~FLAG.AA);
+    write16(answer, FLAGS_OFFSET, read16(answer, FLAGS_OFFSET) & ~FLAG.AA);
     const ageSeconds = Math.floor((nowMs - entry.keptMs) / 1000);
     walkRecords(answer, (_section, fixedAt) => {
-      if (read16(answer, fixedAt) === RR_TYPE.OPT) return;
-      const ttlSeconds = Math.max(readTtl(answer, fixedAt + 4) - ageSeconds, 0);
-      write16(answer, fixedAt + 4, ttlSeconds >>> 16);
-      write16(answer, fixedAt + 6, ttlSeconds);
+      if (read16(answer, fixedAt + RR_TYPE_OFFSET) === RR_TYPE.OPT) return;
+      const ttlAt = fixedAt + RR_TTL_OFFSET;
+      const ttlSeconds = Math.max(readTtl(answer, ttlAt) - ageSeconds, 0);
+      write16(answer, ttlAt, ttlSeconds >>> 16);
+      write16(answer, ttlAt + 2, ttlSeconds);
     });
     return answer;
   }
@@ -91,23 +104,22 @@ export class AnswerCache {
 /** @returns In seconds; 0 for what must not be kept: failures, half answers, what cannot be read. */
 function lifetimeOf(answer: Uint8Array): number {
   if (answer.length < HEADER_BYTES) return 0;
-  const flags = read16(answer, 2);
-  const rcode = flags & 15;
+  const flags = read16(answer, FLAGS_OFFSET);
+  const rcode = flags & RCODE_MASK;
   const isWhole = (flags & FLAG.TC) === 0 && (rcode === RCODE.NOERROR || rcode === RCODE.NXDOMAIN);
   if (!isWhole) return 0;
   let ttlSeconds = MAX_TTL_SECONDS;
   let hasSoa = false;
   const readable = walkRecords(answer, (section, fixedAt) => {
-    const type = read16(answer, fixedAt);
+    const type = read16(answer, fixedAt + RR_TYPE_OFFSET);
     if (type === RR_TYPE.OPT) return;
-    ttlSeconds = Math.min(ttlSeconds, readTtl(answer, fixedAt + 4));
+    ttlSeconds = Math.min(ttlSeconds, readTtl(answer, fixedAt + RR_TTL_OFFSET));
     if (section !== 2 || type !== RR_TYPE.SOA) return;
     hasSoa = true;
-    // the minimum is the last number of the data
-    const end = fixedAt + 10 + read16(answer, fixedAt + 8);
-    ttlSeconds = Math.min(ttlSeconds, readTtl(answer, end - 4));
+    const end = fixedAt + RR_FIXED_BYTES + read16(answer, fixedAt + RR_RDLENGTH_OFFSET);
+    ttlSeconds = Math.min(ttlSeconds, readTtl(answer, end - SOA_MINIMUM_BYTES));
   });
-  const isNegative = rcode === RCODE.NXDOMAIN || read16(answer, 6) === 0;
+  const isNegative = rcode === RCODE.NXDOMAIN || read16(answer, ANCOUNT_OFFSET) === 0;
   return !readable || (isNegative && !hasSoa) ? 0 : ttlSeconds;
 }
 

@@ -8,18 +8,26 @@
 import { contains, decodeIp, type Prefix, unmapIp } from "../../ip/mod.ts";
 import { FLAG, RCODE, RR_CLASS, RR_TYPE } from "../wire/codes.ts";
 import {
+  ARCOUNT_OFFSET,
+  FLAGS_OFFSET,
   HEADER_BYTES,
-  type Query,
-  read16,
-  UDP_MAX_BYTES,
-  write16,
-  writeOpt,
-} from "../wire/query.ts";
+  ID_OFFSET,
+  NSCOUNT_OFFSET,
+  OPCODE_MASK,
+  OPT_BYTES,
+  QDCOUNT_OFFSET,
+  QUESTION_TAIL_BYTES,
+  RCODE_MASK,
+  RR_CLASS_OFFSET,
+  RR_FIXED_BYTES,
+  RR_RDLENGTH_OFFSET,
+  RR_TYPE_OFFSET,
+} from "../wire/layout.ts";
+import { type Query, read16, UDP_MAX_BYTES, write16, writeOpt } from "../wire/query.ts";
 import { walkRecords } from "../wire/records.ts";
 import { replyLimit, type Transport, truncatedReply } from "../verdict/reply.ts";
 import { equalFolded, hashFolded } from "../wire/wire_name.ts";
 
-const OPT_BYTES = 11;
 /** Failures that some servers send as a bare header, without the question. */
 const BARE_RCODES: readonly number[] = [
   RCODE.FORMERR,
@@ -56,11 +64,13 @@ export function encodeForward(
   const { questionEnd, edns, dnssecOk, udpSizeBytes } = query;
   const sent = new Uint8Array(questionEnd + (edns ? OPT_BYTES : 0));
   sent.set(query.bytes.subarray(0, questionEnd));
-  write16(sent, 0, options.id);
-  write16(sent, 2, query.flags & (FLAG.RD | FLAG.AD | FLAG.CD));
-  write16(sent, 8, 0);
-  write16(sent, 10, edns ? 1 : 0);
-  if (options.caseBits !== undefined) mixCase(sent, questionEnd - 4, options.caseBits);
+  write16(sent, ID_OFFSET, options.id);
+  write16(sent, FLAGS_OFFSET, query.flags & (FLAG.RD | FLAG.AD | FLAG.CD));
+  write16(sent, NSCOUNT_OFFSET, 0);
+  write16(sent, ARCOUNT_OFFSET, edns ? 1 : 0);
+  if (options.caseBits !== undefined) {
+    mixCase(sent, questionEnd - QUESTION_TAIL_BYTES, options.caseBits);
+  }
   if (edns) {
     writeOpt(sent, questionEnd, {
       udpSizeBytes: Math.min(udpSizeBytes, UDP_MAX_BYTES),
@@ -83,20 +93,21 @@ export function acceptAnswer(
   sent: Uint8Array,
   query: Query,
 ): Acceptance | null {
-  if (answer.length < HEADER_BYTES || answer[0] !== sent[0] || answer[1] !== sent[1]) return null;
-  const flags = read16(answer, 2);
-  if ((flags & FLAG.QR) === 0 || ((flags >> 11) & 15) !== 0) return null;
-  const rcode = flags & 15;
+  if (answer.length < HEADER_BYTES) return null;
+  if (read16(answer, ID_OFFSET) !== read16(sent, ID_OFFSET)) return null;
+  const flags = read16(answer, FLAGS_OFFSET);
+  if ((flags & FLAG.QR) === 0 || (flags & OPCODE_MASK) !== 0) return null;
+  const rcode = flags & RCODE_MASK;
   const truncated = (flags & FLAG.TC) !== 0;
-  if (read16(answer, 4) === 0) {
+  if (read16(answer, QDCOUNT_OFFSET) === 0) {
     const bare = answer.length === HEADER_BYTES && BARE_RCODES.includes(rcode);
     return bare ? { rcode, truncated: false, folded: false } : null;
   }
   const { questionEnd } = query;
-  if (read16(answer, 4) !== 1 || answer.length < questionEnd) return null;
-  const nameBytes = questionEnd - 4 - HEADER_BYTES;
+  if (read16(answer, QDCOUNT_OFFSET) !== 1 || answer.length < questionEnd) return null;
+  const nameBytes = questionEnd - QUESTION_TAIL_BYTES - HEADER_BYTES;
   if (!equalFolded(answer, HEADER_BYTES, sent, HEADER_BYTES, nameBytes)) return null;
-  for (let at = questionEnd - 4; at < questionEnd; at++) {
+  for (let at = questionEnd - QUESTION_TAIL_BYTES; at < questionEnd; at++) {
     if (answer[at] !== sent[at]) return null; // type and class are not letters
   }
   let folded = false;
@@ -108,10 +119,10 @@ export function acceptAnswer(
 export function equalQuestion(one: Query, other: Query): boolean {
   const { questionEnd } = one;
   if (other.questionEnd !== questionEnd) return false;
-  for (let at = questionEnd - 4; at < questionEnd; at++) {
+  for (let at = questionEnd - QUESTION_TAIL_BYTES; at < questionEnd; at++) {
     if (one.bytes[at] !== other.bytes[at]) return false; // type and class are not letters
   }
-  const nameBytes = questionEnd - 4 - HEADER_BYTES;
+  const nameBytes = questionEnd - QUESTION_TAIL_BYTES - HEADER_BYTES;
   return equalFolded(one.bytes, HEADER_BYTES, other.bytes, HEADER_BYTES, nameBytes);
 }
 
@@ -138,16 +149,16 @@ export function restoreAnswer(
   options: RestoreOptions,
 ): Uint8Array {
   const isBare = answer.length < query.questionEnd;
-  const softened = options.emptyNonTerminal === true && (read16(answer, 2) & 15) === RCODE.NXDOMAIN;
-  if (softened) answer[3] = (answer[3] ?? 0) & 0xf0;
-  const flags = read16(answer, 2);
+  const received = read16(answer, FLAGS_OFFSET);
+  const softened = options.emptyNonTerminal === true && (received & RCODE_MASK) === RCODE.NXDOMAIN;
+  const flags = softened ? received & ~RCODE_MASK : received;
+  write16(answer, FLAGS_OFFSET, flags);
   if (isBare || answer.length > replyLimit(query, options.transport)) {
-    const reply = truncatedReply(query, flags & 15, flags & (FLAG.RA | FLAG.AA));
-    if (isBare) reply[2] = (reply[2] ?? 0) & ~(FLAG.TC >> 8);
+    const reply = truncatedReply(query, flags & RCODE_MASK, flags & (FLAG.RA | FLAG.AA));
+    if (isBare) write16(reply, FLAGS_OFFSET, read16(reply, FLAGS_OFFSET) & ~FLAG.TC);
     return reply;
   }
-  answer[0] = query.id >> 8;
-  answer[1] = query.id;
+  write16(answer, ID_OFFSET, query.id);
   answer.set(query.bytes.subarray(HEADER_BYTES, query.questionEnd), HEADER_BYTES);
   return answer;
 }
@@ -160,10 +171,11 @@ export function restoreAnswer(
 export function claimsAddressIn(answer: Uint8Array, ranges: readonly Prefix[]): boolean {
   let claims = false;
   const readable = walkRecords(answer, (section, fixedAt) => {
-    const type = read16(answer, fixedAt);
+    const type = read16(answer, fixedAt + RR_TYPE_OFFSET);
     if (section !== 1 || claims || (type !== RR_TYPE.A && type !== RR_TYPE.AAAA)) return;
-    if (read16(answer, fixedAt + 2) !== RR_CLASS.IN) return;
-    const rdata = answer.subarray(fixedAt + 10, fixedAt + 10 + read16(answer, fixedAt + 8));
+    if (read16(answer, fixedAt + RR_CLASS_OFFSET) !== RR_CLASS.IN) return;
+    const start = fixedAt + RR_FIXED_BYTES;
+    const rdata = answer.subarray(start, start + read16(answer, fixedAt + RR_RDLENGTH_OFFSET));
     const address = decodeIp(rdata);
     claims = address !== null && ranges.some((range) => contains(range, unmapIp(address)));
   });

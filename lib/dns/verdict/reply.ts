@@ -11,13 +11,28 @@
 import { type ExtendedError, FLAG, RCODE, RR_CLASS, RR_TYPE } from "../wire/codes.ts";
 import type { DomainName } from "../name.ts";
 import {
+  ANCOUNT_OFFSET,
+  ARCOUNT_OFFSET,
+  EDE_INFO_CODE_BYTES,
+  EDE_OPTION,
+  FLAGS_OFFSET,
   HEADER_BYTES,
-  type Query,
-  UDP_MAX_BYTES,
-  UDP_MIN_BYTES,
-  write16,
-  writeOpt,
-} from "../wire/query.ts";
+  ID_OFFSET,
+  NSCOUNT_OFFSET,
+  OPT_BYTES,
+  OPTION_HEADER_BYTES,
+  OPTION_LENGTH_OFFSET,
+  POINTER_BITS,
+  QDCOUNT_OFFSET,
+  QUESTION_TAIL_BYTES,
+  RCODE_MASK,
+  RR_CLASS_OFFSET,
+  RR_FIXED_BYTES,
+  RR_RDLENGTH_OFFSET,
+  RR_TTL_OFFSET,
+  RR_TYPE_OFFSET,
+} from "../wire/layout.ts";
+import { type Query, UDP_MAX_BYTES, UDP_MIN_BYTES, write16, writeOpt } from "../wire/query.ts";
 import { SOA_TAIL } from "./soa.ts";
 import { type Answer, NEGATIVE_TTL_SECONDS, type Verdict } from "./verdict.ts";
 
@@ -28,14 +43,13 @@ export type Transport = "udp" | "tcp";
 export const REPLY_MAX_BYTES = UDP_MAX_BYTES;
 
 const TCP_MAX_BYTES = 65_535;
-const OPT_BYTES = 11;
-/** Owner as a pointer, type, class, TTL, length. */
-const RECORD_BYTES = 12;
-const SOA_BYTES = RECORD_BYTES + 2 + SOA_TAIL.length;
-const POINTER_TO_QUESTION = 0xc000 | HEADER_BYTES;
-const EDE_OPTION = 15;
-/** Option code, length and info code. */
-const EDE_HEAD_BYTES = 6;
+/** A name that is a pointer. */
+const POINTER_BYTES = 2;
+/** What stands before the data of a record of ours. */
+const RECORD_BYTES = POINTER_BYTES + RR_FIXED_BYTES;
+const SOA_RDATA_BYTES = POINTER_BYTES + SOA_TAIL.length;
+const POINTER_TO_QUESTION = POINTER_BITS | HEADER_BYTES;
+const EDE_HEAD_BYTES = OPTION_HEADER_BYTES + EDE_INFO_CODE_BYTES;
 const EDE_TEXT_MAX_BYTES = 200;
 const NO_ANSWERS: readonly Answer[] = [];
 const encoder = new TextEncoder();
@@ -69,7 +83,7 @@ export function encodeReply(
   const soaZone = verdict.kind === "no-data" || verdict.kind === "nx-domain" ? verdict.zone : null;
   const limit = replyLimit(query, transport);
   const fixedBytes = query.questionEnd + (query.edns ? OPT_BYTES : 0);
-  let wholeBytes = fixedBytes + (soaZone === null ? 0 : SOA_BYTES);
+  let wholeBytes = fixedBytes + (soaZone === null ? 0 : RECORD_BYTES + SOA_RDATA_BYTES);
   for (const answer of answers) wholeBytes += RECORD_BYTES + answer.rdata.length;
   const fits = wholeBytes <= limit;
   const neededBytes = fits ? wholeBytes : fixedBytes;
@@ -78,9 +92,9 @@ export function encodeReply(
   }
   if (!fits) return writeTruncated(query, rcode, FLAG.AA | FLAG.RA, out);
   const authority = verdict.kind === "refuse" ? 0 : FLAG.AA;
-  let at = writeHead(query, out, authority | FLAG.RA | (rcode & 15));
-  write16(out, 6, answers.length);
-  write16(out, 8, soaZone === null ? 0 : 1);
+  let at = writeHead(query, out, authority | FLAG.RA | (rcode & RCODE_MASK));
+  write16(out, ANCOUNT_OFFSET, answers.length);
+  write16(out, NSCOUNT_OFFSET, soaZone === null ? 0 : 1);
   for (const answer of answers) at = writeAnswer(out, at, answer);
   if (soaZone !== null) at = writeSoa(query, out, at, soaZone);
   if (!query.edns) return at;
@@ -130,18 +144,18 @@ function rcodeOf(verdict: Exclude<Verdict, { kind: "forward" }>): number {
 
 /** The OPT record stays when the rest goes (RFC 6891 section 7). */
 function writeTruncated(query: Query, rcode: number, flags: number, out: Uint8Array): number {
-  const at = writeHead(query, out, flags | FLAG.TC | (rcode & 15));
+  const at = writeHead(query, out, flags | FLAG.TC | (rcode & RCODE_MASK));
   return query.edns ? writeOwnOpt(query, out, at, { rcode, optionBytes: 0 }) : at;
 }
 
 /** Header and question; the flags RD and CD come back as they came (RFC 4035 section 3.2.2). */
 function writeHead(query: Query, out: Uint8Array, flags: number): number {
-  write16(out, 0, query.id);
-  write16(out, 2, FLAG.QR | flags | (query.flags & (FLAG.RD | FLAG.CD)));
-  write16(out, 4, 1);
-  write16(out, 6, 0);
-  write16(out, 8, 0);
-  write16(out, 10, query.edns ? 1 : 0);
+  write16(out, ID_OFFSET, query.id);
+  write16(out, FLAGS_OFFSET, FLAG.QR | flags | (query.flags & (FLAG.RD | FLAG.CD)));
+  write16(out, QDCOUNT_OFFSET, 1);
+  write16(out, ANCOUNT_OFFSET, 0);
+  write16(out, NSCOUNT_OFFSET, 0);
+  write16(out, ARCOUNT_OFFSET, query.edns ? 1 : 0);
   const { bytes, questionEnd } = query;
   for (let at = HEADER_BYTES; at < questionEnd; at++) out[at] = bytes[at] ?? 0;
   return questionEnd;
@@ -163,18 +177,20 @@ function writeAnswer(out: Uint8Array, at: number, answer: Answer): number {
 
 /** The zone's SOA; the zone is the end of the question's name, so both its mentions point there. */
 function writeSoa(query: Query, out: Uint8Array, at: number, zone: DomainName): number {
-  const pointer = 0xc000 | (query.questionEnd - 4 - (zone.length + 2));
+  // on the wire a name takes two bytes more than its text: the first length and the root
+  const nameEnd = query.questionEnd - QUESTION_TAIL_BYTES;
+  const pointer = POINTER_BITS | (nameEnd - (zone.length + 2));
   const start = writeRecordHead(
     out,
     at,
     pointer,
     RR_TYPE.SOA,
     NEGATIVE_TTL_SECONDS,
-    2 + SOA_TAIL.length,
+    SOA_RDATA_BYTES,
   );
   write16(out, start, pointer);
-  for (let i = 0; i < SOA_TAIL.length; i++) out[start + 2 + i] = SOA_TAIL[i] ?? 0;
-  return start + 2 + SOA_TAIL.length;
+  for (let i = 0; i < SOA_TAIL.length; i++) out[start + POINTER_BYTES + i] = SOA_TAIL[i] ?? 0;
+  return start + SOA_RDATA_BYTES;
 }
 
 function writeRecordHead(
@@ -186,11 +202,12 @@ function writeRecordHead(
   rdataBytes: number,
 ): number {
   write16(out, at, owner);
-  write16(out, at + 2, type);
-  write16(out, at + 4, RR_CLASS.IN);
-  write16(out, at + 6, ttlSeconds >>> 16);
-  write16(out, at + 8, ttlSeconds);
-  write16(out, at + 10, rdataBytes);
+  const fixed = at + POINTER_BYTES;
+  write16(out, fixed + RR_TYPE_OFFSET, type);
+  write16(out, fixed + RR_CLASS_OFFSET, RR_CLASS.IN);
+  write16(out, fixed + RR_TTL_OFFSET, ttlSeconds >>> 16);
+  write16(out, fixed + RR_TTL_OFFSET + 2, ttlSeconds);
+  write16(out, fixed + RR_RDLENGTH_OFFSET, rdataBytes);
   return at + RECORD_BYTES;
 }
 
@@ -235,8 +252,8 @@ function encodeText(text: string, room: number): number {
 
 function writeError(out: Uint8Array, at: number, code: number, textBytes: number): number {
   write16(out, at, EDE_OPTION);
-  write16(out, at + 2, 2 + textBytes);
-  write16(out, at + 4, code);
-  out.set(edeText.subarray(0, textBytes), at + 6);
-  return at + 6 + textBytes;
+  write16(out, at + OPTION_LENGTH_OFFSET, EDE_INFO_CODE_BYTES + textBytes);
+  write16(out, at + OPTION_HEADER_BYTES, code);
+  out.set(edeText.subarray(0, textBytes), at + EDE_HEAD_BYTES);
+  return at + EDE_HEAD_BYTES + textBytes;
 }

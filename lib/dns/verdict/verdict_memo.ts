@@ -4,7 +4,8 @@
  * @module
  */
 
-import { HEADER_BYTES, type Query } from "../wire/query.ts";
+import { HEADER_BYTES, QUESTION_TAIL_BYTES } from "../wire/layout.ts";
+import { type Query } from "../wire/query.ts";
 import type { Verdict } from "./verdict.ts";
 import { equalFolded, hashFolded } from "../wire/wire_name.ts";
 
@@ -13,7 +14,7 @@ const SLOTS = 8192;
 /** Longer questions are not remembered. */
 const SLOT_BYTES = 64;
 /** Type and class, which are compared as they are: 0x41 is HTTPS there and no letter. */
-const TAIL_BYTES = 4;
+const TAIL_BYTES = QUESTION_TAIL_BYTES;
 
 /** The last verdict in each of a fixed number of slots; half a megabyte, and no garbage. */
 export class VerdictMemo {

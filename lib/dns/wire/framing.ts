@@ -5,7 +5,8 @@
  * @see RFC 1035 section 4.2.2, RFC 7766 section 8
  */
 
-import { HEADER_BYTES, write16 } from "./query.ts";
+import { HEADER_BYTES } from "./layout.ts";
+import { write16 } from "./query.ts";
 
 const LENGTH_BYTES = 2;
 const MESSAGE_MAX_BYTES = 65_535;

@@ -7,10 +7,30 @@
 
 import { decodeIp, formatIp } from "../../ip/mod.ts";
 import { type ExtendedError, formatRrType, RR_TYPE } from "./codes.ts";
-import { HEADER_BYTES, type Question, read16 } from "./query.ts";
+import {
+  ANCOUNT_OFFSET,
+  ARCOUNT_OFFSET,
+  EDE_INFO_CODE_BYTES,
+  EDE_OPTION,
+  FLAGS_OFFSET,
+  HEADER_BYTES,
+  ID_OFFSET,
+  NSCOUNT_OFFSET,
+  OPT_DNSSEC_OK,
+  OPTION_HEADER_BYTES,
+  OPTION_LENGTH_OFFSET,
+  QCLASS_BACK,
+  QDCOUNT_OFFSET,
+  QUESTION_TAIL_BYTES,
+  RCODE_MASK,
+  RR_CLASS_OFFSET,
+  RR_FIXED_BYTES,
+  RR_RDLENGTH_OFFSET,
+  RR_TTL_OFFSET,
+  RR_TYPE_OFFSET,
+} from "./layout.ts";
+import { type Question, read16 } from "./query.ts";
 import { decodeName } from "./wire_name.ts";
-
-const EDE_OPTION = 15;
 
 /** One record. */
 export interface ResourceRecord {
@@ -73,20 +93,20 @@ interface Cursor {
 export function decodeMessage(bytes: Uint8Array): Message | null {
   if (bytes.length < HEADER_BYTES) return null;
   const cursor: Cursor = { bytes, at: HEADER_BYTES };
-  const questions = readMany(cursor, read16(bytes, 4), readQuestion);
-  const answers = questions && readMany(cursor, read16(bytes, 6), readRecord);
-  const authorities = answers && readMany(cursor, read16(bytes, 8), readRecord);
-  const extras = authorities && readMany(cursor, read16(bytes, 10), readRecord);
+  const questions = readMany(cursor, read16(bytes, QDCOUNT_OFFSET), readQuestion);
+  const answers = questions && readMany(cursor, read16(bytes, ANCOUNT_OFFSET), readRecord);
+  const authorities = answers && readMany(cursor, read16(bytes, NSCOUNT_OFFSET), readRecord);
+  const extras = authorities && readMany(cursor, read16(bytes, ARCOUNT_OFFSET), readRecord);
   if (!extras) return null;
   const opts = extras.filter((record) => record.type === RR_TYPE.OPT);
   const [opt] = opts;
   if (opts.length > 1 || (opt !== undefined && opt.name !== "")) return null;
   const highBits = opt === undefined ? 0 : Math.floor(opt.ttlSeconds / 2 ** 24);
-  const flags = read16(bytes, 2);
+  const flags = read16(bytes, FLAGS_OFFSET);
   return {
-    id: read16(bytes, 0),
+    id: read16(bytes, ID_OFFSET),
     flags,
-    rcode: (highBits << 4) | (flags & 15),
+    rcode: (highBits << 4) | (flags & RCODE_MASK),
     questions,
     answers,
     authorities,
@@ -147,29 +167,30 @@ function readMany<Item>(
 function readQuestion(cursor: Cursor): Question | null {
   const { bytes, at } = cursor;
   const decoded = decodeName(bytes, at);
-  if (decoded === null || decoded.end + 4 > bytes.length) return null;
-  cursor.at = decoded.end + 4;
+  if (decoded === null || decoded.end + QUESTION_TAIL_BYTES > bytes.length) return null;
+  cursor.at = decoded.end + QUESTION_TAIL_BYTES;
   return {
     name: decoded.name,
     type: read16(bytes, decoded.end),
-    class: read16(bytes, decoded.end + 2),
+    class: read16(bytes, decoded.end + QUESTION_TAIL_BYTES - QCLASS_BACK),
   };
 }
 
 function readRecord(cursor: Cursor): ResourceRecord | null {
   const { bytes, at } = cursor;
   const decoded = decodeName(bytes, at);
-  if (decoded === null || decoded.end + 10 > bytes.length) return null;
+  if (decoded === null || decoded.end + RR_FIXED_BYTES > bytes.length) return null;
   const fixed = decoded.end;
-  const rdataOffset = fixed + 10;
-  const end = rdataOffset + read16(bytes, fixed + 8);
+  const rdataOffset = fixed + RR_FIXED_BYTES;
+  const end = rdataOffset + read16(bytes, fixed + RR_RDLENGTH_OFFSET);
   if (end > bytes.length) return null;
   cursor.at = end;
   return {
     name: decoded.name,
-    type: read16(bytes, fixed),
-    class: read16(bytes, fixed + 2),
-    ttlSeconds: read16(bytes, fixed + 4) * 65536 + read16(bytes, fixed + 6),
+    type: read16(bytes, fixed + RR_TYPE_OFFSET),
+    class: read16(bytes, fixed + RR_CLASS_OFFSET),
+    ttlSeconds: read16(bytes, fixed + RR_TTL_OFFSET) * 65536 +
+      read16(bytes, fixed + RR_TTL_OFFSET + 2),
     rdata: bytes.subarray(rdataOffset, end),
     rdataOffset,
   };
@@ -179,19 +200,20 @@ function readEdnsInfo(opt: ResourceRecord): EdnsInfo {
   return {
     udpSizeBytes: opt.class,
     version: (opt.ttlSeconds >>> 16) & 255,
-    dnssecOk: (opt.ttlSeconds & 0x8000) !== 0,
+    dnssecOk: (opt.ttlSeconds & OPT_DNSSEC_OK) !== 0,
     error: readExtendedError(opt.rdata),
   };
 }
 
 function readExtendedError(options: Uint8Array): ExtendedError | null {
-  for (let at = 0; at + 4 <= options.length;) {
-    const end = at + 4 + read16(options, at + 2);
+  for (let at = 0; at + OPTION_HEADER_BYTES <= options.length;) {
+    const data = at + OPTION_HEADER_BYTES;
+    const end = data + read16(options, at + OPTION_LENGTH_OFFSET);
     if (end > options.length) return null;
-    if (read16(options, at) === EDE_OPTION && end >= at + 6) {
+    if (read16(options, at) === EDE_OPTION && end >= data + EDE_INFO_CODE_BYTES) {
       return {
-        code: read16(options, at + 4),
-        text: new TextDecoder().decode(options.subarray(at + 6, end)),
+        code: read16(options, data),
+        text: new TextDecoder().decode(options.subarray(data + EDE_INFO_CODE_BYTES, end)),
       };
     }
     at = end;

@@ -6,16 +6,37 @@
  */
 
 import { FLAG, RCODE, RR_CLASS, RR_TYPE } from "./codes.ts";
+import {
+  ANCOUNT_OFFSET,
+  ARCOUNT_OFFSET,
+  FLAGS_OFFSET,
+  HEADER_BYTES,
+  ID_OFFSET,
+  NSCOUNT_OFFSET,
+  OPCODE_MASK,
+  OPT_BYTES,
+  OPT_DNSSEC_OK,
+  OPT_EXTENDED_RCODE_OFFSET,
+  OPT_FLAGS_OFFSET,
+  OPT_UDP_SIZE_OFFSET,
+  OPT_VERSION_OFFSET,
+  OPTION_HEADER_BYTES,
+  OPTION_LENGTH_OFFSET,
+  QCLASS_BACK,
+  QDCOUNT_OFFSET,
+  QTYPE_BACK,
+  QUESTION_TAIL_BYTES,
+  RR_FIXED_BYTES,
+  RR_RDLENGTH_OFFSET,
+  RR_TYPE_OFFSET,
+} from "./layout.ts";
 import { decodeName, encodeName, skipName, skipPlainName } from "./wire_name.ts";
 
-/** The header of every message. */
-export const HEADER_BYTES = 12;
 /** What a peer without EDNS takes over UDP, and the least that EDNS may say. */
 export const UDP_MIN_BYTES = 512;
 /** What we say we take over UDP, and the most we send (DNS Flag Day 2020). */
 export const UDP_MAX_BYTES = 1232;
 
-const OPT_HEADER_BYTES = 11;
 /** A query has an OPT record and perhaps a signature; more is not a query. */
 const MAX_ADDITIONALS = 4;
 
@@ -34,7 +55,7 @@ export interface Query {
   readonly flags: number;
   /** Read from the bytes when first asked for. */
   readonly question: Question;
-  /** The message; the question stands at 12 and ends before `questionEnd`. */
+  /** The message; the question follows the header and ends before `questionEnd`. */
   readonly bytes: Uint8Array;
   readonly questionEnd: number;
   /** Whether the client sent an OPT record, and so may get one. */
@@ -80,15 +101,16 @@ interface Edns {
  */
 export function decodeQuery(bytes: Uint8Array): Decoded {
   if (bytes.length < HEADER_BYTES) return DROP;
-  const flags = read16(bytes, 2);
+  const flags = read16(bytes, FLAGS_OFFSET);
   if ((flags & FLAG.QR) !== 0) return DROP;
-  if (((flags >> 11) & 15) !== 0) return refusal(bytes, RCODE.NOTIMP);
-  const authorities = read16(bytes, 8);
-  const additionals = read16(bytes, 10);
-  const countsFit = read16(bytes, 4) === 1 && read16(bytes, 6) === 0 && authorities <= 1 &&
+  if ((flags & OPCODE_MASK) !== 0) return refusal(bytes, RCODE.NOTIMP);
+  const authorities = read16(bytes, NSCOUNT_OFFSET);
+  const additionals = read16(bytes, ARCOUNT_OFFSET);
+  const countsFit = read16(bytes, QDCOUNT_OFFSET) === 1 && read16(bytes, ANCOUNT_OFFSET) === 0 &&
+    authorities <= 1 &&
     additionals <= MAX_ADDITIONALS;
   const nameEnd = countsFit ? skipPlainName(bytes, HEADER_BYTES) : -1;
-  const questionEnd = nameEnd + 4;
+  const questionEnd = nameEnd + QUESTION_TAIL_BYTES;
   if (nameEnd < 0 || questionEnd > bytes.length) return refusal(bytes, RCODE.FORMERR);
   const additionalsAt = authorities === 0 ? questionEnd : skipVersion(bytes, questionEnd);
   if (additionalsAt < 0) return refusal(bytes, RCODE.FORMERR);
@@ -128,16 +150,16 @@ export interface QuestionOptions {
 export function encodeQuestion(question: Question, options: QuestionOptions): Uint8Array {
   const { id, recursionDesired = true, udpSizeBytes, dnssecOk = false } = options;
   const name = encodeName(question.name);
-  const end = HEADER_BYTES + name.length + 4;
-  const bytes = new Uint8Array(end + (udpSizeBytes === undefined ? 0 : OPT_HEADER_BYTES));
-  write16(bytes, 0, id);
-  write16(bytes, 2, recursionDesired ? FLAG.RD : 0);
-  bytes[5] = 1;
+  const end = HEADER_BYTES + name.length + QUESTION_TAIL_BYTES;
+  const bytes = new Uint8Array(end + (udpSizeBytes === undefined ? 0 : OPT_BYTES));
+  write16(bytes, ID_OFFSET, id);
+  write16(bytes, FLAGS_OFFSET, recursionDesired ? FLAG.RD : 0);
+  write16(bytes, QDCOUNT_OFFSET, 1);
   bytes.set(name, HEADER_BYTES);
-  write16(bytes, end - 4, question.type);
-  write16(bytes, end - 2, question.class);
+  write16(bytes, end - QTYPE_BACK, question.type);
+  write16(bytes, end - QCLASS_BACK, question.class);
   if (udpSizeBytes !== undefined) {
-    bytes[11] = 1;
+    write16(bytes, ARCOUNT_OFFSET, 1);
     writeOpt(bytes, end, { udpSizeBytes, dnssecOk, rcode: 0, optionBytes: 0 });
   }
   return bytes;
@@ -159,19 +181,20 @@ export function writeOpt(
   offset: number,
   opt: { udpSizeBytes: number; dnssecOk: boolean; rcode: number; optionBytes: number },
 ): number {
+  const fixed = offset + 1;
   bytes[offset] = 0;
-  write16(bytes, offset + 1, RR_TYPE.OPT);
-  write16(bytes, offset + 3, opt.udpSizeBytes);
-  bytes[offset + 5] = opt.rcode >> 4;
-  bytes[offset + 6] = 0;
-  write16(bytes, offset + 7, opt.dnssecOk ? 0x8000 : 0);
-  write16(bytes, offset + 9, opt.optionBytes);
-  return offset + OPT_HEADER_BYTES;
+  write16(bytes, fixed + RR_TYPE_OFFSET, RR_TYPE.OPT);
+  write16(bytes, fixed + OPT_UDP_SIZE_OFFSET, opt.udpSizeBytes);
+  bytes[fixed + OPT_EXTENDED_RCODE_OFFSET] = opt.rcode >> 4;
+  bytes[fixed + OPT_VERSION_OFFSET] = 0;
+  write16(bytes, fixed + OPT_FLAGS_OFFSET, opt.dnssecOk ? OPT_DNSSEC_OK : 0);
+  write16(bytes, fixed + RR_RDLENGTH_OFFSET, opt.optionBytes);
+  return offset + OPT_BYTES;
 }
 
 /** The type a query asks for, without reading its name. */
 export function typeOf({ bytes, questionEnd }: Query): number {
-  return read16(bytes, questionEnd - 4);
+  return read16(bytes, questionEnd - QTYPE_BACK);
 }
 
 /** Reads 16 bits; bytes beyond the end read as 0, so check the length first. */
@@ -197,8 +220,8 @@ class ReceivedQuery implements Query {
   #question: Question | null = null;
 
   constructor(bytes: Uint8Array, questionEnd: number, edns: Edns | null) {
-    this.id = read16(bytes, 0);
-    this.flags = read16(bytes, 2);
+    this.id = read16(bytes, ID_OFFSET);
+    this.flags = read16(bytes, FLAGS_OFFSET);
     this.bytes = bytes;
     this.questionEnd = questionEnd;
     this.edns = edns !== null;
@@ -209,8 +232,8 @@ class ReceivedQuery implements Query {
   get question(): Question {
     this.#question ??= {
       name: decodeName(this.bytes, HEADER_BYTES)?.name ?? "",
-      type: read16(this.bytes, this.questionEnd - 4),
-      class: read16(this.bytes, this.questionEnd - 2),
+      type: read16(this.bytes, this.questionEnd - QTYPE_BACK),
+      class: read16(this.bytes, this.questionEnd - QCLASS_BACK),
     };
     return this.#question;
   }
@@ -222,10 +245,10 @@ class ReceivedQuery implements Query {
  * @returns The offset after it, or -1 if this is no IXFR, or it is broken.
  */
 function skipVersion(bytes: Uint8Array, questionEnd: number): number {
-  if (read16(bytes, questionEnd - 4) !== RR_TYPE.IXFR) return -1;
+  if (read16(bytes, questionEnd - QTYPE_BACK) !== RR_TYPE.IXFR) return -1;
   const fixed = skipName(bytes, questionEnd);
-  if (fixed < 0 || fixed + 10 > bytes.length) return -1;
-  const end = fixed + 10 + read16(bytes, fixed + 8);
+  if (fixed < 0 || fixed + RR_FIXED_BYTES > bytes.length) return -1;
+  const end = fixed + RR_FIXED_BYTES + read16(bytes, fixed + RR_RDLENGTH_OFFSET);
   return end > bytes.length ? -1 : end;
 }
 
@@ -235,15 +258,17 @@ function readEdns(bytes: Uint8Array, offset: number, count: number): Edns | null
   let at = offset;
   for (let i = 0; i < count; i++) {
     const fixed = skipName(bytes, at);
-    if (fixed < 0 || fixed + 10 > bytes.length) return "broken";
-    const end = fixed + 10 + read16(bytes, fixed + 8);
+    if (fixed < 0 || fixed + RR_FIXED_BYTES > bytes.length) return "broken";
+    const end = fixed + RR_FIXED_BYTES + read16(bytes, fixed + RR_RDLENGTH_OFFSET);
     if (end > bytes.length) return "broken";
-    if (read16(bytes, fixed) === RR_TYPE.OPT) {
-      if (edns !== null || bytes[at] !== 0 || !optionsFit(bytes, fixed + 10, end)) return "broken";
+    if (read16(bytes, fixed + RR_TYPE_OFFSET) === RR_TYPE.OPT) {
+      if (edns !== null || bytes[at] !== 0 || !optionsFit(bytes, fixed + RR_FIXED_BYTES, end)) {
+        return "broken";
+      }
       edns = {
-        udpSizeBytes: Math.max(read16(bytes, fixed + 2), UDP_MIN_BYTES),
-        version: bytes[fixed + 5] ?? 0,
-        dnssecOk: ((bytes[fixed + 6] ?? 0) & 0x80) !== 0,
+        udpSizeBytes: Math.max(read16(bytes, fixed + OPT_UDP_SIZE_OFFSET), UDP_MIN_BYTES),
+        version: bytes[fixed + OPT_VERSION_OFFSET] ?? 0,
+        dnssecOk: (read16(bytes, fixed + OPT_FLAGS_OFFSET) & OPT_DNSSEC_OK) !== 0,
       };
     }
     at = end;
@@ -254,26 +279,27 @@ function readEdns(bytes: Uint8Array, offset: number, count: number): Edns | null
 /** Unknown options are ignored (RFC 6891 section 6.1.2), but their lengths must add up. */
 function optionsFit(bytes: Uint8Array, offset: number, end: number): boolean {
   let at = offset;
-  while (at + 4 <= end) at += 4 + read16(bytes, at + 2);
+  while (at + OPTION_HEADER_BYTES <= end) {
+    at += OPTION_HEADER_BYTES + read16(bytes, at + OPTION_LENGTH_OFFSET);
+  }
   return at === end;
 }
 
 function refusal(bytes: Uint8Array, rcode: number): Decoded {
   const reply = new Uint8Array(HEADER_BYTES);
-  reply[0] = bytes[0] ?? 0;
-  reply[1] = bytes[1] ?? 0;
+  write16(reply, ID_OFFSET, read16(bytes, ID_OFFSET));
   // the opcode and RD come back (RFC 1035 section 4.1.1); no question, for it may be what is wrong
-  reply[2] = 0x80 | ((bytes[2] ?? 0) & 0x79);
-  reply[3] = rcode;
+  const kept = read16(bytes, FLAGS_OFFSET) & (OPCODE_MASK | FLAG.RD);
+  write16(reply, FLAGS_OFFSET, FLAG.QR | kept | rcode);
   return { kind: "error", rcode, reply };
 }
 
 function badVersion(query: Query): Uint8Array {
-  const reply = new Uint8Array(query.questionEnd + OPT_HEADER_BYTES);
+  const reply = new Uint8Array(query.questionEnd + OPT_BYTES);
   reply.set(query.bytes.subarray(0, query.questionEnd));
-  write16(reply, 2, FLAG.QR | (query.flags & (FLAG.RD | FLAG.CD)));
-  write16(reply, 8, 0);
-  write16(reply, 10, 1);
+  write16(reply, FLAGS_OFFSET, FLAG.QR | (query.flags & (FLAG.RD | FLAG.CD)));
+  write16(reply, NSCOUNT_OFFSET, 0);
+  write16(reply, ARCOUNT_OFFSET, 1);
   writeOpt(reply, query.questionEnd, {
     udpSizeBytes: UDP_MAX_BYTES,
     dnssecOk: query.dnssecOk,

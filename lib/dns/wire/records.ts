@@ -4,21 +4,27 @@
  * @module
  * @see RFC 1035 section 4.1.3
  */
-import { HEADER_BYTES, read16 } from "./query.ts";
+import {
+  COUNT_BYTES,
+  HEADER_BYTES,
+  QDCOUNT_OFFSET,
+  QUESTION_TAIL_BYTES,
+  RR_FIXED_BYTES,
+  RR_RDLENGTH_OFFSET,
+} from "./layout.ts";
+import { read16 } from "./query.ts";
 import { skipName } from "./wire_name.ts";
 
 /** Where a record stands: 1 answer, 2 authority, 3 additional. */
 export type Section = 1 | 2 | 3;
 
 const SECTIONS: readonly Section[] = [1, 2, 3];
-const TYPE_AND_CLASS_BYTES = 4;
-const FIXED_BYTES = 10;
 
 /**
  * Visits every record of a message.
  *
- * @param visit Takes the section and the offset of the record's type; class, TTL and the data's length follow
- *   there (2, 2, 4 and 2 bytes), then the data. May change the TTL.
+ * @param visit Takes the section and the offset of the record's type: the fields are at `RR_…_OFFSET` from
+ *   there, the data at `RR_FIXED_BYTES`. May change the TTL.
  * @returns Whether the message could be read to its end.
  */
 export function walkRecords(
@@ -27,16 +33,16 @@ export function walkRecords(
 ): boolean {
   if (message.length < HEADER_BYTES) return false;
   let at = HEADER_BYTES;
-  for (let left = read16(message, 4); left > 0; left--) {
+  for (let left = read16(message, QDCOUNT_OFFSET); left > 0; left--) {
     at = skipName(message, at);
-    if (at < 0 || at + TYPE_AND_CLASS_BYTES > message.length) return false;
-    at += TYPE_AND_CLASS_BYTES;
+    if (at < 0 || at + QUESTION_TAIL_BYTES > message.length) return false;
+    at += QUESTION_TAIL_BYTES;
   }
   for (const section of SECTIONS) {
-    for (let left = read16(message, 4 + 2 * section); left > 0; left--) {
+    for (let left = read16(message, QDCOUNT_OFFSET + COUNT_BYTES * section); left > 0; left--) {
       const fixedAt = skipName(message, at);
-      if (fixedAt < 0 || fixedAt + FIXED_BYTES > message.length) return false;
-      at = fixedAt + FIXED_BYTES + read16(message, fixedAt + 8);
+      if (fixedAt < 0 || fixedAt + RR_FIXED_BYTES > message.length) return false;
+      at = fixedAt + RR_FIXED_BYTES + read16(message, fixedAt + RR_RDLENGTH_OFFSET);
       if (at > message.length) return false;
       visit(section, fixedAt);
     }

@@ -8,12 +8,16 @@
  * @see RFC 1035 sections 3.1 and 4.1.4
  */
 
+import { LABEL_MAX_BYTES, POINTER_BITS } from "./layout.ts";
+
 /** A name takes at most this many bytes on the wire, the root label included. */
 export const WIRE_NAME_MAX_BYTES = 255;
 
 /** A name of 127 labels needs no more jumps than that; a ladder of pointers would. */
 const MAX_JUMPS = 127;
-const POINTER = 0xc0;
+/** A first byte from this on begins a pointer. */
+const POINTER = POINTER_BITS >> 8;
+const POINTER_OFFSET_MASK = 0x3f;
 const DOT = 0x2e;
 const BACKSLASH = 0x5c;
 
@@ -56,13 +60,15 @@ export function decodeName(message: Uint8Array, offset: number): DecodedName | n
       const low = message[at + 1];
       if (low === undefined || ++jumps > MAX_JUMPS) return null;
       if (end < 0) end = at + 2;
-      at = ((size & 0x3f) << 8) | low;
+      at = ((size & POINTER_OFFSET_MASK) << 8) | low;
       if (at >= limit) return null;
       limit = at;
       continue;
     }
     wireBytes += size + 1;
-    if (size > 63 || wireBytes > WIRE_NAME_MAX_BYTES || at + size >= message.length) return null;
+    if (size > LABEL_MAX_BYTES || wireBytes > WIRE_NAME_MAX_BYTES || at + size >= message.length) {
+      return null;
+    }
     length = foldLabel(message, at + 1, size, length);
     at += size + 1;
   }
@@ -76,7 +82,7 @@ export function decodeName(message: Uint8Array, offset: number): DecodedName | n
 export function skipPlainName(message: Uint8Array, offset: number): number {
   for (let at = offset;;) {
     const size = message[at];
-    if (size === undefined || size > 63) return -1;
+    if (size === undefined || size > LABEL_MAX_BYTES) return -1;
     if (size === 0) return at + 1;
     // one byte is kept for the root label
     if (at + size + 2 - offset > WIRE_NAME_MAX_BYTES) return -1;
@@ -95,7 +101,7 @@ export function skipName(message: Uint8Array, offset: number): number {
     if (size === undefined || at - offset >= WIRE_NAME_MAX_BYTES) return -1;
     if (size === 0) return at + 1;
     if (size >= POINTER) return at + 2 <= message.length ? at + 2 : -1;
-    if (size > 63) return -1;
+    if (size > LABEL_MAX_BYTES) return -1;
     at += size + 1;
   }
 }
@@ -110,7 +116,7 @@ export function encodeName(name: string): Uint8Array<ArrayBuffer> {
   const bytes: number[] = [];
   for (const label of name === "" ? [] : name.split(".")) {
     const labelBytes = unescapeLabel(label);
-    if (labelBytes.length === 0 || labelBytes.length > 63) {
+    if (labelBytes.length === 0 || labelBytes.length > LABEL_MAX_BYTES) {
       throw new RangeError(`Cannot encode "${name}": a label has ${labelBytes.length} bytes`);
     }
     bytes.push(labelBytes.length, ...labelBytes);
