@@ -3,7 +3,6 @@
  * Unknown keys are ignored, so that a newer peer may say more; an unknown message is too.
  *
  * @module
- * @see docs/protocol.md "Agents"
  */
 import { z } from "zod";
 
