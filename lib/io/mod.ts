@@ -55,7 +55,7 @@ export { type AppCredentials, type CarrierTarget } from "./carrier/client.ts";
 export { type CarrierFlow, CarrierPool, type CarrierStats } from "./carrier/pool.ts";
 export { type CarrierHost, type HostedFlow, serveCarrier } from "./carrier/server.ts";
 export { ConnStream } from "./conn_stream.ts";
-export { DeadlinePassed, orAborted, pause, withDeadline } from "./deadline.ts";
+export { DeadlinePassed, orAborted, pause, withDeadline } from "../wait.ts";
 export { dialThrough, type HttpProxyAddress } from "./http_proxy.ts";
 export { type HttpAnswer, HttpClient, type HttpClientOptions, type HttpRequest } from "./http.ts";
 export { dialServer, type ServerSettings, type ServerTrust } from "./server_dial.ts";

@@ -1,5 +1,5 @@
 import { equal, rejects } from "node:assert/strict";
-import { DeadlinePassed, orAborted, pause, withDeadline } from "./deadline.ts";
+import { DeadlinePassed, orAborted, pause, withDeadline } from "./wait.ts";
 
 const NEVER = new AbortController().signal;
 

@@ -1,3 +1,9 @@
+/**
+ * Waiting: for so long, until a signal fires, or until a deadline. For adapters and shells; pure code is told the time.
+ *
+ * @module
+ */
+
 /** What a wait with a deadline throws when time is up; callers turn it into an error of their own. */
 export class DeadlinePassed extends Error {
   override readonly name = "DeadlinePassed";
