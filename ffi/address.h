@@ -39,6 +39,9 @@ static inline socklen_t endpoint_set(union endpoint *endpoint, const uint8_t *ad
 
 /* The record of an endpoint: family u8 | 0 | port u16 in host order | address 16 bytes. */
 #define ENDPOINT_RECORD_SIZE 20
+#define ENDPOINT_OFF_FAMILY 0
+#define ENDPOINT_OFF_PORT 2
+#define ENDPOINT_OFF_ADDRESS 4
 
 static inline void endpoint_write(const union endpoint *endpoint, uint8_t *record)
 {
@@ -46,23 +49,24 @@ static inline void endpoint_write(const union endpoint *endpoint, uint8_t *recor
 								   endpoint->v6.sin6_port);
 
 	memset(record, 0, ENDPOINT_RECORD_SIZE);
-	record[0] = endpoint->any.sa_family == AF_INET ? 4 : 6;
-	memcpy(record + 2, &port, 2);
-	if (record[0] == 4)
-		memcpy(record + 4, &endpoint->v4.sin_addr, 4);
+	record[ENDPOINT_OFF_FAMILY] = endpoint->any.sa_family == AF_INET ? 4 : 6;
+	memcpy(record + ENDPOINT_OFF_PORT, &port, sizeof(port));
+	if (record[ENDPOINT_OFF_FAMILY] == 4)
+		memcpy(record + ENDPOINT_OFF_ADDRESS, &endpoint->v4.sin_addr, 4);
 	else
-		memcpy(record + 4, &endpoint->v6.sin6_addr, 16);
+		memcpy(record + ENDPOINT_OFF_ADDRESS, &endpoint->v6.sin6_addr, 16);
 }
 
 /* Reads a record; returns the length of the sockaddr, or 0 for a bad one. */
 static inline socklen_t endpoint_read(union endpoint *endpoint, const uint8_t *record)
 {
+	uint8_t family = record[ENDPOINT_OFF_FAMILY];
 	uint16_t port;
 
-	memcpy(&port, record + 2, 2);
-	if (record[0] != 4 && record[0] != 6)
+	memcpy(&port, record + ENDPOINT_OFF_PORT, sizeof(port));
+	if (family != 4 && family != 6)
 		return 0;
-	return endpoint_set(endpoint, record + 4, record[0] == 4 ? 4 : 16, port);
+	return endpoint_set(endpoint, record + ENDPOINT_OFF_ADDRESS, family == 4 ? 4 : 16, port);
 }
 
 #endif

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "address.h"
+#include "packet.h"
 #include "vnet_shim.h"
 
 #define BATCH_LIMIT 64
@@ -207,7 +208,7 @@ int32_t vnet_listener_guard(int32_t fd, const uint32_t *ifindexes, uint32_t ifin
 {
 	struct sock_filter instructions[LINKS_LIMIT + 16];
 	struct sock_fprog program = { .filter = instructions };
-	uint32_t source_offset = source_len == 4 ? 12 : 8;
+	uint32_t source_offset = source_len == 4 ? IPV4_OFF_SOURCE : IPV6_OFF_SOURCE;
 
 	if (ifindexes_count == 0 || ifindexes_count > LINKS_LIMIT)
 		return -EINVAL;

@@ -82,15 +82,19 @@ void leases_remove(struct leases *leases, uint32_t address)
 	leases->count--;
 }
 
+/* Offset in the record of a network of what follows its address. */
+#define NETWORK_OFF_PREFIX_LEN 4
+
 static int read_network(const uint8_t *record, struct network *network)
 {
+	uint8_t prefix_len = record[NETWORK_OFF_PREFIX_LEN];
 	uint32_t address;
 
-	if (record[4] < 8 || record[4] > 32)
+	if (prefix_len < 8 || prefix_len > 32)
 		return 0;
-	memcpy(&address, record, 4);
+	memcpy(&address, record, sizeof(address));
 	network->first = ntohl(address);
-	network->mask = 0xffffffffu << (32 - record[4]);
+	network->mask = 0xffffffffu << (32 - prefix_len);
 	return (network->first & ~network->mask) == 0 && network->first != 0;
 }
 

@@ -586,20 +586,30 @@ void nat_sweep(struct nat *nat, uint64_t now_ms)
 
 /* ---- questions -------------------------------------------------------------------- */
 
+/* Offsets in the record of a flow, as vnet_shim.h has it. */
+#define RECORD_OFF_ID 0
+#define RECORD_OFF_UID 8
+#define RECORD_OFF_INODE 12
+#define RECORD_OFF_CLIENT 16
+#define RECORD_OFF_VIRTUAL 32
+#define RECORD_OFF_SOURCE_PORT 48
+#define RECORD_OFF_DESTINATION_PORT 50
+#define RECORD_OFF_FAMILY 52
+
 static void write_record(const struct flow *flow, uint32_t v6, uint8_t *record)
 {
 	uint16_t source_port = ntohs(flow->client_port);
 	uint16_t destination_port = ntohs(flow->virtual_port);
 
 	memset(record, 0, VNET_FLOW_RECORD_SIZE);
-	memcpy(record, &flow->id, 8);
-	memcpy(record + 8, &flow->owner.uid, 4);
-	memcpy(record + 12, &flow->owner.inode, 4);
-	memcpy(record + 16, flow->client, 16);
-	memcpy(record + 32, flow->virtual, 16);
-	memcpy(record + 48, &source_port, 2);
-	memcpy(record + 50, &destination_port, 2);
-	record[52] = v6 ? 6 : 4;
+	memcpy(record + RECORD_OFF_ID, &flow->id, sizeof(flow->id));
+	memcpy(record + RECORD_OFF_UID, &flow->owner.uid, sizeof(flow->owner.uid));
+	memcpy(record + RECORD_OFF_INODE, &flow->owner.inode, sizeof(flow->owner.inode));
+	memcpy(record + RECORD_OFF_CLIENT, flow->client, sizeof(flow->client));
+	memcpy(record + RECORD_OFF_VIRTUAL, flow->virtual, sizeof(flow->virtual));
+	memcpy(record + RECORD_OFF_SOURCE_PORT, &source_port, sizeof(source_port));
+	memcpy(record + RECORD_OFF_DESTINATION_PORT, &destination_port, sizeof(destination_port));
+	record[RECORD_OFF_FAMILY] = v6 ? 6 : 4;
 }
 
 uint32_t nat_take(struct nat *nat, uint8_t *records, uint32_t records_limit)

@@ -14,6 +14,31 @@
 #define PROTOCOL_UDP 17
 #define PROTOCOL_ICMPV6 58
 
+/* Offsets in the IPv4 header (RFC 791 3.1). */
+#define IPV4_OFF_TOTAL_LENGTH 2
+#define IPV4_OFF_FRAGMENT 6 /* flags and fragment offset */
+#define IPV4_OFF_TTL 8
+#define IPV4_OFF_PROTOCOL 9
+#define IPV4_OFF_CHECKSUM 10
+#define IPV4_OFF_SOURCE 12
+#define IPV4_OFF_DESTINATION 16
+
+/* Offsets in the IPv6 header (RFC 8200 3). */
+#define IPV6_OFF_PAYLOAD_LENGTH 4
+#define IPV6_OFF_NEXT_HEADER 6
+#define IPV6_OFF_HOP_LIMIT 7
+#define IPV6_OFF_SOURCE 8
+#define IPV6_OFF_DESTINATION 24
+
+/* Offsets in the TCP header (RFC 9293 3.1). */
+#define TCP_OFF_SOURCE_PORT 0
+#define TCP_OFF_DESTINATION_PORT 2
+#define TCP_OFF_SEQ 4
+#define TCP_OFF_ACK 8
+#define TCP_OFF_DATA_OFFSET 12
+#define TCP_OFF_FLAGS 13
+#define TCP_OFF_CHECKSUM 16
+
 #define TCP_FIN 0x01
 #define TCP_SYN 0x02
 #define TCP_RST 0x04

@@ -148,7 +148,7 @@ int32_t vnet_network_watch(void);
  */
 int32_t vnet_network_changes(int32_t fd);
 
-/* ---- socket_linux.c ------------------------------------------------------ */
+/* ---- unix_linux.c, inet_linux.c, raw_linux.c, diag_linux.c: sockets ------- */
 
 /*
  * Listens on a unix SOCK_SEQPACKET socket; a stale file at path is removed

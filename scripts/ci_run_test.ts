@@ -108,6 +108,32 @@ Deno.test(".ci/run ends with the counts of checks and tests together", async (t)
       0,
     ],
     [
+      "two steps and their sum",
+      {
+        test:
+          "ok | 7 passed | 0 failed (1s)\nok | 3 passed | 0 failed (2s)\n\nok | 10 passed | 0 failed (3s)\n",
+        testStatus: 0,
+      },
+      "15 passed, 0 failed",
+      0,
+    ],
+    [
+      "a first step that failed before a second that passed",
+      {
+        test:
+          "FAILED | 6 passed | 1 failed (1s)\nok | 3 passed | 0 failed (2s)\n\nFAILED | 9 passed | 1 failed (3s)\n",
+        testStatus: 1,
+      },
+      "14 passed, 1 failed",
+      1,
+    ],
+    [
+      "an end in the middle of the second step",
+      { test: "ok | 7 passed | 0 failed (1s)\nb ... ok (1ms)\n", testStatus: 124 },
+      "12 passed, 1 failed",
+      1,
+    ],
+    [
       "a test that was skipped for lack of root",
       {
         test:

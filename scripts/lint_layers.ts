@@ -37,7 +37,9 @@ const EFFECTFUL: Readonly<Record<string, readonly string[]>> = {
 const LEAVES: Readonly<Record<string, { readonly pureMayImport: boolean }>> = {
   "error.ts": { pureMayImport: true },
   "version.ts": { pureMayImport: true },
+  "json.ts": { pureMayImport: true },
   "log.ts": { pureMayImport: false },
+  "wait.ts": { pureMayImport: false },
 };
 
 /** Modules that others may enter beside their folder's `mod.ts`: what a command needs before it loads the rest. */
@@ -196,7 +198,7 @@ function judgeLeaf(from: Place, to: Place): Complaint | null {
   if (leaf.pureMayImport || !isPure(from)) return null;
   return {
     message: `lib/${from.folder} is pure: it must not import ${to.path}`,
-    hint: "Return an event and let the shell log it",
+    hint: "Return an event and let the shell log it or wait",
   };
 }
 

@@ -109,7 +109,10 @@ Deno.test("what the client compiles, it compiles purely", (t) =>
 Deno.test("layers let leaves be imported by those who may", (t) =>
   check(t, [
     ["lib/ip/a.ts", `import "../error.ts"; import "../version.ts";`, []],
+    ["lib/wire/a.ts", `import "../json.ts";`, []],
     ["lib/ip/a.ts", `import "../log.ts";`, LAYERS],
+    ["lib/ip/a.ts", `import "../wait.ts";`, LAYERS],
+    ["lib/os/a.ts", `import "../wait.ts";`, []],
     ["lib/os/dns/a.ts", `import "../../log.ts";`, []],
     ["lib/client/a.ts", `import "../log.ts";`, []],
     ["lib/client/a.ts", `import "../junk.ts";`, LAYERS],

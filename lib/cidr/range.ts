@@ -35,6 +35,16 @@ export function dnsAddress(range: Prefix): Ipv4 {
  *
  * @param prefix IPv6, at most 96 bits long; in use a ULA /64.
  * @throws {RangeError} If the prefix leaves no room for 32 bits.
+ *
+ * @example
+ * ```ts
+ * import { equal } from "node:assert/strict";
+ * import { formatIp, parseIpv4, parsePrefix } from "../ip/mod.ts";
+ * import { twin } from "./range.ts";
+ *
+ * const address = twin(parsePrefix("fd00:1::/64"), parseIpv4("100.64.0.7"));
+ * equal(formatIp(address), "fd00:1::6440:7");
+ * ```
  */
 export function twin(prefix: Prefix, address: Ipv4): Ipv6 {
   if (prefix.address.family !== 6 || prefix.length > 96) {
@@ -60,6 +70,16 @@ export function untwin(prefix: Prefix, address: Ipv6): Ipv4 | null {
  * @param length Length of the slice wanted, not shorter than that of `within`.
  * @returns The slice, or `null` if nothing that large is free.
  * @throws {RangeError} If the length is not one `within` can hold.
+ *
+ * @example
+ * ```ts
+ * import { equal } from "node:assert/strict";
+ * import { formatPrefix, parsePrefix } from "../ip/mod.ts";
+ * import { freeSlice } from "./range.ts";
+ *
+ * const slice = freeSlice(parsePrefix("100.64.0.0/10"), [parsePrefix("100.64.0.0/11")], 16);
+ * equal(slice && formatPrefix(slice), "100.96.0.0/16");
+ * ```
  */
 export function freeSlice(
   within: Prefix,

@@ -15,7 +15,7 @@ import { UsageError } from "../error.ts";
 import { readConfigFile } from "../io/mod.ts";
 import { AdminClient, type AdminResponse } from "../server/mod.ts";
 import { readSecretFromStdin } from "./ask.ts";
-import { renderTable } from "./commands/table.ts";
+import { renderTable } from "./table.ts";
 import { type Context, printJson, requireConfigFile, tell } from "./context.ts";
 import { EXIT } from "./exit.ts";
 

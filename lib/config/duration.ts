@@ -10,6 +10,16 @@ const FORM = /^(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9})s)?$/;
  * Reads a duration as people write it: `12h`, `1h30m`, `90s`, `7d`; largest unit first, whole numbers.
  *
  * @returns Milliseconds, or `null` if the text is not a duration.
+ *
+ * @example
+ * ```ts
+ * import { equal } from "node:assert/strict";
+ * import { formatDuration, parseDuration } from "./duration.ts";
+ *
+ * equal(parseDuration("1h30m"), 5_400_000);
+ * equal(formatDuration(5_400_000), "1h30m");
+ * equal(parseDuration("30m1h"), null); // the largest unit comes first
+ * ```
  */
 export function parseDuration(text: string): number | null {
   const match = FORM.exec(text);

@@ -49,7 +49,23 @@ export function readProxyVariables(env: (name: string) => string | undefined): P
   }], { hint: `Correct ${name}, or unset it` });
 }
 
-/** Decides how a host is reached. @returns `null` for: directly. */
+/**
+ * Decides how a host is reached.
+ *
+ * @returns `null` for: directly.
+ *
+ * @example
+ * ```ts
+ * import { equal } from "node:assert/strict";
+ * import { formatHttpProxy, proxyFor, readProxyVariables } from "./http_proxy.ts";
+ *
+ * const env = new Map([["HTTPS_PROXY", "proxy.example:3128"], ["NO_PROXY", ".corp.example"]]);
+ * const variables = readProxyVariables((name) => env.get(name));
+ * const proxy = proxyFor({ host: "cluster.example", port: 443 }, variables);
+ * equal(proxy && formatHttpProxy(proxy), "http://proxy.example:3128");
+ * equal(proxyFor({ host: "db.corp.example", port: 443 }, variables), null);
+ * ```
+ */
 export function proxyFor(to: HostPort, { proxy, noProxy }: ProxyVariables): HttpProxy | null {
   return proxy === null || matchesNoProxy(noProxy, to) ? null : proxy;
 }

@@ -32,14 +32,26 @@ export function checkValue<T>(schema: z.ZodType<T>, value: unknown, lineOf: Line
   return { kind: "bad", mistakes };
 }
 
-/** An object that refuses keys it does not know, and says which it does. */
+/**
+ * An object that refuses keys it does not know, and says which it does.
+ *
+ * @param refused Keys that are refused in words of their own; see `refusedKey`.
+ */
 export function strict<Shape extends z.ZodRawShape>(
   shape: Shape,
+  refused: Readonly<Record<string, ReturnType<typeof refusedKey>>> = {},
 ): z.ZodObject<Shape, z.core.$strict> {
   const known = Object.keys(shape).sort().join(", ");
-  return z.strictObject(shape, {
+  const object = z.strictObject({ ...shape, ...refused }, {
     error: (issue) => issue.code === "unrecognized_keys" ? `one of ${known}` : undefined,
   });
+  // A value that passes has none of the refused keys
+  return object as unknown as z.ZodObject<Shape, z.core.$strict>;
+}
+
+/** A key that must not be there. @param expected What to write instead, and why. */
+export function refusedKey(expected: string): z.ZodOptional<z.ZodNever> {
+  return z.never({ error: expected }).optional();
 }
 
 /** Writes a path of keys: `apps[2].labels["my key"]`. */

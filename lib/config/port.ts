@@ -4,7 +4,19 @@ export interface PortRange {
   readonly last: number;
 }
 
-/** Whether a port may be asked of an app; no ranges means any port. */
+/**
+ * Whether a port may be asked of an app; no ranges means any port.
+ *
+ * @example
+ * ```ts
+ * import { equal } from "node:assert/strict";
+ * import { compilePorts, portAllowed } from "./port.ts";
+ *
+ * const ports = compilePorts([{ port: 443 }, { port: 8000, end_port: 8099 }]);
+ * equal(portAllowed(ports, 8042), true);
+ * equal(portAllowed(ports, 22), false);
+ * ```
+ */
 export function portAllowed(ranges: readonly PortRange[] | null, port: number): boolean {
   if (port < 1 || port > 65_535) return false;
   return ranges === null || ranges.some(({ first, last }) => first <= port && port <= last);

@@ -108,6 +108,19 @@ export const DEFAULT_VNET_CONFIG: VnetConfigResource = {
  * Reads a YAML or JSON text of one resource or several.
  *
  * @throws {ConfigError} With every mistake in every document.
+ *
+ * @example
+ * ```ts
+ * import { equal, throws } from "node:assert/strict";
+ * import { parseResources } from "./resource.ts";
+ *
+ * const [role] = parseResources(
+ *   "{ kind: role, version: v1, metadata: { name: dev }, spec: { allow: { app_labels: { env: dev } } } }",
+ *   "role.yaml",
+ * );
+ * equal(role?.metadata.name, "dev");
+ * throws(() => parseResources("{ kind: role, version: v9 }", "role.yaml"), /role\.yaml/);
+ * ```
  */
 export function parseResources(text: string, file: string): Resource[] {
   const documents = parseYaml(text, file);

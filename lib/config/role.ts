@@ -1,15 +1,17 @@
 import { z } from "zod";
 import { parseDuration } from "./duration.ts";
 import { durationText, labelSelector } from "./fields.ts";
-import { strict } from "./mistakes.ts";
+import { refusedKey, strict } from "./mistakes.ts";
 
 const flag = z.boolean();
-const logins = z.array(z.string().min(1).max(64)).max(256);
+const unserved = refusedKey(
+  "nothing: SSH servers are not served yet, they come in a later version",
+);
 
-const ConditionsSchema = strict({
-  app_labels: labelSelector.optional(),
-  node_labels: labelSelector.optional(),
-  logins: logins.optional(),
+/** A role that seems to restrict logins on servers must not be taken for one that does. */
+const ConditionsSchema = strict({ app_labels: labelSelector.optional() }, {
+  node_labels: unserved,
+  logins: unserved,
 });
 
 /** A role's `spec`, as people write it. */
@@ -47,7 +49,23 @@ export interface Role {
   readonly disconnectExpired: boolean;
 }
 
-/** Makes a checked spec ready to decide with. */
+/**
+ * Makes a checked spec ready to decide with.
+ *
+ * @example
+ * ```ts
+ * import { deepEqual, equal } from "node:assert/strict";
+ * import { compileRole, RoleSpecSchema } from "./role.ts";
+ *
+ * const spec = RoleSpecSchema.parse({
+ *   allow: { app_labels: { env: ["dev", "staging"] } },
+ *   options: { max_session_ttl: "12h" },
+ * });
+ * const role = compileRole("dev", spec);
+ * deepEqual(role.allowApps, [{ key: "env", values: ["dev", "staging"] }]);
+ * equal(role.maxSessionMs, 43_200_000);
+ * ```
+ */
 export function compileRole(name: string, spec: RoleSpec): Role {
   const { options } = spec;
   const idleMs = milliseconds(options.client_idle_timeout);

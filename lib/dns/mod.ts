@@ -4,7 +4,7 @@
  * @module
  */
 
-export { AnswerCache, answerKey } from "./answer_cache.ts";
+export { AnswerCache, answerKey } from "./forward/answer_cache.ts";
 export {
   EDE,
   type ExtendedError,
@@ -15,8 +15,8 @@ export {
   RCODE,
   RR_CLASS,
   RR_TYPE,
-} from "./codes.ts";
-export { explain, formatAnswers } from "./explain.ts";
+} from "./wire/codes.ts";
+export { explain, formatAnswers } from "./verdict/explain.ts";
 export {
   type Acceptance,
   acceptAnswer,
@@ -26,10 +26,10 @@ export {
   hashQuestion,
   restoreAnswer,
   type RestoreOptions,
-} from "./forward.ts";
+} from "./forward/forward.ts";
 export { DNS_MODES, type DnsMode } from "./mode.ts";
-export { frameMessage, FrameSplitter } from "./framing.ts";
-export { judge, judgeQuery } from "./judge.ts";
+export { frameMessage, FrameSplitter } from "./wire/framing.ts";
+export { judge, judgeQuery } from "./verdict/judge.ts";
 export {
   decodeMessage,
   type EdnsInfo,
@@ -37,7 +37,7 @@ export {
   formatRecord,
   type Message,
   type ResourceRecord,
-} from "./message.ts";
+} from "./wire/message.ts";
 export {
   type DomainName,
   isBelow,
@@ -46,18 +46,22 @@ export {
   parentOf,
   parseDomainName,
 } from "./name.ts";
-export { type NameEntry, NameTable, type NameTableOptions, type Trouble } from "./name_table.ts";
+export {
+  type NameEntry,
+  NameTable,
+  type NameTableOptions,
+  type Trouble,
+} from "./verdict/name_table.ts";
 export {
   type HostsAction,
   type HostsSource,
   parseNsswitchHosts,
   resolveComesBeforeDns,
-} from "./nsswitch.ts";
+} from "./resolver_files/nsswitch.ts";
 export {
   type Decoded,
   decodeQuery,
   encodeQuestion,
-  HEADER_BYTES,
   keepQuery,
   type Query,
   type Question,
@@ -65,7 +69,7 @@ export {
   type QuestionOptions,
   UDP_MAX_BYTES,
   UDP_MIN_BYTES,
-} from "./query.ts";
+} from "./wire/query.ts";
 export {
   encodeReply,
   encodeVerdict,
@@ -73,7 +77,7 @@ export {
   replyLimit,
   servfail,
   type Transport,
-} from "./reply.ts";
+} from "./verdict/reply.ts";
 export {
   MAX_NAMESERVERS,
   parseResolvConf,
@@ -81,15 +85,16 @@ export {
   RESOLV_CONF_MAGIC,
   type ResolvConf,
   type ResolvConfPlan,
-} from "./resolv_conf.ts";
-export { parseReverseName, reverseName, reverseZones } from "./reverse.ts";
+} from "./resolver_files/resolv_conf.ts";
+export { parseReverseName, reverseName, reverseZones } from "./verdict/reverse.ts";
 export {
   type Answer,
   ANSWER_TTL_SECONDS,
   NEGATIVE_TTL_SECONDS,
   type RuleId,
   type Verdict,
-} from "./verdict.ts";
-export { type Section, walkRecords } from "./records.ts";
-export { decodeName, encodeName } from "./wire_name.ts";
-export { objectionToZone, type Zone, ZoneTable } from "./zone.ts";
+} from "./verdict/verdict.ts";
+export { HEADER_BYTES } from "./wire/layout.ts";
+export { type Section, walkRecords } from "./wire/records.ts";
+export { decodeName, encodeName } from "./wire/wire_name.ts";
+export { objectionToZone, type Zone, ZoneTable } from "./verdict/zone.ts";

@@ -41,14 +41,35 @@ export function examine(facts: Facts, selection: Selection): readonly Finding[] 
   return select(judged.map(({ finding }) => finding), selection);
 }
 
-/** Counts the findings by status. */
+/**
+ * Counts the findings by status.
+ *
+ * @example
+ * ```ts
+ * import { deepEqual } from "node:assert/strict";
+ * import { summarize } from "./examine.ts";
+ *
+ * deepEqual(summarize([]), { ok: 0, warn: 0, fail: 0, skip: 0 });
+ * ```
+ */
 export function summarize(findings: readonly Finding[]): Summary {
   const count = (status: Finding["status"]) =>
     findings.filter((finding) => finding.status === status).length;
   return { ok: count("ok"), warn: count("warn"), fail: count("fail"), skip: count("skip") };
 }
 
-/** Tells whether a pattern names any check of the catalogue, or a thing one of its families may judge. */
+/**
+ * Tells whether a pattern names any check of the catalogue, or a thing one of its families may judge.
+ *
+ * @example
+ * ```ts
+ * import { equal } from "node:assert/strict";
+ * import { isKnownPattern } from "./examine.ts";
+ *
+ * equal(isKnownPattern("dns.*"), true);
+ * equal(isKnownPattern("weather.*"), false);
+ * ```
+ */
 export function isKnownPattern(pattern: string): boolean {
   return CHECKS.some((check) =>
     matches(check.id, pattern) || (check.isFamily === true && pattern.startsWith(`${check.id}.`))

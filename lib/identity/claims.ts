@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { parseJson } from "../json.ts";
 import { z } from "zod";
 
 /**
@@ -86,12 +87,7 @@ export function encodeClaims(claims: Claims): Uint8Array<ArrayBuffer> {
  * @returns The claims, or `null` if the bytes are not exactly what `encodeClaims` writes.
  */
 export function parseClaims(value: Uint8Array): Claims | null {
-  let said: unknown;
-  try {
-    said = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(value));
-  } catch {
-    return null;
-  }
+  const said = parseJson(value);
   const user = UserClaimsSchema.safeParse(said);
   if (user.success) {
     return { kind: "user", cluster: user.data.cluster, sessionId: user.data.session_id };

@@ -8,7 +8,8 @@ import http from "node:http";
 import { z } from "zod";
 import { AuthError, NetworkError, ProtocolError, VnetError } from "../error.ts";
 import { refusalError } from "../refusal/mod.ts";
-import { DeadlinePassed, withDeadline } from "./deadline.ts";
+import { parseJson } from "../json.ts";
+import { DeadlinePassed, withDeadline } from "../wait.ts";
 import { dialServer, type ServerSettings } from "./server_dial.ts";
 
 /** The server that is asked, and how it is known. */
@@ -167,7 +168,7 @@ async function collect(answer: http.IncomingMessage): Promise<Reply> {
 
 function readReply<T>(reply: Reply, schema: z.ZodType<T>, act: string): HttpAnswer<T> {
   if (reply.status === 304) return { kind: "not-modified" };
-  const value = parseJson(reply.body);
+  const value = reply.body === "" ? null : parseJson(reply.body);
   if (reply.status >= 200 && reply.status < 300) {
     const parsed = schema.safeParse(value);
     if (parsed.success) return { kind: "value", value: parsed.data, etag: reply.etag };
@@ -186,16 +187,6 @@ function readReply<T>(reply: Reply, schema: z.ZodType<T>, act: string): HttpAnsw
   const isDenial = [401, 403, 429].includes(reply.status);
   const Failure = isDenial ? AuthError : reply.status >= 500 ? NetworkError : ProtocolError;
   throw new Failure(code, message, hint === undefined ? {} : { hint });
-}
-
-/** @returns `null` for nothing, and for what is no JSON. */
-function parseJson(text: string): unknown {
-  if (text === "") return null;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }
 
 /** Makes HTTP's connections, and lets none be used that has not been verified. */

@@ -1,7 +1,7 @@
 import { equal, match, ok, rejects } from "node:assert/strict";
 import type net from "node:net";
 import { NetworkError } from "../error.ts";
-import { DeadlinePassed, withDeadline } from "./deadline.ts";
+import { DeadlinePassed, withDeadline } from "../wait.ts";
 import { dialThrough } from "./http_proxy.ts";
 import { dialTcp } from "./tcp.ts";
 import { writeAll } from "./stream.ts";

@@ -48,13 +48,14 @@ export {
   issueUserCertificate,
   loadAuthority,
 } from "./x509/issue.ts";
-export { type AskOptions, type UpstreamResult, Upstreams } from "./upstream/upstreams.ts";
+export type { AskOptions, UpstreamResult } from "./upstream/upstream.ts";
+export { Upstreams } from "./upstream/upstreams.ts";
 export { type FlowConn, type FlowEnd, type FlowSummary, type LiveFlow } from "./carrier/flow.ts";
 export { type AppCredentials, type CarrierTarget } from "./carrier/client.ts";
 export { type CarrierFlow, CarrierPool, type CarrierStats } from "./carrier/pool.ts";
 export { type CarrierHost, type HostedFlow, serveCarrier } from "./carrier/server.ts";
 export { ConnStream } from "./conn_stream.ts";
-export { DeadlinePassed, orAborted, pause, withDeadline } from "./deadline.ts";
+export { DeadlinePassed, orAborted, pause, withDeadline } from "../wait.ts";
 export { dialThrough, type HttpProxyAddress } from "./http_proxy.ts";
 export { type HttpAnswer, HttpClient, type HttpClientOptions, type HttpRequest } from "./http.ts";
 export { dialServer, type ServerSettings, type ServerTrust } from "./server_dial.ts";

@@ -17,6 +17,15 @@ export interface Endpoint {
  * Reads an endpoint; IPv6 stands in brackets, the port is decimal and always there.
  *
  * @throws {SyntaxError} If the text is anything else.
+ *
+ * @example
+ * ```ts
+ * import { equal } from "node:assert/strict";
+ * import { formatEndpoint, parseEndpoint } from "./endpoint.ts";
+ *
+ * equal(parseEndpoint("192.0.2.1:53").port, 53);
+ * equal(formatEndpoint(parseEndpoint("[2001:DB8::1]:53")), "[2001:db8::1]:53");
+ * ```
  */
 export function parseEndpoint(text: string): Endpoint {
   const colon = text.lastIndexOf(":");

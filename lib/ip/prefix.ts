@@ -32,6 +32,15 @@ export function bitsOf(family: 4 | 6): 32 | 128 {
  * Reads `address/length`.
  *
  * @throws {SyntaxError} If the text is not a prefix, or has host bits set.
+ *
+ * @example
+ * ```ts
+ * import { throws } from "node:assert/strict";
+ * import { parsePrefix } from "./prefix.ts";
+ *
+ * parsePrefix("192.0.2.0/24");
+ * throws(() => parsePrefix("192.0.2.1/24"), SyntaxError); // host bits are set
+ * ```
  */
 export function parsePrefix(text: string): Prefix {
   const slash = text.indexOf("/");
@@ -102,7 +111,20 @@ export function prefixOf(address: IpAddress, length: number): Prefix {
   return { address: { family: 6, value: (address.value >> hostBits) << hostBits }, length };
 }
 
-/** Tells whether an address lies in a prefix; the other family never does. */
+/**
+ * Tells whether an address lies in a prefix; the other family never does.
+ *
+ * @example
+ * ```ts
+ * import { equal } from "node:assert/strict";
+ * import { parseIp } from "./address.ts";
+ * import { contains, parsePrefix } from "./prefix.ts";
+ *
+ * const range = parsePrefix("100.64.0.0/10");
+ * equal(contains(range, parseIp("100.101.102.103")), true);
+ * equal(contains(range, parseIp("2001:db8::1")), false);
+ * ```
+ */
 export function contains(prefix: Prefix, address: IpAddress): boolean {
   const start = prefix.address;
   if (start.family === 4) {

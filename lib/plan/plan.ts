@@ -56,7 +56,39 @@ const DEFAULT_RANGE = "100.64.0.0/10";
 /** How many ranges one machine routes; clusters beyond that share the first. */
 export const MAX_RANGES = 16;
 
-/** Compiles what the clusters publish. The first source, by profile name, wins where two say the same name. */
+/**
+ * Compiles what the clusters publish. The first source, by profile name, wins where two say the same name.
+ *
+ * @example
+ * ```ts
+ * import { deepEqual } from "node:assert/strict";
+ * import { compilePlan } from "./plan.ts";
+ * import type { ClusterView } from "./view.ts";
+ *
+ * const view: ClusterView = {
+ *   root: {
+ *     name: "cluster.example",
+ *     proxyHosts: ["cluster.example"],
+ *     range: "100.64.0.0/10",
+ *     zones: [{ suffix: "corp.example", isPrivate: false }],
+ *   },
+ *   leaves: [],
+ *   apps: [{
+ *     kind: "tcp",
+ *     name: "db",
+ *     cluster: "cluster.example",
+ *     id: "0123456789abcdef",
+ *     publicAddrs: ["db.corp.example"],
+ *     description: null,
+ *     labels: {},
+ *     ports: [{ first: 5432, last: 5432 }],
+ *   }],
+ * };
+ * const source = { profile: "cluster.example", proxyHost: "cluster.example", view };
+ * const plan = compilePlan([source], { range: null });
+ * deepEqual([...plan.targets.keys()], ["db.corp.example"]);
+ * ```
+ */
 export function compilePlan(sources: readonly PlanSource[], wishes: PlanWishes): Plan {
   const warnings: PlanWarning[] = [];
   const ordered = sources.toSorted((a, b) => compareText(a.profile, b.profile));

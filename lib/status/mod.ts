@@ -32,7 +32,18 @@ export const DOCUMENTS = {
   version: VersionV1Schema,
 } as const;
 
-/** The JSON Schema (2020-12) of one public document, or `null` if there is none of that name. */
+/**
+ * The JSON Schema (2020-12) of one public document, or `null` if there is none of that name.
+ *
+ * @example
+ * ```ts
+ * import { equal, notEqual } from "node:assert/strict";
+ * import { jsonSchemaOf } from "./mod.ts";
+ *
+ * notEqual(jsonSchemaOf("status"), null);
+ * equal(jsonSchemaOf("weather"), null);
+ * ```
+ */
 export function jsonSchemaOf(name: string): unknown {
   const schema = Object.hasOwn(DOCUMENTS, name) ? DOCUMENTS[name as keyof typeof DOCUMENTS] : null;
   return schema === null ? null : z.toJSONSchema(schema, { target: "draft-2020-12" });

@@ -3,7 +3,6 @@
  * name identity/ reads, and the first line of a data channel.
  *
  * @module
- * @see docs/protocol.md "One public port"
  */
 
 /** What a carrier's client offers as its application protocol. */

@@ -29,6 +29,31 @@ const HANDSHAKE_HEADER_BYTES = 4;
 const HANDSHAKE_CLIENT_HELLO = 1;
 const EXTENSION_SERVER_NAME = 0;
 const EXTENSION_ALPN = 16;
+/** The first byte of every version since SSL 3.0. */
+const VERSION_MAJOR = 3;
+
+/** Fields of the ClientHello (RFC 8446 section 4.1.2); a vector's size counts the bytes of its length. */
+const LEGACY_VERSION_BYTES = 2;
+const RANDOM_BYTES = 32;
+const SESSION_ID_LENGTH_BYTES = 1;
+const SESSION_ID_MAX_BYTES = 32;
+const CIPHER_SUITES_LENGTH_BYTES = 2;
+const CIPHER_SUITE_BYTES = 2;
+const COMPRESSION_LENGTH_BYTES = 1;
+const EXTENSIONS_LENGTH_BYTES = 2;
+const EXTENSION_TYPE_BYTES = 2;
+const EXTENSION_LENGTH_BYTES = 2;
+
+/** The server name extension (RFC 6066 section 3). */
+const SERVER_NAMES_LENGTH_BYTES = 2;
+const NAME_TYPE_BYTES = 1;
+const NAME_TYPE_HOST_NAME = 0;
+const HOST_NAME_LENGTH_BYTES = 2;
+const HOST_NAME_MAX_BYTES = 255;
+
+/** The ALPN extension (RFC 7301 section 3.1). */
+const PROTOCOLS_LENGTH_BYTES = 2;
+const PROTOCOL_LENGTH_BYTES = 1;
 
 const MORE: HelloProgress = { kind: "more" };
 const BAD: HelloProgress = { kind: "bad" };
@@ -61,7 +86,7 @@ export class ClientHelloReader {
     this.#headerBytes += taken;
     const [type, major, , high = 0, low = 0] = this.#header;
     if (type !== CONTENT_TYPE_HANDSHAKE) this.#state = BAD;
-    if (this.#headerBytes > 1 && major !== 3) this.#state = BAD;
+    if (this.#headerBytes > 1 && major !== VERSION_MAJOR) this.#state = BAD;
     if (this.#headerBytes < RECORD_HEADER_BYTES) return taken;
     this.#headerBytes = 0;
     this.#recordLeft = (high << 8) | low;
@@ -104,23 +129,22 @@ export class ClientHelloReader {
  */
 export function decodeClientHello(body: Uint8Array): ClientHello | null {
   const reader = new Reader(body);
-  reader.take(2 + 32); // legacy_version, random
-  const sessionId = reader.vector(1);
-  const cipherSuites = reader.vector(2);
-  const compression = reader.vector(1);
-  if (reader.failed || sessionId.length > 32) return null;
-  if (cipherSuites.length < 2 || cipherSuites.length % 2 !== 0 || compression.length < 1) {
-    return null;
-  }
+  reader.take(LEGACY_VERSION_BYTES + RANDOM_BYTES);
+  const sessionId = reader.vector(SESSION_ID_LENGTH_BYTES);
+  const cipherSuites = reader.vector(CIPHER_SUITES_LENGTH_BYTES);
+  const compression = reader.vector(COMPRESSION_LENGTH_BYTES);
+  if (reader.failed || sessionId.length > SESSION_ID_MAX_BYTES) return null;
+  if (cipherSuites.length === 0 || cipherSuites.length % CIPHER_SUITE_BYTES !== 0) return null;
+  if (compression.length === 0) return null;
   if (reader.left === 0) return { serverName: null, protocols: [] }; // TLS 1.2 without extensions
-  const extensions = new Reader(reader.vector(2));
+  const extensions = new Reader(reader.vector(EXTENSIONS_LENGTH_BYTES));
   if (reader.failed || reader.left !== 0) return null;
 
   let serverName: string | null = null;
   let protocols: readonly string[] | null = null;
   while (extensions.left > 0) {
-    const type = extensions.number(2);
-    const content = extensions.vector(2);
+    const type = extensions.number(EXTENSION_TYPE_BYTES);
+    const content = extensions.vector(EXTENSION_LENGTH_BYTES);
     if (extensions.failed) return null;
     if (type === EXTENSION_SERVER_NAME) {
       if (serverName !== null) return null;
@@ -138,22 +162,23 @@ export function decodeClientHello(body: Uint8Array): ClientHello | null {
 /** The one host_name of the list; other name types do not exist (RFC 6066), so they make it bad. */
 function decodeServerName(content: Uint8Array): string | null {
   const outer = new Reader(content);
-  const list = new Reader(outer.vector(2));
-  const type = list.number(1);
-  const name = list.vector(2);
-  if (outer.failed || outer.left !== 0 || list.failed || list.left !== 0 || type !== 0) return null;
-  if (name.length === 0 || name.length > 255) return null;
+  const list = new Reader(outer.vector(SERVER_NAMES_LENGTH_BYTES));
+  const type = list.number(NAME_TYPE_BYTES);
+  const name = list.vector(HOST_NAME_LENGTH_BYTES);
+  if (outer.failed || outer.left !== 0 || list.failed || list.left !== 0) return null;
+  if (type !== NAME_TYPE_HOST_NAME) return null;
+  if (name.length === 0 || name.length > HOST_NAME_MAX_BYTES) return null;
   const text = String.fromCharCode(...name).toLowerCase();
   return /^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\.?$/.test(text) ? text.replace(/\.$/, "") : null;
 }
 
 function decodeProtocols(content: Uint8Array): readonly string[] | null {
   const outer = new Reader(content);
-  const list = new Reader(outer.vector(2));
+  const list = new Reader(outer.vector(PROTOCOLS_LENGTH_BYTES));
   if (outer.failed || outer.left !== 0 || list.left === 0) return null;
   const protocols: string[] = [];
   while (list.left > 0) {
-    const name = list.vector(1);
+    const name = list.vector(PROTOCOL_LENGTH_BYTES);
     if (list.failed || name.length === 0) return null;
     protocols.push(String.fromCharCode(...name));
   }

@@ -3,7 +3,6 @@
  * the bytes. One flow at a time; both `fin` seen means idle.
  *
  * @module
- * @see docs/protocol.md "Carriers"
  */
 
 /** The types of frames, by the number on the wire. */

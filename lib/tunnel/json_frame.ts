@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { parseJson } from "../json.ts";
 import type { z } from "zod";
 import { CONTROL_MAX_PAYLOAD_BYTES, encodeFrame, type FrameType } from "./frame.ts";
 
@@ -20,12 +21,7 @@ export function encodeJsonFrame(
 
 /** Decodes the payload of an `open` or `error` frame. @returns `null` if it is not what the schema says. */
 export function decodeJson<T>(schema: z.ZodType<T>, payload: Uint8Array): T | null {
-  try {
-    const result = schema.safeParse(
-      JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(payload)),
-    );
-    return result.success ? result.data : null;
-  } catch {
-    return null; // not UTF-8, or not JSON
-  }
+  const value = parseJson(payload);
+  if (value === undefined) return null;
+  return schema.safeParse(value).data ?? null;
 }

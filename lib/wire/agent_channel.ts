@@ -3,8 +3,8 @@
  * Unknown keys are ignored, so that a newer peer may say more; an unknown message is too.
  *
  * @module
- * @see docs/protocol.md "Agents"
  */
+import { parseJson } from "../json.ts";
 import { z } from "zod";
 
 /** A control message is at most this long. */
@@ -64,10 +64,7 @@ export type ProxyMessage = z.infer<typeof ProxyMessageSchema>;
  */
 export function decodeControl<T>(schema: z.ZodType<T>, message: string): T | null {
   if (message.length > CONTROL_MESSAGE_MAX_BYTES) return null;
-  try {
-    const result = schema.safeParse(JSON.parse(message));
-    return result.success ? result.data : null;
-  } catch {
-    return null; // not JSON
-  }
+  const value = parseJson(message);
+  if (value === undefined) return null;
+  return schema.safeParse(value).data ?? null;
 }

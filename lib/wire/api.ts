@@ -3,7 +3,6 @@
  * they receive with these; unknown keys are ignored, so that a newer peer may say more.
  *
  * @module
- * @see docs/protocol.md
  */
 import { z } from "zod";
 import { LockTargetSchema, RoleSpecSchema } from "../config/mod.ts";

@@ -258,7 +258,7 @@ spec:
   {
     title: "role",
     text:
-      "What its users may do. Of several roles each adds what it allows; what one denies, none allows. Options are taken from the roles that allow the app, the strictest of each.",
+      "What its users may do. Of several roles each adds what it allows; what one denies, none allows. Options are taken from the roles that allow the app, the strictest of each. `node_labels` and `logins` are refused: SSH servers are not served yet.",
     read: (text) => {
       const [role] = parseResources(text, "role.yaml");
       return role?.kind === "role" ? compileRole(role.metadata.name, role.spec) : role;
@@ -267,14 +267,8 @@ spec:
       ...metadataOf("role"),
       "spec.allow": { text: "What is allowed. An empty one allows nothing.", default: {} },
       "spec.allow.app_labels": { text: `The apps, by their labels: ${SELECTOR}.` },
-      "spec.allow.node_labels": {
-        text: "Kept, and without effect: this version serves no SSH hosts.",
-      },
-      "spec.allow.logins": { text: "Kept, and without effect: this version serves no SSH hosts." },
       "spec.deny": { text: "What is denied, whatever is allowed.", default: {} },
       "spec.deny.app_labels": { text: "The apps, in the same way." },
-      "spec.deny.node_labels": { text: "Kept, and without effect." },
-      "spec.deny.logins": { text: "Kept, and without effect." },
       "spec.options": { text: "What else holds.", default: {} },
       "spec.options.max_session_ttl": {
         text: "How long a login may last; never more than 12 h.",

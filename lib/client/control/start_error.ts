@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { parseJson } from "../../json.ts";
 import { z } from "zod";
 import { VnetError } from "../../error.ts";
 import { readFileIfThere, writeFileAtomic } from "../../io/mod.ts";
@@ -32,14 +33,6 @@ export async function readStartError(paths: Paths, pid: number): Promise<VnetErr
   if (!parsed.success || parsed.data.pid !== pid) return null;
   const { code, message, hint } = parsed.data;
   return new VnetError(code, message, hint === null ? {} : { hint });
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }
 
 function pathOf(paths: Paths): string {

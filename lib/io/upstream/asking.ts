@@ -13,7 +13,7 @@ import {
   RCODE,
 } from "../../dns/mod.ts";
 import { formatEndpoint } from "../../ip/mod.ts";
-import type { AskOptions, Upstream, UpstreamResult } from "./upstreams.ts";
+import type { AskOptions, Upstream, UpstreamResult } from "./upstream.ts";
 import type { SentQuestion, SentQuestions } from "./echo.ts";
 import type { PortLease, PortListener, SourcePorts } from "./port.ts";
 import type { TcpConnections } from "./tcp.ts";

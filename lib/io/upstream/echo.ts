@@ -4,7 +4,7 @@
  * @module
  */
 import { HEADER_BYTES, type Query } from "../../dns/mod.ts";
-import type { Upstream } from "./upstreams.ts";
+import type { Upstream } from "./upstream.ts";
 
 /** A question that was sent. */
 export interface SentQuestion {

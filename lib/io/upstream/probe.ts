@@ -12,7 +12,7 @@ import {
   type Query,
   type Question,
 } from "../../dns/mod.ts";
-import type { Upstream } from "./upstreams.ts";
+import type { Upstream } from "./upstream.ts";
 import type { PortLease, PortListener, SourcePorts } from "./port.ts";
 
 /** No upstream is asked more often than this, whatever makes it suspicious. */

@@ -2,7 +2,8 @@ import { deepEqual, equal, match } from "node:assert/strict";
 import { ask, newQuery, QUICK, wordFor } from "../../../tests/doubles/dns_asking.ts";
 import { always, answerTo, DnsUpstream, type Script } from "../../../tests/doubles/dns_upstream.ts";
 import { decodeMessage, FLAG } from "../../dns/mod.ts";
-import { type AskOptions, Upstreams } from "./upstreams.ts";
+import type { AskOptions } from "./upstream.ts";
+import { Upstreams } from "./upstreams.ts";
 
 Deno.test("Upstreams.ask() asks over TCP what a TCP client was cut short", async (t) => {
   const cut: Script = (question, transport) =>

@@ -14,9 +14,10 @@ import { type Endpoint, equalEndpoint, formatEndpoint } from "../../ip/mod.ts";
 import { getLogger } from "../../log.ts";
 import { SentQuestions } from "./echo.ts";
 import { Asking, TICK_MS } from "./asking.ts";
-import { type PortTarget, portTarget, SourcePorts } from "./port.ts";
+import { SourcePorts } from "./port.ts";
 import { LoopProbes } from "./probe.ts";
 import { TcpConnections } from "./tcp.ts";
+import { type AskOptions, newUpstream, type Upstream, type UpstreamResult } from "./upstream.ts";
 
 const log = getLogger("io", "upstream");
 
@@ -29,34 +30,6 @@ const ECHO_LETTERS = 8;
 /** What came back by chance is forgotten again at this pace. */
 const FORGET_LETTERS_PER_TICK = 0.05;
 const STOPPING: ExtendedError = { code: EDE.NOT_READY, text: "this server is stopping" };
-
-/** What came of asking. */
-export type UpstreamResult =
-  /** The bytes are the receiver's own. SERVFAIL and REFUSED too, when nobody had anything better to say. */
-  | { readonly kind: "answer"; readonly bytes: Uint8Array }
-  | { readonly kind: "failed"; readonly error: ExtendedError };
-
-/** How to ask. */
-export interface AskOptions {
-  /** How the client asked: what is truncated over UDP is asked again over TCP for a TCP client. */
-  readonly transport: "udp" | "tcp";
-  /** Says why an answer is not to be believed, or `null`; then another upstream is asked. */
-  readonly objection?: (answer: Uint8Array) => ExtendedError | null;
-}
-
-/** One upstream and what is known of it. */
-export interface Upstream extends PortTarget {
-  /** It gives names back in lower case: mixing the case would make every answer look forged. */
-  folds: boolean;
-  /** Letters of our own spelling that came back to us lately. */
-  echoedLetters: number;
-  /** 0, or when it may be asked again. */
-  disabledUntilMs: number;
-  /** Questions in a row that it was given time for and did not answer. */
-  unanswered: number;
-  /** When it was last probed for a loop; long ago if never. */
-  probedMs: number;
-}
 
 export interface UpstreamsOptions {
   /** The clock's step, 50 ms if not given: every wait is a number of steps. */
@@ -213,15 +186,4 @@ export class Upstreams implements AsyncDisposable {
     const ended = work.finally(() => this.#ended.delete(ended));
     this.#ended.add(ended);
   }
-}
-
-function newUpstream(endpoint: Endpoint): Upstream {
-  return {
-    ...portTarget(endpoint),
-    folds: false,
-    echoedLetters: 0,
-    disabledUntilMs: 0,
-    unanswered: 0,
-    probedMs: -Infinity,
-  };
 }

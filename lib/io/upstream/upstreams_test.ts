@@ -10,7 +10,8 @@ import {
 } from "../../../tests/doubles/dns_upstream.ts";
 import { EDE, RCODE } from "../../dns/mod.ts";
 import { parseEndpoint } from "../../ip/mod.ts";
-import { type AskOptions, Upstreams } from "./upstreams.ts";
+import type { AskOptions } from "./upstream.ts";
+import { Upstreams } from "./upstreams.ts";
 
 Deno.test("Upstreams.ask() takes the first good answer", async (t) => {
   const cases: [name: string, scripts: Script[], want: RegExp][] = [

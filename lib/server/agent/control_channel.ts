@@ -1,7 +1,8 @@
 import { WebSocket } from "ws";
 import type { AppConfig } from "../../config/mod.ts";
 import type { AgentApp, FlowEvent } from "../../wire/mod.ts";
-import { dialServer, orAborted, type ServerSettings, withDeadline } from "../../io/mod.ts";
+import { dialServer, type ServerSettings } from "../../io/mod.ts";
+import { orAborted, withDeadline } from "../../wait.ts";
 import { getLogger } from "../../log.ts";
 import { refusalError } from "../../refusal/mod.ts";
 import {

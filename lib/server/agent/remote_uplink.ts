@@ -1,3 +1,4 @@
+import { parseJson } from "../../json.ts";
 import { join } from "node:path";
 import { z } from "zod";
 import { type AgentConfig } from "../../config/mod.ts";
@@ -257,13 +258,5 @@ export class RemoteUplink implements Uplink {
 
   #appNames(): string[] {
     return this.#config.apps.map(({ name }) => name);
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
   }
 }

@@ -8,7 +8,7 @@ import { Admin } from "./admin/admin.ts";
 import type { Agents } from "./agents/agents.ts";
 import { AppCertDesk } from "./app_certs.ts";
 import type { StoreAudit } from "./audit/audit.ts";
-import { delay } from "./changes.ts";
+import { pause } from "../../wait.ts";
 import { FlowReports } from "./agents/flow_reports.ts";
 import { openParts, type Parts } from "./foundation.ts";
 import { Gate } from "./api/gate.ts";
@@ -51,7 +51,7 @@ export class Auth implements AuthService {
   private constructor(parts: Parts) {
     const { options, store, audit, directory, changes, agents, hasher, userCa, hostCa } = parts;
     const { clusterName: cluster, now, secondFactor } = options;
-    const wait = options.delay ?? delay;
+    const wait = options.delay ?? pause;
     this.#parts = parts;
     this.clusterName = cluster;
     this.agents = agents;

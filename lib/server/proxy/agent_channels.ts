@@ -1,6 +1,6 @@
 import type { WebSocket } from "ws";
 import type { LockTarget } from "../../config/mod.ts";
-import { DeadlinePassed } from "../../io/mod.ts";
+import { DeadlinePassed } from "../../wait.ts";
 import { getLogger } from "../../log.ts";
 import type { AuthService, Peer, ShutOut } from "../auth/mod.ts";
 import { AgentChannel } from "./agent_channel.ts";

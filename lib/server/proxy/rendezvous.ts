@@ -1,4 +1,4 @@
-import { orAborted, withDeadline } from "../../io/mod.ts";
+import { orAborted, withDeadline } from "../../wait.ts";
 
 const ALPHABET = "abcdefghijklmnopqrstuvwxyz234567";
 /** 130 bits: nobody guesses one in ten seconds. */

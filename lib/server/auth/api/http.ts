@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { parseJson } from "../../../json.ts";
 import type { z } from "zod";
 import type { Changes } from "../changes.ts";
 import { refusal } from "./refusals.ts";
@@ -21,10 +22,8 @@ const MAX_WAIT_SECONDS = 60;
  */
 export async function readJson<T>(request: Request, schema: z.ZodType<T>): Promise<T> {
   const bytes = await readBody(request);
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch {
+  const value = parseJson(bytes);
+  if (value === undefined) {
     throw refusal("request-malformed", { message: "The body is not JSON" });
   }
   const parsed = schema.safeParse(value);

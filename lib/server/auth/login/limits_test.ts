@@ -1,6 +1,7 @@
 import { deepEqual, equal, rejects, throws } from "node:assert/strict";
 import fc from "fast-check";
-import { Changes, delay } from "../changes.ts";
+import { Changes } from "../changes.ts";
+import { pause } from "../../../wait.ts";
 import { PasswordHasher } from "./password.ts";
 import { RateLimit } from "./rate.ts";
 
@@ -95,11 +96,11 @@ Deno.test("Changes.after() misses no change and wakes everybody once", async () 
   await changes.after(changes.revision(), AbortSignal.abort());
 });
 
-Deno.test("delay() ends early, and leaves no timer, when the signal fires", async () => {
+Deno.test("pause() ends early, and leaves no timer, when the signal fires", async () => {
   const stop = new AbortController();
-  const waiting = delay(60_000, stop.signal);
+  const waiting = pause(60_000, stop.signal);
   stop.abort();
   await waiting;
-  await delay(60_000, stop.signal);
-  await delay(0, new AbortController().signal);
+  await pause(60_000, stop.signal);
+  await pause(0, new AbortController().signal);
 });
