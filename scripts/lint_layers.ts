@@ -47,7 +47,7 @@ const DOORS: readonly string[] = [
   "lib/client/control/client.ts",
   "lib/client/paths.ts",
   "lib/config/duration.ts",
-  "lib/config/up_flags.ts",
+  "lib/config/up/up_flags.ts",
   "lib/dns/mode.ts",
   "lib/wire/helper.ts",
 ];

@@ -24,12 +24,12 @@ import { writeStartError } from "./control/start_error.ts";
 import { AppDialer } from "./dial.ts";
 import { Findings } from "./findings.ts";
 import { FlowLog } from "./flows/flow_log.ts";
-import type { HelperEnd, HelperEvent } from "./helper_link.ts";
+import type { HelperEnd, HelperEvent } from "./setup/helper_link.ts";
 import { lockInstance } from "./instance.ts";
 import type { Paths } from "./paths.ts";
 import { explainName } from "./resolve.ts";
 import { forgetSettings, saveSettings } from "./saved_settings.ts";
-import { foreignOf, Setup } from "./setup.ts";
+import { foreignOf, Setup } from "./setup/setup.ts";
 import {
   compileState,
   firstState,

@@ -12,7 +12,7 @@ import { DRIVERS, openLink } from "./cluster/drivers.ts";
 import { type KnownCluster, readKnown } from "./cluster/known.ts";
 import { knownState } from "./known_state.ts";
 import type { Paths } from "./paths.ts";
-import { foreignOf } from "./setup.ts";
+import { foreignOf } from "./setup/setup.ts";
 import { BOOK_RANDOM_BYTES } from "./state/mod.ts";
 
 const REFRESH_MS = 8_000;

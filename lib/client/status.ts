@@ -4,7 +4,7 @@ import { VERSION } from "../version.ts";
 import type { Session } from "./cluster/session.ts";
 import type { Finding } from "./findings.ts";
 import type { FlowLog } from "./flows/flow_log.ts";
-import type { Setup } from "./setup.ts";
+import type { Setup } from "./setup/setup.ts";
 import type { State } from "./state/mod.ts";
 
 /** What the public status is made of. */

@@ -7,7 +7,7 @@ import { z } from "zod";
 import { DNS_MODES, type DnsMode } from "../dns/mod.ts";
 import { strict } from "./mistakes.ts";
 import { parseOne } from "./service_file.ts";
-import { CONTAINER_POLICIES, UP_CHOICES } from "./up_flags.ts";
+import { CONTAINER_POLICIES, UP_CHOICES } from "./up/up_flags.ts";
 
 /** What root said; the client, which is not root, cannot have it otherwise. */
 export interface HelperPolicy {

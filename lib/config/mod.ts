@@ -9,14 +9,14 @@ export {
   type HelperPolicy,
   parseHelperPolicy,
 } from "./helper_policy.ts";
-export { formatShare, parseShare, type Share } from "./share.ts";
+export { formatShare, parseShare, type Share } from "./up/share.ts";
 export {
   CONTAINER_POLICIES,
   type ContainerPolicy,
   UP_CHOICES,
   UP_FLAGS,
   type UpOptions,
-} from "./up_flags.ts";
+} from "./up/up_flags.ts";
 export {
   DEFAULT_UP_SETTINGS,
   describeUpSettings,
@@ -31,14 +31,14 @@ export {
   type UpSettingsJson,
   UpSettingsSchema,
   type UpWishes,
-} from "./up_settings.ts";
+} from "./up/up_settings.ts";
 export {
   hasRangeSize,
   RANGE_LENGTHS,
   RANGE_SIZES,
   type RangeVerdict,
   readVirtualRange,
-} from "./virtual_range.ts";
+} from "./up/virtual_range.ts";
 export { type AppConfig } from "./app_service.ts";
 export { formatDuration, parseDuration } from "./duration.ts";
 export { formatHostPort, type HostPort, parseHost, parseHostPort } from "./host_port.ts";
@@ -86,4 +86,4 @@ export {
   proxyFor,
   type ProxyVariables,
   readProxyVariables,
-} from "./http_proxy.ts";
+} from "./proxy/http_proxy.ts";

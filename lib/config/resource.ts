@@ -11,7 +11,7 @@ import { parseIpv4Prefix } from "../ip/mod.ts";
 import { domainName, resourceName } from "./fields.ts";
 import { checkValue, type LineOf, strict } from "./mistakes.ts";
 import { RoleSpecSchema } from "./role.ts";
-import { hasRangeSize, RANGE_SIZES } from "./virtual_range.ts";
+import { hasRangeSize, RANGE_SIZES } from "./up/virtual_range.ts";
 import { parseYaml } from "./yaml.ts";
 
 const DEFAULT_RANGE = "100.64.0.0/10";

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { FindingCode, Told } from "../refusal/mod.ts";
-import { CONTAINER_POLICIES } from "../config/up_flags.ts";
+import { CONTAINER_POLICIES } from "../config/up/up_flags.ts";
 
 const timestamp = z.iso.datetime();
 

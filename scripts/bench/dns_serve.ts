@@ -7,7 +7,7 @@
  * @module
  */
 import { DnsServer } from "../../lib/client/dns/server.ts";
-import type { HelperLink } from "../../lib/client/helper_link.ts";
+import type { HelperLink } from "../../lib/client/setup/helper_link.ts";
 import { type NameEntry, NameTable, parseDomainName } from "../../lib/dns/mod.ts";
 import { formatEndpoint, ipv4, parseEndpoint, parseIpv6, parsePrefix } from "../../lib/ip/mod.ts";
 import { thisMachine } from "../../lib/os/mod.ts";

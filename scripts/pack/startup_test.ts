@@ -40,7 +40,7 @@ Deno.test("a command loads the parser and the log before it begins, the rest on 
   deepEqual(beside, [
     "client/paths.ts",
     "config/duration.ts",
-    "config/up_flags.ts",
+    "config/up/up_flags.ts",
     "dns/mode.ts",
   ]);
 });

@@ -10,7 +10,7 @@
  * @module
  */
 import { DnsServer } from "../../lib/client/dns/server.ts";
-import type { HelperLink } from "../../lib/client/helper_link.ts";
+import type { HelperLink } from "../../lib/client/setup/helper_link.ts";
 import { decodeMessage, encodeQuestion, questionOf, RCODE, RR_TYPE } from "../../lib/dns/mod.ts";
 import { decodeIp, type Endpoint, formatIp, parseIp } from "../../lib/ip/mod.ts";
 import { thisMachine } from "../../lib/os/mod.ts";

@@ -3,7 +3,7 @@
  */
 import { deepEqual, equal } from "node:assert/strict";
 import { DnsServer } from "../../lib/client/dns/server.ts";
-import type { HelperLink } from "../../lib/client/helper_link.ts";
+import type { HelperLink } from "../../lib/client/setup/helper_link.ts";
 import { frameMessage } from "../../lib/dns/mod.ts";
 import { askTcp, TcpClient, UdpClient } from "../doubles/dns_client.ts";
 import { machine } from "../machine.ts";

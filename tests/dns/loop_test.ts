@@ -3,7 +3,7 @@
  */
 import { match } from "node:assert/strict";
 import { DnsServer } from "../../lib/client/dns/server.ts";
-import type { HelperLink } from "../../lib/client/helper_link.ts";
+import type { HelperLink } from "../../lib/client/setup/helper_link.ts";
 import { type Endpoint, parseEndpoint } from "../../lib/ip/mod.ts";
 import { always, DnsUpstream } from "../doubles/dns_upstream.ts";
 import { until } from "../lab/host/wait.ts";

@@ -3,7 +3,7 @@
  */
 import { deepEqual, equal, match } from "node:assert/strict";
 import { DnsServer } from "../../lib/client/dns/server.ts";
-import type { HelperLink } from "../../lib/client/helper_link.ts";
+import type { HelperLink } from "../../lib/client/setup/helper_link.ts";
 import { formatIp } from "../../lib/ip/mod.ts";
 import { always, answerTo, DnsUpstream, failing } from "../doubles/dns_upstream.ts";
 import { machine } from "../machine.ts";

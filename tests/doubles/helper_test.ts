@@ -1,5 +1,5 @@
 import { deepEqual, equal, rejects, throws } from "node:assert/strict";
-import { type HelperEvent, HelperLink } from "../../lib/client/helper_link.ts";
+import { type HelperEvent, HelperLink } from "../../lib/client/setup/helper_link.ts";
 import {
   formatEndpoint,
   formatPrefix,

@@ -97,7 +97,7 @@ async function print(context: Context, options: Options, report: DoctorV1): Prom
   }
   if (report.repaired?.length === 0) tell(context, "Nothing to repair");
   if (options.format === "json") return printJson(context, report);
-  const { renderDoctor } = await import("./doctor_text.ts");
+  const { renderDoctor } = await import("../text/doctor_text.ts");
   const { color, globals } = context;
   context.stdout(renderDoctor(report, { color, verbose: globals.verbose }));
 }

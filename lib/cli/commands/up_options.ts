@@ -4,7 +4,12 @@ import { message, value } from "@optique/core/message";
 import { map, multiple, optional, withDefault } from "@optique/core/modifiers";
 import { option } from "@optique/core/primitives";
 import { choice, string } from "@optique/core/valueparser";
-import { CONTAINER_POLICIES, UP_CHOICES, UP_FLAGS, type UpOptions } from "../../config/up_flags.ts";
+import {
+  CONTAINER_POLICIES,
+  UP_CHOICES,
+  UP_FLAGS,
+  type UpOptions,
+} from "../../config/up/up_flags.ts";
 import { DNS_MODES } from "../../dns/mode.ts";
 
 const dnsOption = option(UP_FLAGS.dns, choice(DNS_MODES, { metavar: "MODE" }), {

@@ -26,7 +26,7 @@ import type { StatusV1 } from "../../status/mod.ts";
 import { DnsForwarder } from "./forwarder.ts";
 import { serveDnsStream } from "./tcp.ts";
 import { DnsUdp, type Reply, type Responder } from "./udp.ts";
-import type { HelperLink } from "../helper_link.ts";
+import type { HelperLink } from "../setup/helper_link.ts";
 import { TcpServer } from "./tcp_server.ts";
 
 const log = getLogger("client", "dns");

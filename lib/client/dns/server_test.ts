@@ -26,7 +26,7 @@ import {
   parsePrefix,
 } from "../../ip/mod.ts";
 import { DnsServer, type DnsServerOptions } from "./server.ts";
-import type { HelperLink } from "../helper_link.ts";
+import type { HelperLink } from "../setup/helper_link.ts";
 
 const { sockets } = machine.root;
 

@@ -4,19 +4,19 @@
  *
  * @module
  */
-import type { DnsMode } from "../dns/mod.ts";
-import { describeError } from "../error.ts";
-import type { LocalPolicy } from "../identity/mod.ts";
-import { formatPrefix, type Prefix } from "../ip/mod.ts";
-import { getLogger } from "../log.ts";
-import type { Machine } from "../os/mod.ts";
-import { foreignPrefixes } from "../plan/mod.ts";
-import type { StatusV1 } from "../status/mod.ts";
-import type { Detected } from "../wire/helper.ts";
-import { writeBook } from "./book_file.ts";
-import type { AppDialer } from "./dial.ts";
-import { DnsServer } from "./dns/server.ts";
-import type { FlowLog } from "./flows/flow_log.ts";
+import type { DnsMode } from "../../dns/mod.ts";
+import { describeError } from "../../error.ts";
+import type { LocalPolicy } from "../../identity/mod.ts";
+import { formatPrefix, type Prefix } from "../../ip/mod.ts";
+import { getLogger } from "../../log.ts";
+import type { Machine } from "../../os/mod.ts";
+import { foreignPrefixes } from "../../plan/mod.ts";
+import type { StatusV1 } from "../../status/mod.ts";
+import type { Detected } from "../../wire/helper.ts";
+import { writeBook } from "../book_file.ts";
+import type { AppDialer } from "../dial.ts";
+import { DnsServer } from "../dns/server.ts";
+import type { FlowLog } from "../flows/flow_log.ts";
 import { type HelperEnd, type HelperEvent, HelperLink } from "./helper_link.ts";
 import { Network } from "./network.ts";
 import {
@@ -25,7 +25,7 @@ import {
   type MachineFacts,
   type State,
   type StateFinding,
-} from "./state/mod.ts";
+} from "../state/mod.ts";
 
 const log = getLogger("client");
 

@@ -4,7 +4,7 @@
  * @module
  */
 import type { z } from "zod";
-import type { DnsMode } from "../dns/mod.ts";
+import type { DnsMode } from "../../dns/mod.ts";
 import {
   type Applied,
   AppliedSchema,
@@ -18,8 +18,8 @@ import {
   type HelperRequest,
   type Opened,
   OpenedSchema,
-} from "../wire/helper.ts";
-import { NetworkError, OsError, ProtocolError, VnetError } from "../error.ts";
+} from "../../wire/helper.ts";
+import { NetworkError, OsError, ProtocolError, VnetError } from "../../error.ts";
 import {
   type Endpoint,
   formatIp,
@@ -27,8 +27,8 @@ import {
   type IpAddress,
   parseIp,
   type Prefix,
-} from "../ip/mod.ts";
-import type { Descriptor, MessageSocket, Sockets } from "../os/mod.ts";
+} from "../../ip/mod.ts";
+import type { Descriptor, MessageSocket, Sockets } from "../../os/mod.ts";
 
 /** The helper keeps its bounds by itself; only one that hangs as a whole is waited for this much longer. */
 const SLACK_MS = 2_000;

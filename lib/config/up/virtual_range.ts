@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { MIN_HOST_BITS } from "../cidr/mod.ts";
-import { isPrivatePrefix, parseIpv4Prefix, type Prefix } from "../ip/mod.ts";
+import { MIN_HOST_BITS } from "../../cidr/mod.ts";
+import { isPrivatePrefix, parseIpv4Prefix, type Prefix } from "../../ip/mod.ts";
 
 /** Lengths of an IPv4 prefix: no private network is larger, and in a smaller range no names fit. */
 export const RANGE_LENGTHS = { largest: 8, smallest: 32 - MIN_HOST_BITS } as const;

@@ -1,5 +1,5 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
-import { ConfigError } from "../error.ts";
+import { ConfigError } from "../../error.ts";
 import {
   formatHttpProxy,
   type HttpProxy,

@@ -5,9 +5,9 @@
  * @module
  */
 import { z } from "zod";
-import { DNS_MODES, type DnsMode } from "../dns/mod.ts";
-import { UsageError } from "../error.ts";
-import { formatPrefix, type Prefix } from "../ip/mod.ts";
+import { DNS_MODES, type DnsMode } from "../../dns/mod.ts";
+import { UsageError } from "../../error.ts";
+import { formatPrefix, type Prefix } from "../../ip/mod.ts";
 import { formatShare, parseShare, type Share } from "./share.ts";
 import {
   CONTAINER_POLICIES,

@@ -1,7 +1,7 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
 import fc from "fast-check";
-import { DNS_MODES } from "../dns/mod.ts";
-import { formatPrefix, isPrivatePrefix, parsePrefix, type Prefix, prefixOf } from "../ip/mod.ts";
+import { DNS_MODES } from "../../dns/mod.ts";
+import { formatPrefix, isPrivatePrefix, parsePrefix, type Prefix, prefixOf } from "../../ip/mod.ts";
 import { parseShare, type Share } from "./share.ts";
 import { CONTAINER_POLICIES, UP_FLAGS, type UpOptions } from "./up_flags.ts";
 import {

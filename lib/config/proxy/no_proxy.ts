@@ -13,8 +13,8 @@ import {
   type Prefix,
   prefixOf,
   unmapIp,
-} from "../ip/mod.ts";
-import type { HostPort } from "./host_port.ts";
+} from "../../ip/mod.ts";
+import type { HostPort } from "../host_port.ts";
 
 /** One entry of the list. */
 export type NoProxyRule =

@@ -1,7 +1,7 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
-import type { HelperReply } from "../wire/mod.ts";
-import { machine } from "../../tests/machine.ts";
-import type { MessageSocket } from "../os/mod.ts";
+import type { HelperReply } from "../../wire/mod.ts";
+import { machine } from "../../../tests/machine.ts";
+import type { MessageSocket } from "../../os/mod.ts";
 import { type Deadline, type HelperEvent, HelperLink } from "./helper_link.ts";
 
 const { sockets } = machine;

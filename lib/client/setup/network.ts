@@ -4,9 +4,9 @@
  *
  * @module
  */
-import type { AppTarget } from "../plan/mod.ts";
-import { NetworkError } from "../error.ts";
-import type { LocalPolicy } from "../identity/mod.ts";
+import type { AppTarget } from "../../plan/mod.ts";
+import { NetworkError } from "../../error.ts";
+import type { LocalPolicy } from "../../identity/mod.ts";
 import {
   contains,
   equalPrefix,
@@ -15,16 +15,16 @@ import {
   type IpAddress,
   type Ipv4,
   type Prefix,
-} from "../ip/mod.ts";
-import { getLogger } from "../log.ts";
-import type { FlowListener, Machine, PacketPath } from "../os/mod.ts";
-import type { StatusV1 } from "../status/mod.ts";
-import type { Flow } from "./cluster/driver.ts";
-import type { Destination, LinkAddresses } from "./state/mod.ts";
-import type { FlowLog } from "./flows/flow_log.ts";
-import { Flows } from "./flows/flows.ts";
+} from "../../ip/mod.ts";
+import { getLogger } from "../../log.ts";
+import type { FlowListener, Machine, PacketPath } from "../../os/mod.ts";
+import type { StatusV1 } from "../../status/mod.ts";
+import type { Flow } from "../cluster/driver.ts";
+import type { Destination, LinkAddresses } from "../state/mod.ts";
+import type { FlowLog } from "../flows/flow_log.ts";
+import { Flows } from "../flows/flows.ts";
 import type { HelperLink } from "./helper_link.ts";
-import type { ProgramFinder } from "./flows/strangers.ts";
+import type { ProgramFinder } from "../flows/strangers.ts";
 
 const log = getLogger("client");
 
