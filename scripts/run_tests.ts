@@ -23,7 +23,15 @@ export const STEPS: readonly Step[] = [
   {
     name: "unit",
     options: ["--doc", "--parallel"],
-    paths: ["lib", "ffi/mod.ts", "scripts/*_test.ts", "scripts/docs", "tests/cli", "tests/docs"],
+    paths: [
+      "lib",
+      "ffi/mod.ts",
+      "scripts/*_test.ts",
+      "scripts/docs",
+      "tests/cli",
+      "tests/docs",
+      "tests/doubles",
+    ],
   },
   {
     name: "lab",
