@@ -6,7 +6,7 @@
  */
 
 /** What every error of ours carries beside its message. */
-export interface ErrorDetail {
+interface ErrorDetail {
   /** What the reader can do next, as a sentence without a final period. */
   readonly hint?: string;
   readonly cause?: unknown;

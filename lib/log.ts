@@ -6,9 +6,7 @@
  */
 import { configure, getLogger as get, jsonLinesFormatter, type Logger } from "@logtape/logtape";
 
-export type { Logger };
-
-export type LogLevel = "trace" | "debug" | "info" | "warning" | "error";
+type LogLevel = "trace" | "debug" | "info" | "warning" | "error";
 
 /** Returns the logger of one folder of lib/, for example `getLogger("client")`. */
 export function getLogger(...category: readonly string[]): Logger {
@@ -16,7 +14,7 @@ export function getLogger(...category: readonly string[]): Logger {
 }
 
 /** How records are written: one JSON line each for a machine, short text for a terminal. */
-export type LogForm = "json" | "text";
+type LogForm = "json" | "text";
 
 /** Sends log records to a writer; called once by a program's entry, never by a library. */
 export async function configureLog(

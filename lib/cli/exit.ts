@@ -8,7 +8,7 @@ export const EXIT = {
   notRunning: 5,
 } as const;
 
-export type ExitStatus = (typeof EXIT)[keyof typeof EXIT];
+type ExitStatus = (typeof EXIT)[keyof typeof EXIT];
 
 /** Thrown where another process has told the error on this very terminal: nothing is left but to end. */
 export class AlreadyTold {

@@ -7,13 +7,13 @@
 import type { Context } from "./context.ts";
 
 /** A program and its first arguments. */
-export interface SelfCommand {
+interface SelfCommand {
   readonly command: string;
   readonly args: readonly string[];
 }
 
 /** The form this program runs in. */
-export type BuildForm = "source" | "packed" | "compiled";
+type BuildForm = "source" | "packed" | "compiled";
 
 /** Returns the form of the running program. */
 export function buildForm(): BuildForm {

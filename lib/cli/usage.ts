@@ -5,7 +5,7 @@
  */
 
 /** Gives the help text of a command; empty when there is no such command. */
-export type HelpOf = (command: readonly string[]) => string;
+type HelpOf = (command: readonly string[]) => string;
 
 /** One line that says what is wrong, one that says what to do. */
 export function describeUsage(text: string, args: readonly string[], helpOf: HelpOf): string {

@@ -15,7 +15,7 @@ import type { Paths } from "./paths.ts";
 import { type NameAddresses, renderAddresses } from "./state/mod.ts";
 
 /** The apps of one login. */
-export interface ProxyApps {
+interface ProxyApps {
   readonly proxy: string;
   readonly apps: readonly AppView[];
 }

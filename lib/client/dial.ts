@@ -7,7 +7,7 @@ import type { Session } from "./cluster/session.ts";
 /** What was tried; the name and the port stand beside it. */
 const ACT = "Cannot connect";
 
-export interface AppDialerOptions {
+interface AppDialerOptions {
   /** The session of a profile's name; `null` if its login is gone. */
   readonly sessionOf: (profile: string) => Session | null;
   /** Told of every refusal, with its code. */

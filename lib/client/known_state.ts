@@ -12,7 +12,7 @@ import { compileState, firstState, type MachineFacts, type State } from "./state
 /** Ranges lie where they lay last, and nobody looks whether the machine has IPv6. */
 const UNSEEN: MachineFacts = { foreign: null, hasIpv6: true, allDns: false };
 
-export interface KnownStateOptions {
+interface KnownStateOptions {
   /** The range that the user chose; `null` for the clusters' own. */
   readonly range?: Prefix | null;
   readonly machine?: MachineFacts;

@@ -5,11 +5,11 @@
  */
 export { listApps } from "./apps.ts";
 export { ControlClient } from "./control/client.ts";
-export { type DaemonOptions, runDaemon } from "./daemon.ts";
-export { login, type LoginOptions, logout, parseProxy } from "./cluster/login.ts";
-export { findOwner, type Owner, type Paths, resolvePaths, serviceRuntimeDir } from "./paths.ts";
+export { runDaemon } from "./daemon.ts";
+export { login, logout, parseProxy } from "./cluster/login.ts";
+export { type Paths, serviceRuntimeDir } from "./paths.ts";
 export { planLines } from "./plan_lines.ts";
-export { type Profile, profileName, ProfileStore } from "./cluster/profile.ts";
+export { profileName, ProfileStore } from "./cluster/profile.ts";
 export { resolveName } from "./resolve.ts";
 export { forgetSettings, loadSettings, settingsPath } from "./saved_settings.ts";
 export { readStartError } from "./control/start_error.ts";

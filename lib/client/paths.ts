@@ -23,7 +23,7 @@ export interface Paths {
 }
 
 /** What decides the paths. */
-export interface PathsInput {
+interface PathsInput {
   readonly home: string | undefined;
   readonly owner: Owner;
   readonly env: (name: string) => string | undefined;

@@ -8,7 +8,7 @@ import type { Setup } from "./setup/setup.ts";
 import type { State } from "./state/mod.ts";
 
 /** What the public status is made of. */
-export interface StatusInput {
+interface StatusInput {
   readonly phase: StatusV1["state"];
   readonly startedMs: number;
   readonly nowMs: number;

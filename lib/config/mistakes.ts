@@ -13,7 +13,7 @@ export type KeyPath = readonly PropertyKey[];
 export type LineOf = (path: KeyPath) => number | null;
 
 /** What a schema made of a value. */
-export type Checked<T> =
+type Checked<T> =
   | { readonly kind: "good"; readonly value: T }
   | { readonly kind: "bad"; readonly mistakes: readonly ConfigMistake[] };
 

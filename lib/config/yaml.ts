@@ -3,7 +3,7 @@ import { ConfigError } from "../error.ts";
 import type { KeyPath, LineOf } from "./mistakes.ts";
 
 /** One YAML document as plain values, and where its parts lie in the text. */
-export interface YamlDocument {
+interface YamlDocument {
   readonly value: unknown;
   readonly lineOf: LineOf;
 }

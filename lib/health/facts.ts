@@ -51,7 +51,7 @@ export interface Facts {
   readonly target: Measured<TargetFacts> | null;
 }
 
-export interface ProgramFacts {
+interface ProgramFacts {
   readonly version: string;
   readonly uid: number;
   /** The account vnet acts for. */
@@ -89,7 +89,7 @@ export interface DaemonStatus {
   readonly refusals: readonly Refusal[];
 }
 
-export interface AccessStatus {
+interface AccessStatus {
   readonly sharedWith: readonly number[] | "all";
   readonly containers: ContainerPolicy;
 }
@@ -109,7 +109,7 @@ export interface DnsStatus {
   readonly upstreams: readonly Endpoint[];
 }
 
-export interface SessionStatus {
+interface SessionStatus {
   readonly profile: string;
   readonly state: "active" | "expired" | "unreachable";
   readonly error: string | null;
@@ -123,7 +123,7 @@ export interface DaemonFinding {
 }
 
 /** One refused connection. */
-export interface Refusal {
+interface Refusal {
   readonly at: string;
   readonly name: string;
   readonly port: number;

@@ -19,7 +19,7 @@ const TABLE_MAIN = 254;
 const TABLE_LOCAL = 255;
 
 /** One thing of the machine that lies in a range. */
-export interface Conflict {
+interface Conflict {
   readonly range: Prefix;
   readonly taken: Prefix;
   readonly kind: "route" | "address";
@@ -78,7 +78,7 @@ export function linkTo(network: NetworkFacts, address: IpAddress): string | null
   return best === undefined || best.ifindex === 0 ? null : nameOf(network.links, best.ifindex);
 }
 
-export function nameOf(links: readonly LinkFacts[], ifindex: number): string {
+function nameOf(links: readonly LinkFacts[], ifindex: number): string {
   return links.find((link) => link.ifindex === ifindex)?.name ?? `link ${ifindex}`;
 }
 

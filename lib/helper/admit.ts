@@ -15,7 +15,7 @@ export interface Admission {
 }
 
 /** The outcome; as long as it is held, the same user has no other client. */
-export class Admitted implements Disposable {
+class Admitted implements Disposable {
   readonly peer: PeerCredentials;
   /** Why the client must go, or `null`. */
   readonly refusal: VnetError | null;

@@ -43,7 +43,7 @@ const IPV6_OFF: ReadonlySet<string> = new Set(["EACCES", "EOPNOTSUPP", "EAFNOSUP
 type OpenRequest = Extract<HelperRequest, { op: "open" }>;
 
 /** A link, with the descriptors that its client gets. */
-export interface OpenedLink {
+interface OpenedLink {
   readonly link: Link;
   /** The TUN, then a raw socket for each family. */
   readonly fds: readonly number[];

@@ -6,5 +6,4 @@
  */
 export type { Admission } from "./admit.ts";
 export { waitAsGuard } from "./guard.ts";
-export { Host } from "./host.ts";
-export { serveHelper, type ServeHelperOptions } from "./serve.ts";
+export { serveHelper } from "./serve.ts";

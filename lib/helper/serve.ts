@@ -26,7 +26,7 @@ const log = getLogger("helper");
 /** A client asks at once; whoever only connects keeps nobody else out for long. */
 const FIRST_REQUEST_MS = 10_000;
 
-export interface ServeHelperOptions {
+interface ServeHelperOptions {
   readonly machine: RootMachine;
   /** One end of a pair of sockets, or an accepted connection; whoever has the other end is the client. */
   readonly descriptor: Descriptor;
@@ -81,7 +81,7 @@ export type Duties = Pick<
 >;
 
 /** When the helper is done with waiting. */
-export interface Deadlines {
+interface Deadlines {
   /** For the client to read what it is sent. */
   readonly send: () => AbortSignal;
   /** For the machine to do what was asked. */
@@ -94,7 +94,7 @@ const DEADLINES: Deadlines = {
 };
 
 /** A client, and what closes the descriptors that pass between it and us. */
-export interface Service {
+interface Service {
   readonly client: MessageSocket;
   readonly sockets: Pick<Sockets, "close">;
   readonly signal: AbortSignal;

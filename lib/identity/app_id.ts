@@ -1,5 +1,5 @@
 /** The domain below which every app connection's server name lies; it is never in the public DNS. */
-export const APP_DOMAIN = "app.vnet.internal";
+const APP_DOMAIN = "app.vnet.internal";
 
 const APP_ID = /^[0-9a-f]{16}$/;
 const SERVER_NAME = /^([a-z2-7]{8,63})\.([0-9a-f]{16})\.app\.vnet\.internal$/;
@@ -20,7 +20,7 @@ export function appIdFromDigest(digest: Uint8Array): string {
 }
 
 /** Whether a text has the form of an app id. */
-export function isAppId(text: string): boolean {
+function isAppId(text: string): boolean {
   return APP_ID.test(text);
 }
 

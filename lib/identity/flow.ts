@@ -38,7 +38,7 @@ export interface FlowPolicy {
   readonly locks: readonly Lock[];
 }
 
-export type FlowRefusal =
+type FlowRefusal =
   | "access-denied"
   | "access-locked"
   | "app-unknown"
@@ -96,7 +96,7 @@ export function decideFlow(request: FlowRequest, policy: FlowPolicy, nowMs: numb
 }
 
 /** Whom and what a lock may keep out. */
-export interface Lockable {
+interface Lockable {
   readonly user: string;
   readonly roles: readonly string[];
   /** The app session and the login it was drawn from. */

@@ -21,7 +21,7 @@ export const MAX_USER_MS = 12 * HOUR_MS;
 /** The longest life of an app certificate. */
 export const MAX_APP_MS = HOUR_MS;
 /** The life of agent and proxy certificates; they are renewed at half of it. */
-export const HOST_MS = DAY_MS;
+const HOST_MS = DAY_MS;
 const AUTHORITY_MS = 10 * 365 * DAY_MS;
 
 /** A user certificate: the least of what is wished, what the roles allow, and 12 hours. */

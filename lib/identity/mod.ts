@@ -3,22 +3,12 @@
  *
  * @module
  */
-export {
-  type AccessDecision,
-  decideAccess,
-  type Labels,
-  matchesPattern,
-  matchesSelector,
-  maxSessionMs,
-} from "./access.ts";
+export { decideAccess, maxSessionMs } from "./access.ts";
 export {
   agentDnsName,
-  APP_DOMAIN,
   appIdFromDigest,
   appIdSource,
   appServerName,
-  isAppId,
-  parseAgentDnsName,
   parseAppServerName,
 } from "./app_id.ts";
 export {
@@ -29,36 +19,19 @@ export {
   parseClaims,
   type UserClaims,
 } from "./claims.ts";
-export {
-  decideFlow,
-  type FlowDecision,
-  type FlowPolicy,
-  type FlowRefusal,
-  type FlowRequest,
-  isLocked,
-  type Lock,
-  type Lockable,
-} from "./flow.ts";
+export { decideFlow, type FlowDecision, isLocked, type Lock } from "./flow.ts";
 export {
   appValidity,
   authorityValidity,
-  BACKDATE_MS,
-  HOST_MS,
   hostValidity,
   MAX_APP_MS,
-  MAX_USER_MS,
   renewalDueMs,
   userValidity,
   type Validity,
 } from "./lifetime.ts";
-export {
-  decideLocal,
-  type LocalDecision,
-  type LocalPolicy,
-  type LocalRefusal,
-} from "./local_access.ts";
+export { decideLocal, type LocalPolicy, type LocalRefusal } from "./local_access.ts";
 export { formatPrincipal, isPrincipalName, parsePrincipal, type Principal } from "./principal.ts";
-export { resolveShares, type Sharing } from "./share.ts";
+export { resolveShares } from "./share.ts";
 export {
   decodeTicket,
   encodeTicket,

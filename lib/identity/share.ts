@@ -7,7 +7,7 @@
 import { formatShare, type Share } from "../config/mod.ts";
 
 /** The user ids that wishes stand for, at the moment the files were read. */
-export interface Sharing {
+interface Sharing {
   /** Sorted; `"all"` is everybody. */
   readonly uids: readonly number[] | "all";
   /** Users and groups that the files do not have. */

@@ -13,9 +13,9 @@ import { DeadlinePassed, withDeadline } from "../wait.ts";
 import { dialServer, type ServerSettings } from "./server_dial.ts";
 
 /** The server that is asked, and how it is known. */
-export type HttpClientOptions = ServerSettings;
+type HttpClientOptions = ServerSettings;
 
-export interface HttpRequest<T> {
+interface HttpRequest<T> {
   readonly method: "GET" | "POST" | "PUT" | "DELETE";
   /** With the query, from the first slash on. */
   readonly path: string;
@@ -29,7 +29,7 @@ export interface HttpRequest<T> {
   readonly timeoutMs?: number;
 }
 
-export type HttpAnswer<T> =
+type HttpAnswer<T> =
   | { readonly kind: "value"; readonly value: T; readonly etag: string | null }
   | { readonly kind: "not-modified" };
 

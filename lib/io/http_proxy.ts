@@ -11,7 +11,7 @@ import type { HostPort } from "./host_port.ts";
 import { type Dialer, dialTcp } from "./tcp.ts";
 
 /** A proxy that opens connections for us; `HttpProxy` of config/ has this shape. */
-export interface HttpProxyAddress extends HostPort {
+interface HttpProxyAddress extends HostPort {
   readonly credentials: { readonly user: string; readonly password: string } | null;
 }
 

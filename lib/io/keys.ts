@@ -7,7 +7,7 @@ import { createHash, createHmac, createPublicKey, randomBytes, timingSafeEqual }
 import { appIdFromDigest, appIdSource } from "../identity/mod.ts";
 
 /** A key of ours as it is kept in a file: PKCS #8 and SubjectPublicKeyInfo, both PEM. */
-export interface KeyPair {
+interface KeyPair {
   readonly privateKeyPem: string;
   readonly publicKeyPem: string;
 }

@@ -14,9 +14,7 @@ export {
   equalSecret,
   generateKeyPair,
   hmacSha256,
-  importPrivateKey,
   importPublicKey,
-  type KeyPair,
   randomHex,
   randomPassword,
   sha256,
@@ -40,7 +38,6 @@ export { KnownCertificates } from "./x509/known.ts";
 export {
   type Authority,
   type AuthorityKind,
-  type AuthorityPem,
   issueAgentCertificate,
   issueAppCertificate,
   issueAuthority,
@@ -50,17 +47,17 @@ export {
 } from "./x509/issue.ts";
 export type { AskOptions, UpstreamResult } from "./upstream/upstream.ts";
 export { Upstreams } from "./upstream/upstreams.ts";
-export { type FlowConn, type FlowEnd, type FlowSummary, type LiveFlow } from "./carrier/flow.ts";
+export { type FlowConn, type FlowSummary, type LiveFlow } from "./carrier/flow.ts";
 export { type AppCredentials, type CarrierTarget } from "./carrier/client.ts";
-export { type CarrierFlow, CarrierPool, type CarrierStats } from "./carrier/pool.ts";
+export { type CarrierFlow, CarrierPool } from "./carrier/pool.ts";
 export { type CarrierHost, type HostedFlow, serveCarrier } from "./carrier/server.ts";
 export { ConnStream } from "./conn_stream.ts";
 export { DeadlinePassed, orAborted, pause, withDeadline } from "../wait.ts";
-export { dialThrough, type HttpProxyAddress } from "./http_proxy.ts";
-export { type HttpAnswer, HttpClient, type HttpClientOptions, type HttpRequest } from "./http.ts";
+export { dialThrough } from "./http_proxy.ts";
+export { HttpClient } from "./http.ts";
 export { dialServer, type ServerSettings, type ServerTrust } from "./server_dial.ts";
-export { relay, type RelaySummary } from "./relay.ts";
-export { type ByteStream, closeQuietly, TlsStream, writeAll } from "./stream.ts";
+export { relay } from "./relay.ts";
+export { closeQuietly, TlsStream, writeAll } from "./stream.ts";
 export { type Dialer, dialTcp } from "./tcp.ts";
 export {
   createTlsContext,

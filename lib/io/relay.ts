@@ -1,7 +1,7 @@
 import { closeQuietly, writeAll } from "./stream.ts";
 
 /** What a relay has done. */
-export interface RelaySummary {
+interface RelaySummary {
   readonly forwardBytes: number;
   readonly backwardBytes: number;
 }

@@ -12,7 +12,7 @@ import type { PlanWarning } from "./warning.ts";
 import { claimsOf, grantZones, privateZones, tryParseName } from "./zone_claims.ts";
 
 /** What the user wishes otherwise than the clusters say. */
-export interface PlanWishes {
+interface PlanWishes {
   /** Replaces every cluster's range. */
   readonly range: Prefix | null;
   /** Where ranges lie instead, by the text of the one the plan would have. */
@@ -54,7 +54,7 @@ const HOST_GUARD_LABEL = "vnet/host-guard";
 const DEFAULT_RANGE = "100.64.0.0/10";
 
 /** How many ranges one machine routes; clusters beyond that share the first. */
-export const MAX_RANGES = 16;
+const MAX_RANGES = 16;
 
 /**
  * Compiles what the clusters publish. The first source, by profile name, wins where two say the same name.

@@ -9,7 +9,7 @@ import { clustersOf, type PlanSource, type PublishedCluster } from "./view.ts";
 import type { PlanWarning } from "./warning.ts";
 
 /** A zone that is claimed, and by whom. */
-export interface Claim {
+interface Claim {
   readonly cluster: string;
   readonly zone: DomainName;
   /** Whether the cluster says that nobody else answers for it. A proxy's own never is. */

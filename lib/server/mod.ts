@@ -4,15 +4,5 @@
  * @module
  */
 export { type RunningAgent, serveAgent } from "./agent_server.ts";
-export {
-  Admin,
-  ADMIN_OPERATIONS,
-  type AdminArguments,
-  AdminClient,
-  type AdminOperation,
-  type AdminRequest,
-  type AdminResponse,
-  Auth,
-  type AuthService,
-} from "./auth/mod.ts";
-export { type Running, type RunningServer, serveCluster, type ServeOptions } from "./server.ts";
+export { AdminClient, type AdminResponse } from "./auth/mod.ts";
+export { type RunningServer, serveCluster } from "./server.ts";

@@ -31,7 +31,7 @@ const LOCAL_AGENT = "local";
 const RENEW_CHECK_MS = 60_000;
 const LOCAL_AGENT_MS = 10_000;
 
-export interface ServeOptions {
+interface ServeOptions {
   /** Milliseconds since 1970. */
   readonly now: () => number;
   /** How dear a password is to try; tests take a cheap one. */

@@ -22,7 +22,7 @@ export * from "./status_v1.ts";
 export * from "./version_v1.ts";
 
 /** Every public document by its short name, as `vnet schema NAME` knows it. */
-export const DOCUMENTS = {
+const DOCUMENTS = {
   apps: AppsV1Schema,
   demo: DemoV1Schema,
   doctor: DoctorV1Schema,

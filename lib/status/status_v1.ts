@@ -5,7 +5,7 @@ import { CONTAINER_POLICIES } from "../config/up/up_flags.ts";
 const timestamp = z.iso.datetime();
 
 /** A thing worth a person's attention, with what to do about it. */
-export const FindingSchema = z.object({
+const FindingSchema = z.object({
   /** One of `FindingCode`; a daemon of another version may know others. */
   code: z.string() as z.ZodType<Told<FindingCode>, string>,
   message: z.string(),

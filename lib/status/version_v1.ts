@@ -9,4 +9,4 @@ export const VersionV1Schema = z.object({
   build: z.enum(["source", "packed", "compiled"]),
   target: z.string(),
 });
-export type VersionV1 = z.infer<typeof VersionV1Schema>;
+type VersionV1 = z.infer<typeof VersionV1Schema>;

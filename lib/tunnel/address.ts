@@ -9,16 +9,11 @@
 export const APP_PROTOCOL = "vnet-app/1";
 
 /** First words of a data channel. */
-export const DATA_PREFACE = "VNETDATA/1 ";
+const DATA_PREFACE = "VNETDATA/1 ";
 
 const TICKET = /^[a-z2-7]{8,63}$/;
 /** `VNETDATA/1 `, at most 63 characters, CR LF. */
 export const PREFACE_MAX_BYTES = DATA_PREFACE.length + 63 + 2;
-
-/** Says whether a text could be a ticket: 8 to 63 characters of lower-case base32. */
-export function isTicket(text: string): boolean {
-  return TICKET.test(text);
-}
 
 /** Writes the first line of a data channel. @throws {TypeError} if the ticket is none. */
 export function encodePreface(ticket: string): Uint8Array<ArrayBuffer> {
@@ -29,7 +24,7 @@ export function encodePreface(ticket: string): Uint8Array<ArrayBuffer> {
 }
 
 /** What is known of a data channel's first bytes; `bytes` is the length of the line with its CR LF. */
-export type PrefaceProgress =
+type PrefaceProgress =
   | { readonly kind: "more" }
   | { readonly kind: "preface"; readonly ticket: string; readonly bytes: number }
   | { readonly kind: "bad" };

@@ -15,7 +15,7 @@ export interface ClientHello {
 }
 
 /** What is known after some bytes. `bad` is final, and so is `hello`. */
-export type HelloProgress =
+type HelloProgress =
   | { readonly kind: "more" }
   | { readonly kind: "hello"; readonly hello: ClientHello }
   | { readonly kind: "bad" };

@@ -9,7 +9,7 @@
  */
 
 /** What the first bytes are. Everything but `more` is final. */
-export type HttpStart =
+type HttpStart =
   | { readonly kind: "other" }
   /** Undecided; `certain` once nothing but HTTP begins like this. */
   | { readonly kind: "more"; readonly certain: boolean }

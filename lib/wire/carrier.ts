@@ -20,4 +20,4 @@ export const CarrierErrorSchema = z.object({
   code: z.string().regex(/^[a-z][a-z0-9-]{0,63}$/),
   message: z.string().max(1024),
 });
-export type CarrierError = z.infer<typeof CarrierErrorSchema>;
+type CarrierError = z.infer<typeof CarrierErrorSchema>;

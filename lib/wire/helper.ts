@@ -97,7 +97,7 @@ export const HelperRequestSchema = z.discriminatedUnion("op", [
 ]);
 export type HelperRequest = z.infer<typeof HelperRequestSchema>;
 
-export const HelperErrorSchema = z.object({
+const HelperErrorSchema = z.object({
   code: z.string(),
   message: z.string(),
   hint: z.string().nullable(),

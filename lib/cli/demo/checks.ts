@@ -20,7 +20,7 @@ import { GREETING } from "./sample_apps.ts";
 import { APPS, CUSTOM_ZONE, PROXY_HOST } from "./world.ts";
 
 /** What a proof may use. */
-export interface ProofContext {
+interface ProofContext {
   readonly signal: AbortSignal;
   readonly env: (name: string) => string | undefined;
 }

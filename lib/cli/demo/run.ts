@@ -30,7 +30,7 @@ import {
   writeServerFile,
 } from "./world.ts";
 
-export interface RunDemoOptions {
+interface RunDemoOptions {
   readonly format: "text" | "json";
   readonly extraApps: number;
   readonly after: "end" | "keep" | "shell";

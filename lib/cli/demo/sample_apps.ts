@@ -84,7 +84,7 @@ function serveTcp(serve: (conn: Deno.TcpConn) => Promise<void>): SampleApp {
  *
  * @returns The words and what is left, or `null` while the command is not complete.
  */
-export function takeCommand(text: string): { words: readonly string[]; rest: string } | null {
+function takeCommand(text: string): { words: readonly string[]; rest: string } | null {
   const end = text.indexOf("\r\n");
   if (end < 0) return null;
   const first = text.slice(0, end);

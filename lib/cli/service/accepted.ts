@@ -10,7 +10,7 @@ import type { Admission } from "../../helper/mod.ts";
 import type { PeerCredentials, RootMachine } from "../../os/mod.ts";
 import { GROUP, POLKIT_ACTION } from "./units.ts";
 
-export const POLICY_FILE = "/etc/vnet/helper.yaml";
+const POLICY_FILE = "/etc/vnet/helper.yaml";
 
 const FIRST_DESCRIPTOR = 3;
 

@@ -11,10 +11,10 @@ import type { ServiceFile } from "./units.ts";
 type Written = Receipt["files"][number];
 
 /** How a file on the disk relates to what was written. */
-export type FileState = "same" | "edited" | "missing";
+type FileState = "same" | "edited" | "missing";
 
 /** SHA-256 of a text, in hexadecimal. */
-export async function sha256(text: string): Promise<string> {
+async function sha256(text: string): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
   return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -5,7 +5,7 @@
  */
 import { upArgs, type UpSettings, upSettingsArgs } from "../../config/mod.ts";
 
-export interface HelperArguments {
+interface HelperArguments {
   /** The descriptor its client is connected to. */
   readonly client: number;
   readonly journalDir: string;
@@ -14,7 +14,7 @@ export interface HelperArguments {
   readonly settings: UpSettings;
 }
 
-export interface DaemonArguments {
+interface DaemonArguments {
   /** Where its helper is: behind a descriptor, or behind the service's socket. */
   readonly helper: { readonly descriptor: number } | { readonly path: string };
   readonly waitForLogin?: boolean;

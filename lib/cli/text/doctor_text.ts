@@ -24,7 +24,7 @@ const COLORS: Readonly<Record<Check["status"], string>> = {
 /** Where everything about a check is written down. */
 const DOCS = "docs/doctor.md";
 
-export interface RenderOptions {
+interface RenderOptions {
   readonly color: boolean;
   /** Show the evidence of what is well, too. */
   readonly verbose: boolean;

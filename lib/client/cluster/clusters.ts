@@ -16,7 +16,7 @@ const log = getLogger("client");
 
 const FIRST_REFRESH_MS = 8_000;
 
-export interface ClustersOptions {
+interface ClustersOptions {
   readonly configDir: string;
   readonly stateDir: string;
   readonly drivers: readonly ClusterDriver[];

@@ -51,7 +51,7 @@ export interface LoginRequest extends Approach {
 }
 
 /** What a login asks of the person at the terminal. */
-export interface LoginAsk {
+interface LoginAsk {
   readonly password: () => Promise<string>;
   /** `optional`: an empty answer means there is none. */
   readonly totp: (optional: boolean) => Promise<string>;
@@ -94,7 +94,7 @@ export interface RightRequest {
 }
 
 /** A second factor's answer. */
-export interface SessionProof {
+interface SessionProof {
   readonly totpCode: string;
 }
 

@@ -14,7 +14,7 @@ const log = getLogger("client", "login");
 
 const DEFAULT_PORT = 443;
 
-export interface LoginOptions extends Omit<LoginRequest, "earlier"> {
+interface LoginOptions extends Omit<LoginRequest, "earlier"> {
   readonly configDir: string;
   readonly signal: AbortSignal;
   /** Those of this program, if not given. */
@@ -41,7 +41,7 @@ export async function login(options: LoginOptions): Promise<Profile> {
   return profile;
 }
 
-export interface LogoutOptions {
+interface LogoutOptions {
   readonly configDir: string;
   /** A profile's name, "" for the only one there is, `null` for all. */
   readonly which: string | null;

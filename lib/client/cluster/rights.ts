@@ -12,7 +12,7 @@ interface Held {
 }
 
 /** Asks the cluster for a right. */
-export type RightIssuer = (target: AppTarget, port: number) => Promise<Right>;
+type RightIssuer = (target: AppTarget, port: number) => Promise<Right>;
 
 /**
  * The rights of one login, kept while they last: each is asked for once however many wait for it, and renewed ahead of

@@ -20,9 +20,9 @@ const RETRY_MAX_MS = 60_000;
 const ISSUE_DEADLINE_MS = 15_000;
 
 /** How a login stands: good, over, or good and its cluster silent. */
-export type SessionState = "active" | "expired" | "unreachable";
+type SessionState = "active" | "expired" | "unreachable";
 
-export interface SessionOptions {
+interface SessionOptions {
   readonly profile: Profile;
   /** The login's link to its cluster, which becomes the session's to close. */
   readonly link: ClusterLink;

@@ -36,7 +36,7 @@ const REBINDING: ExtendedError = {
   text: "an upstream claims an address that only vnet gives out",
 };
 
-export interface DnsForwarderOptions {
+interface DnsForwarderOptions {
   /** Addresses that no upstream has a say over. */
   readonly ranges: () => readonly Prefix[];
   /** How many answers to keep; 0 where the resolver in front of us keeps them. */
@@ -44,7 +44,7 @@ export interface DnsForwarderOptions {
 }
 
 /** One question to forward. */
-export interface ForwardRequest {
+interface ForwardRequest {
   /** Borrowed until the call returns. */
   readonly query: Query;
   readonly transport: Transport;

@@ -30,9 +30,9 @@ const NOT_UP = "vnet is not up";
 const UP = "vnet is up";
 
 /** What there is to look at. */
-export type Seen = Pick<ThisMachine, "facts" | "resolver">;
+type Seen = Pick<ThisMachine, "facts" | "resolver">;
 
-export interface GatherOptions {
+interface GatherOptions {
   readonly machine: Seen;
   readonly paths: Paths;
   readonly owner: Owner;
@@ -47,7 +47,7 @@ export interface GatherOptions {
 }
 
 /** The facts, and what was tried to get them. */
-export interface Gathered {
+interface Gathered {
   readonly facts: Facts;
   readonly attempts: readonly Attempt[];
 }

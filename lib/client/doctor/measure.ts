@@ -3,7 +3,7 @@ import type { Measured } from "../../health/mod.ts";
 import { DeadlinePassed, orAborted, withDeadline } from "../../io/mod.ts";
 
 /** How long one measurement may take. */
-export const MEASURE_MS = 2_000;
+const MEASURE_MS = 2_000;
 
 /** A measurement that was tried, for the report. */
 export interface Attempt {

@@ -3,9 +3,8 @@
  *
  * @module
  */
-export { gather, type Gathered, type GatherOptions } from "./gather.ts";
+export { gather } from "./gather.ts";
 export { describeHost } from "./host.ts";
-export type { Attempt } from "./measure.ts";
-export { repairLeftovers, type RepairOptions, type RepairStep } from "./repair.ts";
-export { renderReport, type ReportOptions } from "./report.ts";
+export { repairLeftovers, type RepairStep } from "./repair.ts";
+export { renderReport } from "./report.ts";
 export type { Target } from "./target.ts";

@@ -15,7 +15,7 @@ export interface RepairStep {
   readonly text: string;
 }
 
-export interface RepairOptions {
+interface RepairOptions {
   readonly machine: {
     readonly journal: Pick<RootMachine["journal"], "repair">;
     readonly sockets: Pick<RootMachine["sockets"], "destroyTo">;

@@ -9,7 +9,7 @@ import { VERSION } from "../../version.ts";
 import type { Attempt } from "./measure.ts";
 import type { RepairStep } from "./repair.ts";
 
-export interface ReportOptions {
+interface ReportOptions {
   readonly host: DoctorV1["host"];
   readonly startedMs: number;
   readonly durationMs: number;

@@ -21,7 +21,7 @@ export interface Target {
   readonly port: number | null;
 }
 
-export interface TargetOptions {
+interface TargetOptions {
   readonly facts: Pick<HostFacts, "ways">;
   readonly target: Target;
   readonly lookups: Lookups;

@@ -19,7 +19,7 @@ export interface FlowEntry {
 }
 
 /** One refused connection and why. */
-export interface FlowFailure {
+interface FlowFailure {
   readonly atMs: number;
   readonly name: string;
   readonly port: number;

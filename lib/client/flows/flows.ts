@@ -33,7 +33,7 @@ const ACT = "Cannot connect";
 /** What the flows need of the packet path. */
 export type FlowSource = Pick<PacketPath, "events" | "release" | "refuse" | "reject" | "flowOf">;
 
-export interface FlowsOptions {
+interface FlowsOptions {
   readonly source: FlowSource;
   readonly listeners: readonly FlowListener[];
   /** Whose programs may connect. */

@@ -5,7 +5,7 @@ import { printable } from "./printable.ts";
 const log = getLogger("client", "strangers");
 
 /** Who was refused, as far as that is known. */
-export interface Stranger {
+interface Stranger {
   /** `null` for a connection no local socket owns. */
   readonly uid: number | null;
   /** The connecting program's file; `null` if it was not found in time, or not looked for. */

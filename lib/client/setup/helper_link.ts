@@ -48,7 +48,7 @@ export type HelperEvent =
   | { readonly kind: "lost" };
 
 /** What is to be made: a link with its own addresses. */
-export interface LinkRequest {
+interface LinkRequest {
   /** `null` for the first name that is free. */
   readonly link: string | null;
   readonly self4: string;
@@ -57,7 +57,7 @@ export interface LinkRequest {
 }
 
 /** How the machine's resolver is to be pointed at a DNS server of ours. */
-export interface DnsRequest {
+interface DnsRequest {
   readonly mode: DnsMode;
   readonly server: Endpoint;
   readonly zones: readonly string[];

@@ -31,7 +31,7 @@ const log = getLogger("client");
 const MAX_HELD = 4096;
 const HELD_TIMEOUT_MS = 35_000;
 
-export interface NetworkOptions {
+interface NetworkOptions {
   readonly machine: Machine;
   readonly helper: HelperLink;
   /** `null` for the first name that is free. */

@@ -38,7 +38,7 @@ const IPV6_OFF: StateFinding = {
   hint: "Nothing needs to be done; switch IPv6 on and run `sudo vnet restart` to have both",
 };
 
-export interface SetupOptions {
+interface SetupOptions {
   readonly machine: Machine;
   readonly helper: HelperEnd;
   /** `null` for the first name that is free. */

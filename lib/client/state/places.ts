@@ -13,7 +13,7 @@ import {
 } from "../../plan/mod.ts";
 import type { StateFinding } from "./finding.ts";
 
-export interface PlaceInput {
+interface PlaceInput {
   readonly sources: readonly PlanSource[];
   /** Where ranges lie that are in use, by the text of the one they stand for: they stay. */
   readonly inUse: ReadonlyMap<string, Prefix>;
@@ -24,7 +24,7 @@ export interface PlaceInput {
 }
 
 /** A plan with its ranges in their places. */
-export interface PlacedPlan {
+interface PlacedPlan {
   readonly plan: Plan;
   /** Where its ranges lie, by the text of the one they stand for. */
   readonly places: ReadonlyMap<string, Prefix>;

@@ -53,7 +53,7 @@ export interface OwnedName {
 }
 
 /** What the table knows of one name. */
-export type KnownName =
+type KnownName =
   | OwnedName
   | { readonly kind: "excluded"; readonly verdict: Verdict }
   /** Nothing itself, but something below it. */

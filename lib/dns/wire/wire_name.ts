@@ -11,7 +11,7 @@
 import { LABEL_MAX_BYTES, POINTER_BITS } from "./layout.ts";
 
 /** A name takes at most this many bytes on the wire, the root label included. */
-export const WIRE_NAME_MAX_BYTES = 255;
+const WIRE_NAME_MAX_BYTES = 255;
 
 /** A name of 127 labels needs no more jumps than that; a ladder of pointers would. */
 const MAX_JUMPS = 127;
@@ -32,7 +32,7 @@ const PLAIN = Uint8Array.from(
 const scratch = new Uint8Array(4 * WIRE_NAME_MAX_BYTES);
 
 /** A name read from a message. */
-export interface DecodedName {
+interface DecodedName {
   readonly name: string;
   /** Offset of the byte after the name where it stands, not where a pointer led. */
   readonly end: number;

@@ -6,7 +6,7 @@ import { closeQuietly, writeAll } from "../stream.ts";
 export type FlowConn = Pick<Deno.Conn, "read" | "write" | "closeWrite" | "close">;
 
 /** How a flow ended. */
-export type FlowEnd =
+type FlowEnd =
   /** Both sides said `fin`. */
   | "done"
   /** The program at this end broke its connection. */

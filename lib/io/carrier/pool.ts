@@ -32,7 +32,7 @@ export interface CarrierFlow {
 }
 
 /** How the pool is doing. */
-export interface CarrierStats {
+interface CarrierStats {
   readonly idle: number;
   readonly busy: number;
   readonly dialled: number;

@@ -49,7 +49,7 @@ const SOFT_RCODES: ReadonlySet<number> = new Set([
 ]);
 
 /** What a question needs of its surroundings. */
-export interface AskingContext {
+interface AskingContext {
   readonly ports: SourcePorts;
   readonly sent: SentQuestions;
   readonly tcp: TcpConnections;

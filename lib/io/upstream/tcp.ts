@@ -25,12 +25,12 @@ const MAX_WAITING = 1024;
 const READ_BYTES = 16_384;
 
 /** An answer that belongs to the question. */
-export interface TcpAnswer {
+interface TcpAnswer {
   readonly bytes: Uint8Array;
   readonly acceptance: Acceptance;
 }
 
-export interface TcpConnectionsOptions {
+interface TcpConnectionsOptions {
   /** How long an unused connection stays open, 5 s if not given. */
   readonly idleMs?: number;
 }

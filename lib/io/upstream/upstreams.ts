@@ -31,7 +31,7 @@ const ECHO_LETTERS = 8;
 const FORGET_LETTERS_PER_TICK = 0.05;
 const STOPPING: ExtendedError = { code: EDE.NOT_READY, text: "this server is stopping" };
 
-export interface UpstreamsOptions {
+interface UpstreamsOptions {
   /** The clock's step, 50 ms if not given: every wait is a number of steps. */
   readonly tickMs?: number;
   /** How long an unused TCP connection stays open, 5 s if not given. */

@@ -35,7 +35,7 @@ const SIGNING = { name: "ECDSA", hash: "SHA-256" } as const;
 export type AuthorityKind = "user" | "host";
 
 /** An authority's certificate and key as they are kept. */
-export interface AuthorityPem {
+interface AuthorityPem {
   readonly certificatePem: string;
   readonly privateKeyPem: string;
 }

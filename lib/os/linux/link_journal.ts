@@ -80,7 +80,7 @@ export class LinkRecord implements OwnRecord {
 }
 
 /** What there is to know before connections may be ended. */
-export interface LinkRepair {
+interface LinkRepair {
   /** Routes and addresses of this machine, each with its link: there connections are somebody's. */
   readonly taken: readonly { readonly ifindex: number; readonly prefix: Prefix }[];
   /** Ends every connection to a prefix. @returns How many. */

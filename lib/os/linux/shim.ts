@@ -68,7 +68,7 @@ export interface Act {
 }
 
 /** What one errno means for one act. */
-export interface ActCase {
+interface ActCase {
   readonly code?: string;
   readonly state?: string;
   readonly hint?: string;

@@ -32,7 +32,7 @@ const RENEW_CHECK_MS = 60_000;
 const DATA_CHANNEL_MS = 10_000;
 const MAX_CARRIERS = 8192;
 
-export interface AgentOptions {
+interface AgentOptions {
   readonly uplink: Uplink;
   readonly apps: readonly AppConfig[];
   readonly nowMs: () => number;

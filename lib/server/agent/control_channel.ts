@@ -24,7 +24,7 @@ const REPORT_MS = 10_000;
 export type Dial = Extract<ProxyMessage, { readonly type: "dial" }>;
 
 /** What an agent does when its proxy speaks. */
-export interface ControlHandlers {
+interface ControlHandlers {
   dial(request: Dial): void;
   lock(target: unknown): void;
 }

@@ -27,7 +27,7 @@ const DIAL_MS = 10_000;
 const WATCH_MS = 1_000;
 
 /** A client whose certificate was found good. */
-export interface Client {
+interface Client {
   readonly principal: Principal;
   readonly claims: AppClaims;
   readonly certificateExpiresMs: number;

@@ -3,7 +3,6 @@
  *
  * @module
  */
-export { Agent, type AgentOptions } from "./agent.ts";
+export { Agent } from "./agent.ts";
 export { LocalUplink } from "./local_uplink.ts";
 export { RemoteUplink } from "./remote_uplink.ts";
-export { type AgentCredentials, type Uplink } from "./uplink.ts";

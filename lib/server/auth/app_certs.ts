@@ -17,7 +17,7 @@ const CERTIFICATES = { burst: 200, perSecond: 5 };
 
 type User = Extract<UserVerdict, { readonly kind: "good" }>;
 
-export interface AppCertDeskOptions {
+interface AppCertDeskOptions {
   readonly store: Store;
   readonly directory: Directory;
   readonly agents: Agents;

@@ -3,15 +3,8 @@
  *
  * @module
  */
-export { Admin } from "./admin/admin.ts";
-export { adminFetch, serveAdmin } from "./admin/api.ts";
+export { serveAdmin } from "./admin/api.ts";
 export { AdminClient } from "./admin/client.ts";
-export {
-  ADMIN_OPERATIONS,
-  type AdminArguments,
-  type AdminOperation,
-  type AdminRequest,
-  type AdminResponse,
-} from "./admin/shapes.ts";
+export { type AdminResponse } from "./admin/shapes.ts";
 export { Auth } from "./auth.ts";
 export * from "./types.ts";

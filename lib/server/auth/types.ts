@@ -64,7 +64,7 @@ export interface AgentIdentity {
   readonly certificateExpiresMs: number;
 }
 
-export type Refusal<Code extends string = string> = {
+type Refusal<Code extends string = string> = {
   readonly kind: "refused";
   readonly code: Code;
   readonly message: string;

@@ -15,7 +15,7 @@ const WATCH_MS = 1_000;
 /** Control channels of one agent. It has two while it takes another certificate; lost ones are missed after a minute. */
 const MAX_CHANNELS_EACH = 8;
 
-export interface AgentChannelsOptions {
+interface AgentChannelsOptions {
   readonly auth: AuthService;
   readonly nowMs: () => number;
   /** Cuts what an agent carries, and says how much that was. */

@@ -4,4 +4,4 @@
  * @module
  */
 export { type AdmissionLimits, DEFAULT_LIMITS } from "./admission.ts";
-export { Proxy, type ProxyOptions } from "./proxy.ts";
+export { Proxy } from "./proxy.ts";

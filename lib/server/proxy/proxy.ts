@@ -31,7 +31,7 @@ const NOT_TLS =
   "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain\r\n\r\n" +
   "This port speaks TLS: use https://\n";
 
-export interface ProxyOptions {
+interface ProxyOptions {
   readonly listen: Endpoint;
   readonly auth: AuthService;
   /** The certificate of the web API. */

@@ -32,7 +32,7 @@ const AGENT_PATH = "/v1/agent";
 /** A body at most; the routes have smaller limits of their own. */
 const HAS_BODY = new Set(["POST", "PUT", "PATCH", "DELETE"]);
 
-export interface WebOptions {
+interface WebOptions {
   readonly identity: TlsIdentity;
   /** How long a client may take for its handshake, and for the head of a request. */
   readonly patienceMs: number;

@@ -6,18 +6,9 @@
  */
 
 export { forgetJournal } from "./undo/forget.ts";
-export { OsDns, type OsDnsOptions, repair } from "./os_dns.ts";
+export { OsDns, repair } from "./os_dns.ts";
 export { type Paths, pathsBelow, SYSTEM_PATHS } from "./find/paths.ts";
-export { type Preview, previewOsDns } from "./preview.ts";
+export { previewOsDns } from "./preview.ts";
 export { readResolvedLink, type ResolvedLink } from "./backend/resolved_link.ts";
 export { claimedReverseZones } from "./reverse_claims.ts";
-export {
-  type Applied,
-  type BackendKind,
-  type Change,
-  type Choice,
-  type Mode,
-  type OsDnsRequest,
-  serverNeedsPort53,
-  type Upstreams,
-} from "./types.ts";
+export { type Change, type OsDnsRequest, serverNeedsPort53 } from "./types.ts";

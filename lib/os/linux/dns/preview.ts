@@ -13,7 +13,7 @@ import { SYSTEM_PATHS } from "./find/paths.ts";
 import type { Choice, Mode, OsDnsRequest } from "./types.ts";
 
 /** The lines `OsDns.apply` would go through, and the choice before them. */
-export interface Preview {
+interface Preview {
   readonly choice: Choice;
   readonly steps: readonly string[];
 }

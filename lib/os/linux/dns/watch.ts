@@ -10,7 +10,7 @@ import type { Change, OsDnsRequest, Upstreams } from "./types.ts";
 import { sameUpstreams } from "./find/upstreams.ts";
 
 /** What is watched, and for whom. */
-export interface Watch {
+interface Watch {
   readonly backend: Backend;
   readonly request: () => OsDnsRequest;
   /** What the listener knows already. */

@@ -5,7 +5,7 @@
  */
 
 /** How much of a log there is at most, twice: in the file and in the old one. */
-export const LOG_LIMIT_BYTES = 4 * 1024 * 1024;
+const LOG_LIMIT_BYTES = 4 * 1024 * 1024;
 
 /** Whoever logs much logs more in a moment. */
 const SETTLE_MS = 200;

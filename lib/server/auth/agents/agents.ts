@@ -1,9 +1,4 @@
-import {
-  compilePorts,
-  formatHostPort,
-  type HostPort,
-  type PortRange,
-} from "../../../config/mod.ts";
+import { compilePorts, type HostPort, type PortRange } from "../../../config/mod.ts";
 import { type AgentApp, type App } from "../../../wire/mod.ts";
 import { parseDomainName } from "../../../dns/mod.ts";
 import { decideAccess } from "../../../identity/mod.ts";
@@ -207,9 +202,4 @@ function canonical(offered: AgentApp): string {
 
 function sorted(labels: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.keys(labels).sort().map((key) => [key, labels[key]!]));
-}
-
-/** The proxies' public addresses as clients are told. */
-export function formatProxies(proxies: readonly HostPort[]): string[] {
-  return proxies.map(formatHostPort);
 }

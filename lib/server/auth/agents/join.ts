@@ -18,7 +18,7 @@ import type { AgentIdentity, AuditLog, Peer } from "../types.ts";
 
 const log = getLogger("server", "auth");
 
-export interface JoinDeskOptions {
+interface JoinDeskOptions {
   readonly store: Store;
   readonly audit: AuditLog;
   readonly hostCa: Authority;

@@ -77,7 +77,7 @@ function concat(chunks: readonly Uint8Array[], sizeBytes: number): Uint8Array {
 }
 
 /** What a conditional, possibly waiting GET is answered from. */
-export interface LongPoll {
+interface LongPoll {
   readonly changes: Changes;
   /** Who waits; each may hold a few requests at a time. */
   readonly key: string;

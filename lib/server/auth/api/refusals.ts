@@ -2,7 +2,7 @@ import { AuthError, OsError, VnetError } from "../../../error.ts";
 import { type ApiRefusalCode, isApiRefusal, refusalOf, REFUSALS } from "../../../refusal/mod.ts";
 
 /** What a refusal says beside its code; without a hint, the table's. */
-export interface RefusalText {
+interface RefusalText {
   readonly message: string;
   readonly hint?: string;
 }

@@ -4,7 +4,7 @@ import { sha256 } from "../../../io/mod.ts";
 const MAX_KEPT = 64;
 
 /** An answer as it is sent, and its entity tag. */
-export interface Rendered {
+interface Rendered {
   readonly body: string;
   readonly tag: string;
 }

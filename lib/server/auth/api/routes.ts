@@ -29,7 +29,7 @@ const log = getLogger("server", "auth");
 type User = Extract<UserVerdict, { readonly kind: "good" }>;
 
 /** What the routes lead to. */
-export interface RouteTargets {
+interface RouteTargets {
   readonly secondFactor: SecondFactor;
   readonly changes: Changes;
   readonly logins: LoginDesk;

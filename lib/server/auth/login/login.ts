@@ -25,7 +25,7 @@ const LOCKOUT: LockoutRule = { limit: 5, windowMs: 30 * MINUTE_MS, lockMs: 20 * 
 /** Attempts by one source, whoever they are for. */
 const ATTEMPTS = { burst: 30, perSecond: 0.5 };
 
-export interface LoginDeskOptions {
+interface LoginDeskOptions {
   readonly store: Store;
   readonly directory: Directory;
   readonly audit: AuditLog;

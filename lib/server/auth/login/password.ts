@@ -4,8 +4,8 @@ import { refusal } from "../api/refusals.ts";
 import type { PasswordCost } from "../types.ts";
 
 /** About 100 ms and 32 MiB a try. @see OWASP Password Storage Cheat Sheet, scrypt */
-export const DEFAULT_COST: PasswordCost = { logN: 15, r: 8, p: 3 };
-export const MIN_PASSWORD_CHARACTERS = 12;
+const DEFAULT_COST: PasswordCost = { logN: 15, r: 8, p: 3 };
+const MIN_PASSWORD_CHARACTERS = 12;
 
 const HASH_BYTES = 32;
 const SALT_BYTES = 16;

@@ -1,7 +1,7 @@
 import { refusal } from "../api/refusals.ts";
 
 /** How much of something is allowed: `burst` at once, then `perSecond`. */
-export interface Rate {
+interface Rate {
   readonly burst: number;
   readonly perSecond: number;
 }

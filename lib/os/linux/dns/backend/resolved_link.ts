@@ -25,7 +25,7 @@ export interface ResolvedLink {
   readonly dnsOverTls: string | null;
 }
 
-export interface ReadLinkOptions {
+interface ReadLinkOptions {
   readonly ifindex: number;
   readonly socket?: string;
   readonly timeoutMs: number;

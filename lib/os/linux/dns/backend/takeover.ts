@@ -120,7 +120,7 @@ export function newFile(): Owner {
 }
 
 /** What became of an undo. */
-export type Restored = "restored" | "foreign";
+type Restored = "restored" | "foreign";
 
 /**
  * Puts the original back, if what is there is ours; what someone else wrote since stays.

@@ -10,7 +10,7 @@ import { decodeMessage, encodeMessage, type Message, messageLength } from "./mes
 import type { DbusValue } from "./value.ts";
 
 /** Whom to call, and what. */
-export interface Call {
+interface Call {
   readonly destination: string;
   readonly path: string;
   readonly interface: string;
@@ -21,7 +21,7 @@ export interface Call {
 }
 
 /** One property of one object. */
-export interface PropertyName {
+interface PropertyName {
   readonly destination: string;
   readonly path: string;
   readonly interface: string;
@@ -34,7 +34,7 @@ export interface Answer {
   readonly body: readonly DbusValue[];
 }
 
-export interface DbusOptions {
+interface DbusOptions {
   readonly socket: string;
   readonly timeoutMs?: number;
   readonly onSignal?: (signal: Message) => void;

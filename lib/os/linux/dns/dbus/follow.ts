@@ -8,7 +8,7 @@ import type { Message } from "./message.ts";
 import { pause } from "../pace.ts";
 
 /** Which signals to hear, and what to do about them. */
-export interface BusFollow {
+interface BusFollow {
   readonly socket: string;
   /** The service: its owner changing is always heard. */
   readonly service: string;

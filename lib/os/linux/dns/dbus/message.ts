@@ -13,7 +13,7 @@ import {
   type Variant,
 } from "./value.ts";
 
-export type MessageType = "call" | "return" | "error" | "signal";
+type MessageType = "call" | "return" | "error" | "signal";
 
 /** One message; what a kind of message does not have is `null`. */
 export interface Message {
@@ -32,7 +32,7 @@ export interface Message {
 }
 
 /** Far above anything resolved or NetworkManager says, far below what would hurt. */
-export const MESSAGE_LIMIT_BYTES = 1 << 20;
+const MESSAGE_LIMIT_BYTES = 1 << 20;
 
 const TYPES: readonly MessageType[] = ["call", "return", "error", "signal"];
 const NO_REPLY = 1;

@@ -178,7 +178,7 @@ async function asksForMusl(program: string): Promise<boolean> {
 }
 
 /** The program resolvconf, and whose it is. */
-export interface Resolvconf {
+interface Resolvconf {
   readonly program: string;
   readonly flavour: "openresolv" | "debian" | "resolvectl";
 }

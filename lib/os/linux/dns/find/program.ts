@@ -5,7 +5,7 @@
  */
 
 /** What a program said, and how it ended. */
-export interface Ran {
+interface Ran {
   /** The exit status; `null` when it was killed, for example by the deadline. */
   readonly status: number | null;
   readonly stdout: string;

@@ -15,7 +15,7 @@ import { parseResolvConf } from "../../../../dns/mod.ts";
  * `own-crash`: only what the journal says. `any-crash`: also a resolv.conf of ours whose journal is gone,
  * from which only our lines can be taken.
  */
-export type RepairScope = "own-crash" | "any-crash";
+type RepairScope = "own-crash" | "any-crash";
 
 /** Repairs, unless a living process owns the journal. @returns What was done, line by line */
 export async function repairIn(place: Place, scope: RepairScope): Promise<string[]> {
