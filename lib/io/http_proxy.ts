@@ -7,7 +7,7 @@
 import { Buffer } from "node:buffer";
 import type net from "node:net";
 import { type RefusalCode, refusalError } from "../tunnel/mod.ts";
-import type { HostPort } from "./host_port.ts";
+import type { HostPort } from "../ip/mod.ts";
 import { type Dialer, dialTcp } from "./tcp.ts";
 
 /** A proxy that opens connections for us; `HttpProxy` of config/ has this shape. */
