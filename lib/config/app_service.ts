@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { domainName, labelName, labels, oneOrMore } from "./fields.ts";
-import { parseHost } from "./host_port.ts";
+import { parseHost } from "../ip/mod.ts";
 import { strict } from "./mistakes.ts";
 import { compilePorts, type PortRange } from "./port.ts";
 

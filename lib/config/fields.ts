@@ -4,9 +4,14 @@
  * @module
  */
 import { z } from "zod";
-import { type Endpoint, parseEndpoint } from "../ip/mod.ts";
+import {
+  type Endpoint,
+  type HostPort,
+  parseEndpoint,
+  parseHost,
+  parseHostPort,
+} from "../ip/mod.ts";
 import { parseDuration } from "./duration.ts";
-import { type HostPort, parseHost, parseHostPort } from "./host_port.ts";
 
 /** A text that a reader accepts; the value is what the reader made of it. */
 function text<T>(expected: string, read: (text: string) => T | null): z.ZodType<T> {

@@ -41,7 +41,7 @@ export {
 } from "./up/virtual_range.ts";
 export { type AppConfig } from "./app_service.ts";
 export { formatDuration, parseDuration } from "./duration.ts";
-export { formatHostPort, type HostPort, parseHost, parseHostPort } from "./host_port.ts";
+export { formatHostPort, type HostPort, parseHost, parseHostPort } from "../ip/mod.ts";
 export { compilePorts, portAllowed, type PortRange } from "./port.ts";
 export {
   checkResource,

@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import { ConfigError } from "../error.ts";
-import type { Endpoint } from "../ip/mod.ts";
+import type { Endpoint, HostPort } from "../ip/mod.ts";
 import { type AppConfig, AppServiceSchema } from "./app_service.ts";
 import {
   absolutePath,
@@ -16,7 +16,6 @@ import {
   oneOrMore,
   publicAddress,
 } from "./fields.ts";
-import type { HostPort } from "./host_port.ts";
 import { checkValue, strict } from "./mistakes.ts";
 import { parseYaml } from "./yaml.ts";
 

@@ -6,8 +6,8 @@
  */
 import { Buffer } from "node:buffer";
 import type net from "node:net";
+import type { HostPort } from "../ip/mod.ts";
 import { type ConnectionRefusalCode, refusalError } from "../refusal/mod.ts";
-import type { HostPort } from "./host_port.ts";
 import { type Dialer, dialTcp } from "./tcp.ts";
 
 /** A proxy that opens connections for us; `HttpProxy` of config/ has this shape. */

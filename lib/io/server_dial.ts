@@ -7,7 +7,7 @@ import tls from "node:tls";
 import { VnetError } from "../error.ts";
 import { refusalError } from "../refusal/mod.ts";
 import { DeadlinePassed, withDeadline } from "../wait.ts";
-import type { HostPort } from "./host_port.ts";
+import type { HostPort } from "../ip/mod.ts";
 import { type Dialer, dialTcp } from "./tcp.ts";
 import {
   createTlsContext,

@@ -1,5 +1,5 @@
 import net from "node:net";
-import type { HostPort } from "./host_port.ts";
+import type { HostPort } from "../ip/mod.ts";
 
 /** Opens the TCP connection below a TLS session; `dialThrough` makes one that goes through an HTTP proxy. */
 export type Dialer = (address: HostPort, signal: AbortSignal) => Promise<net.Socket>;

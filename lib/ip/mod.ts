@@ -21,6 +21,7 @@ export {
   unmapIp,
 } from "./address.ts";
 export { type Endpoint, equalEndpoint, formatEndpoint, parseEndpoint } from "./endpoint.ts";
+export { formatHostPort, type HostPort, parseHost, parseHostPort } from "./host_port.ts";
 export {
   bitsOf,
   contains,

@@ -6,7 +6,6 @@
  */
 import { deepEqual } from "node:assert/strict";
 import { type Profile, ProfileStore } from "../../lib/client/cluster/profile.ts";
-import { serveControl } from "../../lib/client/control/server.ts";
 import { Daemon, type DaemonOptions } from "../../lib/client/daemon.ts";
 import { DEFAULT_UP_SETTINGS } from "../../lib/config/mod.ts";
 import {

@@ -5,7 +5,7 @@
  * @module
  */
 import { ConfigError } from "../../error.ts";
-import { formatHostPort, type HostPort, parseHost } from "../host_port.ts";
+import { formatHostPort, type HostPort, parseHost } from "../../ip/mod.ts";
 import { matchesNoProxy, type NoProxyRule, parseNoProxy } from "./no_proxy.ts";
 
 /** A proxy that opens connections for us (`CONNECT`). */

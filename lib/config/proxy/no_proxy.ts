@@ -7,6 +7,7 @@
 import {
   bitsOf,
   contains,
+  type HostPort,
   type IpAddress,
   isLoopback,
   parseIp,
@@ -14,7 +15,6 @@ import {
   prefixOf,
   unmapIp,
 } from "../../ip/mod.ts";
-import type { HostPort } from "../host_port.ts";
 
 /** One entry of the list. */
 export type NoProxyRule =

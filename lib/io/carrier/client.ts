@@ -12,7 +12,7 @@ import { CarrierErrorSchema, type Open } from "../../wire/mod.ts";
 import { Flow } from "./flow.ts";
 import { CarrierLink, type FrameReceiver, violation } from "./link.ts";
 import { DeadlinePassed, orAborted, withDeadline } from "../../wait.ts";
-import type { HostPort } from "../host_port.ts";
+import type { HostPort } from "../../ip/mod.ts";
 import { type ByteStream, TlsStream } from "../stream.ts";
 import { type Dialer, dialTcp } from "../tcp.ts";
 import { startTlsClient, type TlsContext, type TlsSession } from "../tls.ts";

@@ -18,7 +18,7 @@ import { getLogger } from "../../log.ts";
 import type { ConnectionRefusalCode } from "../../refusal/mod.ts";
 import { APP_PROTOCOL, encodePreface } from "../../tunnel/mod.ts";
 import { ControlChannel, type Dial } from "./control_channel.ts";
-import { FlowDesk } from "./flow_desk.ts";
+import { FlowAdmission } from "./flow_admission.ts";
 import { type CompiledPolicy, compilePolicy, withLock } from "./policy.ts";
 import { refuse } from "./refuse.ts";
 import { ReportBatch } from "./report_batch.ts";
@@ -44,7 +44,7 @@ export class Agent {
   readonly #apps: readonly AppConfig[];
   readonly #nowMs: () => number;
   readonly #closing = new AbortController();
-  readonly #desk: FlowDesk;
+  readonly #flows: FlowAdmission;
   readonly #carriers = new Set<Promise<void>>();
   readonly #connected = Promise.withResolvers<void>();
   readonly #reports: ReportBatch;
@@ -69,7 +69,7 @@ export class Agent {
     this.#reports = new ReportBatch((events) =>
       this.#uplink.report(this.#credentials, events, this.#channel?.isOpen ? this.#channel : null)
     );
-    this.#desk = new FlowDesk({
+    this.#flows = new FlowAdmission({
       agentId: () => this.#credentials.agentId,
       policy: () => this.#policy,
       report: (events) => this.#reports.report(events),
@@ -102,7 +102,7 @@ export class Agent {
     this.#closing.abort(new Error("The agent is shutting down"));
     await this.#working;
     await Promise.allSettled(this.#carriers);
-    await this.#desk.close();
+    await this.#flows.close();
     this.#channel?.close();
   }
 
@@ -115,7 +115,7 @@ export class Agent {
         retryMs = RETRY_MIN_MS;
         if (policy === null) continue;
         this.#policy = compilePolicy(policy);
-        this.#desk.review();
+        this.#flows.review();
       } catch (thrown) {
         if (signal.aborted) return;
         log.warning("Cannot learn the cluster's policy", { error: describeError(thrown), retryMs });
@@ -191,7 +191,7 @@ export class Agent {
     const parsed = LockTargetSchema.safeParse(target);
     if (!parsed.success || this.#policy === null) return;
     this.#policy = withLock(this.#policy, parsed.data);
-    this.#desk.review();
+    this.#flows.review();
   }
 
   #answerDial(request: Dial, channel: ControlChannel): void {
@@ -234,7 +234,7 @@ export class Agent {
     if (client.kind === "bad") return refuseAll(client.code, client.message);
     const { principal, claims, certificate } = client;
     const certificateExpiresMs = certificate.validity.notAfterMs;
-    return this.#desk.hostFor({ principal, claims, certificateExpiresMs, peer }, app);
+    return this.#flows.hostFor({ principal, claims, certificateExpiresMs, peer }, app);
   }
 }
 

@@ -51,7 +51,7 @@ interface Kept {
 }
 
 /** A client for one set of credentials, and what it knows. */
-interface Session {
+interface ClusterClient {
   readonly settings: ServerSettings;
   readonly http: HttpClient;
   policyTag: string | null;
@@ -62,7 +62,7 @@ export class RemoteUplink implements Uplink {
   readonly #config: AgentConfig;
   readonly #nowMs: () => number;
   readonly #dial: Dialer;
-  readonly #sessions = new Map<AgentCredentials, Session>();
+  readonly #clients = new Map<AgentCredentials, ClusterClient>();
   #hostCaPems: readonly string[] = [];
 
   constructor(
@@ -91,7 +91,7 @@ export class RemoteUplink implements Uplink {
 
   async renew(held: AgentCredentials, signal: AbortSignal): Promise<AgentCredentials> {
     const keys = await generateKeyPair();
-    const answer = await this.#sessionOf(held).http.request({
+    const answer = await this.#clientOf(held).http.request({
       method: "POST",
       path: "/v1/agent/renew",
       schema: JoinResponseSchema,
@@ -105,17 +105,17 @@ export class RemoteUplink implements Uplink {
   }
 
   async nextPolicy(held: AgentCredentials, signal: AbortSignal): Promise<AgentPolicy | null> {
-    const session = this.#sessionOf(held);
-    const waitSeconds = session.policyTag === null ? 0 : POLL_SECONDS;
-    const answer = await session.http.request({
+    const client = this.#clientOf(held);
+    const waitSeconds = client.policyTag === null ? 0 : POLL_SECONDS;
+    const answer = await client.http.request({
       method: "GET",
       path: waitSeconds === 0 ? "/v1/agent/policy" : `/v1/agent/policy?wait=${waitSeconds}`,
       schema: AgentPolicySchema,
-      etag: session.policyTag,
+      etag: client.policyTag,
       timeoutMs: waitSeconds * 1000 + POLL_MARGIN_MS,
     }, signal);
     if (answer.kind === "not-modified") return null;
-    session.policyTag = answer.etag;
+    client.policyTag = answer.etag;
     return answer.value;
   }
 
@@ -125,7 +125,7 @@ export class RemoteUplink implements Uplink {
     channel: Pick<ControlChannel, "report"> | null,
   ): Promise<void> {
     if (channel !== null) return await channel.report(events);
-    await this.#sessionOf(held).http.request({
+    await this.#clientOf(held).http.request({
       method: "POST",
       path: "/v1/agent/audit",
       schema: z.null(),
@@ -135,13 +135,13 @@ export class RemoteUplink implements Uplink {
   }
 
   proxy(held: AgentCredentials): ServerSettings {
-    return this.#sessionOf(held).settings;
+    return this.#clientOf(held).settings;
   }
 
   /** Ends its connections. */
   close(): void {
-    for (const { http } of this.#sessions.values()) http.close();
-    this.#sessions.clear();
+    for (const { http } of this.#clients.values()) http.close();
+    this.#clients.clear();
   }
 
   async #join(signal: AbortSignal): Promise<AgentCredentials> {
@@ -227,9 +227,9 @@ export class RemoteUplink implements Uplink {
     };
   }
 
-  #sessionOf(held: AgentCredentials): Session {
-    let session = this.#sessions.get(held);
-    if (session === undefined) {
+  #clientOf(held: AgentCredentials): ClusterClient {
+    let client = this.#clients.get(held);
+    if (client === undefined) {
       const { caPins, proxy } = this.#config;
       const settings: ServerSettings = {
         server: proxy,
@@ -238,17 +238,17 @@ export class RemoteUplink implements Uplink {
         dial: this.#dial,
         nowMs: this.#nowMs,
       };
-      session = { settings, http: new HttpClient(settings), policyTag: null };
-      this.#sessions.set(held, session);
+      client = { settings, http: new HttpClient(settings), policyTag: null };
+      this.#clients.set(held, client);
     }
-    return session;
+    return client;
   }
 
   /** Requests of the old credentials that are under way may end. */
   #retire(held: AgentCredentials): void {
-    const session = this.#sessions.get(held);
-    this.#sessions.delete(held);
-    session?.http.closeWhenIdle();
+    const client = this.#clients.get(held);
+    this.#clients.delete(held);
+    client?.http.closeWhenIdle();
   }
 
   #firstTrust(): ServerTrust {

@@ -7,7 +7,7 @@ import type { Store } from "../store/mod.ts";
 import type { Agents, ServedApp } from "./agents/agents.ts";
 import type { Directory } from "./directory.ts";
 import type { Gate } from "./api/gate.ts";
-import type { LoginDesk } from "./login/login.ts";
+import type { Logins } from "./login/login.ts";
 import { RateLimit } from "./login/rate.ts";
 import { refusal } from "./api/refusals.ts";
 import type { AuditLog, Peer, UserVerdict } from "./types.ts";
@@ -17,12 +17,12 @@ const CERTIFICATES = { burst: 200, perSecond: 5 };
 
 type User = Extract<UserVerdict, { readonly kind: "good" }>;
 
-interface AppCertDeskOptions {
+interface AppCertificatesOptions {
   readonly store: Store;
   readonly directory: Directory;
   readonly agents: Agents;
   readonly gate: Gate;
-  readonly logins: LoginDesk;
+  readonly logins: Logins;
   readonly audit: AuditLog;
   readonly userCa: Authority;
   readonly cluster: string;
@@ -30,11 +30,11 @@ interface AppCertDeskOptions {
 }
 
 /** Gives users the right to one app for a while: a certificate and a ticket. */
-export class AppCertDesk {
-  readonly #options: AppCertDeskOptions;
+export class AppCertificates {
+  readonly #options: AppCertificatesOptions;
   readonly #rate = new RateLimit(CERTIFICATES);
 
-  constructor(options: AppCertDeskOptions) {
+  constructor(options: AppCertificatesOptions) {
     this.#options = options;
   }
 

@@ -6,14 +6,14 @@ import { getLogger } from "../../log.ts";
 import { MIN_CLIENT_VERSION, VERSION } from "../../version.ts";
 import { Admin } from "./admin/admin.ts";
 import type { Agents } from "./agents/agents.ts";
-import { AppCertDesk } from "./app_certs.ts";
+import { AppCertificates } from "./app_certs.ts";
 import type { StoreAudit } from "./audit/audit.ts";
 import { pause } from "../../wait.ts";
 import { FlowReports } from "./agents/flow_reports.ts";
 import { openParts, type Parts } from "./foundation.ts";
 import { Gate } from "./api/gate.ts";
-import { JoinDesk } from "./agents/join.ts";
-import { LoginDesk } from "./login/login.ts";
+import { AgentJoins } from "./agents/join.ts";
+import { Logins } from "./login/login.ts";
 import { refusalResponse } from "./api/refusals.ts";
 import { createRoutes } from "./api/routes.ts";
 import type {
@@ -41,7 +41,7 @@ export class Auth implements AuthService {
   readonly admin: Admin;
   readonly #parts: Parts;
   readonly #gate: Gate;
-  readonly #joins: JoinDesk;
+  readonly #joins: AgentJoins;
   readonly #routes: ReturnType<typeof createRoutes>;
   readonly #reports: FlowReports;
   readonly #lockListeners = new Set<LockListener>();
@@ -58,7 +58,7 @@ export class Auth implements AuthService {
     this.audit = audit;
     this.#reports = new FlowReports(audit);
     this.#gate = new Gate({ ...parts, cluster, now });
-    this.#joins = new JoinDesk({
+    this.#joins = new AgentJoins({
       store,
       audit,
       hostCa,
@@ -67,8 +67,8 @@ export class Auth implements AuthService {
       now,
     });
     const shared = { store, directory, audit, userCa, cluster, now };
-    const logins = new LoginDesk({ ...shared, hasher, hostCaPem: this.hostCaPem(), secondFactor });
-    const appCerts = new AppCertDesk({ ...shared, agents, gate: this.#gate, logins });
+    const logins = new Logins({ ...shared, hasher, hostCaPem: this.hostCaPem(), secondFactor });
+    const appCerts = new AppCertificates({ ...shared, agents, gate: this.#gate, logins });
     this.admin = new Admin({
       ...shared,
       agents,

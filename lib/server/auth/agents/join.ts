@@ -18,7 +18,7 @@ import type { AgentIdentity, AuditLog, Peer } from "../types.ts";
 
 const log = getLogger("server", "auth");
 
-interface JoinDeskOptions {
+interface AgentJoinsOptions {
   readonly store: Store;
   readonly audit: AuditLog;
   readonly hostCa: Authority;
@@ -42,12 +42,12 @@ const ATTEMPTS = { burst: 30, perSecond: 0.5 };
 const RENEWALS = { burst: 20, perSecond: 0.1 };
 
 /** Lets agents in, and renews their certificates. */
-export class JoinDesk {
-  readonly #options: JoinDeskOptions;
+export class AgentJoins {
+  readonly #options: AgentJoinsOptions;
   readonly #attempts = new RateLimit(ATTEMPTS);
   readonly #renewals = new RateLimit(RENEWALS);
 
-  constructor(options: JoinDeskOptions) {
+  constructor(options: AgentJoinsOptions) {
     this.#options = options;
   }
 

@@ -13,11 +13,11 @@ import {
   LoginBeginRequestSchema,
   LoginFinishRequestSchema,
 } from "../../../wire/mod.ts";
-import type { AppCertDesk } from "../app_certs.ts";
+import type { AppCertificates } from "../app_certs.ts";
 import type { Changes } from "../changes.ts";
 import { answerPoll, readJson } from "./http.ts";
-import type { JoinDesk } from "../agents/join.ts";
-import type { LoginDesk } from "../login/login.ts";
+import type { AgentJoins } from "../agents/join.ts";
+import type { Logins } from "../login/login.ts";
 import { Renders } from "./renders.ts";
 import { isOurs, refusal, refusalResponse } from "./refusals.ts";
 import type { AgentIdentity, AgentVerdict, Peer, UserVerdict } from "../types.ts";
@@ -32,9 +32,9 @@ type User = Extract<UserVerdict, { readonly kind: "good" }>;
 interface RouteTargets {
   readonly secondFactor: SecondFactor;
   readonly changes: Changes;
-  readonly logins: LoginDesk;
-  readonly appCerts: AppCertDesk;
-  readonly joins: JoinDesk;
+  readonly logins: Logins;
+  readonly appCerts: AppCertificates;
+  readonly joins: AgentJoins;
   readonly delay: (ms: number, signal: AbortSignal) => Promise<void>;
   find(): FindResponse;
   config(): ClusterConfig;

@@ -25,7 +25,7 @@ const LOCKOUT: LockoutRule = { limit: 5, windowMs: 30 * MINUTE_MS, lockMs: 20 * 
 /** Attempts by one source, whoever they are for. */
 const ATTEMPTS = { burst: 30, perSecond: 0.5 };
 
-interface LoginDeskOptions {
+interface LoginsOptions {
   readonly store: Store;
   readonly directory: Directory;
   readonly audit: AuditLog;
@@ -38,11 +38,11 @@ interface LoginDeskOptions {
 }
 
 /** Logs users in. Whoever fails learns that it failed, not why. */
-export class LoginDesk {
-  readonly #options: LoginDeskOptions;
+export class Logins {
+  readonly #options: LoginsOptions;
   readonly #attempts = new RateLimit(ATTEMPTS);
 
-  constructor(options: LoginDeskOptions) {
+  constructor(options: LoginsOptions) {
     this.#options = options;
   }
 

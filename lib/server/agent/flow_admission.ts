@@ -54,7 +54,7 @@ interface Running {
 }
 
 /** Decides every flow, connects it to its app, has it recorded, and cuts it when it may not go on. */
-export class FlowDesk {
+export class FlowAdmission {
   readonly #agentId: () => string;
   readonly #policy: () => CompiledPolicy | null;
   readonly #report: (events: readonly FlowEvent[]) => Promise<void>;

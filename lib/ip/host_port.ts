@@ -1,4 +1,4 @@
-import { formatIp, parseIp } from "../ip/mod.ts";
+import { formatIp, parseIp } from "./address.ts";
 
 /** A host, by name or by address, and a TCP port. */
 export interface HostPort {

@@ -1,22 +1,22 @@
 import { rejects } from "node:assert/strict";
 import type { CarrierHost } from "../../io/mod.ts";
-import { FlowDesk } from "./flow_desk.ts";
+import { FlowAdmission } from "./flow_admission.ts";
 
-Deno.test("FlowDesk denies nobody while it does not know the policy: another try may find it", async () => {
-  const desk = new FlowDesk({
+Deno.test("FlowAdmission denies nobody while it does not know the policy: another try may find it", async () => {
+  const admission = new FlowAdmission({
     agentId: () => "agent",
     policy: () => null,
     report: () => Promise.reject(new Error("nothing was begun")),
     nowMs: () => 0,
   });
-  const client = {} as Parameters<FlowDesk["hostFor"]>[0];
+  const client = {} as Parameters<FlowAdmission["hostFor"]>[0];
   const app = { name: "web", labels: {}, tcpPorts: null } as unknown as Parameters<
-    FlowDesk["hostFor"]
+    FlowAdmission["hostFor"]
   >[1];
   const open = { port: 80 } as Parameters<CarrierHost["open"]>[0];
-  await rejects(desk.hostFor(client, app).open(open, AbortSignal.timeout(1000)), {
+  await rejects(admission.hostFor(client, app).open(open, AbortSignal.timeout(1000)), {
     code: "no-agent",
     message: /no policy yet/,
   });
-  await desk.close();
+  await admission.close();
 });
