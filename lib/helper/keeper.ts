@@ -6,6 +6,7 @@
 import { describeError } from "../error.ts";
 import { formatPrefix } from "../ip/mod.ts";
 import type { Links, NetworkWatch } from "../os/mod.ts";
+import { pause } from "../wait.ts";
 import type { Link } from "./link.ts";
 import { Patience } from "./patience.ts";
 
@@ -30,13 +31,13 @@ export async function keepLink(
   const patience = new Patience({ times: 10, windowMs: 60_000 });
   let shadows = "";
   while (await hasChanged(watch, signal)) {
-    await settle(SETTLE_MS, signal);
+    await pause(SETTLE_MS, signal);
     if (signal.aborted) return;
     shadows = tellShadows(link, shadows, told.onNotice);
     told.onChange();
     const waitMs = restore(link, patience, told.onNotice);
     if (waitMs === null) return;
-    await settle(waitMs, signal);
+    await pause(waitMs, signal);
   }
 }
 
@@ -105,18 +106,4 @@ async function hasChanged(watch: NetworkWatch, signal: AbortSignal): Promise<boo
     if (signal.aborted) return false;
     throw thrown;
   }
-}
-
-/** Waits, or less when aborted. */
-function settle(ms: number, signal: AbortSignal): Promise<void> {
-  if (ms === 0 || signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done);
-  });
 }

@@ -8,6 +8,7 @@ import {
   HelperRequestSchema,
 } from "../wire/mod.ts";
 import { describeError, OsError, VnetError } from "../error.ts";
+import { parseJson } from "../json.ts";
 import { formatIp } from "../ip/mod.ts";
 import { getLogger } from "../log.ts";
 import type {
@@ -319,12 +320,4 @@ function* portions(lines: readonly string[]): Generator<string[]> {
     chars += line.length + 3;
   }
   if (some.length > 0) yield some;
-}
-
-function parseJson(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes));
-  } catch {
-    return null;
-  }
 }

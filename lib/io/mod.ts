@@ -52,7 +52,6 @@ export { type AppCredentials, type CarrierTarget } from "./carrier/client.ts";
 export { type CarrierFlow, CarrierPool } from "./carrier/pool.ts";
 export { type CarrierHost, type HostedFlow, serveCarrier } from "./carrier/server.ts";
 export { ConnStream } from "./conn_stream.ts";
-export { DeadlinePassed, orAborted, pause, withDeadline } from "../wait.ts";
 export { dialThrough } from "./http_proxy.ts";
 export { HttpClient } from "./http.ts";
 export { dialServer, type ServerSettings, type ServerTrust } from "./server_dial.ts";

@@ -8,16 +8,13 @@ import type { ServerConfig } from "../config/mod.ts";
 import { ConfigError, describeError } from "../error.ts";
 import { renewalDueMs } from "../identity/mod.ts";
 import {
-  DeadlinePassed,
   generateKeyPair,
-  orAborted,
   parseCertificate,
-  pause,
   readConfigFile,
   splitPem,
   type TlsIdentity,
-  withDeadline,
 } from "../io/mod.ts";
+import { DeadlinePassed, orAborted, pause, withDeadline } from "../wait.ts";
 import { formatEndpoint, parseIp } from "../ip/mod.ts";
 import { getLogger } from "../log.ts";
 import { Agent, LocalUplink } from "./agent/mod.ts";

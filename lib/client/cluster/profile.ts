@@ -6,6 +6,7 @@
 import { z } from "zod";
 import type { HostPort } from "../../config/mod.ts";
 import { VnetError } from "../../error.ts";
+import { parseJson } from "../../json.ts";
 import { writeFileAtomic } from "../../io/mod.ts";
 
 /** The kind that profiles were of before they said so. */
@@ -145,12 +146,4 @@ async function listFiles(dir: string): Promise<readonly string[]> {
     if (!(thrown instanceof Deno.errors.NotFound)) throw thrown;
   }
   return names.sort();
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }

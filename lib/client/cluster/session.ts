@@ -4,7 +4,7 @@
  * @module
  */
 import { AuthError, describeError } from "../../error.ts";
-import { pause } from "../../io/mod.ts";
+import { pause } from "../../wait.ts";
 import { getLogger } from "../../log.ts";
 import type { AppTarget, ClusterView, PlanSource } from "../../plan/mod.ts";
 import { refusalError } from "../../refusal/mod.ts";

@@ -16,7 +16,7 @@ import {
   RR_TYPE,
 } from "../../dns/mod.ts";
 import type { Outcome } from "../../health/mod.ts";
-import { DeadlinePassed, orAborted, withDeadline } from "../../io/mod.ts";
+import { DeadlinePassed, orAborted, withDeadline } from "../../wait.ts";
 import { decodeIp, type Endpoint, formatIp, parseIp } from "../../ip/mod.ts";
 
 /** Less than a measurement may take, so that every server's silence can be told by itself. */

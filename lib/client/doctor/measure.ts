@@ -1,6 +1,6 @@
 import { describeError } from "../../error.ts";
 import type { Measured } from "../../health/mod.ts";
-import { DeadlinePassed, orAborted, withDeadline } from "../../io/mod.ts";
+import { DeadlinePassed, orAborted, withDeadline } from "../../wait.ts";
 
 /** How long one measurement may take. */
 const MEASURE_MS = 2_000;

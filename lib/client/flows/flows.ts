@@ -7,7 +7,7 @@
 import { allowsPort, type AppTarget } from "../../plan/mod.ts";
 import { VnetError } from "../../error.ts";
 import { decideLocal, type LocalPolicy, type LocalRefusal } from "../../identity/mod.ts";
-import { pause } from "../../io/mod.ts";
+import { pause } from "../../wait.ts";
 import type { IpAddress } from "../../ip/mod.ts";
 import { getLogger } from "../../log.ts";
 import type { FlowListener, LocalConn, PacketPath, SynEvent } from "../../os/mod.ts";

@@ -6,14 +6,13 @@ import {
   type CarrierHost,
   createTlsContext,
   dialTcp,
-  pause,
   serveCarrier,
   startTlsServer,
   type TlsContext,
   type TlsSession,
   TlsStream,
-  withDeadline,
 } from "../../io/mod.ts";
+import { pause, withDeadline } from "../../wait.ts";
 import { getLogger } from "../../log.ts";
 import type { ConnectionRefusalCode } from "../../refusal/mod.ts";
 import { APP_PROTOCOL, encodePreface } from "../../tunnel/mod.ts";

@@ -9,13 +9,12 @@ import {
 import {
   type CarrierHost,
   closeQuietly,
-  DeadlinePassed,
   type FlowSummary,
   type HostedFlow,
   type LiveFlow,
   randomHex,
-  withDeadline,
 } from "../../io/mod.ts";
+import { DeadlinePassed, withDeadline } from "../../wait.ts";
 import { getLogger } from "../../log.ts";
 import type { Open } from "../../wire/mod.ts";
 import type { CompiledPolicy } from "./policy.ts";

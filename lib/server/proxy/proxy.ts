@@ -1,13 +1,7 @@
 import type { WebSocket } from "ws";
 import { OsError } from "../../error.ts";
-import {
-  closeQuietly,
-  pause,
-  relay,
-  type TlsIdentity,
-  withDeadline,
-  writeAll,
-} from "../../io/mod.ts";
+import { closeQuietly, relay, type TlsIdentity, writeAll } from "../../io/mod.ts";
+import { pause, withDeadline } from "../../wait.ts";
 import { type Endpoint, formatEndpoint, formatIp, parseIp, unmapIp } from "../../ip/mod.ts";
 import { getLogger } from "../../log.ts";
 import {

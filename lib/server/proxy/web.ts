@@ -15,8 +15,8 @@ import {
   startTlsServer,
   type TlsContext,
   type TlsIdentity,
-  withDeadline,
 } from "../../io/mod.ts";
+import { withDeadline } from "../../wait.ts";
 import { getLogger } from "../../log.ts";
 import { CONTROL_MESSAGE_MAX_BYTES } from "../../wire/mod.ts";
 import type { Peer } from "../auth/mod.ts";

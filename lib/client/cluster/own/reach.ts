@@ -6,7 +6,8 @@
 import { once } from "node:events";
 import { VnetError } from "../../../error.ts";
 import type { ProxyFacts } from "../../../health/mod.ts";
-import { DeadlinePassed, dialServer, orAborted, withDeadline } from "../../../io/mod.ts";
+import { dialServer } from "../../../io/mod.ts";
+import { DeadlinePassed, orAborted, withDeadline } from "../../../wait.ts";
 import { type OwnLogin, serverOf } from "./credentials.ts";
 
 const MAX_HEAD_BYTES = 16 * 1024;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { pause } from "../../../wait.ts";
 
 /** Gathers pokes: however many come, the reader looks once, a little later. */
 export class Pulse {
@@ -27,20 +28,6 @@ export class Pulse {
     this.#pending = false;
     return !signal.aborted;
   }
-}
-
-/** Waits, or less when aborted; never throws. */
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done);
-  });
 }
 
 /** How long a fight over a setting goes on: 10 times in 5 s, and again after 30 s of peace. */

@@ -5,7 +5,8 @@
  */
 import { describeError } from "../../../error.ts";
 import type { Backend, Condition } from "./backend/backend.ts";
-import { FightLimit, pause, Pulse } from "./pace.ts";
+import { FightLimit, Pulse } from "./pace.ts";
+import { pause } from "../../../wait.ts";
 import type { Change, OsDnsRequest, Upstreams } from "./types.ts";
 import { sameUpstreams } from "./find/upstreams.ts";
 
