@@ -27,6 +27,7 @@ export async function bringUp(
   wishes: UpWishes,
   { detach }: { readonly detach: boolean },
 ): Promise<Running | null> {
+  await sharedUids(wishes.share ?? []); // Whoever is unknown is told now, not by the daemon.
   const present = await findStatus(context.paths);
   if (present?.state === "stopping") await waitGone(context, present.pid);
   else if (present !== null) {
@@ -36,7 +37,6 @@ export async function bringUp(
   }
   await requireHelper("bring vnet up");
   const settings = { ...DEFAULT_UP_SETTINGS, ...wishes };
-  await sharedUids(settings.share); // Whoever is unknown is told now, not by the daemon.
   const running = await startReady(context, { settings, detach });
   return detach ? null : running;
 }
