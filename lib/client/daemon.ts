@@ -296,11 +296,10 @@ export class Daemon implements ControlTarget {
   }
 
   /** Compiles anew and applies what is different; one change at a time. */
-  #change(): Promise<void> {
+  #change(before: () => Promise<void> = () => Promise.resolve()): Promise<void> {
     this.#changing = this.#changing.catch(() => {}).then(async () => {
-      const state = this.#compile();
-      await this.#clusters.save();
-      await this.#setup?.apply(state);
+      await before();
+      await this.#setup?.apply(this.#compile());
       this.#findings.clear("apply-failed");
     }).catch((thrown) => {
       this.#findings.note({ code: "apply-failed", message: describeError(thrown) });
@@ -318,7 +317,7 @@ export class Daemon implements ControlTarget {
     if (this.#state !== null) {
       this.#state = { ...this.#state, troubles: forgetRefusals(this.#state.troubles) };
     }
-    return this.#change();
+    return this.#change(() => this.#clusters.save());
   }
 
   #noteRefusal(appId: string, code: string): void {

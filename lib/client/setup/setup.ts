@@ -60,19 +60,14 @@ interface Parts {
   readonly detected: Detected;
 }
 
-/** What the helper was told last. */
-interface Told {
-  readonly routes: string;
-  /** `null`: the machine's resolver is as it was. */
-  readonly zones: readonly string[] | null;
-}
-
 /** A set-up machine; closing it takes everything back. */
 export class Setup implements AsyncDisposable {
   readonly #options: SetupOptions;
   readonly #parts: Parts;
-  /** `null`: nothing, or it is not known what of it holds. */
-  #told: Told | null = null;
+  /** What the helper routes, as text; `null` while it is not known what of the last request holds. */
+  #routes: string | null = null;
+  /** The zones that the machine's resolver was told of last; `null`: it is as it was. */
+  #zones: readonly string[] | null = null;
   #names: State["names"] = null;
   #warnings: readonly StateFinding[] = [];
 
@@ -153,11 +148,11 @@ export class Setup implements AsyncDisposable {
     const { routes } = network;
     const { zones } = state.plan;
     // Zones that nobody was told of yet wait for their names.
-    if (this.#told?.routes !== textOf(routes)) await this.#tell(routes, this.#told?.zones ?? null);
+    if (this.#routes !== textOf(routes)) await this.#tell(routes, this.#zones);
     this.#names = state.names;
     dns.setTable(state.names?.table ?? null);
     network.setLeases(leases);
-    if (this.#told?.zones?.join(" ") !== zones.join(" ")) await this.#tell(routes, zones);
+    if (this.#zones?.join(" ") !== zones.join(" ")) await this.#tell(routes, zones);
   }
 
   setUpstreams(upstreams: Parameters<DnsServer["setUpstreams"]>[0]): void {
@@ -174,7 +169,7 @@ export class Setup implements AsyncDisposable {
     const { network, dns } = this.#parts;
     return {
       link: network.render(),
-      dns: dns.render(this.#told?.zones ?? []),
+      dns: dns.render(this.#zones ?? []),
       packets: network.counters(),
     };
   }
@@ -200,9 +195,10 @@ export class Setup implements AsyncDisposable {
     const wanted = zones === null
       ? null
       : { mode: this.#options.dnsMode, server: dns.endpoint, zones };
-    this.#told = null;
+    this.#routes = null;
     const { applied, upstreams, steps } = await helper.apply(routes, wanted);
-    this.#told = { routes: textOf(routes), zones };
+    this.#routes = textOf(routes);
+    this.#zones = zones;
     for (const step of steps) log.info("Applied", { step });
     if (zones === null) return;
     dns.setUpstreams(upstreams);

@@ -51,7 +51,7 @@ export function followTroubles(
 /**
  * Notes that a connection to an app was refused.
  *
- * @returns The same object if that says nothing about the app's names.
+ * @returns The same object if that says nothing new about the app's names.
  */
 export function noteRefusal(
   troubles: Troubles,
@@ -61,6 +61,9 @@ export function noteRefusal(
 ): Troubles {
   const trouble = nameErrorOf(code);
   if (trouble?.kind !== "access-denied") return troubles; // not: you, for this app, not now
+  const known = troubles.denied.get(appId);
+  const isFresh = known !== undefined && known.untilMs - nowMs > DENIED_MS / 2;
+  if (isFresh && known.trouble.text === trouble.text) return troubles;
   const denied = new Map(troubles.denied);
   keep(denied, appId, { untilMs: nowMs + DENIED_MS, trouble });
   return { ...troubles, denied };

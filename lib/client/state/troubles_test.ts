@@ -51,6 +51,7 @@ Deno.test("noteRefusal() counts what is about the person, and not for long", () 
   equal(noteRefusal(NO_TROUBLES, "a", "target-refused", 0), NO_TROUBLES);
   const one = noteRefusal(NO_TROUBLES, "a", "access-denied", 0);
   equal(noteRefusal(one, "a", "app-removed", 0), one);
+  equal(noteRefusal(one, "a", "access-denied", 4_000), one); // said already
   const locked = noteRefusal(one, "b", "access-locked", 4_000);
   const both = noteRefusal(locked, "b", "locked", 5_000); // of an older agent
   deepEqual([...both.denied].map(([app, { trouble }]) => [app, trouble.kind, trouble.text]), [
