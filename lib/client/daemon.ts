@@ -43,6 +43,9 @@ import { Alarm } from "./alarm.ts";
 
 const log = getLogger("client");
 
+const RETRY_MIN_MS = 1_000;
+const RETRY_MAX_MS = 60_000;
+
 export interface DaemonOptions {
   readonly paths: Paths;
   readonly policy: LocalPolicy;
@@ -105,6 +108,11 @@ export class Daemon implements ControlTarget {
   #state: State | null = null;
   #setup: Setup | null = null;
   #changing: Promise<void> = Promise.resolve();
+  #waiting: Promise<void> | null = null;
+  /** When a change that failed is tried again. */
+  #retryMs = RETRY_MIN_MS;
+  /** Whether clusters said what is not on disk yet. */
+  #hasNews = true;
   /** While there is no login: what a refresh resolves. */
   #login: PromiseWithResolvers<void> | null = null;
   /** Why it ends, when nobody asked it to. */
@@ -135,12 +143,13 @@ export class Daemon implements ControlTarget {
       await this.#requireLogin();
       if (signal.aborted) return;
       await this.#clusters.refresh(signal);
+      await this.#saveViews();
       const setup = await this.#open(this.#compile());
       await saveSettings(this.#options.paths.stateDir, this.#options.settings);
       this.#phase = "ready";
       this.#ready.resolve();
       log.info("Ready", { apps: this.#state.plan.targets.size });
-      this.#follow();
+      this.#clusters.follow(() => this.#changeAfterNews());
       await setup.run(signal);
       if (this.#failure !== null) throw this.#failure;
     } finally {
@@ -148,9 +157,10 @@ export class Daemon implements ControlTarget {
       this.#stop.abort();
       this.#alarm.stop();
       this.#ready.resolve();
-      await this.#changing.catch(() => {});
-      await this.#setup?.[Symbol.asyncDispose]();
+      await this.#changing;
+      const setup = this.#setup;
       this.#setup = null;
+      await setup?.[Symbol.asyncDispose]();
       await this.#clusters[Symbol.asyncDispose]();
     }
   }
@@ -204,7 +214,6 @@ export class Daemon implements ControlTarget {
     if (this.#login !== null) return this.#login.resolve();
     await this.#clusters.refresh(this.#stop.signal);
     await this.#changeAfterNews();
-    this.#follow();
   }
 
   down(restart = false): void {
@@ -269,7 +278,9 @@ export class Daemon implements ControlTarget {
     );
     this.#setup = setup;
     try {
-      await setup.apply(this.#compile()); // Now it is known whether there is IPv6.
+      const first = this.#changing.then(() => setup.apply(this.#compile())); // Whether there is IPv6 is known now.
+      this.#changing = first.catch(() => {});
+      await first;
     } catch (thrown) {
       this.#setup = null;
       throw thrown;
@@ -295,21 +306,30 @@ export class Daemon implements ControlTarget {
     return this.#state;
   }
 
-  /** Compiles anew and applies what is different; one change at a time. */
-  #change(before: () => Promise<void> = () => Promise.resolve()): Promise<void> {
-    this.#changing = this.#changing.catch(() => {}).then(async () => {
-      await before();
-      await this.#setup?.apply(this.#compile());
-      this.#findings.clear("apply-failed");
-    }).catch((thrown) => {
-      this.#findings.note({ code: "apply-failed", message: describeError(thrown) });
-      log.error("Cannot apply a change", { error: describeError(thrown) });
+  /** Compiles anew and applies what is different: one change at a time, and one more that waits. */
+  #change(): Promise<void> {
+    this.#waiting ??= this.#changing.then(() => {
+      this.#waiting = null;
+      return this.#changeNow();
     });
-    return this.#changing;
+    this.#changing = this.#waiting;
+    return this.#waiting;
   }
 
-  #follow(): void {
-    this.#clusters.follow(() => this.#changeAfterNews(), this.#stop.signal);
+  async #changeNow(): Promise<void> {
+    if (this.#setup === null || this.#stop.signal.aborted) return;
+    await this.#saveViews();
+    try {
+      await this.#setup.apply(this.#compile());
+      this.#findings.clear("apply-failed");
+      this.#retryMs = RETRY_MIN_MS;
+    } catch (thrown) {
+      this.#findings.note({ code: "apply-failed", message: describeError(thrown) });
+      log.error("Cannot apply a change", { error: describeError(thrown) });
+      const retryAtMs = this.#options.nowMs() + this.#retryMs;
+      this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MAX_MS);
+      this.#alarm.set(Math.min(this.#state?.nextMs ?? Infinity, retryAtMs));
+    }
   }
 
   /** A cluster has spoken: it may have changed its mind about what it refused. */
@@ -317,7 +337,21 @@ export class Daemon implements ControlTarget {
     if (this.#state !== null) {
       this.#state = { ...this.#state, troubles: forgetRefusals(this.#state.troubles) };
     }
-    return this.#change(() => this.#clusters.save());
+    this.#hasNews = true;
+    return this.#change();
+  }
+
+  /** Keeps what the clusters said for the next start; one that cannot does without. */
+  async #saveViews(): Promise<void> {
+    if (!this.#hasNews) return;
+    try {
+      await this.#clusters.save();
+      this.#hasNews = false;
+      this.#findings.clear("state-unsaved");
+    } catch (thrown) {
+      this.#findings.note({ code: "state-unsaved", message: describeError(thrown) });
+      log.error("Cannot keep what the clusters said", { error: describeError(thrown) });
+    }
   }
 
   #noteRefusal(appId: string, code: string): void {

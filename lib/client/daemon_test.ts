@@ -62,8 +62,7 @@ Deno.test("Daemon answers no name whose address is not leased and routed", () =>
     cluster.publish({ leaves: [leaf], apps: [DB, WEB, api] });
     await until(() => codes(daemon).includes("apply-failed"));
     equal(daemon.status().state, "degraded");
-    // The upstreams are asked, and there are none: whatever is said, it is no address of ours.
-    equal(daemon.resolve("api.memory.test", "A").verdict, "forward");
+    equal(daemon.resolve("api.memory.test", "A").verdict, "refuse");
     match(await ask("db.memory.test"), /^100\./);
     cluster.publish({ apps: [DB, WEB, api] });
     await until(() => daemon.resolve("api.memory.test", "A").verdict === "answer");
@@ -158,6 +157,32 @@ Deno.test("Daemon waits for a login where it is told to, and says so meanwhile",
     await daemon.ready(AbortSignal.timeout(5_000));
     deepEqual([daemon.status().state, codes(daemon)], ["ready", []]);
     match(await ask("db.memory.test"), /^100\./);
+  }));
+
+Deno.test("Daemon serves the good logins beside one that cannot be used, and says which", () =>
+  withDaemon({
+    profiles: (cluster) => [
+      cluster.profile(),
+      cluster.profile({ kind: "other", proxy: { host: "other.test", port: 443 } }),
+    ],
+  }, async ({ daemon, ask }) => {
+    match(await ask("db.memory.test"), /^100\./);
+    const other = daemon.status().profiles.find(({ proxy }) => proxy === "other.test");
+    match(other?.error ?? "", /of the kind "other".*\[cluster-kind-unknown\]/);
+    equal(daemon.status().state, "ready");
+  }));
+
+Deno.test("Daemon goes on where its folder cannot be written any more, and says so", () =>
+  withDaemon({}, async ({ daemon, ask, cluster, options }) => {
+    const { stateDir } = options.paths;
+    for (const name of ["leases.json", "clusters.json"]) {
+      await Deno.remove(`${stateDir}/${name}`);
+      await Deno.mkdir(`${stateDir}/${name}/in the way`, { recursive: true });
+    }
+    cluster.publish({ apps: [WEB, memoryApp("api")] });
+    await until(async () => /^100\./.test(await ask("api.memory.test")));
+    equal(await ask("db.memory.test"), "NXDOMAIN");
+    ok(codes(daemon).includes("state-unsaved"));
   }));
 
 Deno.test("Daemon ends at once when it cannot begin, and says why", async (t) => {

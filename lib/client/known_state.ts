@@ -5,6 +5,7 @@
  */
 import type { Prefix } from "../ip/mod.ts";
 import { readBook } from "./book_file.ts";
+import { loadSettings } from "./saved_settings.ts";
 import { type KnownCluster, sourcesOf } from "./cluster/known.ts";
 import type { Paths } from "./paths.ts";
 import { compileState, firstState, type MachineFacts, type State } from "./state/mod.ts";
@@ -13,7 +14,7 @@ import { compileState, firstState, type MachineFacts, type State } from "./state
 const UNSEEN: MachineFacts = { foreign: null, hasIpv6: true, allDns: false };
 
 interface KnownStateOptions {
-  /** The range that the user chose; `null` for the clusters' own. */
+  /** The range that the user chose; `null` for the clusters' own. What a crashed daemon was told if not given. */
   readonly range?: Prefix | null;
   readonly machine?: MachineFacts;
   /** What a book is begun with where there is none; chance if not given. */
@@ -25,8 +26,9 @@ interface KnownStateOptions {
 export async function knownState(
   paths: Pick<Paths, "stateDir">,
   known: readonly KnownCluster[],
-  { range = null, machine = UNSEEN, random, nowMs }: KnownStateOptions,
+  { range, machine = UNSEEN, random, nowMs }: KnownStateOptions,
 ): Promise<State> {
+  const chosen = range === undefined ? (await loadSettings(paths.stateDir))?.cidr ?? null : range;
   return compileState(firstState(await readBook(paths.stateDir, random)), {
     sources: sourcesOf(known),
     logins: known.map(({ name, profile }) => ({
@@ -35,7 +37,7 @@ export async function knownState(
       isOver: profile.expiresMs <= nowMs,
       expiresMs: profile.expiresMs,
     })),
-    range,
+    range: chosen,
     machine,
     nowMs,
   });

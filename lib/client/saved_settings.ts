@@ -18,14 +18,14 @@ const SavedSchema = z.object({
 /** Reads them. @returns `null` when there are none, or none that can be understood. */
 export async function loadSettings(stateDir: string): Promise<UpSettings | null> {
   const path = settingsPath(stateDir);
-  // Root reads it, in a folder of somebody else's: no link is followed, and no pipe waited for.
+  // Root reads it too, in its owner's folder: what is no plain file is left alone.
   const found = await Deno.lstat(path).catch(() => null);
   const text = found?.isFile ? await readFileIfThere(path) : null;
   if (text === null) return null;
   try {
     return SavedSchema.parse(JSON.parse(text)).settings;
-  } catch (thrown) {
-    log.warning("Ignored the saved settings", { error: String(thrown) });
+  } catch {
+    log.warning("Ignored the saved settings", { path });
     return null;
   }
 }

@@ -53,6 +53,9 @@ const HOST_GUARD_LABEL = "vnet/host-guard";
 
 const DEFAULT_RANGE = "100.64.0.0/10";
 
+/** How many warnings of a code are worth a person's time; a cluster must not fill the status. */
+export const MAX_WARNINGS = 100;
+
 /** How many ranges one machine routes; clusters beyond that share the first. */
 const MAX_RANGES = 16;
 
@@ -110,8 +113,23 @@ export function compilePlan(sources: readonly PlanSource[], wishes: PlanWishes):
     excluded: [...excluded].sort(),
     targets: new Map([...targets].sort(([a], [b]) => compareText(a, b))),
     ranges: ranges.map(place),
-    warnings,
+    warnings: bounded(warnings),
   };
+}
+
+/** The first of each code, and how many there are more. */
+function bounded(warnings: readonly PlanWarning[]): readonly PlanWarning[] {
+  const counts = new Map<PlanWarning["code"], number>();
+  const kept = warnings.filter(({ code }) => {
+    const count = (counts.get(code) ?? 0) + 1;
+    counts.set(code, count);
+    return count <= MAX_WARNINGS;
+  });
+  const more = [...counts].filter(([, count]) => count > MAX_WARNINGS).map(([code, count]) => ({
+    code,
+    message: `And ${count - MAX_WARNINGS} more like it`,
+  }));
+  return [...kept, ...more];
 }
 
 /** Tells whether a connection to this port of the app may be tried at all. */
@@ -251,11 +269,13 @@ function takeName(
     return { code: "name-taken", message };
   }
   const holder = targets.get(name);
-  if (holder !== undefined && holder.appId !== target.appId) {
+  // By two logins one app may be seen twice: the first keeps it, as with any other name.
+  if (holder?.appId === target.appId) return null;
+  if (holder !== undefined) {
     const message = `${what} is already used by ${describeApp(holder)}`;
     return { code: "name-taken", message };
   }
-  if (holder === undefined && !hasAncestor(name, zones)) {
+  if (!hasAncestor(name, zones)) {
     const message = `${what} is not used: it lies in none of the clusters' zones`;
     return { code: "name-outside-zones", message };
   }

@@ -2,7 +2,7 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import fc from "fast-check";
 import { formatPrefix, overlaps, parsePrefix } from "../ip/mod.ts";
 import { HELPER_PROTOCOL, HelperRequestSchema } from "../wire/mod.ts";
-import { allowsPort, compilePlan, renderPorts } from "./plan.ts";
+import { allowsPort, compilePlan, MAX_WARNINGS, renderPorts } from "./plan.ts";
 import type { AppView, ClusterView, PlanSource, PublishedCluster } from "./view.ts";
 import { isPublicSuffix, MAX_ZONES } from "../config/mod.ts";
 
@@ -208,6 +208,33 @@ Deno.test("compilePlan() gives a name to the first profile that has it", () => {
         'The name "db.x.test" of app "bbbb" of cluster "b.example.com" is already used by app "aaaa" of cluster "prod.example.com"',
     }]);
   }
+});
+
+Deno.test("compilePlan() lets nobody take a name by saying another's app id", () => {
+  const zones = [{ suffix: "x.test" }];
+  const first = source({
+    profile: "a.example.com",
+    proxyHost: "a.example.com",
+    config: view("a.example.com", { zones }),
+    apps: [app("aaaa", ["db.x.test"])],
+  });
+  const thief = source({
+    profile: "b.example.com",
+    proxyHost: "b.example.com",
+    config: view("b.example.com", { zones }),
+    apps: [app("aaaa", ["db.x.test"])],
+  });
+  for (const order of [[first, thief], [thief, first]]) {
+    const plan = compilePlan(order, { range: null });
+    equal([...plan.targets.values()][0]?.profile, "a.example.com");
+  }
+});
+
+Deno.test("compilePlan() has a bound on what it warns of", () => {
+  const apps = Array.from({ length: 5000 }, (_, n) => app(`n${n}`, [`n${n}.elsewhere.test`]));
+  const { warnings } = compilePlan([source({ apps })], { range: null });
+  equal(warnings.length, MAX_WARNINGS + 1);
+  equal(warnings.at(-1)?.message, "And 4900 more like it");
 });
 
 Deno.test("compilePlan() ranges never overlap, whatever clusters say", () => {

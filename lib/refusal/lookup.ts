@@ -72,3 +72,9 @@ export function pageOf(code: RefusalCode): string {
   const title = titles.find((title) => Object.hasOwn(SECTIONS[title], code)) ?? "Internal";
   return `docs/errors.md#${title.toLowerCase().replaceAll(" ", "-")}`;
 }
+
+/** Whether a peer's code says that a login is over, and not merely that something went wrong on the way. */
+export function endsLogin(told: string): boolean {
+  const code = readRefusalCode(told);
+  return code !== null && refusalOf(code).endsLogin === true;
+}

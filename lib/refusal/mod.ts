@@ -8,6 +8,7 @@
 export { refusalError } from "./error.ts";
 export {
   connectionAnswer,
+  endsLogin,
   isApiRefusal,
   isConnectionRefusal,
   isFindingCode,

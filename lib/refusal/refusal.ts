@@ -40,6 +40,8 @@ export interface Refusal {
   readonly exitStatus?: 2 | 4 | 5;
   /** Who finds it, if `vnet status` lists it for as long as it lasts. */
   readonly finding?: "plan" | "client" | "helper";
+  /** Whether it is the login itself that the cluster will not have any more. */
+  readonly endsLogin?: boolean;
   readonly ede?: NameError;
   /** What is the matter, to stand after the act and a colon; no final period. */
   readonly state?: string;

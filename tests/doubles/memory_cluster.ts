@@ -231,8 +231,9 @@ class MemoryLink implements ClusterLink {
     this.#cluster.logouts++;
   }
 
-  retire(): void {
+  retire(): Promise<void> {
     this.#closed.abort();
+    return Promise.resolve();
   }
 
   close(): Promise<void> {

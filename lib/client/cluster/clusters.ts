@@ -5,9 +5,10 @@
  */
 import { describeError } from "../../error.ts";
 import { getLogger } from "../../log.ts";
+import { orAborted, withDeadline } from "../../wait.ts";
 import type { ClusterView, PlanSource } from "../../plan/mod.ts";
 import type { ClusterDriver } from "./driver.ts";
-import { openLink } from "./drivers.ts";
+import { openAnyLink } from "./drivers.ts";
 import { type Profile, profileName, ProfileStore, sameLogin } from "./profile.ts";
 import { loadViews, saveViews } from "./saved_views.ts";
 import { Session } from "./session.ts";
@@ -15,6 +16,9 @@ import { Session } from "./session.ts";
 const log = getLogger("client");
 
 const FIRST_REFRESH_MS = 8_000;
+
+/** How long something may take to end that was told to. */
+const END_MS = 2_000;
 
 interface ClustersOptions {
   readonly configDir: string;
@@ -28,9 +32,12 @@ export class Clusters implements AsyncDisposable {
   readonly #options: ClustersOptions;
   readonly #profiles: ProfileStore;
   #sessions: readonly Session[] = [];
-  /** Their logins are over or replaced; their connections may go on. */
-  readonly #retired: Session[] = [];
+  /** Their logins are over or replaced, and their last connections still open. */
+  readonly #retired = new Set<Session>();
+  /** Who is told of changes; `null` until somebody wants to be. */
+  #onChange: (() => Promise<void>) | null = null;
   #following: { readonly stop: AbortController; readonly done: Promise<unknown> } | null = null;
+  readonly #closing = new AbortController();
   /** Refreshes come one after the other. */
   #turn: Promise<void> = Promise.resolve();
 
@@ -59,10 +66,10 @@ export class Clusters implements AsyncDisposable {
   }
 
   /**
-   * Reads the logins anew and asks every cluster once. Logins that are the same keep what they have; following ends,
-   * and is the caller's to begin again.
+   * Reads the logins anew and asks every cluster once. Logins that are the same keep what they have. A login that
+   * cannot be used is a session that says so.
    *
-   * @throws VnetError `profile-damaged`, `cluster-kind-unknown`; what there was stays
+   * @throws VnetError `profile-damaged` when a file cannot be read; what there was stays
    */
   refresh(signal: AbortSignal): Promise<void> {
     const turn = this.#turn.then(() => this.#refresh(signal));
@@ -70,22 +77,13 @@ export class Clusters implements AsyncDisposable {
     return turn;
   }
 
-  /** Follows every cluster until the next refresh or the signal; calls `onChange` when anything is different. */
-  follow(onChange: () => Promise<void>, signal: AbortSignal): void {
-    this.#following?.stop.abort();
-    const stop = new AbortController();
-    const either = AbortSignal.any([stop.signal, signal]);
-    const done = Promise.all(
-      this.#sessions.map((session) =>
-        session.follow(onChange, either).catch((thrown) => {
-          log.error("Stopped following a cluster", { error: describeError(thrown) });
-        })
-      ),
-    );
-    this.#following = { stop, done };
+  /** Follows every cluster from here on, over every refresh; calls `onChange` when anything is different. */
+  follow(onChange: () => Promise<void>): void {
+    this.#onChange = onChange;
+    this.#turn = this.#turn.then(() => this.#begin());
   }
 
-  /** Keeps the views for the next start. */
+  /** Keeps the views for the next start. @throws OsError when they cannot be written */
   async save(): Promise<void> {
     const views = new Map<string, ClusterView>();
     for (const { name, view } of this.#sessions) if (view !== null) views.set(name, view);
@@ -93,11 +91,14 @@ export class Clusters implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#following?.stop.abort();
+    this.#closing.abort();
+    await this.#turn;
+    await this.#end();
     await Promise.all([...this.#sessions, ...this.#retired].map((session) => session.close()));
   }
 
   async #refresh(signal: AbortSignal): Promise<void> {
+    if (this.#closing.signal.aborted) return;
     const profiles = await this.#profiles.list();
     const before = new Map(this.#sessions.map((session) => [session.name, session]));
     const saved = await loadViews(this.#options.stateDir);
@@ -106,25 +107,51 @@ export class Clusters implements AsyncDisposable {
       if (known !== undefined && sameLogin(known.profile, profile)) return known;
       return this.#open(profile, saved);
     });
-    this.#following?.stop.abort();
-    await this.#following?.done;
-    const deadline = AbortSignal.any([signal, AbortSignal.timeout(FIRST_REFRESH_MS)]);
-    await Promise.all(sessions.map((session) => session.refresh(deadline)));
+    await this.#end();
+    const either = AbortSignal.any([signal, this.#closing.signal]);
+    await Promise.all(sessions.map((session) => session.refresh(FIRST_REFRESH_MS, either)));
     for (const session of this.#sessions) if (!sessions.includes(session)) this.#retire(session);
     this.#sessions = sessions;
-    if (!signal.aborted) await this.save();
+    this.#begin();
   }
 
   #open(profile: Profile, saved: ReadonlyMap<string, ClusterView>): Session {
     const { drivers, nowMs } = this.#options;
-    const session = new Session({ profile, link: openLink(drivers, profile), nowMs });
+    const session = new Session({ profile, link: openAnyLink(drivers, profile), nowMs });
     const view = saved.get(session.name);
     if (view !== undefined) session.restore(view);
     return session;
   }
 
   #retire(session: Session): void {
-    session.retire();
-    this.#retired.push(session);
+    this.#retired.add(session);
+    void session.retire().then(async () => {
+      await session.close();
+      this.#retired.delete(session);
+    });
+  }
+
+  #begin(): void {
+    const onChange = this.#onChange;
+    if (onChange === null || this.#closing.signal.aborted) return;
+    this.#following?.stop.abort();
+    const stop = new AbortController();
+    const done = Promise.all(
+      this.#sessions.map((session) =>
+        session.follow(onChange, stop.signal).catch((thrown) => {
+          log.error("Stopped following a cluster", { error: describeError(thrown) });
+        })
+      ),
+    );
+    this.#following = { stop, done };
+  }
+
+  /** Ends following; a driver that does not notice is not waited for. */
+  async #end(): Promise<void> {
+    const following = this.#following;
+    this.#following = null;
+    if (following === null) return;
+    following.stop.abort();
+    await withDeadline(END_MS, null, (signal) => orAborted(following.done, signal)).catch(() => {});
   }
 }

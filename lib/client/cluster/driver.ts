@@ -59,11 +59,16 @@ interface LoginAsk {
 
 /** A login in use. */
 export interface ClusterLink {
-  /** Asks what is published to this login, at once. @throws AuthError when refused; NetworkError when not reached */
+  /**
+   * Asks what is published to this login, at once.
+   *
+   * @throws AuthError with a code that ends the login (`endsLogin` of lib/refusal) when the cluster will not have it any
+   * more; any other error when it could not be asked
+   */
   view(signal: AbortSignal): Promise<ClusterView>;
   /**
    * Follows what is published: yields each time the cluster has spoken, the very same object while nothing is
-   * different. Ends when the signal aborts.
+   * different. Ends soon after the signal aborts, and may end before: it is then called again after a pause.
    *
    * @throws as `view`; to be called again after a pause.
    */
@@ -80,8 +85,8 @@ export interface ClusterLink {
   reach(nowMs: () => number, signal: AbortSignal): Promise<ProxyFacts["reached"]>;
   /** Tells the cluster that the login is over. @throws NetworkError when it cannot be told */
   logout(signal: AbortSignal): Promise<void>;
-  /** Ends what is idle; connections that are open go on until they end. */
-  retire(): void;
+  /** Asks nothing more. Open connections go on. @returns Settles when the last of them has ended. */
+  retire(): Promise<void>;
   /** Ends everything. */
   close(): Promise<void>;
 }

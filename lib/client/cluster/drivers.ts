@@ -6,6 +6,28 @@ import { type Profile, profileName } from "./profile.ts";
 /** The kinds of cluster that this program can use, the first for new logins. */
 export const DRIVERS: readonly ClusterDriver[] = [ownDriver()];
 
+/** As {@link openLink}; a login that cannot be used gets a link that says why to whoever asks it anything. */
+export function openAnyLink(drivers: readonly ClusterDriver[], profile: Profile): ClusterLink {
+  try {
+    return openLink(drivers, profile);
+  } catch (thrown) {
+    const say = () => Promise.reject(thrown);
+    return {
+      view: say,
+      // deno-lint-ignore require-yield -- there is nothing to yield
+      async *watch() {
+        throw thrown;
+      },
+      right: say,
+      open: say,
+      reach: say,
+      logout: say,
+      retire: () => Promise.resolve(),
+      close: () => Promise.resolve(),
+    };
+  }
+}
+
 /** Begins to use a login by the driver of its kind. @throws VnetError `cluster-kind-unknown`, `profile-damaged` */
 export function openLink(drivers: readonly ClusterDriver[], profile: Profile): ClusterLink {
   const driver = drivers.find(({ kind }) => kind === profile.kind);

@@ -32,13 +32,30 @@ export function parseProxy(text: string): HostPort {
 
 /** Logs in and saves the profile. @throws what the driver throws */
 export async function login(options: LoginOptions): Promise<Profile> {
-  const { configDir, signal, drivers: [driver] = DRIVERS, ...request } = options;
-  if (driver === undefined) throw new TypeError("There is no driver");
+  const { configDir, signal, drivers = DRIVERS, ...request } = options;
   const store = new ProfileStore(configDir);
   const earlier = await store.find(request.proxy);
+  const driver = await chooseDriver(drivers, { ...request, earlier }, signal);
   const profile = await driver.login({ ...request, earlier }, signal);
   await store.save(profile);
   return profile;
+}
+
+/** The one that made the login before; else the first that finds a cluster of its kind there. */
+async function chooseDriver(
+  drivers: readonly ClusterDriver[],
+  request: LoginRequest,
+  signal: AbortSignal,
+): Promise<ClusterDriver> {
+  const { earlier } = request;
+  const [first, ...others] = drivers;
+  const known = drivers.find(({ kind }) => kind === earlier?.kind);
+  if (known !== undefined) return known;
+  if (first === undefined) throw new TypeError("There is no driver");
+  for (const driver of others.length === 0 ? [] : drivers) {
+    if (await driver.discover(request, signal).then(() => true, () => false)) return driver;
+  }
+  return first; // Its own words on what is wrong are as good as any.
 }
 
 interface LogoutOptions {

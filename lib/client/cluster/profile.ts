@@ -109,16 +109,22 @@ export class ProfileStore {
     const path = `${this.#dir}/${file}`;
     const parsed = z.union([ProfileSchema, FirstProfileSchema])
       .safeParse(parseJson(await Deno.readTextFile(path)));
-    if (!parsed.success) throw damaged(path, parsed.error);
+    if (!parsed.success) {
+      throw new VnetError("profile-damaged", `Cannot use the saved login "${path}"`, {
+        hint: "Remove the file and run `vnet login` again",
+        cause: parsed.error,
+      });
+    }
     const { kind, proxy, cluster, user, expires, credentials } = parsed.data;
     return { kind, proxy, cluster, user, expiresMs: Date.parse(expires), credentials };
   }
 }
 
-/** The error of a login that cannot be used as it was saved. */
-export function damaged(what: string, cause: unknown): VnetError {
-  return new VnetError("profile-damaged", `Cannot use the saved login "${what}"`, {
-    hint: "Remove the file and run `vnet login` again",
+/** The error of a login whose credentials cannot be read. */
+export function damagedLogin({ proxy }: Profile, cause: unknown): VnetError {
+  const name = profileName(proxy);
+  return new VnetError("profile-damaged", `Cannot use the saved login to "${name}"`, {
+    hint: `Run \`vnet logout ${name}\` and log in again`,
     cause,
   });
 }

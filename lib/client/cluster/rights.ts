@@ -47,6 +47,11 @@ export class Rights {
     }
   }
 
+  /** Forgets them all. */
+  clear(): void {
+    this.#held.clear();
+  }
+
   #once(key: string, issue: () => Promise<Right>): Promise<Right> {
     const running = this.#issuing.get(key);
     if (running !== undefined) return running;

@@ -4,10 +4,10 @@
  * @module
  */
 import { AuthError, describeError } from "../../error.ts";
-import { pause } from "../../wait.ts";
+import { DeadlinePassed, orAborted, pause, withDeadline } from "../../wait.ts";
 import { getLogger } from "../../log.ts";
 import type { AppTarget, ClusterView, PlanSource } from "../../plan/mod.ts";
-import { refusalError } from "../../refusal/mod.ts";
+import { endsLogin, readConnectionRefusal, refusalError } from "../../refusal/mod.ts";
 import type { ClusterLink, Flow } from "./driver.ts";
 import { sourceOf } from "./known.ts";
 import { type Profile, profileName } from "./profile.ts";
@@ -39,7 +39,7 @@ export class Session {
   #view: ClusterView | null = null;
   #refreshedMs: number | null = null;
   #error: string | null = null;
-  #isRefused = false;
+  #refusal: string | null = null;
 
   constructor({ profile, link, nowMs }: SessionOptions) {
     this.profile = profile;
@@ -63,13 +63,19 @@ export class Session {
   }
 
   get state(): SessionState {
-    if (this.#isRefused || this.profile.expiresMs <= this.#nowMs()) return "expired";
+    if (this.refusal !== null) return "expired";
     return this.#error === null ? "active" : "unreachable";
   }
 
   /** Why the cluster could not be asked last; `null` when it could. */
   get error(): string | null {
     return this.#error;
+  }
+
+  /** Why the login cannot be used: the code the cluster refuses it with, or `login-expired`; `null` while it can. */
+  get refusal(): string | null {
+    const isOver = this.profile.expiresMs <= this.#nowMs();
+    return isOver ? "login-expired" : this.#refusal;
   }
 
   get refreshedMs(): number | null {
@@ -84,11 +90,14 @@ export class Session {
   /**
    * Asks the cluster once. A refusal keeps the old view and shows in `state`.
    *
+   * @param deadlineMs How long it may take.
    * @returns Whether anything is different now.
    */
-  async refresh(signal: AbortSignal): Promise<boolean> {
+  async refresh(deadlineMs: number, signal: AbortSignal): Promise<boolean> {
     try {
-      return this.#take(await this.#link.view(signal));
+      return this.#take(
+        await withDeadline(deadlineMs, signal, (both) => orAborted(this.#link.view(both), both)),
+      );
     } catch (thrown) {
       return this.#fail(thrown, signal);
     }
@@ -105,28 +114,31 @@ export class Session {
         }
       } catch (thrown) {
         if (this.#fail(thrown, signal)) await onChange();
-        await pause(retryMs, signal);
-        retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
       }
+      await pause(retryMs, signal);
+      retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
     }
   }
 
   /**
    * Opens a connection to one port of an app.
    *
-   * @throws AuthError `login-expired`, and what the driver throws.
+   * @throws AuthError `login-expired`, what the cluster refuses the login with, and what the driver throws.
    */
   async connect(target: AppTarget, port: number, signal: AbortSignal): Promise<Flow> {
-    if (this.state === "expired") {
-      throw refusalError("login-expired", "Cannot connect");
+    const { refusal } = this;
+    if (refusal !== null) {
+      throw refusalError(readConnectionRefusal(refusal) ?? "login-expired", "Cannot connect");
     }
-    const right = await this.#rights.get(target, port);
+    // Others may wait for the same right: it is asked for to the end.
+    const right = await orAborted(this.#rights.get(target, port), signal);
     return await this.#link.open({ right, target, port }, signal);
   }
 
-  /** Ends what is idle; open connections go on. */
-  retire(): void {
-    this.#link.retire();
+  /** Asks nothing more; open connections go on. @returns Settles when the last of them has ended. */
+  retire(): Promise<void> {
+    this.#rights.clear();
+    return this.#link.retire();
   }
 
   /** Ends everything. */
@@ -135,19 +147,22 @@ export class Session {
   }
 
   #take(view: ClusterView): boolean {
-    const isDifferent = view !== this.#view || this.#error !== null || this.#isRefused;
+    const isDifferent = view !== this.#view || this.#error !== null || this.#refusal !== null;
     this.#view = view;
     this.#refreshedMs = this.#nowMs();
     this.#error = null;
-    this.#isRefused = false;
+    this.#refusal = null;
     return isDifferent;
   }
 
   #fail(thrown: unknown, signal: AbortSignal): boolean {
     if (signal.aborted) return false;
     const before = this.#error;
-    this.#error = describeError(thrown);
-    this.#isRefused = thrown instanceof AuthError;
+    this.#error = thrown instanceof DeadlinePassed
+      ? "The cluster did not answer in time [proxy-timeout]"
+      : describeError(thrown);
+    // Once refused it stays so until the cluster answers: a network that fails after that says nothing.
+    if (thrown instanceof AuthError && endsLogin(thrown.code)) this.#refusal = thrown.code;
     log.debug("Refresh failed", { profile: this.name, error: this.#error });
     return before !== this.#error;
   }

@@ -31,37 +31,66 @@ const signal = new AbortController().signal;
 
 Deno.test("Session.refresh() says whether anything is different", async () => {
   const { session, cluster } = start();
-  equal(await session.refresh(signal), true);
+  equal(await session.refresh(1_000, signal), true);
   equal(session.view, cluster.published);
-  equal(await session.refresh(signal), false);
+  equal(await session.refresh(1_000, signal), false);
   cluster.publish({ apps: [] });
-  equal(await session.refresh(signal), true);
+  equal(await session.refresh(1_000, signal), true);
   deepEqual(session.view?.apps, []);
 });
 
 Deno.test("Session.refresh() keeps what is known when the cluster cannot be asked", async () => {
   const { session, cluster } = start();
-  await session.refresh(signal);
+  await session.refresh(1_000, signal);
   cluster.failure = new NetworkError("proxy-unreachable", "nobody there");
-  equal(await session.refresh(signal), true);
-  equal(await session.refresh(signal), false);
+  equal(await session.refresh(1_000, signal), true);
+  equal(await session.refresh(1_000, signal), false);
   deepEqual([session.state, session.view?.apps], ["unreachable", [APP]]);
   cluster.failure = null;
-  equal(await session.refresh(signal), true);
+  equal(await session.refresh(1_000, signal), true);
   equal(session.state, "active");
 });
 
 Deno.test("Session.state is expired when the cluster refuses and when the login is over", async () => {
   const { session, cluster, clock } = start();
   cluster.failure = new AuthError("session-ended", "logged out elsewhere");
-  await session.refresh(signal);
+  await session.refresh(1_000, signal);
   equal(session.state, "expired");
   cluster.failure = null;
-  await session.refresh(signal);
+  await session.refresh(1_000, signal);
   equal(session.state, "active");
   clock.nowMs = session.profile.expiresMs;
   equal(session.state, "expired");
   await rejects(session.connect(TARGET, 5432, signal), { code: "login-expired" });
+});
+
+Deno.test("Session.state tells a login that is over from a way that is not trusted", async () => {
+  const { session, cluster } = start();
+  for (const code of ["proxy-untrusted", "ca-pin-mismatch", "rate-limited"]) {
+    cluster.failure = new AuthError(code, "not now");
+    await session.refresh(1_000, signal);
+    deepEqual([code, session.state, session.refusal], [code, "unreachable", null]);
+  }
+  cluster.failure = new AuthError("access-locked", "a lock is in force");
+  await session.refresh(1_000, signal);
+  deepEqual([session.state, session.refusal], ["expired", "access-locked"]);
+  await rejects(session.connect(TARGET, 5432, signal), { code: "access-locked" });
+  cluster.failure = new NetworkError("proxy-unreachable", "nobody there");
+  await session.refresh(1_000, signal);
+  equal(session.state, "expired"); // that nobody answers takes nothing back
+  cluster.failure = null;
+  await session.refresh(1_000, signal);
+  deepEqual([session.state, session.refusal], ["active", null]);
+});
+
+Deno.test("Session.refresh() waits no longer than it is told, and says so", async () => {
+  const { session, cluster } = start();
+  cluster.view = () => new Promise(() => {});
+  await session.refresh(1, AbortSignal.timeout(2_000));
+  deepEqual([session.state, session.error], [
+    "unreachable",
+    "The cluster did not answer in time [proxy-timeout]",
+  ]);
 });
 
 Deno.test("Session.follow() tells of every change, and of a failure once", async () => {

@@ -7,7 +7,7 @@
 import type { DnsMode } from "../../dns/mod.ts";
 import { describeError } from "../../error.ts";
 import type { LocalPolicy } from "../../identity/mod.ts";
-import { formatPrefix, type Prefix } from "../../ip/mod.ts";
+import { equalPrefix, formatPrefix, type Prefix } from "../../ip/mod.ts";
 import { getLogger } from "../../log.ts";
 import type { Machine } from "../../os/mod.ts";
 import { foreignPrefixes } from "../../plan/mod.ts";
@@ -20,9 +20,12 @@ import type { FlowLog } from "../flows/flow_log.ts";
 import { type HelperEnd, type HelperEvent, HelperLink } from "./helper_link.ts";
 import { Network } from "./network.ts";
 import {
+  type Book,
   destinationOf,
   leasesOf,
   type MachineFacts,
+  namesWithin,
+  renderBook,
   type State,
   type StateFinding,
 } from "../state/mod.ts";
@@ -31,6 +34,9 @@ const log = getLogger("client");
 
 /** Foreign answers to keep, each 4 KiB at most. */
 const CACHE_ENTRIES = 1_000;
+
+/** What the packet path routes at most. */
+const MAX_RANGES = 16;
 
 const IPV6_OFF: StateFinding = {
   code: "ipv6-off",
@@ -68,7 +74,12 @@ export class Setup implements AsyncDisposable {
   #routes: string | null = null;
   /** The zones that the machine's resolver was told of last; `null`: it is as it was. */
   #zones: readonly string[] | null = null;
+  /** The ranges that are routed, as far as is known. */
+  #ranges: readonly Prefix[] = [];
   #names: State["names"] = null;
+  /** The book as it is on disk; `null` before the first. */
+  #book: string | null = null;
+  #unsaved: StateFinding | null = null;
   #warnings: readonly StateFinding[] = [];
 
   private constructor(options: SetupOptions, parts: Parts) {
@@ -132,27 +143,37 @@ export class Setup implements AsyncDisposable {
   }
 
   get findings(): readonly StateFinding[] {
-    return [...this.#parts.network.hasIpv6 ? [] : [IPV6_OFF], ...this.#warnings];
+    const unsaved = this.#unsaved === null ? [] : [this.#unsaved];
+    return [...this.#parts.network.hasIpv6 ? [] : [IPV6_OFF], ...unsaved, ...this.#warnings];
   }
 
   /**
-   * Puts a state into force: addresses are leased and routed before a name leads to them, and given up after none
-   * does.
+   * Puts a state into force: addresses are leased and routed before a name leads to them, and given up when none does
+   * any more.
+   *
+   * @throws what the helper says; names whose addresses are routed are in force all the same
    */
   async apply(state: State): Promise<void> {
-    const { network, dns } = this.#parts;
+    const { network } = this.#parts;
+    const { ranges, zones } = state.plan;
     const leases = leasesOf(state);
-    network.setRanges(state.plan.ranges);
+    await this.#writeBook(state.book);
+    network.setRanges(unionOf(ranges, this.#ranges, MAX_RANGES));
     network.setLeases([...network.leases, ...leases]);
-    await writeBook(this.#options.stateDir, state.book);
-    const { routes } = network;
-    const { zones } = state.plan;
-    // Zones that nobody was told of yet wait for their names.
-    if (this.#routes !== textOf(routes)) await this.#tell(routes, this.#zones);
-    this.#names = state.names;
-    dns.setTable(state.names?.table ?? null);
+    try {
+      // Zones that nobody was told of yet wait for their names.
+      if (this.#routes !== textOf(network.routes)) await this.#tell(this.#zones);
+    } catch (thrown) {
+      this.#name(namesWithin(state, this.#ranges));
+      throw thrown;
+    }
+    this.#ranges = ranges;
+    this.#name(state.names);
+    network.setRanges(ranges);
     network.setLeases(leases);
-    if (this.#zones?.join(" ") !== zones.join(" ")) await this.#tell(routes, zones);
+    const isTold = this.#routes === textOf(network.routes) &&
+      this.#zones?.join(" ") === zones.join(" ");
+    if (!isTold) await this.#tell(zones);
   }
 
   setUpstreams(upstreams: Parameters<DnsServer["setUpstreams"]>[0]): void {
@@ -189,9 +210,30 @@ export class Setup implements AsyncDisposable {
     await helper[Symbol.asyncDispose]();
   }
 
-  /** Has the helper set routes and the machine's resolver to just this. */
-  async #tell(routes: readonly Prefix[], zones: readonly string[] | null): Promise<void> {
-    const { helper, dns } = this.#parts;
+  #name(names: State["names"]): void {
+    this.#names = names;
+    this.#parts.dns.setTable(names?.table ?? null);
+  }
+
+  /** Addresses that were never kept would be others after a restart; later ones may wait for room on the disk. */
+  async #writeBook(book: Book): Promise<void> {
+    const isFirst = this.#book === null;
+    const text = renderBook(book);
+    if (this.#book === text) return;
+    try {
+      await writeBook(this.#options.stateDir, book);
+      this.#book = text;
+      this.#unsaved = null;
+    } catch (thrown) {
+      if (isFirst) throw thrown;
+      this.#unsaved = { code: "state-unsaved", message: describeError(thrown) };
+    }
+  }
+
+  /** Has the helper set the network's routes, and the machine's resolver to just these zones. */
+  async #tell(zones: readonly string[] | null): Promise<void> {
+    const { helper, network, dns } = this.#parts;
+    const { routes } = network;
     const wanted = zones === null
       ? null
       : { mode: this.#options.dnsMode, server: dns.endpoint, zones };
@@ -205,6 +247,16 @@ export class Setup implements AsyncDisposable {
     dns.setBackend(applied.backend, applied.why);
     this.#warnings = applied.warnings.map((message) => ({ code: "dns-warning", message }));
   }
+}
+
+/** The first ranges, and as many of the others as fit. */
+function unionOf(
+  first: readonly Prefix[],
+  others: readonly Prefix[],
+  most: number,
+): readonly Prefix[] {
+  const more = others.filter((range) => !first.some((one) => equalPrefix(one, range)));
+  return [...first, ...more].slice(0, Math.max(most, first.length));
 }
 
 function textOf(prefixes: readonly Prefix[]): string {

@@ -21,6 +21,7 @@ export {
   leasesOf,
   type LoginFacts,
   type MachineFacts,
+  namesWithin,
   type State,
 } from "./state.ts";
 export { forgetRefusals, noteRefusal } from "./troubles.ts";

@@ -35,7 +35,9 @@ interface PlacedPlan {
 /** Compiles a plan with ranges that nobody else uses. */
 export function placePlan({ sources, inUse, remembered, foreign }: PlaceInput): PlacedPlan {
   const { ranges } = compilePlan(sources, { range: null });
-  const moves = placeRanges({ wanted: ranges, inUse, remembered, foreign });
+  const wanted = new Set(ranges.map(formatPrefix));
+  const standing = new Map([...inUse].filter(([text]) => wanted.has(text)));
+  const moves = placeRanges({ wanted: ranges, inUse: standing, remembered, foreign });
   const places = new Map(ranges.map((range) => [formatPrefix(range), range]));
   for (const { wanted, placed } of moves) places.set(formatPrefix(wanted), placed);
   return { plan: compilePlan(sources, { range: null, places }), places, moves };

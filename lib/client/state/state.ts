@@ -4,18 +4,19 @@
  *
  * @module
  */
-import type { Trouble } from "../../dns/mod.ts";
-import { formatPrefix, type Ipv4, type Prefix } from "../../ip/mod.ts";
+import type { DomainName, Trouble } from "../../dns/mod.ts";
+import { contains, formatPrefix, type Ipv4, type Prefix } from "../../ip/mod.ts";
 import { compilePlan, type Plan, type PlanSource } from "../../plan/mod.ts";
 import {
   assignAddresses,
   type Book,
   type LinkAddresses,
   linkAddresses,
+  type NameAddresses,
   rememberPlaces,
 } from "./book.ts";
 import type { StateFinding } from "./finding.ts";
-import { compileNames, type Names } from "./names.ts";
+import { compileNames, type Names, type NamesOptions } from "./names.ts";
 import { describeMoves, placePlan } from "./places.ts";
 import { followTroubles, loggedOut, nextEnd, NO_TROUBLES, type Troubles } from "./troubles.ts";
 
@@ -57,6 +58,8 @@ export interface State {
   /** The range and addresses of the link, and the names; `null` while nothing is known of any cluster. */
   readonly link: (LinkAddresses & { readonly range: Prefix }) | null;
   readonly names: Names | null;
+  /** What the names were compiled from. */
+  readonly naming: NamesOptions | null;
   readonly findings: readonly StateFinding[];
   /** When the state must be compiled anew though nothing happened; `null` for never. */
   readonly nextMs: number | null;
@@ -71,6 +74,7 @@ export function firstState(book: Book): State {
     troubles: NO_TROUBLES,
     link: null,
     names: null,
+    naming: null,
     findings: [],
     nextMs: null,
   };
@@ -85,11 +89,11 @@ export function compileState(before: State, input: StateInput): State {
   const rest = { plan, places, troubles, nextMs: soonest(troubles, logins) };
   const range = before.link?.range ?? plan.ranges[0];
   if (range === undefined) {
-    return { ...rest, book: placed, link: null, names: null, findings: moved };
+    return { ...rest, book: placed, link: null, names: null, naming: null, findings: moved };
   }
   const link = { ...linkAddresses(placed, range), range };
   const { addresses, book } = assignAddresses(placed, plan, link, nowMs);
-  const names = compileNames({
+  const naming = {
     plan,
     addresses,
     link,
@@ -97,10 +101,19 @@ export function compileState(before: State, input: StateInput): State {
     allDns: machine.allDns,
     troubles,
     profiles: new Map(logins.filter(({ isOver }) => isOver).map(overLogin)),
-  });
-  const full = [...addresses.values()].filter((given) => given === null).length;
-  const findings = [...moved, ...(full === 0 ? [] : [rangeFull(full, range)])];
-  return { ...rest, book, link, names, findings };
+  };
+  const findings = [...moved, ...fullRanges(plan, addresses)];
+  return { ...rest, book, link, names: compileNames(naming), naming, findings };
+}
+
+/** The names of a state as they are while only these ranges can be reached: those in others have no address. */
+export function namesWithin({ naming }: State, ranges: readonly Prefix[]): Names | null {
+  if (naming === null) return null;
+  const isReached = (given: NameAddresses) => ranges.some((range) => contains(range, given.ipv4));
+  const addresses = new Map(
+    [...naming.addresses].map(([name, given]) => [name, given && isReached(given) ? given : null]),
+  );
+  return compileNames({ ...naming, addresses });
 }
 
 /** The addresses that have an app behind them. */
@@ -131,7 +144,7 @@ function place(before: State, { sources, range, machine }: StateInput): {
   const finding = describeMoves(placed.moves);
   return {
     plan: placed.plan,
-    places: new Map([...before.places, ...placed.places]),
+    places: placed.places,
     moved: finding === null ? [] : [finding],
   };
 }
@@ -147,10 +160,18 @@ function soonest(troubles: Troubles, logins: readonly LoginFacts[]): number | nu
   return ends.length === 0 ? null : Math.min(...ends);
 }
 
-function rangeFull(count: number, range: Prefix): StateFinding {
-  return {
+/** @returns One finding, whichever ranges are full; none if there is room in all. */
+function fullRanges(
+  plan: Plan,
+  addresses: ReadonlyMap<DomainName, NameAddresses | null>,
+): readonly StateFinding[] {
+  const without = [...plan.targets].filter(([name]) => addresses.get(name) == null);
+  const ranges = [...new Set(without.map(([, { range }]) => formatPrefix(range)))];
+  if (ranges.length === 0) return [];
+  const which = ranges.length === 1 ? `the range ${ranges[0]} is` : `${ranges.join(", ")} are`;
+  return [{
     code: "range-full",
-    message: `${count} names have no address: the range ${formatPrefix(range)} is full`,
+    message: `${without.length} names have no address: ${which} full`,
     hint: "Ask an administrator for a larger ipv4_cidr_range, or pass --cidr to `vnet up`",
-  };
+  }];
 }

@@ -113,6 +113,16 @@ Deno.test("compileState() moves a range that others use, says so, and keeps it t
   equal(addressOf(later, "db.prod.test"), addressOf(moved, "db.prod.test"));
 });
 
+Deno.test("compileState() leaves a range at home that its cluster made wider", () => {
+  const small = compileState(
+    NOTHING,
+    input(["db"], { sources: [source(["db"], "100.64.0.0/16")] }),
+  );
+  const wide = compileState(small, input(["db"], { sources: [source(["db"], "100.64.0.0/10")] }));
+  deepEqual(wide.plan.ranges.map(formatPrefix), ["100.64.0.0/10"]);
+  deepEqual(wide.findings, []);
+});
+
 Deno.test("compileState() takes the range that the user chose, and says when it is full", () => {
   const apps = Array.from({ length: 40 }, (_, index) => `n${index}`);
   const range = parsePrefix("10.9.0.0/27");

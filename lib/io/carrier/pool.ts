@@ -77,6 +77,7 @@ export class CarrierPool {
   readonly #pending = new Set<Promise<unknown>>();
   readonly #closing = new AbortController();
   #isRetired = false;
+  readonly #emptied = Promise.withResolvers<void>();
   #timer: Timer | null = null;
   #dialled = 0;
   #reused = 0;
@@ -131,12 +132,18 @@ export class CarrierPool {
     };
   }
 
-  /** Closes what is idle, and every carrier when its flow ends: nobody will ask for one again. */
-  retire(): void {
+  /**
+   * Closes what is idle, and every carrier when its flow ends: nobody will ask for one again.
+   *
+   * @returns Settles when the last one is closed.
+   */
+  retire(): Promise<void> {
     this.#isRetired = true;
     for (const lane of this.#lanes.values()) {
       for (const { carrier } of [...lane.idle]) carrier.close();
     }
+    if (this.#all.size === 0) this.#emptied.resolve();
+    return this.#emptied.promise;
   }
 
   /** Closes every carrier; flows on them end. */
@@ -147,6 +154,7 @@ export class CarrierPool {
     for (const carrier of this.#all) carrier.close();
     await Promise.allSettled(this.#pending);
     for (const carrier of this.#all) carrier.close();
+    this.#emptied.resolve();
   }
 
   #laneOf(target: CarrierTarget): Lane {
@@ -261,7 +269,9 @@ export class CarrierPool {
     const at = lane.idle.findIndex((idle) => idle.carrier === carrier);
     if (at >= 0) lane.idle.splice(at, 1);
     this.#leave(lane);
-    if (this.#all.size > 0 || this.#timer === null) return;
+    if (this.#all.size > 0) return;
+    if (this.#isRetired) this.#emptied.resolve();
+    if (this.#timer === null) return;
     clearInterval(this.#timer);
     this.#timer = null;
   }

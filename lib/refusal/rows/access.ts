@@ -38,6 +38,7 @@ export const ACCESS = {
   },
   "access-locked": {
     fault: "auth",
+    endsLogin: true,
     answer: "rst",
     httpStatus: 403,
     ede: { code: 18, kind: "access-denied", text: "access denied: a lock is in force" },
@@ -85,6 +86,7 @@ export const ACCESS = {
   },
   "certificate-expired": {
     fault: "auth",
+    endsLogin: true,
     answer: "rst",
     httpStatus: 401,
     state: "the certificate has expired",
@@ -94,6 +96,7 @@ export const ACCESS = {
   },
   "certificate-foreign": {
     fault: "auth",
+    endsLogin: true,
     answer: "rst",
     httpStatus: 401,
     state: "the certificate was not issued by this cluster",
@@ -103,6 +106,7 @@ export const ACCESS = {
   },
   "certificate-missing": {
     fault: "auth",
+    endsLogin: true,
     answer: "rst",
     state: "no client certificate was shown",
     hint: "Run `vnet login`",

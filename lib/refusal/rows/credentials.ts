@@ -4,6 +4,7 @@ import type { Refusal } from "../refusal.ts";
 export const CREDENTIALS = {
   "certificate-required": {
     fault: "auth",
+    endsLogin: true,
     answer: "rst",
     httpStatus: 401,
     state: "a client certificate is required",
@@ -13,6 +14,7 @@ export const CREDENTIALS = {
   },
   "certificate-malformed": {
     fault: "auth",
+    endsLogin: true,
     answer: "rst",
     httpStatus: 401,
     state: "the certificate cannot be read",

@@ -37,6 +37,7 @@ export const LOGIN = {
   },
   "session-ended": {
     fault: "auth",
+    endsLogin: true,
     answer: "rst",
     httpStatus: 401,
     state: "the login has ended",

@@ -73,6 +73,12 @@ export const RANGE = {
     happened: "A change of the clusters could not be applied; what was there stays.",
     remedy: "The message says why; it is tried again with the next change.",
   },
+  "state-unsaved": {
+    fault: "machine",
+    finding: "client",
+    happened: "vnet cannot write what it knows to its state folder; it goes on with what it has.",
+    remedy: "Make room on the disk, and check the folder's owner; the message names the file.",
+  },
   "leases-damaged": {
     fault: "machine",
     happened: "The file of given addresses cannot be read.",

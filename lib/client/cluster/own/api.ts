@@ -33,6 +33,8 @@ export interface ClusterApi extends Disposable {
   ): Promise<Tagged<ClusterConfig> | null>;
   apps(tag: string | null, signal: AbortSignal): Promise<Tagged<readonly App[]> | null>;
   appCertificate(request: AppCertRequest, signal: AbortSignal): Promise<AppCertResponse>;
+  /** Ends when what was asked is answered. */
+  retire(): void;
 }
 
 /** The API of a real cluster. */
@@ -77,6 +79,10 @@ export class HttpClusterApi implements ClusterApi {
     }, signal);
     if (answer.kind === "value") return answer.value;
     throw new TypeError("A POST is never answered with 304");
+  }
+
+  retire(): void {
+    this.#http.closeWhenIdle();
   }
 
   [Symbol.dispose](): void {

@@ -11,7 +11,7 @@ import {
   parseHttpProxy,
 } from "../../../config/mod.ts";
 import { type Dialer, dialTcp, dialThrough, type ServerSettings } from "../../../io/mod.ts";
-import { damaged, type Profile, profileName } from "../profile.ts";
+import { damagedLogin, type Profile } from "../profile.ts";
 
 /** What `kind` says in profiles of this kind. */
 export const OWN_KIND = "vnet";
@@ -39,9 +39,10 @@ export interface OwnLogin {
 }
 
 /** Reads the credentials of a profile. @throws VnetError `profile-damaged` */
-export function readLogin({ proxy, credentials, expiresMs }: Profile): OwnLogin {
+export function readLogin(profile: Profile): OwnLogin {
+  const { proxy, credentials, expiresMs } = profile;
   const parsed = CredentialsSchema.safeParse(credentials);
-  if (!parsed.success) throw damaged(profileName(proxy), parsed.error);
+  if (!parsed.success) throw damagedLogin(profile, parsed.error);
   const { certificate, private_key, host_cas, ca_pin, http_proxy } = parsed.data;
   return {
     proxy,

@@ -101,9 +101,9 @@ export class OwnLink implements ClusterLink {
     return endLogin(this.#login, this.#nowMs, signal);
   }
 
-  retire(): void {
-    this.#carriers.retire();
-    this.#api[Symbol.dispose]();
+  retire(): Promise<void> {
+    this.#api.retire();
+    return this.#carriers.retire();
   }
 
   async close(): Promise<void> {
