@@ -64,6 +64,17 @@ export function alertCause(thrown: unknown): Cause | null {
   return { state: ALERT_STATES[alert] ?? `the server ended TLS with the alert "${words}"` };
 }
 
+/**
+ * Says what a TLS library found wrong with the handshake itself.
+ *
+ * @returns `null` if the connection just ended.
+ */
+export function handshakeCause(thrown: unknown): Cause | null {
+  if (!(thrown instanceof Error) || !/^ERR_|^UNABLE_|_IN_CHAIN$/.test(codeOf(thrown))) return null;
+  const [reason = ""] = thrown.message.replace(/[^\x20-\x7e]/g, "?").slice(0, 200).split(" (SSL");
+  return { state: `the TLS handshake failed: ${reason}` };
+}
+
 function codeOf(thrown: unknown): string {
   const code = thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
   return typeof code === "string" ? code : "";

@@ -7,7 +7,7 @@
 import type tls from "node:tls";
 import { VnetError } from "../error.ts";
 import { refusalError } from "../refusal/mod.ts";
-import { alertCause, type Cause, connectCause } from "./cause.ts";
+import { alertCause, type Cause, connectCause, handshakeCause } from "./cause.ts";
 import { DeadlinePassed, withDeadline } from "../wait.ts";
 import type { HostPort } from "../ip/mod.ts";
 import { sniff } from "./sniff.ts";
@@ -96,7 +96,7 @@ export async function dialServer(
     if (thrown instanceof VnetError) throw thrown;
     if (signal?.aborted) throw signal.reason;
     if (!isConnected) throw refusalError("proxy-timeout", act, silence(dial));
-    const cause = alertCause(thrown) ?? await sniff(server, dial, signal);
+    const cause = alertCause(thrown) ?? await sniff(server, dial, signal) ?? handshakeCause(thrown);
     if (signal?.aborted) throw signal.reason;
     if (thrown instanceof DeadlinePassed) {
       const state = `connected, but no answer to TLS within ${CONNECT_MS / 1000} s`;

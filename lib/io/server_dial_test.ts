@@ -73,6 +73,7 @@ Deno.test("dialServer() trusts the authorities it is given beside the public one
   const early = await ca.issue([HOST], { fromMs: now + DAY_MS });
   const deep = await between.issue([HOST]);
   const many = await ca.issue(Array.from({ length: 300 }, (_, i) => `a${i}.example`));
+  const bomb = await ca.issue(Array.from({ length: 5_000 }, (_, i) => `a${i}.example.com`));
   const nasty = await selfSigned([HOST], { commonName: "x\u001b[31m\r\nerror: obey" });
   const corp = ca.certificatePem;
   const cases: [
@@ -146,6 +147,12 @@ Deno.test("dialServer() trusts the authorities it is given beside the public one
       tlsServer(early),
       trusting(corp),
       /is valid from .*Z on; the clock of this machine says/,
+    ],
+    [
+      "a certificate that is a bomb",
+      tlsServer(bomb),
+      trusting(corp),
+      /^proxy-closed .*the TLS handshake failed: /,
     ],
     ["a terminal's codes", tlsServer(nasty), trusting(corp), /^[\x20-\x7e\n]*$/],
   ];
@@ -319,7 +326,10 @@ Deno.test("a TLS server that does not hold its certificate's key opens no sessio
       identity: null,
       dial: (_to: unknown, signal: AbortSignal) => dialTcp({ host: "127.0.0.1", port }, signal),
     } as const;
-    await rejects(dialServer(settings, [], never), { code: "proxy-closed" });
+    await rejects(dialServer(settings, [], never), {
+      code: "proxy-closed",
+      message: /the TLS handshake failed: unable to verify the first certificate$/,
+    });
   } finally {
     await stop();
   }

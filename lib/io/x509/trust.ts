@@ -32,13 +32,13 @@ export async function trustContext(
   tlsOptions: { readonly identity: TlsIdentity | null; readonly minVersion?: "TLSv1.2" },
 ): Promise<TrustContext> {
   const more = who.more === null ? [] : await who.more();
+  const given = [...who.pems, ...more];
   const authorityPems = [
     ...(who.builtIn ? tls.rootCertificates : []),
-    ...who.pems,
-    ...more.filter(isAuthorityPem),
+    ...given.filter(isAuthorityPem),
   ];
   const context = createTlsContext({ ...tlsOptions, authorityPems });
-  return { context, authorityPems, leafPems: [...more] };
+  return { context, authorityPems, leafPems: given };
 }
 
 /**
