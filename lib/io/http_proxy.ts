@@ -50,7 +50,7 @@ export function dialThrough(proxy: HttpProxyAddress, options: ThroughOptions = {
       { identity: null, minVersion: "TLSv1.2" },
     );
   const through: Dialer = async (address, signal) => {
-    const fail: Fail = (code, detail = {}) =>
+    const fail = (code: ConnectionRefusalCode, detail: Detail = {}) =>
       refusalError(
         code,
         `Cannot reach "${authority(address)}" through the HTTP proxy "${authority(proxy)}"`,
@@ -88,10 +88,14 @@ export function dialThrough(proxy: HttpProxyAddress, options: ThroughOptions = {
   return Object.assign(through, { via: authority(proxy) });
 }
 
-type Fail = (
-  code: ConnectionRefusalCode,
-  detail?: { readonly state?: string; readonly hint?: string; readonly cause?: unknown },
-) => VnetError;
+/** What a message says beside the table's words, or in their place. */
+interface Detail {
+  readonly state?: string;
+  readonly hint?: string;
+  readonly cause?: unknown;
+}
+
+type Fail = (code: ConnectionRefusalCode, detail?: Detail) => VnetError;
 
 /** Does TLS with the proxy itself. */
 async function secure(

@@ -241,8 +241,10 @@ Deno.test("an https:// HTTP proxy with a company's certificate leads to a cluste
   });
   await t.step("login, API and apps", async () => {
     const profile = await logIn(cluster, configDir, { ...how, authorityPems: [ca.certificatePem] });
-    const { way } = readLogin(profile);
-    equal(way, `through the HTTP proxy https://127.0.0.1:${proxy.port}, by HTTPS_PROXY`);
+    const link = cluster.driver.open(profile);
+    const reached = await link.reach(Date.now, never()).finally(() => link.close());
+    const way = `through the HTTP proxy https://127.0.0.1:${proxy.port}, by HTTPS_PROXY`;
+    equal(reached.way, `${way} (when logging in)`);
     await usesIt(cluster, configDir, echo.port);
   });
   await t.step("an agent", async () => {

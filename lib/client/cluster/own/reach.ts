@@ -4,6 +4,7 @@
  * @module
  */
 import { once } from "node:events";
+import { formatHttpProxy } from "../../../config/mod.ts";
 import { VnetError } from "../../../error.ts";
 import type { ProxyFacts } from "../../../health/mod.ts";
 import { dialServer } from "../../../io/mod.ts";
@@ -21,7 +22,17 @@ export async function reachProxy(
   signal: AbortSignal,
 ): Promise<ProxyFacts["reached"]> {
   const reached = await tryToReach(login, means, signal);
-  return login.way === null ? reached : { ...reached, way: login.way };
+  const way = wayOf(login);
+  return way === null ? reached : { ...reached, way };
+}
+
+/** @returns `null` for a login that says nothing of it. */
+function wayOf({ way, httpProxy }: OwnLogin): string | null {
+  if (way !== null) return `${way} (when logging in)`;
+  if (httpProxy === null) return null;
+  return `through the HTTP proxy ${
+    formatHttpProxy({ ...httpProxy, credentials: null })
+  }, by the login`;
 }
 
 async function tryToReach(
