@@ -5,6 +5,7 @@ import tls from "node:tls";
 import { CompanyCa, type Issued, selfSigned } from "../../tests/doubles/company_ca.ts";
 import { VnetError } from "../error.ts";
 import { withDeadline } from "../wait.ts";
+import { dialThrough } from "./http_proxy.ts";
 import { issueAuthority, issueProxyCertificate, loadAuthority } from "./x509/issue.ts";
 import { generateKeyPair, importPublicKey } from "./keys.ts";
 import { dialServer, type ServerTrust } from "./server_dial.ts";
@@ -387,3 +388,29 @@ async function lyingServer(certificatePem: string) {
     },
   };
 }
+
+Deno.test("an HTTP proxy that opens the connection and then speaks itself is found out", async () => {
+  const talking = net.createServer((socket) => {
+    socket.on("error", () => {});
+    socket.once("data", () => {
+      socket.write("HTTP/1.1 200 OK\r\n\r\n");
+      socket.once(
+        "data",
+        () => socket.end("HTTP/1.1 302 Found\r\nLocation: http://login.test/\r\n\r\n"),
+      );
+    });
+  });
+  await serving(talking, async (dial) => {
+    const proxy = { scheme: "http", host: "proxy.test", port: 3128, credentials: null } as const;
+    const settings = {
+      server: { host: HOST, port: 443 },
+      trust: { kind: "public" },
+      identity: null,
+      dial: dialThrough(proxy, { dial }),
+    } as const;
+    await rejects(dialServer(settings, [], never), {
+      code: "proxy-closed",
+      message: /what answered on vnet.example.com:443 is plain HTTP, not TLS$/,
+    });
+  });
+});
