@@ -79,11 +79,15 @@ export {
 } from "./service_file.ts";
 export { isEverybodys, isPublicSuffix, MAX_ZONES } from "./zone.ts";
 export {
+  describeProxy,
   formatHttpProxy,
   type HttpProxy,
   NO_PROXY_VARIABLES,
   parseHttpProxy,
+  type ProxyDecision,
   proxyFor,
+  type ProxyReason,
+  type ProxyVariable,
   type ProxyVariables,
   readProxyVariables,
 } from "./proxy/http_proxy.ts";

@@ -51,6 +51,8 @@ export interface AgentConfig {
   readonly proxy: HostPort;
   /** Empty: the proxy's certificate is held against the public authorities. */
   readonly caPins: readonly string[];
+  /** Authorities to trust beside the public ones and the machine's; `null` for none. */
+  readonly caFile: string | null;
   /** `null` once joined is not needed; the file holds the token on its first line. */
   readonly tokenFile: string | null;
   readonly apps: readonly AppConfig[];
@@ -92,6 +94,7 @@ const AgentFileSchema = strict({
   log: LogSchema.default({ level: "info", format: "text" }),
   proxy_server: publicAddress,
   ca_pin: oneOrMore(caPin, "sha256: and 64 hex digits, or a list of them").optional(),
+  ca_file: absolutePath.optional(),
   join: strict({ token_file: absolutePath }).optional(),
   app_service: AppServiceSchema,
   ssh_service: SshServiceSchema.optional(),
@@ -135,6 +138,7 @@ export function parseAgentFile(text: string, file: string): AgentConfig {
     log: parsed.log,
     proxy: parsed.proxy_server,
     caPins: parsed.ca_pin ?? [],
+    caFile: parsed.ca_file ?? null,
     tokenFile: parsed.join?.token_file ?? null,
     apps: parsed.app_service.apps,
   };

@@ -196,9 +196,15 @@ Deno.test("parseAgentFile() reads a whole file", () => {
     log: { level: "info", format: "text" },
     proxy: { host: "proxy.example.com", port: 443 },
     caPins: [`sha256:${"0a".repeat(32)}`],
+    caFile: null,
     tokenFile: "/etc/vnet/token",
     apps: 1,
   });
+});
+
+Deno.test("parseAgentFile() takes ca_file as an absolute path", () => {
+  equal(parseAgentFile(`${AGENT}ca_file: /etc/corp.pem\n`, "f").caFile, "/etc/corp.pem");
+  throws(() => parseAgentFile(`${AGENT}ca_file: corp.pem\n`, "f"), ConfigError);
 });
 
 Deno.test("parseAgentFile() never repeats a secret", () => {

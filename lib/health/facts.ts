@@ -272,8 +272,18 @@ export interface ProxyFacts {
   readonly profile: string;
   readonly addresses: Outcome;
   readonly reached:
-    | { readonly kind: "reached"; readonly elapsedMs: number; readonly clockAheadMs: number | null }
-    | { readonly kind: "failed"; readonly code: string; readonly message: string };
+    & (
+      | {
+        readonly kind: "reached";
+        readonly elapsedMs: number;
+        readonly clockAheadMs: number | null;
+      }
+      | { readonly kind: "failed"; readonly code: string; readonly message: string }
+    )
+    & {
+      /** How the login goes there, and what decided it when it was made: `through the HTTP proxy …, by HTTPS_PROXY`. */
+      readonly way?: string;
+    };
 }
 
 /** One name a person wants to reach, step by step. */

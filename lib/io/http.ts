@@ -77,7 +77,7 @@ export class HttpClient implements Disposable {
           if (again) return this.#exchange(request, signal);
           throw thrown;
         });
-        return readReply(reply, request.schema, act);
+        return readReply(reply, request.schema, { act, host: this.#options.server.host });
       });
     } catch (thrown) {
       if (signal.aborted) throw signal.reason;
@@ -143,6 +143,8 @@ export class HttpClient implements Disposable {
 interface Reply {
   readonly status: number;
   readonly etag: string | null;
+  /** Whether it says so of its body. */
+  readonly isJson: boolean;
   readonly body: string;
 }
 
@@ -161,17 +163,24 @@ async function collect(answer: http.IncomingMessage): Promise<Reply> {
   answer.on("error", reject);
   answer.on("close", () => reject(new Error("The answer was cut off")));
   await promise;
-  const { etag } = answer.headers;
+  const { etag, "content-type": type } = answer.headers;
   const body = new TextDecoder().decode(await new Blob(pieces as BlobPart[]).arrayBuffer());
-  return { status: answer.statusCode ?? 0, etag: etag ?? null, body };
+  const isJson = /^application\/(?:[\w.-]+\+)?json\b/i.test(type ?? "");
+  return { status: answer.statusCode ?? 0, etag: etag ?? null, isJson, body };
 }
 
-function readReply<T>(reply: Reply, schema: z.ZodType<T>, act: string): HttpAnswer<T> {
+function readReply<T>(
+  reply: Reply,
+  schema: z.ZodType<T>,
+  { act, host }: { readonly act: string; readonly host: string },
+): HttpAnswer<T> {
   if (reply.status === 304) return { kind: "not-modified" };
   const value = reply.body === "" ? null : parseJson(reply.body);
-  if (reply.status >= 200 && reply.status < 300) {
+  const isSuccess = reply.status >= 200 && reply.status < 300;
+  if (isSuccess) {
     const parsed = schema.safeParse(value);
     if (parsed.success) return { kind: "value", value: parsed.data, etag: reply.etag };
+    if (!reply.isJson) throw strange(reply, act, host);
     const [issue] = parsed.error.issues;
     const state = `the answer is not what it should be (${
       issue?.path.join(".")
@@ -179,14 +188,29 @@ function readReply<T>(reply: Reply, schema: z.ZodType<T>, act: string): HttpAnsw
     throw refusalError("protocol-violated", act, { state });
   }
   const refusal = RefusalSchema.safeParse(value);
-  if (!refusal.success) {
-    const state = `the answer is HTTP status ${reply.status} without a reason`;
-    throw refusalError(reply.status >= 500 ? "proxy-closed" : "protocol-violated", act, { state });
-  }
+  if (!refusal.success) throw strange(reply, act, host);
   const { code, message, hint } = refusal.data.error;
   const isDenial = [401, 403, 429].includes(reply.status);
   const Failure = isDenial ? AuthError : reply.status >= 500 ? NetworkError : ProtocolError;
   throw new Failure(code, message, hint === undefined ? {} : { hint });
+}
+
+/** The error of an answer as no cluster of ours gives it: another server's, or one's that stands before the cluster. */
+function strange({ status }: Reply, act: string, host: string): VnetError {
+  if (status >= 500) {
+    return refusalError("proxy-closed", act, {
+      state:
+        `"${host}" answers HTTPS, but what stands there cannot reach a vnet cluster (HTTP status ${status})`,
+      hint: "See the log of the load balancer or the web server in front of the cluster",
+    });
+  }
+  const answer = status >= 300 && status < 400
+    ? `HTTP status ${status}, a redirect`
+    : `HTTP status ${status}`;
+  return refusalError("protocol-violated", act, {
+    state: `"${host}" answers HTTPS but is no vnet cluster (${answer})`,
+    hint: "Check the name and the port of the cluster's proxy",
+  });
 }
 
 /** Makes HTTP's connections, and lets none be used that has not been verified. */

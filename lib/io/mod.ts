@@ -34,6 +34,8 @@ export {
   verifyLoginClient,
   verifyPinnedServer,
 } from "./x509/verify.ts";
+export { MACHINE_STORE, MachineStore, readAuthorityFile } from "./x509/store.ts";
+export { type MoreAuthorities } from "./x509/trust.ts";
 export { KnownCertificates } from "./x509/known.ts";
 export {
   type Authority,

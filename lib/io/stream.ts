@@ -1,5 +1,6 @@
 import type { Buffer } from "node:buffer";
 import type { TLSSocket } from "node:tls";
+import { lowestSession } from "./tls.ts";
 
 /** A pair of byte streams, one each way. One read at a time; writes are kept in order. */
 export interface ByteStream {
@@ -15,7 +16,7 @@ export interface ByteStream {
 const HIGH_WATER_BYTES = 262_144;
 const LOW_WATER_BYTES = 65_536;
 
-/** The half of a TLS socket's native handle that its TCP connection is. */
+/** The half of a TLS socket's native handle that its TCP connection is; only the lowest of nested sessions has one. */
 interface NativeHandle {
   readStart(): void;
   readStop(): void;
@@ -131,7 +132,7 @@ export class TlsStream implements ByteStream {
 
 /** @returns `null` once the socket is closed. */
 function nativeHandle(socket: TLSSocket): NativeHandle | null {
-  const { _handle } = socket as unknown as {
+  const { _handle } = lowestSession(socket) as unknown as {
     readonly _handle?: { readonly _nativeTcpHandle?: NativeHandle } | null;
   };
   return _handle?._nativeTcpHandle ?? null;

@@ -2,7 +2,11 @@ import net from "node:net";
 import type { HostPort } from "../ip/mod.ts";
 
 /** Opens the TCP connection below a TLS session; `dialThrough` makes one that goes through an HTTP proxy. */
-export type Dialer = (address: HostPort, signal: AbortSignal) => Promise<net.Socket>;
+export interface Dialer {
+  (address: HostPort, signal: AbortSignal): Promise<net.Socket>;
+  /** The HTTP proxy it goes through, as `host:port`. */
+  readonly via?: string;
+}
 
 /** A connection that is silent for this long is probed; the kernel gives it up ten minutes later. */
 const KEEPALIVE_MS = 60_000;

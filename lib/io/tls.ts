@@ -72,6 +72,7 @@ export function startTlsClient(
     ALPNProtocols: [...options.protocols],
     rejectUnauthorized: false, // judged by the caller
   });
+  BELOW.set(session, socket);
   return finishHandshake(session, socket, "secureConnect", signal);
 }
 
@@ -88,7 +89,17 @@ export function startTlsServer(
     requestCert: true,
     rejectUnauthorized: false, // judged by the caller
   });
+  BELOW.set(session, socket);
   return finishHandshake(session, socket, "secure", signal);
+}
+
+/** What each session runs on. */
+const BELOW = new WeakMap<tls.TLSSocket, net.Socket | Duplex>();
+
+/** The session right above the TCP connection: the one that was given, or that of the HTTP proxy below it. */
+export function lowestSession(session: tls.TLSSocket): tls.TLSSocket {
+  const below = BELOW.get(session);
+  return below instanceof tls.TLSSocket ? lowestSession(below) : session;
 }
 
 async function finishHandshake(

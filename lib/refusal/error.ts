@@ -6,14 +6,15 @@ import type { ConnectionRefusalCode } from "./table.ts";
  * Makes the error of a code, as thrown at whoever wanted the connection.
  *
  * @param act What was tried, as a sentence without an end: `Cannot open a connection to "db"`.
- * @param detail `state` takes the place of the table's words when more is known.
+ * @param detail `state` and `hint` take the place of the table's words when more is known.
  */
 export function refusalError(
   code: ConnectionRefusalCode,
   act: string,
-  detail: { readonly state?: string; readonly cause?: unknown } = {},
+  detail: { readonly state?: string; readonly hint?: string; readonly cause?: unknown } = {},
 ): VnetError {
-  const { fault, state, hint } = refusalOf(code);
+  const { fault, state, hint: usual } = refusalOf(code);
+  const hint = detail.hint ?? usual;
   const message = `${act}: ${detail.state ?? state ?? "refused"}`;
   const rest = { ...(hint === undefined ? {} : { hint }), cause: detail.cause };
   switch (fault) {

@@ -5,11 +5,19 @@
  */
 import {
   type AgentConfig,
+  describeProxy,
   NO_PROXY_VARIABLES,
   proxyFor,
   type ProxyVariables,
 } from "../config/mod.ts";
-import { dialTcp, dialThrough } from "../io/mod.ts";
+import {
+  dialTcp,
+  dialThrough,
+  MACHINE_STORE,
+  type MachineStore,
+  type MoreAuthorities,
+  readAuthorityFile,
+} from "../io/mod.ts";
 import { getLogger } from "../log.ts";
 import { Agent, RemoteUplink } from "./agent/mod.ts";
 import type { Running } from "./server.ts";
@@ -27,6 +35,7 @@ export interface RunningAgent extends Running {
  *
  * @throws {AuthError} `join-token-missing`, `ca-pin-mismatch`, or the cluster's refusal.
  * @throws {NetworkError} `proxy-unreachable` when a first join cannot be made.
+ * @throws {ConfigError} when `ca_file` cannot be used.
  */
 export async function serveAgent(
   config: AgentConfig,
@@ -35,12 +44,19 @@ export async function serveAgent(
     readonly signal?: AbortSignal;
     /** What the environment says of HTTP proxies. */
     readonly proxies?: ProxyVariables;
+    /** Whom the machine trusts; this one's if not given. */
+    readonly store?: MachineStore;
   },
 ): Promise<RunningAgent> {
-  const httpProxy = proxyFor(config.proxy, options.proxies ?? NO_PROXY_VARIABLES);
+  const { proxies = NO_PROXY_VARIABLES, store = MACHINE_STORE } = options;
+  const named = config.caFile === null ? [] : await readAuthorityFile(config.caFile);
+  const authorities: MoreAuthorities = async () => [...named, ...await store.pems()];
+  const decision = proxyFor(config.proxy, proxies);
+  log.debug("Going to the proxy", { way: describeProxy(decision) });
   const uplink = new RemoteUplink(config, {
     nowMs: options.now,
-    dial: httpProxy === null ? dialTcp : dialThrough(httpProxy),
+    dial: decision.proxy === null ? dialTcp : dialThrough(decision.proxy, { authorities }),
+    authorities,
   });
   try {
     const agent = await Agent.open(

@@ -31,8 +31,9 @@ A client's user has no file: what it needs it gets by \`vnet login\` and the opt
 | \`VNET_CONFIG\` | The file of \`vnet server\`, \`vnet agent\` and \`vnet ctl\`, when \`--config\` is not given. |
 | \`VNET_HOME\` | The client's folder, when \`--home\` is not given. |
 | \`NO_COLOR\` | When set: no colour, as with \`--no-color\`. |
-| \`HTTPS_PROXY\`, \`HTTP_PROXY\` | The HTTP proxy on the way to the cluster, \`http://[USER:PASSWORD@]HOST[:PORT]\`, the first that is set; also in lower case. Read by \`vnet login\`, which remembers it, and \`vnet agent start\`. See [operations](operations.md#through-an-http-proxy). |
+| \`HTTPS_PROXY\`, \`HTTP_PROXY\` | The HTTP proxy on the way to the cluster, \`http://[USER:PASSWORD@]HOST[:PORT]\` or \`https://…\`, the first that is set; also in lower case. Read by \`vnet login\`, which remembers it, and \`vnet agent start\`. See [operations](operations.md#through-an-http-proxy). |
 | \`NO_PROXY\` | Hosts that are reached without it: names, which mean what is below them too, addresses, ranges, \`:PORT\` after either, \`*\` for all. |
+| \`SSL_CERT_FILE\`, \`SSL_CERT_DIR\` | Certificates of authorities to trust beside the public ones: a PEM file, and directories between colons, each in the place of the distribution's. Read by \`vnet login\`, which remembers what is in them, the daemon and \`vnet agent start\`. See [operations](operations.md#a-certificate-of-your-own-authority). |
 | \`XDG_CONFIG_HOME\`, \`XDG_STATE_HOME\`, \`XDG_RUNTIME_DIR\` | Where the client's folders are, without \`--home\`; under \`sudo\` they do not count. |
 `;
 
@@ -160,7 +161,11 @@ app_service:
       "proxy_server": { text: "The cluster's proxy; port 443 unless said otherwise." },
       "ca_pin": {
         text:
-          "The cluster's CA, as `vnet ctl status` prints it. Without one the proxy needs a public certificate.",
+          "The cluster's CA, as `vnet ctl status` prints it. Without one the proxy's certificate must be from a public authority, one that the machine trusts, or one in `ca_file`.",
+      },
+      "ca_file": {
+        text:
+          "Authorities to trust beside the public ones and the machine's, PEM: for the proxy's certificate, where there is no `ca_pin`, and for an `https://` HTTP proxy's. Read at the start.",
       },
       "join": { text: "How the agent joins the cluster." },
       "join.token_file": {
@@ -176,6 +181,7 @@ name: rack-7
 data_dir: /var/lib/vnet-agent
 proxy_server: teleport.example.com:443
 ca_pin: sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+ca_file: /etc/vnet/corp-ca.pem
 join: { token_file: /etc/vnet/token }
 app_service:
   apps:

@@ -14,11 +14,13 @@ export interface ConnectProxyOptions {
   readonly hosts?: Readonly<Record<string, { readonly host: string; readonly port: number }>>;
   /** Where it listens; a free port on loopback if not given. */
   readonly listen?: { readonly hostname: string; readonly port: number };
+  /** What it shows when it is spoken to by TLS; without, it is spoken to in the clear. */
+  readonly identity?: { readonly certificatePem: string; readonly privateKeyPem: string };
 }
 
 export class ConnectProxy implements AsyncDisposable {
   readonly #options: ConnectProxyOptions;
-  readonly #listener: Deno.TcpListener;
+  readonly #listener: Deno.Listener<Deno.TcpConn | Deno.TlsConn, Deno.NetAddr>;
   readonly #closing = new AbortController();
   readonly #serving = new Set<Promise<unknown>>();
   readonly #accepting: Promise<void>;
@@ -27,7 +29,13 @@ export class ConnectProxy implements AsyncDisposable {
 
   constructor(options: ConnectProxyOptions) {
     this.#options = options;
-    this.#listener = Deno.listen(options.listen ?? { hostname: "127.0.0.1", port: 0 });
+    const { listen = { hostname: "127.0.0.1", port: 0 }, identity } = options;
+    this.#listener = identity === undefined ? Deno.listen(listen) : Deno.listenTls({
+      ...listen,
+      cert: identity.certificatePem,
+      key: identity.privateKeyPem,
+      alpnProtocols: ["http/1.1"],
+    });
     this.#accepting = this.#acceptAll();
   }
 
@@ -37,7 +45,8 @@ export class ConnectProxy implements AsyncDisposable {
 
   /** Its URL, as the variables hold it. */
   url(login?: string): string {
-    return `http://${login === undefined ? "" : `${login}@`}127.0.0.1:${this.port}`;
+    const scheme = this.#options.identity === undefined ? "http" : "https";
+    return `${scheme}://${login === undefined ? "" : `${login}@`}127.0.0.1:${this.port}`;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -61,8 +70,8 @@ export class ConnectProxy implements AsyncDisposable {
     }
   }
 
-  async #serve(conn: Deno.TcpConn): Promise<void> {
-    conn.setNoDelay(true);
+  async #serve(conn: Deno.TcpConn | Deno.TlsConn): Promise<void> {
+    if ("setNoDelay" in conn) conn.setNoDelay(true);
     const head = await readHead(conn);
     this.heads.push(head);
     const { login, hosts } = this.#options;

@@ -28,6 +28,7 @@ import {
   CarrierPool,
   type CarrierTarget,
   dialTcp,
+  MachineStore,
   type ServerSettings,
 } from "../../lib/io/mod.ts";
 import {
@@ -40,6 +41,12 @@ import {
 export const CLUSTER = "test.example";
 export const PROXY_HOST = "proxy.test.example";
 export const PASSWORD = "correct horse battery";
+
+/** A machine that trusts nobody but the public authorities. */
+export const NO_STORE: MachineStore = new MachineStore(() => undefined, {
+  bundles: [],
+  directories: [],
+});
 
 /** A moment that tests move. */
 export interface Clock {
@@ -74,10 +81,16 @@ export class TestCluster implements AsyncDisposable {
       readonly limits?: NonNullable<Parameters<typeof serveCluster>[1]["limits"]>;
       /** How far the cluster's clock is behind the one TLS goes by. */
       readonly behindMs?: number;
+      /** The certificate of the web API, if the cluster is not to issue one itself. */
+      readonly web?: { readonly certificatePem: string; readonly privateKeyPem: string };
     } = {},
   ): Promise<TestCluster> {
     const dataDir = await Deno.makeTempDir({ prefix: "vnet-e2e-" });
-    const { behindMs = 0, ...rest } = options;
+    const { behindMs = 0, web, ...rest } = options;
+    if (web !== undefined) {
+      await Deno.writeTextFile(`${dataDir}/web.crt`, web.certificatePem);
+      await Deno.writeTextFile(`${dataDir}/web.key`, web.privateKeyPem);
+    }
     const clock = { nowMs: Date.now() - behindMs };
     const server = await serveCluster(serverConfig(dataDir, apps), {
       now: () => clock.nowMs,
@@ -150,7 +163,12 @@ export class TestCluster implements AsyncDisposable {
 
   /** The client's driver, by this cluster's clock. */
   get driver(): ReturnType<typeof ownDriver> {
-    return ownDriver(() => this.clock.nowMs);
+    return this.driverOn(NO_STORE);
+  }
+
+  /** The same on a machine that trusts others. */
+  driverOn(store: MachineStore): ReturnType<typeof ownDriver> {
+    return ownDriver({ nowMs: () => this.clock.nowMs, store });
   }
 
   /** Logs in by the client's driver. */
@@ -204,7 +222,13 @@ export class TestCluster implements AsyncDisposable {
   async joinAgent(
     name: string,
     apps: readonly string[],
-    through: { readonly server?: string; readonly proxies?: ProxyVariables } = {},
+    through: {
+      readonly server?: string;
+      readonly proxies?: ProxyVariables;
+      readonly store?: MachineStore;
+      /** How the proxy is known, as the file says it. */
+      readonly trust?: string;
+    } = {},
   ): Promise<RunningAgent & { readonly config: AgentConfig }> {
     const dataDir = await Deno.makeTempDir({ prefix: "vnet-agent-", dir: this.dataDir });
     const { token } = await this.server.auth.admin.addToken({
@@ -219,15 +243,15 @@ export class TestCluster implements AsyncDisposable {
 name: ${name}
 data_dir: ${dataDir}/state
 proxy_server: ${through.server ?? `127.0.0.1:${this.address.port}`}
-ca_pin: ${this.server.caPin}
+${through.trust ?? `ca_pin: ${this.server.caPin}`}
 join: { token_file: ${dataDir}/token }
 app_service:
   apps: [${apps.join(", ")}]
 `,
       "agent.yaml",
     );
-    const { server: _server, ...proxies } = through;
-    const agent = await serveAgent(config, { now: () => this.clock.nowMs, ...proxies });
+    const { proxies = NO_PROXY_VARIABLES, store = NO_STORE } = through;
+    const agent = await serveAgent(config, { now: () => this.clock.nowMs, proxies, store });
     await agent.connected;
     return { ...agent, config, [Symbol.asyncDispose]: () => agent[Symbol.asyncDispose]() };
   }
@@ -288,6 +312,15 @@ export async function audited(
   }
 }
 
+function keypairs(dataDir: string): string {
+  try {
+    Deno.statSync(`${dataDir}/web.crt`);
+    return `, https_keypairs: [{ key_file: ${dataDir}/web.key, cert_file: ${dataDir}/web.crt }]`;
+  } catch {
+    return "";
+  }
+}
+
 function serverConfig(
   dataDir: string,
   apps: readonly string[],
@@ -298,7 +331,9 @@ function serverConfig(
 cluster_name: ${CLUSTER}
 data_dir: ${dataDir}
 auth_service: { second_factor: "off" }
-proxy_service: { public_addr: ["${PROXY_HOST}:443", "127.0.0.1:443"], listen_addr: "${listen}" }
+proxy_service: { public_addr: ["${PROXY_HOST}:443", "127.0.0.1:443"], listen_addr: "${listen}"${
+      keypairs(dataDir)
+    } }
 app_service:
   apps: [${apps.join(", ")}]
 `,

@@ -109,6 +109,7 @@ Deno.test("a login goes through the HTTP proxy of the environment, and remembers
       server: { host: PROXY_HOST, port: 443 },
       trust: { kind: "pins", pins: [`sha256:${"0".repeat(64)}`] },
       dial: dialThrough({
+        scheme: "http",
         host: "127.0.0.1",
         port: proxy.port,
         credentials: { user: "alice", password: "p@ss" },

@@ -1,34 +1,17 @@
 import { equal } from "node:assert/strict";
 import { parseServerFile } from "../../lib/config/mod.ts";
 import { FindResponseSchema } from "../../lib/wire/mod.ts";
-import {
-  dialTcp,
-  generateKeyPair,
-  HttpClient,
-  importPublicKey,
-  issueAuthority,
-  issueProxyCertificate,
-  loadAuthority,
-} from "../../lib/io/mod.ts";
+import { dialTcp, HttpClient } from "../../lib/io/mod.ts";
 import { serveCluster } from "../../lib/server/mod.ts";
+import { CompanyCa } from "../doubles/company_ca.ts";
 import { app, CLUSTER, never, PROXY_HOST } from "./cluster.ts";
 
 Deno.test("a server whose web certificate is for another name serves, and says that its agent cannot", async () => {
   const dataDir = await Deno.makeTempDir({ prefix: "vnet-e2e-" });
-  const nowMs = Date.now();
-  const authority = await loadAuthority(
-    await issueAuthority({ cluster: CLUSTER, kind: "host" }, nowMs),
-  );
-  const keys = await generateKeyPair();
-  const publicKey = await importPublicKey(keys.publicKeyPem);
-  if (publicKey === null) throw new Error("no key");
-  const other = await issueProxyCertificate(
-    authority,
-    { names: ["other.example"], publicKey },
-    nowMs,
-  );
-  await Deno.writeTextFile(`${dataDir}/cert.pem`, other.pem + authority.certificate.pem);
-  await Deno.writeTextFile(`${dataDir}/key.pem`, keys.privateKeyPem);
+  const authority = await CompanyCa.create();
+  const other = await authority.issue(["other.example"]);
+  await Deno.writeTextFile(`${dataDir}/cert.pem`, other.certificatePem + authority.certificatePem);
+  await Deno.writeTextFile(`${dataDir}/key.pem`, other.privateKeyPem);
   const config = parseServerFile(
     `version: v1
 cluster_name: ${CLUSTER}
@@ -46,7 +29,7 @@ app_service: { apps: [${app("db", 1)}] }
     const [host = "", port = ""] = server.listenAddress.split(":");
     using http = new HttpClient({
       server: { host: "other.example", port: Number(port) },
-      trust: { kind: "pins", pins: [authority.certificate.pin] },
+      trust: { kind: "public", more: () => Promise.resolve([authority.certificatePem]) },
       identity: null,
       dial: (_address, signal) => dialTcp({ host, port: Number(port) }, signal),
     });

@@ -59,21 +59,25 @@ Deno.test("the web API is asked only when it is the cluster's", async (t) => {
     );
   });
 
-  await t.step("the right pin, another host: not trusted", async () => {
+  await t.step("the right pin, another host: the pin says who it is", async () => {
     const server = { host: "other.test.example", port: cluster.address.port };
-    await rejects(find(cluster.settings({ server })), AuthError);
+    equal((await find(cluster.settings({ server }))).kind, "value");
   });
 
   await t.step("public authorities only: proxy-untrusted", async () => {
     await rejects(find(cluster.settings({ trust: { kind: "public" } })), {
       code: "proxy-untrusted",
+      message: /issued by "test.example host CA", which this machine does not trust$/,
     });
   });
 
   await t.step("the cluster's authorities, another host: proxy-untrusted", async () => {
     const server = { host: "other.test.example", port: cluster.address.port };
     const trust = { kind: "authorities", pems: login.hostCaPems, orPublic: true } as const;
-    await rejects(find(cluster.settings({ server, trust })), { code: "proxy-untrusted" });
+    await rejects(find(cluster.settings({ server, trust })), {
+      code: "proxy-untrusted",
+      message: /is for "proxy.test.example", "127.0.0.1", not for "other.test.example"$/,
+    });
   });
 
   await t.step("nobody there: proxy-unreachable", async () => {

@@ -14,6 +14,7 @@ interface LoginOptions {
   readonly user: string | undefined;
   readonly ttl: number | undefined;
   readonly caPin: string | undefined;
+  readonly caFile: string | undefined;
   readonly passwordStdin: boolean;
 }
 
@@ -33,6 +34,10 @@ export const login = command(
       caPin: optional(option("--ca-pin", string({ metavar: "sha256:HEX" }), {
         description:
           message`Trust the proxy by its cluster's CA, as "vnet ctl status" prints it, instead of the public web roots.`,
+      })),
+      caFile: optional(option("--ca-file", string({ metavar: "FILE" }), {
+        description:
+          message`Trust the authorities in this PEM file as well, a company's own say; remembered with the login.`,
       })),
       passwordStdin: withDefault(
         flag("--password-stdin", {
@@ -65,12 +70,16 @@ async function runLogin(context: Context, options: LoginOptions): Promise<number
   const { ControlClient, login, parseProxy, profileName } = await import("../../client/mod.ts");
   const { readProxyVariables } = await import("../../config/mod.ts");
   const proxy = parseProxy(options.proxy);
+  const authorityPems = options.caFile === undefined
+    ? null
+    : await (await import("../../io/mod.ts")).readAuthorityFile(options.caFile);
   const lines = options.passwordStdin ? await readSecretFromStdin(2) : null;
   const user = options.user ?? context.owner.name;
   const profile = await login({
     proxy,
     user,
     caPin: options.caPin ?? null,
+    ...(authorityPems === null ? {} : { authorityPems }),
     proxies: readProxyVariables(context.env),
     ttlMs: options.ttl ?? null,
     configDir: context.paths.configDir,

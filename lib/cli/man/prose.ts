@@ -91,6 +91,11 @@ The HTTP proxy on the way to the cluster, for
 which remembers it, and
 .BR "vnet agent start" .
 .TP
+.BR SSL_CERT_FILE ", " SSL_CERT_DIR
+Certificates of authorities to trust beside the public ones;
+.B vnet login
+remembers them.
+.TP
 .B NO_COLOR
 No colour, whatever its value.
 .SH FILES

@@ -31,6 +31,11 @@ export interface Approach {
   readonly proxy: HostPort;
   /** `sha256:…` of the cluster's host CA; `null` goes by the public authorities. */
   readonly caPin: string | null;
+  /**
+   * Authorities to trust beside the public ones and the machine's, PEM; if not given, those of the earlier login, if
+   * there is one.
+   */
+  readonly authorityPems?: readonly string[];
   /** What the environment says of HTTP proxies. */
   readonly proxies: ProxyVariables;
 }

@@ -1,14 +1,27 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
 import { ConfigError } from "../../error.ts";
 import {
+  describeProxy,
   formatHttpProxy,
   type HttpProxy,
+  NO_PROXY_VARIABLES,
   parseHttpProxy,
+  proxyFor,
   readProxyVariables,
 } from "./http_proxy.ts";
 
-const plain = (host: string, port: number): HttpProxy => ({ host, port, credentials: null });
+const plain = (host: string, port: number): HttpProxy => ({
+  scheme: "http",
+  host,
+  port,
+  credentials: null,
+});
+const secure = (host: string, port: number): HttpProxy => ({
+  ...plain(host, port),
+  scheme: "https",
+});
 const known = (user: string, password: string): HttpProxy => ({
+  scheme: "http",
   host: "proxy.corp.example",
   port: 3128,
   credentials: { user, password },
@@ -28,8 +41,16 @@ Deno.test("parseHttpProxy() reads what the variables hold", async (t) => {
     ["http://al%40ice:p%3a%2F%25@proxy.corp.example:3128", known("al@ice", "p:/%")],
     ["http://CORP%5Calice:secret@proxy.corp.example:3128", known("CORP\\alice", "secret")],
     ["http://alice:a:b@proxy.corp.example:3128", known("alice", "a:b")],
-    ["https://proxy.corp.example:3128", null], // TLS to the proxy is not spoken
+    ["https://proxy.corp.example:3128", secure("proxy.corp.example", 3128)],
+    ["https://proxy.corp.example", secure("proxy.corp.example", 443)],
+    ["https://alice:secret@proxy.corp.example:3128", {
+      ...known("alice", "secret"),
+      scheme: "https",
+    }],
+    ["localhost", plain("localhost", 80)],
+    ["127.0.0.1:8080", plain("127.0.0.1", 8080)],
     ["socks5://proxy.corp.example:1080", null],
+    ["foo://host", null],
     ["http://", null],
     ["http://proxy.corp.example:0", null],
     ["http://proxy.corp.example:65536", null],
@@ -44,7 +65,14 @@ Deno.test("parseHttpProxy() reads what the variables hold", async (t) => {
 });
 
 Deno.test("parseHttpProxy() reads what formatHttpProxy() writes", () => {
-  for (const proxy of [plain("a.example", 1), plain("::1", 80), known("a b\\c@d", "p:/%#?@ü ")]) {
+  for (
+    const proxy of [
+      plain("a.example", 1),
+      plain("::1", 80),
+      secure("a.example", 80),
+      known("a b\\c@d", "p:/%#?@ü "),
+    ]
+  ) {
     deepEqual(parseHttpProxy(formatHttpProxy(proxy)), proxy);
   }
 });
@@ -75,4 +103,43 @@ Deno.test("readProxyVariables() says which variable is wrong, and no password", 
     deepEqual(error.mistakes.map(({ path }) => path), ["https_proxy"]);
     return !`${error.message}${JSON.stringify(error.mistakes)}${error.hint}`.includes("hunter2");
   });
+});
+
+Deno.test("HTTP_PROXY of a CGI program is a visitor's, and not used", () => {
+  const variables: Record<string, string> = { HTTP_PROXY: "http://b:1", REQUEST_METHOD: "GET" };
+  throws(() => readProxyVariables((name) => variables[name]), ConfigError);
+  variables["HTTPS_PROXY"] = "http://a:1";
+  equal(readProxyVariables((name) => variables[name]).proxy?.host, "a");
+});
+
+Deno.test("proxyFor() says what decided", async (t) => {
+  const variables = (noProxy: string) =>
+    readProxyVariables((name) =>
+      name === "https_proxy" ? "https://u:hunter2@a:1" : name === "NO_PROXY" ? noProxy : undefined
+    );
+  const to = { host: "vnet.example.com", port: 443 };
+  const cases: [name: string, want: string, decision: ReturnType<typeof proxyFor>][] = [
+    ["unset", "directly: no variable names an HTTP proxy", proxyFor(to, NO_PROXY_VARIABLES)],
+    [
+      "variable",
+      "through the HTTP proxy https://a:1, by https_proxy",
+      proxyFor(to, variables("")),
+    ],
+    [
+      "no-proxy",
+      'directly, by ".Example.com" in NO_PROXY',
+      proxyFor(to, variables("x.test,.Example.com")),
+    ],
+    [
+      "loopback",
+      "directly: it is this machine itself",
+      proxyFor({ host: "127.0.0.1", port: 443 }, variables("")),
+    ],
+  ];
+  for (const [name, want, decision] of cases) {
+    await t.step(name, () => {
+      equal(decision.reason.kind, name);
+      equal(describeProxy(decision), want);
+    });
+  }
 });

@@ -18,51 +18,71 @@ import {
 
 /** One entry of the list. */
 export type NoProxyRule =
-  | { readonly kind: "everything" }
-  /** A name and what is below it, or only what is below it; on every port if `port` is null. */
-  | {
-    readonly kind: "name";
-    readonly name: string;
-    readonly onlyBelow: boolean;
-    readonly port: number | null;
+  & {
+    /** As it was written. */
+    readonly text: string;
   }
-  | { readonly kind: "addresses"; readonly prefix: Prefix; readonly port: number | null };
+  & (
+    | { readonly kind: "everything" }
+    /** A name and what is below it, or only what is below it; on every port if `port` is null. */
+    | {
+      readonly kind: "name";
+      readonly name: string;
+      readonly onlyBelow: boolean;
+      readonly port: number | null;
+    }
+    | { readonly kind: "addresses"; readonly prefix: Prefix; readonly port: number | null }
+  );
 
-/** Reads the list: entries between commas or blanks. An entry that means nothing matches nothing. */
+/** Why a host is reached without a proxy. */
+export type NoProxyException =
+  /** One's own machine always is. */
+  | { readonly kind: "loopback" }
+  | { readonly kind: "rule"; readonly rule: NoProxyRule };
+
+/** Reads the list: entries between commas or blanks. An entry that means nothing is left out. */
 export function parseNoProxy(list: string): readonly NoProxyRule[] {
-  return list.split(/[\s,]+/).filter((entry) => entry !== "").map(parseRule);
+  return list.split(/[\s,]+/).filter((entry) => entry !== "").flatMap(parseRule);
 }
 
-/** Whether a host is reached without a proxy. One's own machine always is; names are not resolved. */
-export function matchesNoProxy(rules: readonly NoProxyRule[], { host, port }: HostPort): boolean {
+/**
+ * Finds what has a host reached without a proxy. Names are compared, never resolved.
+ *
+ * @returns `null` if the proxy is to be used.
+ */
+export function findNoProxy(
+  rules: readonly NoProxyRule[],
+  { host, port }: HostPort,
+): NoProxyException | null {
   const address = addressOf(host);
-  const name = bareName(host);
-  const isOwn = address === null
-    ? name === "localhost" || name.endsWith(".localhost")
-    : isLoopback(address);
-  if (isOwn) return true;
-  return rules.some((rule) => {
+  // An address with a zone is neither in a range nor below a domain, whatever the zone is called (CVE-2025-22870)
+  const name = host.includes(":") ? null : asciiName(host);
+  const isOwn = address === null ? name === "localhost" : isLoopback(address);
+  if (isOwn) return { kind: "loopback" };
+  const rule = rules.find((rule) => {
     if (rule.kind === "everything") return true;
     if (rule.port !== null && rule.port !== port) return false;
     if (rule.kind === "addresses") return address !== null && contains(rule.prefix, address);
-    if (address !== null) return false;
+    if (address !== null || name === null) return false;
     return name.endsWith(`.${rule.name}`) || (!rule.onlyBelow && name === rule.name);
   });
+  return rule === undefined ? null : { kind: "rule", rule };
 }
 
-function parseRule(entry: string): NoProxyRule {
-  if (entry === "*") return { kind: "everything" };
-  const slash = entry.indexOf("/");
-  const range = slash < 0 ? null : prefixOfText(entry.slice(0, slash), entry.slice(slash + 1));
-  if (range !== null) return { kind: "addresses", prefix: range, port: null };
-  const alone = addressOf(entry);
-  if (alone !== null) return { kind: "addresses", prefix: hostPrefix(alone), port: null };
-  const [, host = entry, digits] = /^(.*):(\d{1,5})$/.exec(entry) ?? [];
+function parseRule(text: string): readonly NoProxyRule[] {
+  if (text === "*") return [{ kind: "everything", text }];
+  const slash = text.indexOf("/");
+  const range = slash < 0 ? null : prefixOfText(text.slice(0, slash), text.slice(slash + 1));
+  if (range !== null) return [{ kind: "addresses", prefix: range, port: null, text }];
+  const alone = addressOf(text);
+  if (alone !== null) return [{ kind: "addresses", prefix: hostPrefix(alone), port: null, text }];
+  const [, host = text, digits] = /^(.*):(\d{1,5})$/.exec(text) ?? [];
   const port = digits === undefined ? null : Number(digits);
   const address = addressOf(host.replace(/^\[(.*)\]$/, "$1"));
-  if (address !== null) return { kind: "addresses", prefix: hostPrefix(address), port };
+  if (address !== null) return [{ kind: "addresses", prefix: hostPrefix(address), port, text }];
   const onlyBelow = /^\*?\./.test(host);
-  return { kind: "name", name: bareName(host.replace(/^\*?\./, "")), onlyBelow, port };
+  const name = asciiName(host.replace(/^\*?\./, ""));
+  return name === "" ? [] : [{ kind: "name", name, onlyBelow, port, text }];
 }
 
 function prefixOfText(text: string, length: string): Prefix | null {
@@ -84,6 +104,10 @@ function addressOf(text: string): IpAddress | null {
   }
 }
 
-function bareName(text: string): string {
-  return text.toLowerCase().replace(/\.$/, "");
+/** A name in lower case, in its ASCII form, without the dot at its end. */
+function asciiName(text: string): string {
+  const bare = text.toLowerCase().replace(/\.$/, "");
+  // deno-lint-ignore no-control-regex -- ASCII is what is asked for
+  if (/^[\x00-\x7f]*$/.test(bare)) return bare;
+  return URL.parse(`http://${bare}`)?.hostname ?? bare; // IDNA
 }

@@ -128,6 +128,28 @@ Deno.test("checks of logins and proxies", async (t) => {
         reached: { kind: "failed", code: "ca-pin-mismatch", message: "Not it" },
       }]),
     }, { [`net.proxy.${PROXY}`]: /somebody else answers/ }],
+    ["a proxy with a certificate of a company's own authority, and the way there", {
+      ...HEALTHY,
+      proxies: known([{
+        ...proxyOf(),
+        reached: {
+          kind: "failed",
+          code: "proxy-untrusted",
+          message: 'issued by "Corp"',
+          way: 'directly, by ".corp.example" in NO_PROXY',
+        },
+      }]),
+    }, {
+      [`net.proxy.${PROXY}`]:
+        /^fail issued by "Corp".*by ".corp.example" in NO_PROXY.*does not pass/,
+    }],
+    ["an HTTP proxy with such a certificate", {
+      ...HEALTHY,
+      proxies: known([{
+        ...proxyOf(),
+        reached: { kind: "failed", code: "http-proxy-untrusted", message: "no" },
+      }]),
+    }, { [`net.proxy.${PROXY}`]: /of the HTTP proxy.*--ca-file/ }],
     ["a proxy behind its own range", {
       ...HEALTHY,
       proxies: known([{

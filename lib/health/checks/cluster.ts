@@ -90,6 +90,7 @@ const proxy: Check = {
 function judgeProxy(proxy: ProxyFacts, facts: Facts): readonly Judgement[] {
   const { profile, addresses, reached } = proxy;
   const evidence = [seen("addresses", describeAddresses(addresses))];
+  if (reached.way !== undefined) evidence.push(seen("way", reached.way));
   const session = facts.daemon.kind === "measured" && facts.daemon.value.kind === "running"
     ? facts.daemon.value.status.sessions.find((session) => session.profile === profile)
     : undefined;
@@ -112,12 +113,18 @@ function judgeProxy(proxy: ProxyFacts, facts: Facts): readonly Judgement[] {
       of: profile,
       evidence: [seen("code", reached.code), ...evidence],
       cause: causeOf(reached.code, addresses),
-      fix: reached.code.startsWith("http-proxy-")
-        ? command(`HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT vnet login --proxy ${profile}`)
-        : command(`curl -v https://${profile}/webapi/ping`),
+      fix: command(fixOf(reached.code, profile)),
     });
   }
   return ok(`answers in ${reached.elapsedMs} ms`, { of: profile, evidence });
+}
+
+function fixOf(code: string, profile: string): string {
+  if (code === "http-proxy-untrusted") return `vnet login --proxy ${profile} --ca-file FILE`;
+  if (code.startsWith("http-proxy-")) {
+    return `HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT vnet login --proxy ${profile}`;
+  }
+  return `curl -v https://${profile}/webapi/ping`;
 }
 
 function isVirtual(addresses: Outcome, { wanted }: Facts): boolean {
@@ -132,6 +139,8 @@ function causeOf(code: string, addresses: Outcome): string {
     // Who resolves the name then is the HTTP proxy
     case "http-proxy-unreachable":
       return "the HTTP proxy that the login went through is not there: another network, or it is down";
+    case "http-proxy-untrusted":
+      return "the certificate of the HTTP proxy on the way does not pass";
     case "http-proxy-denied":
       return "the HTTP proxy on the way rejected the user name or password";
     case "http-proxy-refused":
@@ -140,6 +149,7 @@ function causeOf(code: string, addresses: Outcome): string {
   if (addresses.kind !== "addresses") return "its name does not resolve";
   switch (code) {
     case "proxy-untrusted":
+      return "the certificate that is shown there does not pass: its authority, its names or its dates";
     case "ca-pin-mismatch":
       return "somebody else answers there, or the cluster has another certificate authority";
     case "proxy-timeout":

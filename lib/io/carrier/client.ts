@@ -11,6 +11,7 @@ import {
 import { CarrierErrorSchema, type Open } from "../../wire/mod.ts";
 import { Flow } from "./flow.ts";
 import { CarrierLink, type FrameReceiver, violation } from "./link.ts";
+import { alertCause, connectCause, handshakeCause } from "../cause.ts";
 import { DeadlinePassed, orAborted, withDeadline } from "../../wait.ts";
 import type { HostPort } from "../../ip/mod.ts";
 import { type ByteStream, TlsStream } from "../stream.ts";
@@ -64,7 +65,10 @@ export async function dialCarrier(
       const socket = await dial(target.proxy, signal).catch((cause) => {
         if (signal.aborted) throw signal.reason;
         if (cause instanceof VnetError) throw cause; // says itself what is on the way
-        throw refusalError("proxy-unreachable", act, { cause });
+        throw refusalError("proxy-unreachable", act, {
+          ...connectCause(cause, target.proxy),
+          cause,
+        });
       });
       const session = await startTlsClient(socket, {
         context: means.context,
@@ -84,7 +88,8 @@ export async function dialCarrier(
     if (signal.aborted) throw signal.reason;
     if (thrown instanceof DeadlinePassed) throw refusalError("proxy-timeout", act);
     const told = thrown instanceof Error ? refusalOfAlert(thrown.message) : null;
-    throw refusalError(told ?? "proxy-closed", act, { cause: thrown });
+    const cause = told === null ? alertCause(thrown) ?? handshakeCause(thrown) : null;
+    throw refusalError(told ?? "proxy-closed", act, { ...cause, cause: thrown });
   }
 }
 

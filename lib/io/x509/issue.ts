@@ -26,6 +26,7 @@ import {
   CLIENT_AUTH,
   isAddress,
   parseCertificate,
+  PROXY_COMMON_NAME,
   SERVER_AUTH,
 } from "./verify.ts";
 
@@ -168,7 +169,7 @@ export function issueProxyCertificate(
   const names = [...new Set(fields.names)].sort();
   if (names[0] === undefined) throw new TypeError("A proxy certificate needs a name");
   return issue(authority, {
-    commonName: "vnet proxy",
+    commonName: PROXY_COMMON_NAME,
     publicKey: fields.publicKey,
     validity: hostValidity(nowMs),
     purposes: [SERVER_AUTH],

@@ -43,6 +43,8 @@ export interface Certificate {
   /** `sha256:` and the hex SHA-256 of the SubjectPublicKeyInfo. */
   readonly pin: string;
   readonly subject: string;
+  /** Who says it signed it, as `subject` is written. */
+  readonly issuer: string;
 }
 
 export type CertificateRefusal =
@@ -88,6 +90,7 @@ export function parseCertificate(encoded: Uint8Array | string): Certificate | nu
       ],
       pin: `sha256:${sha256(new Uint8Array(parsed.publicKey.rawData)).toHex()}`,
       subject: parsed.subject,
+      issuer: parsed.issuer,
     };
   } catch {
     return null;
@@ -195,28 +198,49 @@ export function verifyLoginClient(
 }
 
 /**
- * Judges the chain of a TLS server that is known only by a pin of its host CA: the leaf must be signed by the pinned
- * authority, which the server sends along, and name the host.
+ * Judges the chain of a TLS server that is known only by a pin of its host CA, which the server sends along. See
+ * {@link verifyProxyServer}.
  */
 export function verifyPinnedServer(
   chain: readonly Uint8Array[],
   against: { readonly pins: readonly string[]; readonly host: string; readonly nowMs: number },
 ): CertificateVerdict {
-  const [leaf, ...rest] = chain.map((der) => parseCertificate(der));
-  if (leaf === undefined || leaf === null) {
-    return bad("certificate-malformed", "The server's certificate cannot be read");
-  }
-  const pinned = rest.filter((one) =>
+  const authorities = chain.slice(1).map((der) => parseCertificate(der)).filter((one) =>
     one !== null && one.isAuthority && against.pins.includes(one.pin)
   );
-  const verdict = verifyCertificate(leaf, {
-    authorities: pinned as Certificate[],
-    purpose: "server",
-    nowMs: against.nowMs,
-  });
+  return verifyProxyServer(chain, { ...against, authorities: authorities as Certificate[] });
+}
+
+/**
+ * Judges the chain of a TLS server by a cluster's own authorities: one of them must have signed the leaf. What they
+ * sign for proxies is good under any name, an alias or an address: they vouch for nothing but their cluster. Any other
+ * certificate must name the host, so that an agent is not taken for the proxy.
+ */
+export function verifyProxyServer(
+  chain: readonly Uint8Array[],
+  against: {
+    readonly authorities: readonly Certificate[];
+    readonly host: string;
+    readonly nowMs: number;
+  },
+): CertificateVerdict {
+  const [first] = chain;
+  const leaf = first === undefined ? null : parseCertificate(first);
+  if (leaf === null) return bad("certificate-malformed", "The server's certificate cannot be read");
+  const verdict = verifyCertificate(leaf, { ...against, purpose: "server" });
   if (verdict.kind === "bad") return verdict;
-  if (namesHost(leaf, against.host)) return verdict;
-  return bad("certificate-foreign", "The server's certificate names another host");
+  const isProxys = leaf.commonName === PROXY_COMMON_NAME && leaf.principal === null &&
+    isHostAuthority(verdict.authority);
+  if (isProxys || namesHost(leaf, against.host)) return verdict;
+  return bad("certificate-foreign", "The certificate is not the proxy's, and names another host");
+}
+
+/** What the certificates of proxies are called; agents' have their id there. */
+export const PROXY_COMMON_NAME = "vnet proxy";
+
+/** Whether an authority is the one that a cluster made for its own servers, and not a company's that was pinned. */
+function isHostAuthority({ commonName, subject, issuer }: Certificate): boolean {
+  return subject === issuer && commonName !== null && commonName.endsWith(" host CA");
 }
 
 /** Whether a server certificate is for a host, by name (`*` for one label) or by address. */

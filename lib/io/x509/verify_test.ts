@@ -219,12 +219,27 @@ Deno.test("a login is no app client, and an app client is no login", async () =>
   equal(kindOf(verifyLoginClient(login.der, expired)), "good");
 });
 
-Deno.test("verifyPinnedServer() wants the pinned authority in the chain and the host in the leaf", async (t) => {
+Deno.test("verifyPinnedServer() wants the pinned authority in the chain, and a proxy or the host in the leaf", async (t) => {
   const [hostCa, otherCa] = await Promise.all([authority("host"), authority("host")]);
   const names = ["proxy.example.com", "127.0.0.1", "2001:db8::1"];
   const leaf = await issueProxyCertificate(hostCa, { names, publicKey: await publicKey() }, NOW_MS);
   const chain = [leaf.der, hostCa.certificate.der];
   const { pin } = hostCa.certificate;
+  const id = appId("c.example", "db");
+  const agent = await issueAgentCertificate(
+    hostCa,
+    { cluster: "c.example", agentId: "a1", appIds: [id], publicKey: await publicKey() },
+    NOW_MS,
+  );
+  const agents = [agent.der, hostCa.certificate.der];
+  const companyCa = await authority("user"); // any that is no host CA
+  const company = companyCa.certificate;
+  const pretended = await issueProxyCertificate(
+    companyCa,
+    { names, publicKey: await publicKey() },
+    NOW_MS,
+  );
+  const companys = [pretended.der, company.der];
   const cases: [name: string, chain: Uint8Array[], pins: string[], host: string, want: string][] = [
     ["by name", chain, [pin], "Proxy.Example.com", "good"],
     ["by IPv4 address", chain, [pin], "127.0.0.1", "good"],
@@ -232,7 +247,18 @@ Deno.test("verifyPinnedServer() wants the pinned authority in the chain and the 
     ["one of several pins", chain, [otherCa.certificate.pin, pin], "127.0.0.1", "good"],
     ["a wrong pin", chain, [otherCa.certificate.pin], "127.0.0.1", "certificate-foreign"],
     ["no pin", chain, [], "127.0.0.1", "certificate-foreign"],
-    ["another host", chain, [pin], "example.com", "certificate-foreign"],
+    ["by an alias: the pin says who it is", chain, [pin], "alias.example.net", "good"],
+    ["by another address", chain, [pin], "192.0.2.7", "good"],
+    ["an agent's", agents, [pin], "proxy.example.com", "certificate-foreign"],
+    ["an agent's under a name of its own", agents, [pin], `t.${id}.app.vnet.internal`, "good"],
+    ["of a company's authority, by name", companys, [company.pin], "127.0.0.1", "good"],
+    [
+      "of a company's authority, another host",
+      companys,
+      [company.pin],
+      "a.test",
+      "certificate-foreign",
+    ],
     ["no authority in the chain", [leaf.der], [pin], "127.0.0.1", "certificate-foreign"],
     ["the pin of the leaf", chain, [leaf.pin], "127.0.0.1", "certificate-foreign"],
     [

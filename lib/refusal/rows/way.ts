@@ -68,10 +68,20 @@ export const WAY = {
     happened: "The HTTP proxy that `HTTPS_PROXY` named cannot be reached.",
     remedy: "Check it; `vnet login` again without it if this network needs none.",
   },
+  "http-proxy-untrusted": {
+    fault: "auth",
+    answer: "icmp",
+    state: "the HTTP proxy's certificate is not trusted",
+    hint:
+      "Name the certificate of the authority that issued it: `--ca-file FILE` (agent: `ca_file`)",
+    happened: "The certificate of an `https://` HTTP proxy is not trusted; the message says why.",
+    remedy:
+      "Name the authority that issued it: `--ca-file`, for an agent `ca_file`. `HTTPS_PROXY` must have the proxy's own name.",
+  },
   "http-proxy-denied": {
     fault: "network",
     answer: "icmp",
-    state: "the proxy rejected the user name or password",
+    state: "the HTTP proxy rejected the user name or password",
     hint:
       "Put them into HTTPS_PROXY, percent-encoded: http://USER:PASSWORD@HOST:PORT; then `vnet login` again, or restart the agent",
     happened: "The HTTP proxy rejected the user name or password, or wants them and got none.",
@@ -92,9 +102,11 @@ export const WAY = {
     answer: "icmp",
     state: "the proxy's certificate is not trusted",
     hint:
-      "For a proxy without a public certificate, log in with `--ca-pin` and the pin from `vnet ctl status`",
-    happened: "The proxy's certificate is not trusted.",
-    remedy: "Log in with `--ca-pin` and the pin of `vnet ctl status`.",
+      "Log in with `--ca-file FILE` for a company's authority, or with `--ca-pin` and the pin from `vnet ctl status` for the cluster's own",
+    happened:
+      "The proxy's certificate is not trusted; the message says why: its issuer, its names or its dates.",
+    remedy:
+      "A company's authority: `--ca-file FILE`, for an agent `ca_file`. The cluster's own: `--ca-pin` with the pin of `vnet ctl status`. Another name: use one that is in the certificate.",
   },
   "ca-pin-mismatch": {
     fault: "auth",

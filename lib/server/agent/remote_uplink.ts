@@ -17,6 +17,7 @@ import {
   ensurePrivateDirectory,
   generateKeyPair,
   HttpClient,
+  type MoreAuthorities,
   parseCertificate,
   readFileIfThere,
   type ServerSettings,
@@ -62,16 +63,23 @@ export class RemoteUplink implements Uplink {
   readonly #config: AgentConfig;
   readonly #nowMs: () => number;
   readonly #dial: Dialer;
+  readonly #authorities: MoreAuthorities;
   readonly #clients = new Map<AgentCredentials, ClusterClient>();
   #hostCaPems: readonly string[] = [];
 
   constructor(
     config: AgentConfig,
-    options: { readonly nowMs: () => number; readonly dial: Dialer },
+    options: {
+      readonly nowMs: () => number;
+      readonly dial: Dialer;
+      /** Whom to trust beside the public authorities that are built in. */
+      readonly authorities: MoreAuthorities;
+    },
   ) {
     this.#config = config;
     this.#nowMs = options.nowMs;
     this.#dial = options.dial;
+    this.#authorities = options.authorities;
   }
 
   /**
@@ -233,7 +241,12 @@ export class RemoteUplink implements Uplink {
       const { caPins, proxy } = this.#config;
       const settings: ServerSettings = {
         server: proxy,
-        trust: { kind: "authorities", pems: this.#hostCaPems, orPublic: caPins.length === 0 },
+        trust: {
+          kind: "authorities",
+          pems: this.#hostCaPems,
+          orPublic: caPins.length === 0,
+          more: this.#authorities,
+        },
         identity: held.identity,
         dial: this.#dial,
         nowMs: this.#nowMs,
@@ -253,7 +266,9 @@ export class RemoteUplink implements Uplink {
 
   #firstTrust(): ServerTrust {
     const { caPins } = this.#config;
-    return caPins.length === 0 ? { kind: "public" } : { kind: "pins", pins: caPins };
+    return caPins.length === 0
+      ? { kind: "public", more: this.#authorities }
+      : { kind: "pins", pins: caPins };
   }
 
   #appNames(): string[] {

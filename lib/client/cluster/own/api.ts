@@ -13,7 +13,7 @@ import {
   type ClusterConfig,
   ClusterConfigSchema,
 } from "../../../wire/mod.ts";
-import { type OwnLogin, serverAsUser } from "./credentials.ts";
+import { type Means, type OwnLogin, serverAsUser } from "./credentials.ts";
 
 /** A long poll may take this much longer than it was asked to wait. */
 const POLL_MARGIN_MS = 10_000;
@@ -41,8 +41,8 @@ export interface ClusterApi extends Disposable {
 export class HttpClusterApi implements ClusterApi {
   readonly #http: HttpClient;
 
-  constructor(login: OwnLogin, nowMs: () => number) {
-    this.#http = new HttpClient(serverAsUser(login, nowMs));
+  constructor(login: OwnLogin, means: Means) {
+    this.#http = new HttpClient(serverAsUser(login, means));
   }
 
   async config(

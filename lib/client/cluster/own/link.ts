@@ -1,9 +1,9 @@
 import type { ProxyFacts } from "../../../health/mod.ts";
-import { CarrierPool, generateKeyPair } from "../../../io/mod.ts";
+import { CarrierPool, type Dialer, generateKeyPair } from "../../../io/mod.ts";
 import type { ClusterView } from "../../../plan/mod.ts";
 import type { ClusterLink, Flow, OpenRequest, Right, RightRequest } from "../driver.ts";
 import type { ClusterApi } from "./api.ts";
-import { dialerOf, type OwnLogin } from "./credentials.ts";
+import { dialerOf, type Means, type OwnLogin } from "./credentials.ts";
 import { endLogin } from "./login.ts";
 import { Published } from "./published.ts";
 import { reachProxy } from "./reach.ts";
@@ -34,16 +34,18 @@ export class OwnLink implements ClusterLink {
   readonly #api: ClusterApi;
   readonly #published: Published;
   readonly #carriers: CarrierPool;
-  readonly #nowMs: () => number;
+  readonly #means: Means;
+  readonly #dial: Dialer;
   #isSilent = false;
 
   /** @param api Becomes the link's to close. */
-  constructor(login: OwnLogin, api: ClusterApi, nowMs: () => number) {
+  constructor(login: OwnLogin, api: ClusterApi, means: Means) {
     this.#login = login;
     this.#api = api;
     this.#published = new Published(api);
-    this.#carriers = new CarrierPool({ nowMs });
-    this.#nowMs = nowMs;
+    this.#carriers = new CarrierPool({ nowMs: means.nowMs });
+    this.#means = means;
+    this.#dial = dialerOf(login, means);
   }
 
   view(signal: AbortSignal): Promise<ClusterView> {
@@ -89,16 +91,16 @@ export class OwnLink implements ClusterLink {
       proxy: this.#login.proxy,
       credentials: right,
       hostCaPems: this.#login.hostCaPems,
-      dial: dialerOf(this.#login.httpProxy),
+      dial: this.#dial,
     }, signal);
   }
 
   reach(nowMs: () => number, signal: AbortSignal): Promise<ProxyFacts["reached"]> {
-    return reachProxy(this.#login, nowMs, signal);
+    return reachProxy(this.#login, { ...this.#means, nowMs }, signal);
   }
 
   logout(signal: AbortSignal): Promise<void> {
-    return endLogin(this.#login, this.#nowMs, signal);
+    return endLogin(this.#login, this.#means, signal);
   }
 
   retire(): Promise<void> {

@@ -4,9 +4,14 @@
  * @module
  */
 import { z } from "zod";
-import { proxyFor } from "../../../config/mod.ts";
+import { describeProxy, proxyFor } from "../../../config/mod.ts";
 import { UsageError, VnetError } from "../../../error.ts";
-import { generateKeyPair, HttpClient, type ServerTrust } from "../../../io/mod.ts";
+import {
+  generateKeyPair,
+  HttpClient,
+  type MoreAuthorities,
+  type ServerTrust,
+} from "../../../io/mod.ts";
 import { VERSION } from "../../../version.ts";
 import {
   type FindResponse,
@@ -17,7 +22,9 @@ import {
 import type { Approach, Discovery, LoginRequest } from "../driver.ts";
 import type { Profile } from "../profile.ts";
 import {
+  authoritiesOf,
   dialerOf,
+  type Means,
   OWN_KIND,
   type OwnLogin,
   readLogin,
@@ -28,10 +35,11 @@ import {
 /** Asks a proxy what anybody may know. */
 export async function discover(
   how: Approach,
-  nowMs: () => number,
+  means: Means,
   signal: AbortSignal,
 ): Promise<Discovery> {
-  using http = approach(how, nowMs);
+  const going = { ...how, caFilePems: how.authorityPems ?? [], caStorePems: [] };
+  using http = approach(going, means);
   const { cluster_name, server_version } = await find(http, signal);
   return { cluster: cluster_name, version: server_version };
 }
@@ -39,11 +47,12 @@ export async function discover(
 /** Logs in; nothing secret is sent before the proxy has shown that it is the right one. */
 export async function logIn(
   request: LoginRequest,
-  nowMs: () => number,
+  means: Means,
   signal: AbortSignal,
 ): Promise<Profile> {
-  const caPin = request.caPin ?? earlierPin(request.earlier);
-  using http = approach({ ...request, caPin }, nowMs);
+  const known = knownBy(request);
+  const going = { ...request, ...known, caStorePems: await means.store.named() };
+  using http = approach(going, means);
   const found = await find(http, signal);
   requireVersion(found.min_client_version);
   const ask = <T>(path: string, schema: z.ZodType<T>, body: unknown) =>
@@ -61,13 +70,16 @@ export async function logIn(
     ...(code === "" ? {} : { totp_code: code.trim() }),
     ...(request.ttlMs === null ? {} : { ttl_seconds: Math.round(request.ttlMs / 1000) }),
   });
+  const decision = proxyFor(request.proxy, request.proxies);
   const login: OwnLogin = {
     proxy: request.proxy,
     certificatePem: finished.certificate,
     privateKeyPem: keys.privateKeyPem,
     hostCaPems: finished.trust.host_cas,
-    caPin,
-    httpProxy: proxyFor(request.proxy, request.proxies),
+    ...known,
+    caStorePems: going.caStorePems,
+    httpProxy: decision.proxy,
+    way: describeProxy(decision),
     expiresMs: Date.parse(finished.expires),
   };
   return {
@@ -83,25 +95,35 @@ export async function logIn(
 /** Tells the cluster that a login is over. */
 export async function endLogin(
   login: OwnLogin,
-  nowMs: () => number,
+  means: Means,
   signal: AbortSignal,
 ): Promise<void> {
-  using http = new HttpClient(serverAsUser(login, nowMs));
+  using http = new HttpClient(serverAsUser(login, means));
   await askOnce(http, "/v1/logout", z.unknown(), signal, {});
 }
 
-/** A login that went by a pin is repeated by the same one. */
-function earlierPin(earlier: Profile | null): string | null {
-  return earlier?.kind === OWN_KIND ? readLogin(earlier).caPin : null;
+/** How the proxy is known: as it is said, or else as for the login that this one takes the place of. */
+function knownBy(
+  { caPin, authorityPems, earlier }: LoginRequest,
+): Pick<OwnLogin, "caPin" | "caFilePems"> {
+  const last = earlier?.kind === OWN_KIND ? readLogin(earlier) : null;
+  // Who names an authority now does not mean the pin of then
+  const lastPin = authorityPems === undefined ? last?.caPin ?? null : null;
+  return { caPin: caPin ?? lastPin, caFilePems: authorityPems ?? last?.caFilePems ?? [] };
 }
 
-function approach({ proxy, caPin, proxies }: Approach, nowMs: () => number): HttpClient {
-  const dial = dialerOf(proxyFor(proxy, proxies));
-  return new HttpClient({ server: proxy, trust: firstTrust(caPin), dial, identity: null, nowMs });
+function approach(
+  how: Approach & Pick<OwnLogin, "caFilePems" | "caStorePems">,
+  means: Means,
+): HttpClient {
+  const { proxy, proxies, caPin } = how;
+  const dial = dialerOf({ ...how, httpProxy: proxyFor(proxy, proxies).proxy }, means);
+  const trust = firstTrust(caPin, authoritiesOf(how, means));
+  return new HttpClient({ server: proxy, trust, dial, identity: null, nowMs: means.nowMs });
 }
 
-function firstTrust(caPin: string | null): ServerTrust {
-  if (caPin === null) return { kind: "public" };
+function firstTrust(caPin: string | null, more: MoreAuthorities): ServerTrust {
+  if (caPin === null) return { kind: "public", more };
   if (/^sha256:[0-9a-f]{64}$/.test(caPin)) return { kind: "pins", pins: [caPin] };
   throw new UsageError("usage", `Cannot read the CA pin "${caPin}"`, {
     hint: "Use sha256: and 64 hex digits, as `vnet ctl status` prints it",

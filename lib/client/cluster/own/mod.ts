@@ -5,19 +5,24 @@
  */
 import type { ClusterDriver } from "../driver.ts";
 import { HttpClusterApi } from "./api.ts";
-import { OWN_KIND, readLogin } from "./credentials.ts";
+import { type Means, OWN_KIND, readLogin, THIS_MACHINE } from "./credentials.ts";
 import { OwnLink } from "./link.ts";
 import { discover, logIn } from "./login.ts";
 
-/** The driver of clusters that `vnet server` runs. @param nowMs The clock that certificates are judged by */
-export function ownDriver(nowMs: () => number = Date.now): ClusterDriver {
+/**
+ * The driver of clusters that `vnet server` runs.
+ *
+ * @param given The clock that certificates are judged by, and whom the machine trusts; those of this one if not given.
+ */
+export function ownDriver(given: Partial<Means> = {}): ClusterDriver {
+  const means = { ...THIS_MACHINE, ...given };
   return {
     kind: OWN_KIND,
-    discover: (how, signal) => discover(how, nowMs, signal),
-    login: (request, signal) => logIn(request, nowMs, signal),
+    discover: (how, signal) => discover(how, means, signal),
+    login: (request, signal) => logIn(request, means, signal),
     open(profile) {
       const login = readLogin(profile);
-      return new OwnLink(login, new HttpClusterApi(login, nowMs), nowMs);
+      return new OwnLink(login, new HttpClusterApi(login, means), means);
     },
   };
 }

@@ -4,11 +4,12 @@
  * @module
  */
 import { once } from "node:events";
+import { formatHttpProxy } from "../../../config/mod.ts";
 import { VnetError } from "../../../error.ts";
 import type { ProxyFacts } from "../../../health/mod.ts";
 import { dialServer } from "../../../io/mod.ts";
 import { DeadlinePassed, orAborted, withDeadline } from "../../../wait.ts";
-import { type OwnLogin, serverOf } from "./credentials.ts";
+import { type Means, type OwnLogin, serverOf } from "./credentials.ts";
 
 const MAX_HEAD_BYTES = 16 * 1024;
 /** Less than a measurement may take, so that every proxy's silence can be told by itself. */
@@ -17,19 +18,38 @@ const REACH_MS = 1_500;
 /** Asks the proxy for the time of day, over TLS that must be its own. */
 export async function reachProxy(
   login: OwnLogin,
-  nowMs: () => number,
+  means: Means,
+  signal: AbortSignal,
+): Promise<ProxyFacts["reached"]> {
+  const reached = await tryToReach(login, means, signal);
+  const way = wayOf(login);
+  return way === null ? reached : { ...reached, way };
+}
+
+/** @returns `null` for a login that says nothing of it. */
+function wayOf({ way, httpProxy }: OwnLogin): string | null {
+  if (way !== null) return `${way} (when logging in)`;
+  if (httpProxy === null) return null;
+  return `through the HTTP proxy ${
+    formatHttpProxy({ ...httpProxy, credentials: null })
+  }, by the login`;
+}
+
+async function tryToReach(
+  login: OwnLogin,
+  means: Means,
   signal: AbortSignal,
 ): Promise<ProxyFacts["reached"]> {
   const begin = performance.now();
   try {
-    const head = await withDeadline(REACH_MS, signal, (signal) => ping(login, nowMs, signal));
+    const head = await withDeadline(REACH_MS, signal, (signal) => ping(login, means, signal));
     const [, date] = /^date:\s*(.+)$/im.exec(head) ?? [];
     const proxyMs = date === undefined ? NaN : Date.parse(date);
     return {
       kind: "reached",
       elapsedMs: Math.round(performance.now() - begin),
       // the header is cut to whole seconds
-      clockAheadMs: Number.isNaN(proxyMs) ? null : nowMs() - proxyMs - 500,
+      clockAheadMs: Number.isNaN(proxyMs) ? null : means.nowMs() - proxyMs - 500,
     };
   } catch (thrown) {
     if (signal.aborted) throw thrown;
@@ -48,12 +68,12 @@ export async function reachProxy(
 /** @returns The head of the answer to a question anybody may ask. */
 async function ping(
   login: OwnLogin,
-  nowMs: () => number,
+  means: Means,
   signal: AbortSignal,
 ): Promise<string> {
   const { host, port } = login.proxy;
   const socket = await dialServer(
-    { ...serverOf(login, nowMs), identity: null },
+    { ...serverOf(login, means), identity: null },
     ["http/1.1"],
     signal,
   );
