@@ -128,6 +128,7 @@ export interface AuditEvent {
     | "resource.put"
     | "resource.removed"
     | "user.reset"
+    | "session.removed"
     | "token.created"
     | "token.removed";
   readonly user?: string;

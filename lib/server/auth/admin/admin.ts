@@ -7,12 +7,18 @@ import {
   type Resource,
   type SecondFactor,
 } from "../../../config/mod.ts";
-import { isPrincipalName } from "../../../identity/mod.ts";
 import { randomHex, randomPassword } from "../../../io/mod.ts";
 import { VERSION } from "../../../version.ts";
-import type { Store } from "../../store/mod.ts";
-import type { AdminArguments, AdminRequest, AdminResponse } from "./shapes.ts";
+import type { Session, Store } from "../../store/mod.ts";
+import { bodyOf, type Draft, keyOf, planPuts, type PutMistake, targetOf } from "./put_plan.ts";
+import type {
+  AdminArguments,
+  AdminRequest,
+  AdminResponse,
+  WebCertificateStatus,
+} from "./shapes.ts";
 import type { Agents } from "../agents/agents.ts";
+import type { OpenFlow } from "../agents/flow_reports.ts";
 import { withSeq } from "../audit/audit.ts";
 import type { Changes } from "../changes.ts";
 import { type Directory, toResource } from "../directory.ts";
@@ -36,6 +42,10 @@ export interface AdminOptions {
   readonly delay: (ms: number, signal: AbortSignal) => Promise<void>;
   /** Changes of the audit log. */
   readonly events: Changes;
+  readonly startedMs: number;
+  readonly authorities: readonly { readonly kind: "user" | "host"; readonly notAfterMs: number }[];
+  /** Connections to apps that are open, as far as agents have said. */
+  readonly openFlows: () => readonly OpenFlow[];
   /** Somebody is kept out from here on. */
   readonly onLock: (target: LockTarget, reason: ShutOut) => void;
   /** Users, roles or locks are others from here on. */
@@ -48,14 +58,30 @@ export interface AdminOptions {
  */
 export class Admin {
   readonly #options: AdminOptions;
+  #webCertificate: () => WebCertificateStatus | null = () => null;
 
   constructor(options: AdminOptions) {
     this.#options = options;
   }
 
+  /** What tells of the proxy's certificate, from the moment that there is one. */
+  set webCertificate(tell: () => WebCertificateStatus | null) {
+    this.#webCertificate = tell;
+  }
+
   async status(): Promise<AdminResponse<"status">> {
     const { store, directory, agents, cluster, caPin, proxies, secondFactor, now } = this.#options;
+    const { startedMs, authorities, openFlows } = this.#options;
+    const webCertificate = this.#webCertificate();
     return {
+      started: toTime(startedMs),
+      flows: openFlows().length,
+      agents: (await this.listAgents()).agents,
+      ...(webCertificate === null ? {} : { web_certificate: webCertificate }),
+      authorities: authorities.map(({ kind, notAfterMs }) => ({
+        kind,
+        not_after: toTime(notAfterMs),
+      })),
       cluster_name: cluster,
       server_version: VERSION,
       ca_pin: caPin,
@@ -86,12 +112,15 @@ export class Admin {
   }
 
   async listUsers(): Promise<AdminResponse<"users.list">> {
-    const { directory, store } = this.#options;
+    const { directory, store, now } = this.#options;
     const names = [...directory.users.keys()].sort();
+    const logins = (await store.sessions.listLive(now())).filter(isLogin);
     const users = await Promise.all(names.map(async (name) => {
       const credential = await store.credentials.get(name);
       return {
         name,
+        locked: directory.isUserLocked(name, [], now()),
+        logins: logins.filter(({ user }) => user === name).length,
         roles: [...directory.users.get(name) ?? []],
         can_log_in: credential !== null,
         has_second_factor: credential?.totpSecret != null,
@@ -160,17 +189,20 @@ export class Admin {
   }
 
   async listAgents(): Promise<AdminResponse<"agents.list">> {
-    const { store, agents } = this.#options;
+    const { store, agents, directory, now } = this.#options;
+    const nowMs = now();
     const connected = agents.connectedIds();
     const stored = await store.agents.list();
     return {
-      agents: stored.map(({ id, name, apps, joinedMs, renewedMs }) => ({
+      agents: stored.map(({ id, name, apps, joinedMs, renewedMs, seenMs }) => ({
         id,
         name,
         apps: [...apps],
         connected: connected.has(id),
-        joined: new Date(joinedMs).toISOString(),
-        renewed: new Date(renewedMs).toISOString(),
+        locked: directory.isAgentLocked(id, nowMs),
+        joined: toTime(joinedMs),
+        renewed: toTime(renewedMs),
+        last_seen: toTime(connected.has(id) ? nowMs : Math.max(seenMs ?? 0, renewedMs)),
       })),
     };
   }
@@ -193,29 +225,50 @@ export class Admin {
 
   /**
    * Creates a resource, or with `replace` puts it in the place of one. A `revision` in its metadata must be the one
-   * that is there.
+   * that is there. One that is there as it is stays, and nothing is recorded.
    *
    * @throws {AuthError} `resource-exists`, `resource-changed`, `resource-invalid`.
    * @throws {ConfigError} With every mistake.
    */
-  async putResource(value: unknown, how: { readonly replace: boolean }): Promise<Resource> {
-    const { store, directory, audit } = this.#options;
-    const resource = checkResource(value, "request");
-    this.#checkReferences(resource);
-    const { kind } = resource;
-    const { revision: expected = null, ...metadata } = resource.metadata;
-    // The one configuration there is always replaces the one before
-    const wanted = expected ?? (how.replace || kind === "vnet_config" ? null : 0);
-    const held = (await store.resources.get(kind, metadata.name))?.revision ?? 0;
-    if (wanted !== null && wanted !== held) throw conflict(kind, metadata.name, expected);
-    await audit.write({ event: "resource.put", kind, name: metadata.name, ...detailOf(resource) });
-    const body = JSON.stringify({ ...resource, metadata });
-    const revision = await store.resources.put({ kind, name: metadata.name, body }, wanted);
-    if (revision === null) throw conflict(kind, metadata.name, expected);
-    await directory.reload();
-    if (resource.kind === "lock") this.#tellLock(resource);
-    this.#options.onReview();
-    return { ...resource, metadata: { ...metadata, revision } } as Resource;
+  async putResource(
+    value: unknown,
+    how: { readonly replace: boolean; readonly anybody?: boolean },
+  ): Promise<Resource> {
+    const resource = checkResource(value, nameIn(value));
+    const { kind, metadata: { name, revision } } = resource;
+    const { drafts, mistakes: [mistake] } = await this.#plan([resource], how);
+    if (mistake !== undefined) throw refusalOf(mistake);
+    const isTaken = drafts[0]?.outcome === "unchanged" && !how.replace && revision === undefined;
+    if (isTaken && kind !== "vnet_config") throw taken(kind, name);
+    const [put] = await this.#write(drafts);
+    return { ...resource, metadata: { ...resource.metadata, revision: put?.revision } } as Resource;
+  }
+
+  /** Puts resources, all of them or, with any mistake, none. What is there as it is stays, and is not recorded. */
+  async applyResources(
+    request: AdminArguments<"resources.apply">,
+  ): Promise<AdminResponse<"resources.apply">> {
+    const resources = request.resources.map((value) => checkResource(value, nameIn(value)));
+    const { replace, also_named: alsoNamed } = request;
+    // Who says --force means it, whomever a lock is for
+    const how = { replace, anybody: replace, alsoNamed };
+    const { drafts, mistakes } = await this.#plan(resources, how);
+    if (mistakes.length > 0) {
+      return { results: [], mistakes: mistakes.map((one) => ({ ...one, path: [...one.path] })) };
+    }
+    if (request.check_only) return { results: [], mistakes: [] };
+    const written = await this.#write(drafts);
+    return {
+      mistakes: [],
+      results: written.map((
+        { draft: { resource: { kind, metadata: { name } }, outcome }, revision },
+      ) => ({
+        kind,
+        name,
+        outcome,
+        revision,
+      })),
+    };
   }
 
   /** @returns Those of a kind, sorted by name. @throws {AuthError} `not-found` if one is named and not there. */
@@ -250,18 +303,67 @@ export class Admin {
     this.#options.onReview();
   }
 
-  /** Keeps somebody out, at once. */
-  async lock(request: AdminArguments<"lock">): Promise<Resource> {
-    const { target, message, ttl_seconds } = request;
+  /**
+   * Keeps somebody out, at once.
+   *
+   * @throws {AuthError} `resource-invalid` when there is no such user, role, agent or session, unless forced.
+   */
+  async lock(
+    request: Omit<AdminArguments<"lock">, "force"> & { readonly force?: boolean },
+  ): Promise<AdminResponse<"lock">> {
+    const { message, ttl_seconds, force = false } = request;
     const expires = ttl_seconds === undefined
       ? {}
-      : { expires: new Date(this.#options.now() + ttl_seconds * 1000).toISOString() };
-    return await this.putResource({
+      : { expires: toTime(this.#options.now() + ttl_seconds * 1000) };
+    const target = await this.#wholeTarget(request.target);
+    const cut = await this.#reach(target);
+    const resource = await this.putResource({
       kind: "lock",
       version: "v1",
       metadata: { name: `lock-${randomHex(4)}` },
       spec: { target, ...(message === undefined ? {} : { message }), ...expires },
-    }, { replace: false });
+    }, { replace: false, anybody: force });
+    return { resource, cut };
+  }
+
+  /** The logins in force, sorted by user and start. */
+  async listSessions(): Promise<AdminResponse<"sessions.list">> {
+    const { store, directory, openFlows, now } = this.#options;
+    const nowMs = now();
+    const live = await store.sessions.listLive(nowMs);
+    const flows = openFlows();
+    const sessions = live.filter(isLogin).map(({ id, user, startedMs, expiresMs, source }) => {
+      const drawn = live.filter(({ parent }) => parent === id);
+      const ids = new Set(drawn.map((session) => session.id));
+      return {
+        id,
+        user,
+        ...(startedMs === null ? {} : { started: toTime(startedMs) }),
+        expires: toTime(expiresMs),
+        ...(source === null ? {} : { source }),
+        apps: [...new Set(drawn.flatMap(({ app }) => app?.name ?? []))].sort(),
+        flows: flows.filter(({ sessionId }) => ids.has(sessionId)).length,
+        locked: directory.isUserLocked(user, [id], nowMs),
+      };
+    });
+    return { sessions };
+  }
+
+  /**
+   * Ends a login and what was drawn from it.
+   *
+   * @param part The beginning of its id.
+   * @throws {AuthError} `not-found` when no login, or more than one, begins so.
+   */
+  async removeSession(part: string): Promise<AdminResponse<"sessions.remove">> {
+    const { store, audit, onLock, now } = this.#options;
+    const login = await this.#findLogin(part);
+    const { flows } = await this.#reach({ session: login.id });
+    await audit.write({ event: "session.removed", user: login.user, session_id: login.id });
+    for (const session of await store.sessions.end(login.id, now())) {
+      onLock({ session }, "session-ended");
+    }
+    return { id: login.id, user: login.user, flows };
   }
 
   /** Reads the audit log; with `wait_seconds` waits for an event when there is none after `after`. */
@@ -301,15 +403,118 @@ export class Admin {
     if (expires === undefined || now() < Date.parse(expires)) onLock(target, "access-locked");
   }
 
-  #checkReferences(resource: Resource): void {
-    const { directory } = this.#options;
-    if (resource.kind !== "user") return;
-    if (!isPrincipalName(resource.metadata.name)) throw notFound("user", resource.metadata.name);
-    const missing = resource.spec.roles.find((role) => !directory.roles.has(role));
-    if (missing === undefined) return;
+  async #plan(
+    resources: readonly Resource[],
+    how: { readonly replace: boolean; readonly anybody?: boolean } & {
+      readonly alsoNamed?: readonly { readonly kind: string; readonly name: string }[];
+    },
+  ): Promise<ReturnType<typeof planPuts>> {
+    const { store, now } = this.#options;
+    const held = await store.resources.list(null);
+    return planPuts(resources, {
+      resources: new Map(held.map((one) => [keyOf(one.kind, one.name), one])),
+      agentIds: (await store.agents.list()).map(({ id }) => id),
+      sessionIds: (await store.sessions.listLive(now())).map(({ id }) => id),
+    }, { anybody: false, alsoNamed: [], ...how });
+  }
+
+  /** Records and writes what differs, all or nothing. */
+  async #write(
+    drafts: readonly Draft[],
+  ): Promise<readonly { readonly draft: Draft; readonly revision: number }[]> {
+    const { store, directory, audit, onReview } = this.#options;
+    const changed = drafts.filter(({ outcome }) => outcome !== "unchanged");
+    await Promise.all(changed.map(({ resource }) =>
+      audit.write({
+        event: "resource.put",
+        kind: resource.kind,
+        name: resource.metadata.name,
+        ...detailOf(resource),
+      })
+    ));
+    const revisions = await store.resources.putAll(
+      changed.map(({ resource, expectedRevision }) => ({
+        resource: {
+          kind: resource.kind,
+          name: resource.metadata.name,
+          body: bodyOf(resource),
+        },
+        expectedRevision,
+      })),
+    );
+    if (revisions === null) {
+      throw refusal("resource-changed", {
+        message: "Somebody else changed one of the resources at this very moment",
+        hint: "Repeat it",
+      });
+    }
+    if (changed.length > 0) {
+      await directory.reload();
+      for (const { resource } of changed) if (resource.kind === "lock") this.#tellLock(resource);
+      onReview();
+    }
+    const written = new Map(changed.map((draft, i) => [draft, revisions[i]!]));
+    return drafts.map((draft) => ({
+      draft,
+      revision: written.get(draft) ?? draft.expectedRevision,
+    }));
+  }
+
+  /** What a lock would cut. */
+  async #reach(target: LockTarget): Promise<{ readonly logins: number; readonly flows: number }> {
+    const { store, directory, openFlows, now } = this.#options;
+    const live = await store.sessions.listLive(now());
+    const [kind, name] = targetOf(target);
+    const isMeant = ({ id, user, parent }: Session) => {
+      if (kind === "user") return user === name;
+      if (kind === "role") return directory.users.get(user)?.includes(name) ?? false;
+      return kind === "session" && (id === name || parent === name);
+    };
+    const meant = live.filter(isMeant);
+    const ids = new Set(meant.map(({ id }) => id));
+    return {
+      logins: meant.filter(isLogin).length,
+      flows:
+        openFlows().filter(({ agentId, sessionId }) =>
+          kind === "agent" ? agentId === name : ids.has(sessionId)
+        ).length,
+    };
+  }
+
+  /** An agent by its id where its name was given, a session by its whole id. */
+  async #wholeTarget(target: AdminArguments<"lock">["target"]): Promise<LockTarget> {
+    if ("session" in target) {
+      if (target.session.length === WHOLE_ID) return target;
+      return { session: (await this.#findLogin(target.session)).id };
+    }
+    if (!("agent" in target)) return target;
+    const named = (await this.#options.store.agents.list()).filter(({ name }) =>
+      name === target.agent
+    );
+    const [first] = named;
+    if (first === undefined) return target;
+    if (named.length === 1) return { agent: first.id };
     throw refusal("resource-invalid", {
-      message: `There is no role "${missing}"`,
-      hint: "See `vnet ctl get role`",
+      message: `There are ${named.length} agents called "${target.agent}"`,
+      hint: "Name one by its id; `vnet ctl agents ls` shows them",
+    });
+  }
+
+  async #findLogin(part: string): Promise<Session> {
+    const { store, now } = this.#options;
+    const live = await store.sessions.listLive(now());
+    const [first, ...more] = live.filter((one) => isLogin(one) && one.id.startsWith(part));
+    const hint = "`vnet ctl sessions ls` shows the logins";
+    if (first === undefined) {
+      throw refusal("not-found", {
+        message: `There is no login whose id begins with "${part}"`,
+        hint,
+      });
+    }
+    if (more.length === 0) return first;
+    throw refusal("not-found", {
+      message: `There are ${more.length + 1} logins whose ids begin with "${part}"`,
+      hint: "Write more of the id",
     });
   }
 
@@ -349,15 +554,40 @@ function notFound(kind: string, name: string): Error {
   return refusal("not-found", { message: `There is no ${kind} "${name}"` });
 }
 
-function conflict(kind: string, name: string, expectedRevision: number | null): Error {
-  if (expectedRevision === null) {
-    return refusal("resource-exists", {
-      message: `There is a ${kind} "${name}" already`,
-      hint: "Change it with `vnet ctl create -f FILE --force`",
-    });
-  }
-  return refusal("resource-changed", {
-    message: `Somebody else changed ${kind} "${name}"`,
-    hint: "Get it again and repeat your change",
+function taken(kind: string, name: string): Error {
+  return refusal("resource-exists", {
+    message: `There is a ${kind} "${name}" already`,
+    hint: "`vnet ctl create --force FILE` replaces what is there",
   });
 }
+
+function refusalOf({ code, path, message }: PutMistake): Error {
+  const hints = {
+    "resource-exists": "`vnet ctl create --force FILE` replaces what is there",
+    "resource-changed": "Get it again and repeat your change",
+    "resource-invalid": path[1] === "target"
+      ? "Check the name; --force locks it all the same, for whoever comes with it"
+      : "`vnet ctl get roles` shows the roles",
+  };
+  return refusal(code, { message, hint: hints[code] });
+}
+
+/** What a mistake in a value is reported of. */
+function nameIn(value: unknown): string {
+  const { kind, metadata } = (value ?? {}) as {
+    readonly kind?: unknown;
+    readonly metadata?: { readonly name?: unknown };
+  };
+  return `${String(kind)}/${String(metadata?.name)}`;
+}
+
+function isLogin({ parent }: Session): boolean {
+  return parent === null;
+}
+
+function toTime(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+/** Hex digits of a session's id. */
+const WHOLE_ID = 32;

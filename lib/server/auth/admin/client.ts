@@ -101,6 +101,7 @@ export class AdminClient implements Disposable {
 function malformed(operation: string): ProtocolError {
   return new ProtocolError(
     "answer-malformed",
-    `The server's answer to "${operation}" is not understood`,
+    `The server's answer to "${operation}" is not understood: it may be of another version`,
+    { hint: "If vnet was upgraded, restart the server" },
   );
 }

@@ -58,6 +58,7 @@ export class Agents implements AgentDirectory {
   readonly #offers = new WeakMap<AgentApp, Offer>();
   #byId: ReadonlyMap<string, ServedApp> = new Map();
   #refusals: ReadonlyMap<symbol, readonly { app: string; reason: string }[]> = new Map();
+  #onGone: (agentId: string) => void = () => {};
 
   constructor(options: {
     readonly cluster: string;
@@ -76,7 +77,16 @@ export class Agents implements AgentDirectory {
   }
 
   disconnected(instance: symbol): void {
-    if (this.#hellos.delete(instance)) this.#rebuild();
+    const agentId = this.#hellos.get(instance)?.agent.agentId;
+    if (agentId === undefined) return;
+    this.#hellos.delete(instance);
+    this.#rebuild();
+    if (!this.connectedIds().has(agentId)) this.#onGone(agentId);
+  }
+
+  /** Calls back when the last control channel of an agent has ended. */
+  set onGone(listener: (agentId: string) => void) {
+    this.#onGone = listener;
   }
 
   agentsFor(id: string): readonly AgentHandle[] {

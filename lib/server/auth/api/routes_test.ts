@@ -172,7 +172,10 @@ Deno.test("a user who is removed, reset or locked is out at once", async (t) => 
     equal(await codeOf(bob), "session-ended");
   });
   await t.step("locked", async () => {
-    const lock = await f.auth.admin.lock({ target: { role: "access" }, ttl_seconds: 60 });
+    const { resource: lock } = await f.auth.admin.lock({
+      target: { role: "access" },
+      ttl_seconds: 60,
+    });
     equal(await codeOf(carol), "access-locked");
     f.nowMs += 60_000;
     equal(await codeOf(carol), null);

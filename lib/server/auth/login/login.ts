@@ -79,7 +79,15 @@ export class LoginDesk {
     // A reset ends the sessions there are: this one must not come after it with what was good before
     const current = await store.credentials.get(user);
     if (current?.passwordHash !== credential.passwordHash) throw loginFailed();
-    await store.sessions.add({ id: sessionId, user, expiresMs, parent: null, app: null });
+    await store.sessions.add({
+      id: sessionId,
+      user,
+      startedMs: nowMs,
+      expiresMs,
+      source: peer.address,
+      parent: null,
+      app: null,
+    });
     await this.#audit({
       event: "login.ok",
       user,
