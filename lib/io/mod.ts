@@ -17,6 +17,7 @@ export {
   importPrivateKey,
   importPublicKey,
   type KeyPair,
+  publicPinOf,
   randomHex,
   randomPassword,
   sha256,

@@ -3,14 +3,22 @@ import { message } from "@optique/core/message";
 import { map } from "@optique/core/modifiers";
 import { command } from "@optique/core/primitives";
 import { configureLog } from "../../log.ts";
-import { type Action, type Context, requireConfigFile, tell } from "../context.ts";
+import {
+  type Action,
+  AGENT_FILE,
+  type Context,
+  requireConfigFile,
+  SERVER_FILE,
+  tell,
+} from "../context.ts";
 import { EXIT } from "../exit.ts";
 
 export const server = command(
   "server",
   command("start", map(object({}), (): Action => startServer), {
     brief: message`Serve a cluster: logins, certificates, and the proxy on one TLS port`,
-    description: message`Reads the file of --config, serves until SIGTERM or Ctrl-C.`,
+    description:
+      message`Reads /etc/vnet/server.yaml, or the file of --config, and serves until SIGTERM or Ctrl-C.`,
   }),
   { brief: message`The cluster's server` },
 );
@@ -19,7 +27,8 @@ export const agent = command(
   "agent",
   command("start", map(object({}), (): Action => startAgent), {
     brief: message`Serve the apps of a private network to a cluster; dials out, listens nowhere`,
-    description: message`Reads the file of --config, serves until SIGTERM or Ctrl-C.`,
+    description:
+      message`Reads /etc/vnet/agent.yaml, or the file of --config, and serves until SIGTERM or Ctrl-C.`,
   }),
   { brief: message`An agent in a private network` },
 );
@@ -28,7 +37,7 @@ async function startServer(context: Context): Promise<number> {
   const { parseServerFile } = await import("../../config/mod.ts");
   const { readConfigFile } = await import("../../io/mod.ts");
   const { serveCluster } = await import("../../server/mod.ts");
-  const file = requireConfigFile(context, "Cannot start");
+  const file = requireConfigFile(context, "Cannot start the server", SERVER_FILE);
   const config = parseServerFile(await readConfigFile(file), file);
   await useLog(context, config.log);
   await using running = await serveCluster(config, { now: context.nowMs });
@@ -41,7 +50,7 @@ async function startAgent(context: Context): Promise<number> {
   const { parseAgentFile, readProxyVariables } = await import("../../config/mod.ts");
   const { readConfigFile } = await import("../../io/mod.ts");
   const { serveAgent } = await import("../../server/mod.ts");
-  const file = requireConfigFile(context, "Cannot start");
+  const file = requireConfigFile(context, "Cannot start the agent", AGENT_FILE);
   const config = parseAgentFile(await readConfigFile(file), file);
   await useLog(context, config.log);
   const proxies = readProxyVariables(context.env);

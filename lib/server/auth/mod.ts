@@ -14,4 +14,5 @@ export {
   type AdminResponse,
 } from "./admin/shapes.ts";
 export { Auth } from "./auth.ts";
+export { type WebCertificateStatus } from "./admin/shapes.ts";
 export * from "./types.ts";

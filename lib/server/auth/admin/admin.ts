@@ -207,9 +207,10 @@ export class Admin {
     };
   }
 
-  /** Removes an agent: its certificate is worth nothing from here on. @throws {AuthError} `not-found`. */
-  async removeAgent(id: string): Promise<void> {
+  /** Removes an agent, by its id or, if no other has it, its name: its certificate is worth nothing from here on. @throws {AuthError} `not-found`. */
+  async removeAgent(idOrName: string): Promise<void> {
     const { store, audit, onLock } = this.#options;
+    const id = await this.#agentId(idOrName);
     if (await store.agents.get(id) === null) throw notFound("agent", id);
     await audit.write({ event: "agent.removed", agent_id: id });
     await store.agents.remove(id);
@@ -487,15 +488,17 @@ export class Admin {
       if (target.session.length === WHOLE_ID) return target;
       return { session: (await this.#findLogin(target.session)).id };
     }
-    if (!("agent" in target)) return target;
-    const named = (await this.#options.store.agents.list()).filter(({ name }) =>
-      name === target.agent
-    );
+    return "agent" in target ? { agent: await this.#agentId(target.agent) } : target;
+  }
+
+  /** @returns The id of the agent with this name, or else the text as it is. */
+  async #agentId(idOrName: string): Promise<string> {
+    const named = (await this.#options.store.agents.list()).filter(({ name }) => name === idOrName);
     const [first] = named;
-    if (first === undefined) return target;
-    if (named.length === 1) return { agent: first.id };
+    if (first === undefined) return idOrName;
+    if (named.length === 1) return first.id;
     throw refusal("resource-invalid", {
-      message: `There are ${named.length} agents called "${target.agent}"`,
+      message: `There are ${named.length} agents called "${idOrName}"`,
       hint: "Name one by its id; `vnet ctl agents ls` shows them",
     });
   }
