@@ -31,8 +31,7 @@ const globals = object("Everywhere", {
     hidden,
   })),
   config: optional(option("--config", string({ metavar: "FILE" }), {
-    description:
-      message`The file of the server or the agent; by default in /etc/vnet.`,
+    description: message`The file of the server or the agent; by default in /etc/vnet.`,
     hidden,
   })),
   verbose: withDefault(
