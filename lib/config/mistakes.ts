@@ -121,9 +121,11 @@ function expectation(issue: RawIssue): string {
     case "invalid_union":
       return issue.errors.length === 0 && Array.isArray(issue["options"])
         ? `one of ${issue["options"].map((option) => JSON.stringify(option)).join(", ")}`
-        : "another form";
+        : "of another form";
+    case "invalid_format":
+      return issue.format === "datetime" ? "a time like 2026-01-31T12:00:00Z" : "of another form";
     default:
-      return "another form";
+      return "of another form";
   }
 }
 

@@ -12,6 +12,7 @@ export {
 export { type AppConfig } from "./app_service.ts";
 export { formatDuration, parseDuration } from "./duration.ts";
 export { formatHostPort, type HostPort, parseHost, parseHostPort } from "./host_port.ts";
+export { type Checked, checkValue } from "./mistakes.ts";
 export { compilePorts, portAllowed, type PortRange } from "./port.ts";
 export {
   checkResource,

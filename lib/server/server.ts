@@ -65,6 +65,7 @@ export async function serveCluster(
     dataDir: config.dataDir,
     clusterName: config.clusterName,
     proxyPublicAddrs: config.proxy.publicAddrs,
+    proxyListenAddr: formatEndpoint(config.proxy.listen),
     secondFactor: config.auth.secondFactor,
     now: options.now,
     ...(options.passwordCost === undefined ? {} : { passwordCost: options.passwordCost }),

@@ -231,15 +231,33 @@ export class Auth implements AuthService {
   }
 
   #find() {
-    const { secondFactor, proxyPublicAddrs } = this.#parts.options;
+    const { secondFactor, proxyPublicAddrs, proxyListenAddr } = this.#parts.options;
+    const [first] = proxyPublicAddrs.map(formatHostPort);
+    if (first === undefined) throw new TypeError("A proxy has a public address");
+    const listen = proxyListenAddr ?? first;
     return {
       cluster_name: this.clusterName,
       server_version: VERSION,
       min_client_version: MIN_CLIENT_VERSION,
-      auth: { type: "local" as const, second_factor: secondFactor },
+      auth: {
+        type: "local" as const,
+        second_factor: secondFactor,
+        ...(secondFactor === "off" ? {} : { preferred_local_mfa: "otp" as const }),
+        allow_passwordless: false as const,
+        allow_headless: false as const,
+        local: { name: "local" },
+      },
       proxy: {
         public_addrs: proxyPublicAddrs.map(formatHostPort),
         tls_routing_enabled: true as const,
+        ssh: {
+          public_addr: first,
+          tunnel_public_addr: first,
+          ssh_tunnel_public_addr: first,
+          listen_addr: listen,
+          tunnel_listen_addr: listen,
+          web_listen_addr: listen,
+        },
       },
     };
   }
