@@ -54,7 +54,7 @@ export function proxyFor(to: HostPort, { proxy, noProxy }: ProxyVariables): Http
   return proxy === null || matchesNoProxy(noProxy, to) ? null : proxy;
 }
 
-/** Reads the URL of a proxy; `http://` may be left away. @returns `null` if it is none that can be used. */
+/** Reads the URL of a proxy; `http://` may be left out. @returns `null` if it is none that can be used. */
 export function parseHttpProxy(text: string): HttpProxy | null {
   const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`);
   if (url === null || url.protocol !== "http:") return null;

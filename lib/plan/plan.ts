@@ -187,12 +187,13 @@ function collectTargets(
     };
     for (const address of app.publicAddrs) {
       const name = tryParseName(address);
+      const holder = name === null ? undefined : targets.get(name);
       const refused = name === null
         ? "name-invalid"
-        : refusalOf(name, zones, excluded, targets.get(name), target);
+        : refusalOf(name, zones, excluded, holder, target);
       if (name !== null && refused === null) targets.set(name, target);
       else if (refused !== null) {
-        warnings.push({ code: refused, message: describeRefusal(refused, app, address) });
+        warnings.push({ code: refused, message: describeRefusal(refused, app, address, holder) });
       }
     }
   }
@@ -223,7 +224,13 @@ function hasAncestor(name: DomainName, zones: ReadonlySet<DomainName>): boolean 
   return false;
 }
 
-function describeRefusal(code: PlanWarning["code"], app: AppView, address: string): string {
+/** @param holder The app that has the name; absent if a proxy has. */
+function describeRefusal(
+  code: PlanWarning["code"],
+  app: AppView,
+  address: string,
+  holder: AppTarget | undefined,
+): string {
   const what = `App "${app.name}" of cluster "${app.cluster}" has the name "${address}"`;
   switch (code) {
     case "name-invalid":
@@ -231,7 +238,9 @@ function describeRefusal(code: PlanWarning["code"], app: AppView, address: strin
     case "name-outside-zones":
       return `${what}, which lies in none of the clusters' zones`;
     default:
-      return `${what}, which is another's already`;
+      return holder === undefined
+        ? `${what}, which is the name of a cluster's proxy`
+        : `${what}, which app "${holder.app}" of cluster "${holder.cluster}" has already`;
   }
 }
 

@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepEqual, equal, match, ok } from "node:assert/strict";
 import fc from "fast-check";
 import { formatPrefix, overlaps, parsePrefix } from "../ip/mod.ts";
 import { HELPER_PROTOCOL, HelperRequestSchema } from "../wire/mod.ts";
@@ -203,6 +203,10 @@ Deno.test("compilePlan() gives a name to the first profile that has it", () => {
     const plan = compilePlan(order, { range: null });
     equal([...plan.targets.values()][0]?.profile, "a.example.com");
     deepEqual(plan.warnings.map(({ code }) => code), ["name-taken"]);
+    match(
+      plan.warnings[0]!.message,
+      /, which app "aaaa" of cluster "prod\.example\.com" has already$/,
+    );
   }
 });
 

@@ -153,7 +153,7 @@ export class Agents implements AgentDirectory {
     if (served.size >= MAX_APPS) return "the cluster serves too many apps";
     if (wanted === null) return "a public address is not a DNS name";
     const free = wanted.filter((address) => !addresses.has(address));
-    if (free.length === 0) return "its public addresses belong to another app or to the proxy";
+    if (free.length === 0) return takenWords(wanted, addresses);
     for (const address of free) addresses.set(address, offered.name);
     const app = { ...toApp(offered), cluster: this.#cluster, app_id: id, public_addrs: free };
     served.set(id, { app, spec, tcpPorts, agents: [handle] });
@@ -197,6 +197,16 @@ function refusalOf(
   const missing = Object.keys(agent.requiredLabels).sort()
     .find((key) => offered.labels[key] !== agent.requiredLabels[key]);
   return missing === undefined ? null : `the agent's token asks for another label "${missing}"`;
+}
+
+/** Says who has the names that an app asks for. */
+function takenWords(wanted: readonly string[], holders: ReadonlyMap<string, string>): string {
+  const [first = ""] = wanted;
+  const more = wanted.length > 1 ? `, and its other ${wanted.length - 1} are taken too` : "";
+  const holder = holders.get(first);
+  return holder === ""
+    ? `its public address ${first} is the proxy's own${more}`
+    : `its public address ${first} belongs to the app "${holder}"${more}`;
 }
 
 function toApp(offered: AgentApp): Pick<App, "name" | "labels" | "description" | "tcp_ports"> {

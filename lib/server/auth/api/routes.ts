@@ -182,7 +182,9 @@ const HINTS: Partial<Record<RefusalCode, { readonly hint: string }>> = {
   },
   "certificate-not-yet-valid": { hint: "Set this machine's clock" },
   "session-ended": { hint: "Run `vnet login` again" },
-  "access-locked": { hint: "Ask an administrator of the cluster" },
+  "access-locked": {
+    hint: "Ask an administrator of the cluster why: `vnet ctl get locks` shows it",
+  },
   "agent-unknown": { hint: "Join again with a token of `vnet ctl tokens add`" },
 };
 

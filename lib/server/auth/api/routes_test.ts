@@ -238,6 +238,11 @@ Deno.test("a user who is removed, reset or locked is out at once", async (t) => 
       ttl_seconds: 60,
     });
     equal(await codeOf(carol), "access-locked");
+    const { body } = await f.ask("GET", "/v1/config", { certificate: carol });
+    equal(
+      body.error.message,
+      'Everybody with the role "access" is locked out until 2026-01-01T00:01:00.000Z',
+    );
     f.nowMs += 60_000;
     equal(await codeOf(carol), null);
     await f.auth.admin.removeResource("lock", lock.metadata.name);

@@ -60,8 +60,8 @@ export class LoginDesk {
     if (directory.isUserLocked(user, [], nowMs)) {
       await this.#audit({ event: "login.failed", user, source: peer.address, reason: "locked" });
       throw refusal("access-locked", {
-        message: "Access is locked",
-        hint: "Ask an administrator of the cluster",
+        message: directory.lockWords(user, [], nowMs),
+        hint: "Ask an administrator of the cluster why: `vnet ctl get locks` shows it",
       });
     }
     const sessionId = randomHex(16);
