@@ -318,6 +318,15 @@ Deno.test("vnet ctl lists logins, users, tokens and agents with all there is to 
     );
   });
 
+  await t.step("users add of one who is there says what to do instead", async () => {
+    const ran = await cluster.ctl(["users", "add", "alice", "--roles", "access"]);
+    equal(
+      ran.stderr,
+      'error: There is a user "alice" already [resource-exists]\n' +
+        "hint: `vnet ctl users reset alice` gives another password, `vnet ctl edit user/alice` changes the roles\n",
+    );
+  });
+
   await t.step("users ls shows logins and locks", async () => {
     const { stdout } = await cluster.ctl(["users", "ls"]);
     match(stdout, /^NAME .*LOGINS +LOCKED\nalice +access +yes +no +0 +no\n$/);

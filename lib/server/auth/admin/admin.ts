@@ -102,6 +102,13 @@ export class Admin {
     // The password is hashed first, so that a weak one leaves nothing behind
     const password = request.password ?? randomPassword();
     const passwordHash = await hasher.hash(password);
+    if (this.#options.directory.users.has(name)) {
+      throw refusal("resource-exists", {
+        message: `There is a user "${name}" already`,
+        hint:
+          `\`vnet ctl users reset ${name}\` gives another password, \`vnet ctl edit user/${name}\` changes the roles`,
+      });
+    }
     await this.putResource(
       { kind: "user", version: "v1", metadata: { name }, spec: { roles: [...roles] } },
       { replace: false },
