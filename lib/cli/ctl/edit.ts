@@ -63,10 +63,12 @@ async function put(
   },
 ): Promise<string | readonly ConfigMistake[]> {
   const file = draft.path;
-  const attempt = async (text: string) =>
-    await putDocuments(admin, [readOne(text, file, original)], { file, replace: true });
+  const attempt = async (text: string, checkOnly: boolean) => {
+    const how = { file, replace: true, checkOnly };
+    return await putDocuments(admin, [readOne(text, file, original)], how);
+  };
   try {
-    const [result] = await attempt(text);
+    const [result] = await attempt(text, false);
     return result?.outcome ?? "unchanged";
   } catch (thrown) {
     if (!(thrown instanceof ConfigError)) throw thrown;
@@ -82,7 +84,7 @@ async function put(
     }
     // Once more below as many lines as the notes will be, so that the lines in the notes are the editor's
     const padding = "#\n".repeat(thrown.mistakes.length + 1);
-    return await attempt(padding + text).then(
+    return await attempt(padding + text, true).then(
       () => thrown.mistakes,
       (again) => again instanceof ConfigError ? again.mistakes : thrown.mistakes,
     );

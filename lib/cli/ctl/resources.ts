@@ -40,7 +40,12 @@ export async function create(
 export async function putDocuments(
   admin: AdminClient,
   documents: readonly ResourceDocument[],
-  { file, replace }: { readonly file: string; readonly replace: boolean },
+  { file, replace, checkOnly = false }: {
+    readonly file: string;
+    readonly replace: boolean;
+    /** Nothing is written. */
+    readonly checkOnly?: boolean;
+  },
 ): Promise<readonly Put[]> {
   const good: { readonly at: number; readonly resource: Resource }[] = [];
   const found: { readonly at: number; readonly code: string; readonly mistake: ConfigMistake }[] =
@@ -54,7 +59,7 @@ export async function putDocuments(
   const { results, mistakes } = await admin.call("resources.apply", {
     resources: good.map(({ resource }) => resource),
     replace,
-    check_only: found.length > 0,
+    check_only: checkOnly || found.length > 0,
     also_named: documents.flatMap(({ checked, named }) =>
       checked.kind === "bad" && named !== null ? [named] : []
     ),

@@ -531,9 +531,11 @@ export class Admin {
   #refuseUsedRole(role: string): void {
     const users = [...this.#options.directory.users].filter(([, roles]) => roles.includes(role));
     if (users.length === 0) return;
+    const names = users.map(([name]) => name).sort();
+    const more = names.length > SHOWN_NAMES ? ` and ${names.length - SHOWN_NAMES} more` : "";
     throw refusal("resource-in-use", {
-      message: `The role "${role}" is held by ${users.length} user${users.length === 1 ? "" : "s"}`,
-      hint: "Take it from them first",
+      message: `The role "${role}" is held by ${names.slice(0, SHOWN_NAMES).join(", ")}${more}`,
+      hint: `Take it from them first: \`vnet ctl edit user/${names[0]}\``,
     });
   }
 
@@ -561,8 +563,15 @@ function detailOf(resource: Resource): Pick<AuditEvent, "target" | "roles"> {
 }
 
 function notFound(kind: string, name: string): Error {
-  return refusal("not-found", { message: `There is no ${kind} "${name}"` });
+  const list = kind === "token" || kind === "agent" ? `${kind}s ls` : `get ${kind}s`;
+  return refusal("not-found", {
+    message: `There is no ${kind} "${name}"`,
+    hint: `\`vnet ctl ${list}\` shows what there is`,
+  });
 }
+
+/** Names told of those that stand in the way. */
+const SHOWN_NAMES = 5;
 
 function taken(kind: string, name: string): Error {
   return refusal("resource-exists", {

@@ -288,7 +288,11 @@ Deno.test("what others stand on cannot be removed", async () => {
   const { admin } = f.auth;
   await admin.putResource(role("dev"), { replace: false });
   await f.addUser("alice", { roles: ["dev"] });
-  await rejects(admin.removeResource("role", "dev"), { code: "resource-in-use" });
+  await rejects(admin.removeResource("role", "dev"), {
+    code: "resource-in-use",
+    message: 'The role "dev" is held by alice',
+    hint: /edit user\/alice/,
+  });
   await rejects(admin.removeResource("vnet_config", "vnet-config"), { code: "resource-in-use" });
   await admin.removeUser("alice");
   await admin.removeResource("role", "dev");
