@@ -143,6 +143,19 @@ Deno.test("resources that are put together may stand on each other, in any order
   deepEqual(await outcomes({ replace: true }), [["user", "replaced", 2], ["role", "unchanged", 1]]);
 });
 
+Deno.test("what is shown can be put again, and is unchanged", async () => {
+  await using f = await Fixture.open();
+  const { admin } = f.auth;
+  await f.addUser("alice");
+  const kinds = ["role", "user", "vnet_config"] as const;
+  const shown = await Promise.all(kinds.map((kind) => admin.getResources({ kind })));
+  const { results } = await admin.applyResources({
+    ...apply,
+    resources: shown.flatMap(({ resources }) => resources),
+  });
+  deepEqual(results.map(({ outcome }) => outcome), ["unchanged", "unchanged", "unchanged"]);
+});
+
 Deno.test("with a mistake in one resource, none is written, and every mistake is told", async () => {
   await using f = await Fixture.open();
   const { admin } = f.auth;

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { LockTarget, Resource } from "../../../config/mod.ts";
+import { checkResource, type LockTarget, type Resource } from "../../../config/mod.ts";
 import type { StoredResource } from "../../store/mod.ts";
 
 /** What was there before. */
@@ -116,7 +116,9 @@ function namesAfter(
 
 function outcomeOf(resource: Resource, before: StoredResource | null): Outcome {
   if (before === null) return "created";
-  const isSame = canonical(JSON.parse(before.body)) === canonical(JSON.parse(bodyOf(resource)));
+  // As it is shown, defaults and all: what is shown may be put again
+  const shown = checkResource(JSON.parse(before.body), keyOf(before.kind, before.name));
+  const isSame = canonical(JSON.parse(bodyOf(shown))) === canonical(JSON.parse(bodyOf(resource)));
   return isSame ? "unchanged" : "replaced";
 }
 
