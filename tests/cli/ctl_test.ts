@@ -356,6 +356,21 @@ Deno.test("vnet ctl lists logins, users, tokens and agents with all there is to 
   });
 });
 
+Deno.test("vnet ctl says whether the server is down or not to be asked", async () => {
+  const cluster = await Cluster.start();
+  try {
+    await cluster.server[Symbol.asyncDispose]();
+    const ran = await cluster.ctl(["status"]);
+    equal(
+      ran.stderr,
+      `error: Cannot ask the server: nobody answers at "${cluster.directory}/data/admin.sock" [server-not-running]\n` +
+        "hint: Start it with `vnet server start`\n",
+    );
+  } finally {
+    await Deno.remove(cluster.directory, { recursive: true });
+  }
+});
+
 Deno.test("vnet ctl status says what runs, since when, and until when certificates hold", async () => {
   await using cluster = await Cluster.start();
   const { stdout } = await cluster.ctl(["status"]);
