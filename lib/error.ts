@@ -44,11 +44,18 @@ export class ConfigError extends VnetError {
   readonly file: string;
   readonly mistakes: readonly ConfigMistake[];
 
-  constructor(file: string, mistakes: readonly ConfigMistake[], detail: ErrorDetail = {}) {
+  constructor(
+    file: string,
+    mistakes: readonly ConfigMistake[],
+    detail: ErrorDetail & {
+      /** What all the mistakes are, where that is known better; `config-invalid` if not given. */
+      readonly code?: string;
+    } = {},
+  ) {
     const lines = mistakes.map((m) =>
       `${m.path === "" ? "(document)" : m.path}: found ${m.found}, expected ${m.expected}`
     );
-    super("config-invalid", `Cannot use "${file}": ${lines.join("; ")}`, {
+    super(detail.code ?? "config-invalid", `Cannot use "${file}": ${lines.join("; ")}`, {
       hint: "Correct the file; docs/configuration.md has every key",
       ...detail,
     });

@@ -6,7 +6,7 @@
 set -euo pipefail
 
 # Wires and firewalls, servers, clients, the bench's rival and its compiler, what holds hosts together, DNS clients
-# and rivals (tests/dns, scripts/bench/dns.ts). The manual page's readers.
+# and rivals (tests/dns, scripts/bench/dns.ts), an ACME server and its clients. The manual page's readers.
 PACKAGES=(
   iproute2 nftables procps util-linux passwd
   postgresql nginx-light redis-server dnsmasq-base socat stunnel4 openssl
@@ -14,6 +14,7 @@ PACKAGES=(
   gcc libc6-dev strace
   groff-base man-db sudo sqlite3
   knot-dnsutils ldnsutils musl-tools dnsperf unbound chromium
+  pebble certbot lego
 )
 
 complain() {

@@ -35,25 +35,27 @@ export interface Globals {
 /** A parsed command, ready to run. */
 export type Action = (context: Context) => Promise<number>;
 
+/** Where the file of `vnet server` lies, and of `vnet agent`, unless somebody says otherwise. */
+export const SERVER_FILE = "/etc/vnet/server.yaml";
+export const AGENT_FILE = "/etc/vnet/agent.yaml";
+
 /**
- * Finds the file that `--config` or VNET_CONFIG names.
+ * Finds the file that `--config` or VNET_CONFIG names, or else the usual one.
  *
- * @throws UsageError `usage` when neither does, `file-missing` when it is not there.
+ * @throws UsageError `file-missing` when it is not there.
  */
-export function requireConfigFile(context: Context, act: string): string {
-  const file = context.globals.config ?? context.env("VNET_CONFIG");
-  if (file === undefined) {
-    throw new UsageError("usage", `${act}: no file was named`, {
-      hint: "Pass --config FILE or set VNET_CONFIG; docs/cluster.md shows such files",
-    });
-  }
+export function requireConfigFile(context: Context, act: string, usual: string): string {
+  const named = context.globals.config ?? context.env("VNET_CONFIG");
+  const file = named ?? usual;
   try {
     Deno.statSync(file);
     return file;
   } catch (thrown) {
     if (!(thrown instanceof Deno.errors.NotFound)) return file; // Reading it will say more.
     throw new UsageError("file-missing", `${act}: there is no file "${file}"`, {
-      hint: "Check the path; docs/cluster.md shows such files",
+      hint: named === undefined
+        ? "Write it, or name another with --config FILE or VNET_CONFIG; docs/cluster.md shows one"
+        : "Check the path; docs/cluster.md shows such files",
     });
   }
 }

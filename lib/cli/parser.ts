@@ -31,7 +31,7 @@ const globals = object("Everywhere", {
     hidden,
   })),
   config: optional(option("--config", string({ metavar: "FILE" }), {
-    description: message`The file that "vnet server", "vnet agent" and "vnet ctl" go by.`,
+    description: message`The file of the server or the agent; by default in /etc/vnet.`,
     hidden,
   })),
   verbose: withDefault(

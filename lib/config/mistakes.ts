@@ -13,7 +13,7 @@ export type KeyPath = readonly PropertyKey[];
 export type LineOf = (path: KeyPath) => number | null;
 
 /** What a schema made of a value. */
-type Checked<T> =
+export type Checked<T> =
   | { readonly kind: "good"; readonly value: T }
   | { readonly kind: "bad"; readonly mistakes: readonly ConfigMistake[] };
 
@@ -133,9 +133,11 @@ function expectation(issue: RawIssue): string {
     case "invalid_union":
       return issue.errors.length === 0 && Array.isArray(issue["options"])
         ? `one of ${issue["options"].map((option) => JSON.stringify(option)).join(", ")}`
-        : "another form";
+        : "of another form";
+    case "invalid_format":
+      return issue.format === "datetime" ? "a time like 2026-01-31T12:00:00Z" : "of another form";
     default:
-      return "another form";
+      return "of another form";
   }
 }
 

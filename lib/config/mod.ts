@@ -42,6 +42,7 @@ export {
 export { type AppConfig } from "./app_service.ts";
 export { formatDuration, parseDuration } from "./duration.ts";
 export { formatHostPort, type HostPort, parseHost, parseHostPort } from "../ip/mod.ts";
+export { type Checked, checkValue } from "./mistakes.ts";
 export { compilePorts, portAllowed, type PortRange } from "./port.ts";
 export {
   checkResource,
@@ -51,8 +52,10 @@ export {
   type LockTarget,
   LockTargetSchema,
   parseResources,
+  readResources,
   type Resource,
   RESOURCE_KINDS,
+  type ResourceDocument,
   type ResourceKind,
   type RoleResource,
   RoleResourceSchema,

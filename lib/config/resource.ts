@@ -9,7 +9,14 @@ import { z } from "zod";
 import { ConfigError, type ConfigMistake } from "../error.ts";
 import { parseIpv4Prefix } from "../ip/mod.ts";
 import { domainName, resourceName } from "./fields.ts";
-import { checkValue, type LineOf, strict } from "./mistakes.ts";
+import {
+  type Checked,
+  checkValue,
+  formatPath,
+  type KeyPath,
+  type LineOf,
+  strict,
+} from "./mistakes.ts";
 import { RoleSpecSchema } from "./role.ts";
 import { hasRangeSize, RANGE_SIZES } from "./up/virtual_range.ts";
 import { parseYaml } from "./yaml.ts";
@@ -104,6 +111,16 @@ export const DEFAULT_VNET_CONFIG: VnetConfigResource = {
   spec: { ipv4_cidr_range: DEFAULT_RANGE, custom_dns_zones: [] },
 };
 
+/** One document of a file of resources. */
+export interface ResourceDocument {
+  /** With mistakes whose paths say which document it is, if there are several. */
+  readonly checked: Checked<Resource>;
+  /** What it names, as far as it can be told; `null` if it cannot. */
+  readonly named: { readonly kind: string; readonly name: string } | null;
+  /** Words a mistake that somebody else found in it. */
+  readonly mistake: (path: KeyPath, found: string, expected: string) => ConfigMistake;
+}
+
 /**
  * Reads a YAML or JSON text of one resource or several.
  *
@@ -123,19 +140,43 @@ export const DEFAULT_VNET_CONFIG: VnetConfigResource = {
  * ```
  */
 export function parseResources(text: string, file: string): Resource[] {
-  const documents = parseYaml(text, file);
-  const mistakes: ConfigMistake[] = [];
-  const resources: Resource[] = [];
-  documents.forEach(({ value, lineOf }, i) => {
-    const checked = checkValue(ResourceSchema, value, lineOf);
-    if (checked.kind === "good") resources.push(checked.value);
-    else {mistakes.push(...checked.mistakes.map((m) =>
-        inDocument(m, documents.length > 1 ? i : null)
-      ));}
-  });
-  if (documents.length === 0) mistakes.push({ path: "", found: "nothing", expected: "a resource" });
+  const checked = readResources(text, file).map((document) => document.checked);
+  const mistakes = checked.flatMap((one) => one.kind === "bad" ? one.mistakes : []);
   if (mistakes.length > 0) throw new ConfigError(file, mistakes);
-  return resources;
+  return checked.flatMap((one) => one.kind === "good" ? [one.value] : []);
+}
+
+/**
+ * Reads a YAML or JSON text of one resource or several, each for itself.
+ *
+ * @throws {ConfigError} When the text is no YAML, or has no document.
+ */
+export function readResources(text: string, file: string): ResourceDocument[] {
+  const documents = parseYaml(text, file);
+  if (documents.length === 0) {
+    throw new ConfigError(file, [{ path: "", found: "nothing", expected: "a resource" }]);
+  }
+  return documents.map(({ value, lineOf }, i) => {
+    const index = documents.length > 1 ? i : null;
+    const checked = checkValue(ResourceSchema, value, lineOf);
+    return {
+      named: namedIn(value),
+      checked: checked.kind === "good"
+        ? checked
+        : { kind: "bad", mistakes: checked.mistakes.map((one) => inDocument(one, index)) },
+      mistake: (path, found, expected) => {
+        const line = lineOf(path);
+        const where = line === null ? found : `${found} (line ${line})`;
+        return inDocument({ path: formatPath(path), found: where, expected }, index);
+      },
+    };
+  });
+}
+
+function namedIn(value: unknown): ResourceDocument["named"] {
+  const Named = z.object({ kind: z.string(), metadata: z.object({ name: z.string() }) });
+  const { data } = Named.safeParse(value);
+  return data === undefined ? null : { kind: data.kind, name: data.metadata.name };
 }
 
 /**

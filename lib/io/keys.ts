@@ -59,6 +59,22 @@ export async function importPublicKey(publicKeyPem: string): Promise<CryptoKey |
   }
 }
 
+/**
+ * The public half of a private key of any kind, PKCS #8, PKCS #1 or SEC 1, as certificates name it.
+ *
+ * @returns `sha256:` and the hex SHA-256 of the SubjectPublicKeyInfo, or `null` if the PEM holds no private key.
+ */
+export function publicPinOf(privateKeyPem: string): string | null {
+  if (!privateKeyPem.includes("PRIVATE KEY-----")) return null;
+  try {
+    const spki = createPublicKey({ key: privateKeyPem, format: "pem" })
+      .export({ type: "spki", format: "der" });
+    return `sha256:${sha256(new Uint8Array(spki)).toHex()}`;
+  } catch {
+    return null;
+  }
+}
+
 /** Random hex digits: two for each byte. */
 export function randomHex(sizeBytes: number): string {
   return randomBytes(sizeBytes).toString("hex");

@@ -15,6 +15,7 @@ export {
   generateKeyPair,
   hmacSha256,
   importPublicKey,
+  publicPinOf,
   randomHex,
   randomPassword,
   sha256,

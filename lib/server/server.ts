@@ -5,27 +5,18 @@
  */
 import { join } from "node:path";
 import type { ServerConfig } from "../config/mod.ts";
-import { ConfigError, describeError } from "../error.ts";
-import { renewalDueMs } from "../identity/mod.ts";
-import {
-  generateKeyPair,
-  parseCertificate,
-  readConfigFile,
-  splitPem,
-  type TlsIdentity,
-} from "../io/mod.ts";
-import { DeadlinePassed, orAborted, pause, withDeadline } from "../wait.ts";
+import { DeadlinePassed, orAborted, withDeadline } from "../wait.ts";
 import { formatEndpoint, parseIp } from "../ip/mod.ts";
 import { getLogger } from "../log.ts";
 import { Agent, LocalUplink } from "./agent/mod.ts";
 import { Auth, type PasswordCost, serveAdmin } from "./auth/mod.ts";
 import { type AdmissionLimits, Proxy } from "./proxy/mod.ts";
+import { WebCertificate } from "./web_certificate.ts";
 
 const log = getLogger("server");
 
 const ADMIN_SOCKET = "admin.sock";
 const LOCAL_AGENT = "local";
-const RENEW_CHECK_MS = 60_000;
 const LOCAL_AGENT_MS = 10_000;
 
 interface ServeOptions {
@@ -36,6 +27,8 @@ interface ServeOptions {
   readonly limits?: AdmissionLimits;
   /** How long the start waits for the apps of the server itself; 10 s if not given. */
   readonly localAgentMs?: number;
+  /** How often the files of the proxy's certificate are looked at; 10 s if not given. */
+  readonly certificateCheckMs?: number;
 }
 
 /** A service that runs until it is disposed of. */
@@ -51,6 +44,8 @@ export interface RunningServer extends Running {
   /** `sha256:…` of the host CA, for first logins. */
   readonly caPin: string;
   readonly auth: Auth;
+  /** Reads again what can be read again: the files of the proxy's certificate. Never rejects. */
+  reload(): Promise<void>;
 }
 
 /**
@@ -70,6 +65,7 @@ export async function serveCluster(
     dataDir: config.dataDir,
     clusterName: config.clusterName,
     proxyPublicAddrs: config.proxy.publicAddrs,
+    proxyListenAddr: formatEndpoint(config.proxy.listen),
     secondFactor: config.auth.secondFactor,
     now: options.now,
     ...(options.passwordCost === undefined ? {} : { passwordCost: options.passwordCost }),
@@ -78,6 +74,7 @@ export async function serveCluster(
   const admin = await serveAdmin(auth.admin, join(config.dataDir, ADMIN_SOCKET));
   made.defer(() => admin.close());
   const certificate = await WebCertificate.open(config, auth, options.now);
+  auth.admin.webCertificate = () => certificate.status();
   const proxy = new Proxy({
     listen: config.proxy.listen,
     auth,
@@ -86,10 +83,8 @@ export async function serveCluster(
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   });
   made.defer(() => proxy.close());
-  const renewing = certificate.keepRenewed(
-    (identity) => proxy.setIdentity(identity),
-    closing.signal,
-  );
+  certificate.onChange = (identity) => proxy.setIdentity(identity);
+  const renewing = certificate.keepRenewed(closing.signal, options.certificateCheckMs);
   made.defer(async () => {
     closing.abort();
     await renewing;
@@ -107,6 +102,7 @@ export async function serveCluster(
     listenAddress,
     caPin: auth.hostCaPin(),
     auth,
+    reload: () => certificate.reload(),
     failed: Promise.withResolvers<never>().promise,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
@@ -125,7 +121,7 @@ async function openLocalAgent(
     apps: config.apps.map(({ name }) => name),
     publicHost: publicAddr.host,
     proxyAddress: { host: reachable(proxy.address.hostname), port: proxy.address.port },
-    trustPems: certificate.trustPems,
+    trustPems: () => certificate.trustPems,
   });
   return await Agent.open({ uplink, apps: config.apps, nowMs: now }, new AbortController().signal);
 }
@@ -144,81 +140,4 @@ async function waitConnected(agent: Agent, ms: number): Promise<void> {
 function reachable(hostname: string): string {
   if (hostname === "0.0.0.0") return "127.0.0.1";
   return hostname === "::" ? "::1" : hostname;
-}
-
-/** The certificate of the web API: from files, or issued by the cluster and renewed at half its life. */
-class WebCertificate {
-  readonly #config: ServerConfig;
-  readonly #auth: Auth;
-  readonly #nowMs: () => number;
-  readonly #isOurs: boolean;
-  identity: TlsIdentity;
-
-  private constructor(
-    made: { config: ServerConfig; auth: Auth; nowMs: () => number; isOurs: boolean },
-    identity: TlsIdentity,
-  ) {
-    this.#config = made.config;
-    this.#auth = made.auth;
-    this.#nowMs = made.nowMs;
-    this.#isOurs = made.isOurs;
-    this.identity = identity;
-  }
-
-  static async open(
-    config: ServerConfig,
-    auth: Auth,
-    nowMs: () => number,
-  ): Promise<WebCertificate> {
-    const [pair, ...more] = config.proxy.httpsKeypairs;
-    if (more.length > 0) {
-      throw new ConfigError("https_keypairs", [{
-        path: "proxy_service.https_keypairs",
-        found: `${more.length + 1} pairs`,
-        expected: "one pair: this version serves one web certificate",
-      }]);
-    }
-    const made = { config, auth, nowMs, isOurs: pair === undefined };
-    if (pair === undefined) return new WebCertificate(made, await issue(config, auth));
-    const identity = {
-      certificatePem: await readConfigFile(pair.certFile),
-      privateKeyPem: await readConfigFile(pair.keyFile),
-    };
-    if (splitPem(identity.certificatePem).length > 0) return new WebCertificate(made, identity);
-    throw new ConfigError(pair.certFile, [{
-      path: "",
-      found: "no certificate",
-      expected: "certificates in PEM, the proxy's own first",
-    }]);
-  }
-
-  /** What vouches for it, for clients in this process. */
-  get trustPems(): readonly string[] {
-    return this.#isOurs ? [this.#auth.hostCaPem()] : splitPem(this.identity.certificatePem);
-  }
-
-  async keepRenewed(use: (identity: TlsIdentity) => void, signal: AbortSignal): Promise<void> {
-    while (this.#isOurs && !signal.aborted) {
-      await pause(RENEW_CHECK_MS, signal);
-      const [own = ""] = splitPem(this.identity.certificatePem);
-      const held = parseCertificate(own);
-      if (signal.aborted || (held !== null && this.#nowMs() < renewalDueMs(held.validity))) {
-        continue;
-      }
-      try {
-        this.identity = await issue(this.#config, this.#auth);
-        use(this.identity);
-        log.info("Renewed the proxy's certificate", {});
-      } catch (thrown) {
-        log.error("Cannot renew the proxy's certificate", { error: describeError(thrown) });
-      }
-    }
-  }
-}
-
-async function issue(config: ServerConfig, auth: Auth): Promise<TlsIdentity> {
-  const keys = await generateKeyPair();
-  const names = config.proxy.publicAddrs.map(({ host }) => host);
-  const { chainPem } = await auth.issueProxyCertificate(names, keys.publicKeyPem);
-  return { certificatePem: chainPem, privateKeyPem: keys.privateKeyPem };
 }

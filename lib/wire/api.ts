@@ -15,6 +15,8 @@ const port = z.int().min(1).max(65_535);
 /** A range of TCP ports; `end_port` absent means just `port`. */
 export const PortRangeSchema = z.object({ port, end_port: port.optional() });
 
+const address = z.string().max(260);
+
 /** `GET /webapi/ping` and `GET /webapi/find`: what anybody may know of a cluster. */
 export const FindResponseSchema = z.object({
   cluster_name: name,
@@ -23,10 +25,24 @@ export const FindResponseSchema = z.object({
   auth: z.object({
     type: z.literal("local"),
     second_factor: z.enum(["off", "optional", "otp"]),
+    /** What a second factor is; absent where nobody is asked for one. */
+    preferred_local_mfa: z.literal("otp").optional(),
+    allow_passwordless: z.literal(false).optional(),
+    allow_headless: z.literal(false).optional(),
+    local: z.object({ name: z.string().max(64) }).optional(),
   }),
   proxy: z.object({
     public_addrs: z.array(z.string().max(260)).min(1).max(16),
     tls_routing_enabled: z.literal(true),
+    /** The same address under the names that Teleport's tools look for: there is one port for everything. */
+    ssh: z.object({
+      public_addr: address,
+      tunnel_public_addr: address,
+      ssh_tunnel_public_addr: address,
+      listen_addr: address,
+      tunnel_listen_addr: address,
+      web_listen_addr: address,
+    }).optional(),
   }),
 });
 export type FindResponse = z.infer<typeof FindResponseSchema>;

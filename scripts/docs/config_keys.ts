@@ -28,7 +28,7 @@ A client's user has no file: what it needs it gets by \`vnet login\` and the opt
 
 | variable | what it does |
 | --- | --- |
-| \`VNET_CONFIG\` | The file of \`vnet server\`, \`vnet agent\` and \`vnet ctl\`, when \`--config\` is not given. |
+| \`VNET_CONFIG\` | The file of \`vnet server\`, \`vnet agent\` and \`vnet ctl\`, when \`--config\` is not given; without either \`/etc/vnet/server.yaml\`, and \`/etc/vnet/agent.yaml\` of \`vnet agent\`. |
 | \`VNET_HOME\` | The client's folder, when \`--home\` is not given. |
 | \`NO_COLOR\` | When set: no colour, as with \`--no-color\`. |
 | \`HTTPS_PROXY\`, \`HTTP_PROXY\` | The HTTP proxy on the way to the cluster, \`http://[USER:PASSWORD@]HOST[:PORT]\` or \`https://…\`, the first that is set; also in lower case. Read by \`vnet login\`, which remembers it, and \`vnet agent start\`. See [operations](operations.md#through-an-http-proxy). |
@@ -97,7 +97,7 @@ export const PARTS: readonly Part[] = [
   {
     title: "The server's file",
     text:
-      "Read by `vnet server start`, and by `vnet ctl` to find the server. One process is the cluster's auth, its proxy and, if it has apps, an agent.",
+      "`/etc/vnet/server.yaml`, or what `--config` names. Read by `vnet server start`, and by `vnet ctl` to find the server. One process is the cluster's auth, its proxy and, if it has apps, an agent.",
     read: (text) => parseServerFile(text, "server.yaml"),
     keys: {
       "version": { text: "The version of the file's form." },
@@ -122,7 +122,7 @@ export const PARTS: readonly Part[] = [
       "proxy_service.listen_addr": { text: "Where it listens." },
       "proxy_service.https_keypairs": {
         text:
-          "The certificate for the public names; one pair at most. It is read at the start: restart the server when it was renewed. Without one the cluster's own CA issues one, trusted by its pin and renewed by itself.",
+          "The certificate for the public names; one pair at most. Renewed files are [taken into use](operations.md#a-public-certificate) while the server runs. Without a pair the cluster's own CA issues one, trusted by its pin and renewed by itself.",
         default: [],
       },
       "proxy_service.https_keypairs[].key_file": { text: "The private key, PEM." },
@@ -151,7 +151,7 @@ app_service:
   },
   {
     title: "The agent's file",
-    text: "Read by `vnet agent start`.",
+    text: "`/etc/vnet/agent.yaml`, or what `--config` names. Read by `vnet agent start`.",
     read: (text) => parseAgentFile(text, "agent.yaml"),
     keys: {
       "version": { text: "The version of the file's form." },
@@ -308,7 +308,10 @@ spec:
     text:
       "A user and their roles. A user made from a file has no password yet: `vnet ctl users reset NAME` gives one.",
     read: (text) => parseResources(text, "user.yaml"),
-    keys: { ...metadataOf("user"), "spec.roles": { text: "The roles; each must be there." } },
+    keys: {
+      ...metadataOf("user"),
+      "spec.roles": { text: "The roles; each must exist, or stand in the same file." },
+    },
     example: `
 kind: user
 version: v1

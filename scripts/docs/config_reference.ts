@@ -4,7 +4,7 @@
  *   deno run -A scripts/docs/config_reference.ts          writes the page
  *   deno run -A scripts/docs/config_reference.ts --check  says whether it is up to date
  *
- * Which keys there are, what each expects and whether it must be there is asked of the readers themselves, by
+ * Which keys there are, what each expects and whether it is required is asked of the readers themselves, by
  * giving them mistakes. What a key means stands in config_keys.ts; a key without words, words without a key and a
  * default that is none are errors.
  *
@@ -32,7 +32,7 @@ export interface KeyWords {
   readonly text: string;
   /** What may be written there, where the reader says it for all kinds at once. */
   readonly expected?: string;
-  /** What it is when it is left away. */
+  /** What it is when it is not given. */
   readonly default?: unknown;
 }
 
@@ -177,7 +177,7 @@ export function renderReference(parts: readonly Part[]): string {
       `## ${part.title}`,
       part.text,
       [
-        "| key | what it is | what may be written | if left away |",
+        "| key | what it is | what may be written | default |",
         "| --- | --- | --- | --- |",
         ...rows,
       ]
@@ -190,7 +190,7 @@ export function renderReference(parts: readonly Part[]): string {
 
 function renderRow(key: Key, words: KeyWords): string {
   const absent = key.isRequired
-    ? "must be there"
+    ? "required"
     : words.default === undefined
     ? "—"
     : `\`${JSON.stringify(words.default)}\``;

@@ -37,7 +37,7 @@ const PART: Part = {
   },
 };
 
-Deno.test("findKeys() finds every key, what it expects and whether it must be there", () => {
+Deno.test("findKeys() finds every key, what it expects and whether it is required", () => {
   deepEqual(findKeys(PART).map(({ path, expected, isRequired }) => [path, expected, isRequired]), [
     ["inner", "an object", false],
     ["inner.flag", "true or false", true],

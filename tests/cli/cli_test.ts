@@ -96,8 +96,21 @@ Deno.test("vnet ends with the documented status and one line with a code and a h
       [["resolve", "a.test"], 1, /\[nothing-known\]\nhint: /],
       [["logout", "elsewhere"], 2, /\[profile-unknown\]/],
       [["logout", "one", "--all"], 2, /\[usage\]\nhint: Run `vnet help logout`\n$/],
-      [["ctl", "status"], 2, /^error: Cannot find the server.* \[usage\]\nhint: /],
-      [["server", "start"], 2, /^error: Cannot start: no file was named \[usage\]\nhint: /],
+      [
+        ["ctl", "status"],
+        2,
+        /^error: Cannot find the server: there is no file "\/etc\/vnet\/server.yaml" \[file-missing\]\n/,
+      ],
+      [
+        ["server", "start"],
+        2,
+        /^error: Cannot start the server: there is no file "\/etc\/vnet\/server.yaml" \[file-missing\]\nhint: .*--config/,
+      ],
+      [
+        ["agent", "start"],
+        2,
+        /^error: Cannot start the agent: there is no file "\/etc\/vnet\/agent.yaml" \[file-missing\]\nhint: .*--config/,
+      ],
       [["server", "start", "--config", "/nonexistent"], 2, /\[file-missing\]\n/],
       [["demo", "--keep", "--shell"], 2, /\[usage\]/],
     ];

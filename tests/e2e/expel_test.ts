@@ -156,7 +156,7 @@ Deno.test("a user who is locked out loses the relays, whatever the agent does", 
     await agent.connect();
     const { outer, ended } = await world.hold(await cluster.target("echo"));
     const login = await audited(cluster, ({ event }) => event === "login.ok");
-    await cluster.server.auth.admin.lock({ target: { user: "bob" } });
+    await cluster.server.auth.admin.lock({ target: { user: "bob" }, force: true });
     await says(outer); // somebody else's lock is not hers
     await cluster.server.auth.admin.lock({ target: targetOf(String(login.session_id)) });
     equal((await ended).reason, "carrier-lost");

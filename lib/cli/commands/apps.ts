@@ -7,7 +7,7 @@ import type { AppsV1 } from "../../status/mod.ts";
 import { type Action, type Context, printJson, tell } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import { format } from "./options.ts";
-import { renderTable } from "../table.ts";
+import { renderTable } from "../text/table.ts";
 
 interface Options {
   readonly cluster: string | undefined;

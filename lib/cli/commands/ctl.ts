@@ -2,7 +2,7 @@ import { object, or } from "@optique/core/constructs";
 import { type Message, message } from "@optique/core/message";
 import { map, multiple, optional, withDefault } from "@optique/core/modifiers";
 import { argument, command, flag, option } from "@optique/core/primitives";
-import { choice, integer, string } from "@optique/core/valueparser";
+import { integer, string } from "@optique/core/valueparser";
 import type { Action } from "../context.ts";
 import { duration, format } from "./options.ts";
 
@@ -26,11 +26,24 @@ const roles = multiple(
   { min: 1 },
 );
 
-/** Each command becomes one call of the admin API; what they do is in ../ctl.ts. */
+const FILE_WORDS = message`YAML or JSON, one resource or several; "-" reads standard input.`;
+const DAY_MS = 86_400_000;
+
+/** `KIND/NAME`, or `KIND NAME`. */
+function oneResource(what: Message) {
+  return {
+    what: argument(string({ metavar: "KIND/NAME" }), { description: what }),
+    name: optional(argument(string({ metavar: "NAME" }), {
+      description: message`Its name, if it is not behind a slash.`,
+    })),
+  };
+}
+
+/** Each command becomes one call of the admin API; what they do is in ../ctl. */
 function action(
-  run: (ctl: typeof import("../ctl.ts"), context: Parameters<Action>[0]) => Promise<number>,
+  run: (ctl: typeof import("../ctl/mod.ts"), context: Parameters<Action>[0]) => Promise<number>,
 ): Action {
-  return async (context) => await run(await import("../ctl.ts"), context);
+  return async (context) => await run(await import("../ctl/mod.ts"), context);
 }
 
 const status = command(
@@ -91,7 +104,9 @@ const tokens = command(
             description: message`A label every app of the agent must have.`,
           })),
           ttl: withDefault(
-            option("--ttl", duration(), { description: message`How long it lasts.` }),
+            option("--ttl", duration({ minMs: 60_000, maxMs: 7 * DAY_MS }), {
+              description: message`How long it lasts: 1m to 7d.`,
+            }),
             1_800_000,
           ),
           uses: withDefault(
@@ -130,7 +145,7 @@ const agents = command(
     command(
       "rm",
       map(
-        object({ id: name("ID", message`The agent's id.`) }),
+        object({ id: name("ID", message`The agent's id, or its name if no other has it.`) }),
         (o) => action((ctl, c) => ctl.removeAgent(c, o.id)),
       ),
       { brief: message`Remove an agent; it must join again` },
@@ -139,21 +154,59 @@ const agents = command(
   { brief: message`Agents that joined` },
 );
 
+const sessions = command(
+  "sessions",
+  or(
+    command(
+      "ls",
+      map(object({ format }), (o) => action((ctl, c) => ctl.listSessions(c, o.format))),
+      { brief: message`List logins: whose, since when, until when, from where` },
+    ),
+    command(
+      "rm",
+      map(
+        object({ id: name("ID", message`The login's id, as ls shows it, or its beginning.`) }),
+        (o) => action((ctl, c) => ctl.removeSession(c, o.id)),
+      ),
+      { brief: message`End a login and cut what is open; the user can log in again` },
+    ),
+  ),
+  { brief: message`Logins of users` },
+);
+
 const create = command(
   "create",
   map(
     object({
-      file: option("-f", "--file", string({ metavar: "FILE" }), {
-        description: message`YAML or JSON, one resource or several; "-" reads standard input.`,
-      }),
+      file: or(
+        option("-f", "--file", string({ metavar: "FILE" }), { description: FILE_WORDS }),
+        argument(string({ metavar: "FILE" }), { description: FILE_WORDS }),
+      ),
       replace: withDefault(
-        flag("--force", { description: message`Replace what is there already.` }),
+        flag("--force", { description: message`Replace what is there and differs.` }),
         false,
       ),
     }),
     (o) => action((ctl, c) => ctl.create(c, o)),
   ),
-  { brief: message`Create roles, users, locks or the vnet_config from a file` },
+  {
+    brief: message`Create roles, users, locks or the vnet_config from a file`,
+    description:
+      message`All documents of the file are checked before the first is written; with a mistake in one, none is. Prints what became of each: created, replaced or unchanged.`,
+  },
+);
+
+const edit = command(
+  "edit",
+  map(
+    object(oneResource(message`The resource to open.`)),
+    (o) => action((ctl, c) => ctl.edit(c, o)),
+  ),
+  {
+    brief: message`Change a resource in your editor`,
+    description:
+      message`Opens it in $VISUAL, or $EDITOR, or vi. With mistakes it is opened again, with them at the top; left empty or unchanged, nothing is written.`,
+  },
 );
 
 const get = command(
@@ -161,8 +214,11 @@ const get = command(
   map(
     object({
       what: argument(string({ metavar: "KIND[/NAME]" }), {
-        description: message`role, user, lock or vnet_config, one or all.`,
+        description: message`role, user, lock or vnet_config; roles, users and locks are the same.`,
       }),
+      name: optional(argument(string({ metavar: "NAME" }), {
+        description: message`Which one, if it is not behind a slash; without any, all of the kind.`,
+      })),
       format,
     }),
     (o) => action((ctl, c) => ctl.get(c, o)),
@@ -172,12 +228,7 @@ const get = command(
 
 const rm = command(
   "rm",
-  map(
-    object({
-      what: argument(string({ metavar: "KIND/NAME" }), { description: message`The resource.` }),
-    }),
-    (o) => action((ctl, c) => ctl.remove(c, o.what)),
-  ),
+  map(object(oneResource(message`The resource.`)), (o) => action((ctl, c) => ctl.remove(c, o))),
   { brief: message`Remove a resource` },
 );
 
@@ -185,18 +236,31 @@ const lock = command(
   "lock",
   map(
     object({
-      kind: argument(choice(["user", "role", "agent", "session"] as const, { metavar: "KIND" }), {
-        description: message`What kind of thing to lock out.`,
+      what: argument(string({ metavar: "KIND[/NAME]" }), {
+        description: message`What kind of thing to lock out: user, role, agent or session.`,
       }),
-      name: argument(string({ metavar: "NAME" }), { description: message`Which one.` }),
+      name: optional(argument(string({ metavar: "NAME" }), {
+        description: message`Which one; of a session its id, or the beginning of it.`,
+      })),
       message: optional(option("--message", string({ metavar: "TEXT" }), {
         description: message`Why; kept with the lock and in the audit log.`,
       })),
-      ttl: optional(option("--ttl", duration(), { description: message`Until when, from now.` })),
+      ttl: optional(
+        option("--ttl", duration({ minMs: 1000, maxMs: 366 * DAY_MS }), {
+          description: message`For how long; without it until the lock is removed.`,
+        }),
+      ),
+      force: withDefault(
+        flag("--force", { description: message`Also somebody who is not there.` }),
+        false,
+      ),
     }),
     (o) => action((ctl, c) => ctl.lock(c, o)),
   ),
-  { brief: message`Lock a user, role, agent or session out, at once` },
+  {
+    brief: message`Lock a user, role, agent or session out, at once`,
+    description: message`Says which logins and connections it cuts, and how to undo it.`,
+  },
 );
 
 const audit = command(
@@ -221,10 +285,10 @@ const audit = command(
 
 export const ctl = command(
   "ctl",
-  or(or(status, users, tokens, agents), or(create, get, rm, lock, audit)),
+  or(or(status, users, sessions, tokens, agents), or(create, get, edit, rm, lock, audit)),
   {
-    brief: message`Administer a running server: users, tokens, resources, locks, audit`,
+    brief: message`Administer a running server: users, logins, tokens, resources, locks, audit`,
     description:
-      message`Talks to the server's admin socket, so run it on the server's machine as the server's user, with the server's --config FILE.`,
+      message`Talks to the admin socket of the server on this machine, so run it as root or as the server's user. Finds it by /etc/vnet/server.yaml, or the file of --config.`,
   },
 );

@@ -109,7 +109,7 @@ function exitStatus({ summary }: DoctorV1, strict: boolean): number {
 
 async function printList(context: Context): Promise<number> {
   const { CHECKS } = await import("../../health/mod.ts");
-  const { renderTable } = await import("../table.ts");
+  const { renderTable } = await import("../text/table.ts");
   const rows = CHECKS.map(({ id, title, severity, isFamily, needsTarget, dependsOn }) => [
     isFamily === true ? `${id}.*` : id,
     severity,

@@ -1,5 +1,5 @@
 /** Options that several commands share. */
-import { message } from "@optique/core/message";
+import { message, text as msgText } from "@optique/core/message";
 import { withDefault } from "@optique/core/modifiers";
 import { option } from "@optique/core/primitives";
 import { formatDuration } from "../../config/duration.ts";
@@ -14,7 +14,9 @@ export const format = withDefault(
 );
 
 /** A duration such as `30s`, `5m`, `12h`; in milliseconds. */
-export function duration(): ValueParser<"sync", number> {
+export function duration(
+  { minMs = 0, maxMs = Infinity }: { readonly minMs?: number; readonly maxMs?: number } = {},
+): ValueParser<"sync", number> {
   const unit: Readonly<Record<string, number>> = {
     ms: 1,
     s: 1000,
@@ -32,7 +34,14 @@ export function duration(): ValueParser<"sync", number> {
       if (digits === undefined || factor === undefined) {
         return { success: false, error: message`Not a duration such as 30s, 5m or 12h: ${text}.` };
       }
-      return { success: true, value: Number(digits) * factor };
+      const value = Number(digits) * factor;
+      if (value < minMs || value > maxMs) {
+        const limit = value < minMs
+          ? `at least ${formatDuration(minMs)}`
+          : `at most ${formatDuration(maxMs)}`;
+        return { success: false, error: message`Must be ${msgText(limit)}, not ${text}.` };
+      }
+      return { success: true, value };
     },
     format: formatDuration,
   };

@@ -2,15 +2,27 @@ import { object } from "@optique/core/constructs";
 import { message } from "@optique/core/message";
 import { map } from "@optique/core/modifiers";
 import { command } from "@optique/core/primitives";
-import { configureLog } from "../../log.ts";
-import { type Action, type Context, requireConfigFile, tell } from "../context.ts";
+import type { ServerConfig } from "../../config/mod.ts";
+import { describeError } from "../../error.ts";
+import { configureLog, getLogger } from "../../log.ts";
+import {
+  type Action,
+  AGENT_FILE,
+  type Context,
+  requireConfigFile,
+  SERVER_FILE,
+  tell,
+} from "../context.ts";
 import { EXIT } from "../exit.ts";
+
+const log = getLogger("cli");
 
 export const server = command(
   "server",
   command("start", map(object({}), (): Action => startServer), {
     brief: message`Serve a cluster: logins, certificates, and the proxy on one TLS port`,
-    description: message`Reads the file of --config, serves until SIGTERM or Ctrl-C.`,
+    description:
+      message`Reads /etc/vnet/server.yaml, or the file of --config, and serves until SIGTERM or Ctrl-C. SIGHUP has it read certificate and log level again.`,
   }),
   { brief: message`The cluster's server` },
 );
@@ -19,7 +31,8 @@ export const agent = command(
   "agent",
   command("start", map(object({}), (): Action => startAgent), {
     brief: message`Serve the apps of a private network to a cluster; dials out, listens nowhere`,
-    description: message`Reads the file of --config, serves until SIGTERM or Ctrl-C.`,
+    description:
+      message`Reads /etc/vnet/agent.yaml, or the file of --config, and serves until SIGTERM or Ctrl-C.`,
   }),
   { brief: message`An agent in a private network` },
 );
@@ -28,20 +41,78 @@ async function startServer(context: Context): Promise<number> {
   const { parseServerFile } = await import("../../config/mod.ts");
   const { readConfigFile } = await import("../../io/mod.ts");
   const { serveCluster } = await import("../../server/mod.ts");
-  const file = requireConfigFile(context, "Cannot start");
+  const file = requireConfigFile(context, "Cannot start the server", SERVER_FILE);
   const config = parseServerFile(await readConfigFile(file), file);
   await useLog(context, config.log);
   await using running = await serveCluster(config, { now: context.nowMs });
+  using hangup = onHangup(context, async () => {
+    await readAgain(context, file, config);
+    await running.reload();
+  });
   tell(context, `Serving cluster ${config.clusterName} at ${running.listenAddress}`);
-  await untilStopped(context, running.failed);
+  await untilStopped(context, Promise.race([running.failed, hangup.terminalGone]));
   return EXIT.done;
+}
+
+/** Takes over from the server's file what can change while it runs, and says what cannot. */
+async function readAgain(context: Context, file: string, config: ServerConfig): Promise<void> {
+  const { parseServerFile } = await import("../../config/mod.ts");
+  const { readConfigFile } = await import("../../io/mod.ts");
+  try {
+    const next = parseServerFile(await readConfigFile(file), file);
+    await useLog(context, next.log);
+    const waiting = changedKeys(config, next);
+    log.info("Read the file again", { file, log_level: next.log.level });
+    if (waiting.length > 0) {
+      log.warning("Changes in the file take effect after a restart", { keys: waiting.join(", ") });
+    }
+  } catch (thrown) {
+    log.error("Cannot read the file again: what was read before stays in force", {
+      error: describeError(thrown),
+    });
+  }
+}
+
+/** The keys that a restart would take over. */
+function changedKeys(held: ServerConfig, next: ServerConfig): string[] {
+  const parts: readonly (readonly [key: string, of: (config: ServerConfig) => unknown])[] = [
+    ["cluster_name", (config) => config.clusterName],
+    ["data_dir", (config) => config.dataDir],
+    ["auth_service", (config) => config.auth],
+    ["proxy_service", (config) => config.proxy],
+    ["app_service", (config) => config.apps],
+  ];
+  const text = (value: unknown) =>
+    JSON.stringify(value, (_key, inner) => typeof inner === "bigint" ? `${inner}` : inner);
+  return parts.filter(([, of]) => text(of(held)) !== text(of(next))).map(([key]) => key);
+}
+
+/**
+ * Runs an act at each SIGHUP, one after the other. A SIGHUP that comes because the terminal was closed is none of
+ * these: then `terminalGone` resolves.
+ */
+function onHangup(
+  context: Context,
+  act: () => Promise<void>,
+): { readonly terminalGone: Promise<void>; [Symbol.dispose](): void } {
+  const gone = Promise.withResolvers<void>();
+  let running = Promise.resolve();
+  const onSignal = () => {
+    if (context.stdinIsTerminal && !Deno.stdin.isTerminal()) gone.resolve();
+    else running = running.then(act);
+  };
+  Deno.addSignalListener("SIGHUP", onSignal);
+  return {
+    terminalGone: gone.promise,
+    [Symbol.dispose]: () => Deno.removeSignalListener("SIGHUP", onSignal),
+  };
 }
 
 async function startAgent(context: Context): Promise<number> {
   const { parseAgentFile, readProxyVariables } = await import("../../config/mod.ts");
   const { readConfigFile } = await import("../../io/mod.ts");
   const { serveAgent } = await import("../../server/mod.ts");
-  const file = requireConfigFile(context, "Cannot start");
+  const file = requireConfigFile(context, "Cannot start the agent", AGENT_FILE);
   const config = parseAgentFile(await readConfigFile(file), file);
   await useLog(context, config.log);
   const proxies = readProxyVariables(context.env);
@@ -70,10 +141,10 @@ async function useLog(
   });
 }
 
-/** Resolves when a signal asks to stop; rejects when the service cannot go on. */
-async function untilStopped(context: Context, failed: Promise<never>): Promise<void> {
+/** Resolves when a signal asks to stop, or it has ended; rejects when the service cannot go on. */
+async function untilStopped(context: Context, ended: Promise<void>): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   context.signal.addEventListener("abort", () => resolve(), { once: true });
   if (context.signal.aborted) resolve();
-  await Promise.race([promise, failed]);
+  await Promise.race([promise, ended]);
 }

@@ -7,7 +7,7 @@ import type { ServiceV1 } from "../../status/mod.ts";
 import { type Action, printJson } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import { format } from "./options.ts";
-import { renderTable } from "../table.ts";
+import { renderTable } from "../text/table.ts";
 
 const install = command(
   "install",

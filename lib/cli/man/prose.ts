@@ -68,6 +68,12 @@ puts right.
 To a
 .B vnet up
 in the foreground: helper and daemon go on in the background.
+.TP
+.B SIGHUP
+To
+.BR "vnet server start" :
+read the proxy's certificate and the log's level again.
+Nothing is cut.
 .SH ENVIRONMENT
 .TP
 .B VNET_HOME
@@ -81,6 +87,15 @@ The file of
 when
 .B \\-\\-config
 is not given.
+Without either it is a file in
+.IR /etc/vnet .
+.TP
+.BR VISUAL ", " EDITOR
+What
+.B vnet ctl edit
+opens a resource in, the first that is set;
+.BR vi (1)
+if none is.
 .TP
 .BR XDG_CONFIG_HOME ", " XDG_STATE_HOME ", " XDG_RUNTIME_DIR
 Where logins, state and sockets are kept when neither is given.
@@ -112,6 +127,14 @@ The daemon's socket.
 .I /run/vnet
 The helper service's socket, and daemons' sockets where there is no
 .IR /run/user .
+.TP
+.I /etc/vnet/server.yaml
+The cluster's server, for
+.BR "vnet server start" " and " "vnet ctl" .
+.TP
+.I /etc/vnet/agent.yaml
+An agent, for
+.BR "vnet agent start" .
 .TP
 .I /etc/vnet/helper.yaml
 What root lets the helper service's clients have.

@@ -12,8 +12,11 @@ export class LocalUplink implements Uplink {
   readonly #publicHost: string;
   readonly #proxyAddress: HostPort;
   readonly #identities = new WeakMap<AgentCredentials, AgentIdentity>();
-  readonly #settings = new WeakMap<AgentCredentials, ServerSettings>();
-  readonly #trustPems: readonly string[];
+  readonly #settings = new WeakMap<
+    AgentCredentials,
+    { readonly pems: readonly string[]; readonly settings: ServerSettings }
+  >();
+  readonly #trustPems: () => readonly string[];
   #revision = -1;
 
   constructor(options: {
@@ -24,8 +27,8 @@ export class LocalUplink implements Uplink {
     readonly publicHost: string;
     /** Where the proxy listens. */
     readonly proxyAddress: HostPort;
-    /** What vouches for the proxy's certificate. */
-    readonly trustPems: readonly string[];
+    /** What vouches for the proxy's certificate; another list when it is another certificate. */
+    readonly trustPems: () => readonly string[];
   }) {
     this.#auth = options.auth;
     this.#name = options.name;
@@ -72,15 +75,16 @@ export class LocalUplink implements Uplink {
   }
 
   proxy(held: AgentCredentials): ServerSettings {
+    const pems = this.#trustPems();
     const known = this.#settings.get(held);
-    if (known !== undefined) return known;
+    if (known?.pems === pems) return known.settings;
     const settings: ServerSettings = {
       server: { host: this.#publicHost, port: this.#proxyAddress.port },
-      trust: { kind: "authorities", pems: this.#trustPems },
+      trust: { kind: "authorities", pems },
       identity: held.identity,
       dial: (_address, signal) => dialTcp(this.#proxyAddress, signal),
     };
-    this.#settings.set(held, settings);
+    this.#settings.set(held, { pems, settings });
     return settings;
   }
 }

@@ -94,7 +94,9 @@ export class AppCertificates {
     await store.sessions.add({
       id: sessionId,
       user: user.user,
+      startedMs: nowMs,
       expiresMs,
+      source: peer.address,
       parent: user.sessionId,
       app: { name: app.name, id: app.app_id, port: request.port },
     });

@@ -163,7 +163,7 @@ Deno.test("a ticket is worth something while everything it stands for is true", 
   await t.step("every lock that fits", async () => {
     const targets = [{ user: "alice" }, { role: "dev" }, { session: holder.sessionId }] as const;
     for (const target of targets) {
-      const lock = await f.auth.admin.lock({ target });
+      const { resource: lock } = await f.auth.admin.lock({ target });
       equal(await isGood(), false, JSON.stringify(target));
       await f.auth.admin.removeResource("lock", lock.metadata.name);
       equal(await isGood(), true);

@@ -57,6 +57,7 @@ export class Auth implements AuthService {
     this.agents = agents;
     this.audit = audit;
     this.#reports = new FlowReports(audit);
+    agents.onGone = (agentId) => this.#agentGone(agentId);
     this.#gate = new Gate({ ...parts, cluster, now });
     this.#joins = new AgentJoins({
       store,
@@ -78,6 +79,12 @@ export class Auth implements AuthService {
       secondFactor,
       delay: wait,
       events: parts.events,
+      startedMs: now(),
+      authorities: [
+        { kind: "user", notAfterMs: userCa.certificate.validity.notAfterMs },
+        { kind: "host", notAfterMs: hostCa.certificate.validity.notAfterMs },
+      ],
+      openFlows: () => this.#reports.open(),
       onLock: (target, reason) => this.#tellLock(target, reason),
       onReview: () => {
         for (const listener of this.#reviewListeners) listener();
@@ -216,6 +223,7 @@ export class Auth implements AuthService {
 
   async close(): Promise<void> {
     clearInterval(this.#pruner);
+    this.#seeAgents(this.agents.connectedIds());
     this.#parts.changes.close();
     this.#parts.events.close();
     await this.audit.close();
@@ -223,15 +231,33 @@ export class Auth implements AuthService {
   }
 
   #find() {
-    const { secondFactor, proxyPublicAddrs } = this.#parts.options;
+    const { secondFactor, proxyPublicAddrs, proxyListenAddr } = this.#parts.options;
+    const [first] = proxyPublicAddrs.map(formatHostPort);
+    if (first === undefined) throw new TypeError("A proxy has a public address");
+    const listen = proxyListenAddr ?? first;
     return {
       cluster_name: this.clusterName,
       server_version: VERSION,
       min_client_version: MIN_CLIENT_VERSION,
-      auth: { type: "local" as const, second_factor: secondFactor },
+      auth: {
+        type: "local" as const,
+        second_factor: secondFactor,
+        ...(secondFactor === "off" ? {} : { preferred_local_mfa: "otp" as const }),
+        allow_passwordless: false as const,
+        allow_headless: false as const,
+        local: { name: "local" },
+      },
       proxy: {
         public_addrs: proxyPublicAddrs.map(formatHostPort),
         tls_routing_enabled: true as const,
+        ssh: {
+          public_addr: first,
+          tunnel_public_addr: first,
+          ssh_tunnel_public_addr: first,
+          listen_addr: listen,
+          tunnel_listen_addr: listen,
+          web_listen_addr: listen,
+        },
       },
     };
   }
@@ -264,7 +290,21 @@ export class Auth implements AuthService {
     this.#parts.changes.notify();
   }
 
+  #agentGone(agentId: string): void {
+    this.#reports.forget(agentId);
+    this.#seeAgents([agentId]);
+  }
+
+  /** Notes when agents were here last, for the list of them after a restart. */
+  #seeAgents(ids: Iterable<string>): void {
+    const { store, options } = this.#parts;
+    store.agents.see(ids, options.now()).catch((error) => {
+      log.error("Cannot note when an agent was seen", { error: String(error) });
+    });
+  }
+
   #prune(): void {
+    this.#seeAgents(this.agents.connectedIds());
     this.#parts.store.prune(this.#parts.options.now()).catch((error) => {
       log.error("Cannot prune the store", { error: String(error) });
     });

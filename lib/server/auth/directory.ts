@@ -90,6 +90,20 @@ export class Directory {
   isAgentLocked(agentId: string, nowMs: number): boolean {
     return this.locks(nowMs).some(({ target }) => "agent" in target && target.agent === agentId);
   }
+
+  /** Tells who is locked out which lock it is, and until when. */
+  lockWords(user: string, sessionIds: readonly string[], nowMs: number): string {
+    const roles = this.#snapshot.users.get(user) ?? [];
+    const who = { user, roles, sessionIds, agentId: null };
+    const [lock] = this.locks(nowMs).filter((one) => isLocked([one], who, nowMs));
+    const what = lock === undefined || "user" in lock.target
+      ? "You are locked out"
+      : "role" in lock.target
+      ? `Everybody with the role "${lock.target.role}" is locked out`
+      : "This login is locked out";
+    const expiresMs = lock?.expiresMs ?? null;
+    return expiresMs === null ? what : `${what} until ${new Date(expiresMs).toISOString()}`;
+  }
 }
 
 /** Reads a resource as it was kept, with its revision. */

@@ -12,6 +12,8 @@ export interface AuthOptions {
   readonly dataDir: string;
   readonly clusterName: string;
   readonly proxyPublicAddrs: readonly HostPort[];
+  /** Where the proxy listens, as `address:port`; only told. The first public address if not given. */
+  readonly proxyListenAddr?: string;
   readonly secondFactor: SecondFactor;
   /** Milliseconds since 1970. */
   readonly now: () => number;
@@ -128,6 +130,7 @@ export interface AuditEvent {
     | "resource.put"
     | "resource.removed"
     | "user.reset"
+    | "session.removed"
     | "token.created"
     | "token.removed";
   readonly user?: string;

@@ -79,4 +79,9 @@ export const MIGRATIONS: readonly string[] = [
 
   CREATE TABLE events (seq INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL) STRICT;
   `,
+  `
+  ALTER TABLE sessions ADD COLUMN started_ms INTEGER;
+  ALTER TABLE sessions ADD COLUMN source TEXT;
+  ALTER TABLE agents ADD COLUMN seen_ms INTEGER;
+  `,
 ];

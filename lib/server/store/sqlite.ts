@@ -12,6 +12,7 @@ import type {
   AuditEvents,
   Authorities,
   Resources,
+  ResourceText,
   Settings,
   Store,
   StoredAuthority,
@@ -121,28 +122,31 @@ class SqliteResources implements Resources {
     ).map(toResource);
   }
 
-  async put(
-    resource: { readonly kind: string; readonly name: string; readonly body: string },
-    expectedRevision: number | null,
-  ): Promise<number | null> {
-    const { kind, name, body } = resource;
+  async put(resource: ResourceText, expectedRevision: number | null): Promise<number | null> {
+    return (await this.putAll([{ resource, expectedRevision }]))?.[0] ?? null;
+  }
+
+  async putAll(
+    puts: readonly { readonly resource: ResourceText; readonly expectedRevision: number | null }[],
+  ): Promise<number[] | null> {
     return this.#db.transaction(() => {
-      const row = this.#db.get(
-        "SELECT revision FROM resources WHERE kind = ? AND name = ?",
-        kind,
-        name,
-      );
-      const held = Number(row?.["revision"] ?? 0);
-      if (expectedRevision !== null && expectedRevision !== held) return null;
-      this.#db.run(
-        "INSERT INTO resources (kind, name, revision, body) VALUES (?, ?, ?, ?)" +
-          " ON CONFLICT DO UPDATE SET revision = excluded.revision, body = excluded.body",
-        kind,
-        name,
-        held + 1,
-        body,
-      );
-      return held + 1;
+      const revisions = puts.map(({ resource: { kind, name }, expectedRevision }) => {
+        const sql = "SELECT revision FROM resources WHERE kind = ? AND name = ?";
+        const held = Number(this.#db.get(sql, kind, name)?.["revision"] ?? 0);
+        return expectedRevision === null || expectedRevision === held ? held + 1 : null;
+      });
+      if (revisions.includes(null)) return null;
+      puts.forEach(({ resource: { kind, name, body } }, i) => {
+        this.#db.run(
+          "INSERT INTO resources (kind, name, revision, body) VALUES (?, ?, ?, ?)" +
+            " ON CONFLICT DO UPDATE SET revision = excluded.revision, body = excluded.body",
+          kind,
+          name,
+          revisions[i]!,
+          body,
+        );
+      });
+      return revisions as number[];
     });
   }
 

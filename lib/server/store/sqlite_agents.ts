@@ -62,7 +62,7 @@ export class SqliteAgents implements Agents {
     return this.#db.all("SELECT * FROM agents ORDER BY name, id").map(toAgent);
   }
 
-  async put(agent: StoredAgent): Promise<void> {
+  async put(agent: Omit<StoredAgent, "seenMs">): Promise<void> {
     this.#db.run(
       "INSERT INTO agents (id, name, apps, scope, joined_ms, renewed_ms) VALUES (?, ?, ?, ?, ?, ?)" +
         " ON CONFLICT DO UPDATE SET name = excluded.name, apps = excluded.apps, scope = excluded.scope," +
@@ -74,6 +74,12 @@ export class SqliteAgents implements Agents {
       agent.joinedMs,
       agent.renewedMs,
     );
+  }
+
+  async see(ids: Iterable<string>, nowMs: number): Promise<void> {
+    this.#db.transaction(() => {
+      for (const id of ids) this.#db.run("UPDATE agents SET seen_ms = ? WHERE id = ?", nowMs, id);
+    });
   }
 
   async remove(id: string): Promise<boolean> {
@@ -98,5 +104,6 @@ function toAgent(row: Row): StoredAgent {
     scope: JSON.parse(String(row["scope"])) as TokenScope,
     joinedMs: Number(row["joined_ms"]),
     renewedMs: Number(row["renewed_ms"]),
+    seenMs: row["seen_ms"] === null ? null : Number(row["seen_ms"]),
   };
 }

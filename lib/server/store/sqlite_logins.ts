@@ -110,6 +110,11 @@ export class SqliteFailures implements LoginFailures {
   }
 }
 
+/** Sessions that have neither ended nor expired at the time `?1`, and whose login has not either. */
+const LIVE = "SELECT s.* FROM sessions s LEFT JOIN sessions p ON p.id = s.parent" +
+  " WHERE s.ended_ms IS NULL AND s.expires_ms > ?1" +
+  " AND (s.parent IS NULL OR (p.ended_ms IS NULL AND p.expires_ms > ?1))";
+
 /** Logins, and the app sessions drawn from them. */
 export class SqliteSessions implements Sessions {
   readonly #db: Database;
@@ -118,9 +123,10 @@ export class SqliteSessions implements Sessions {
     this.#db = db;
   }
 
-  async add({ id, user, parent, app, expiresMs }: Session): Promise<void> {
+  async add({ id, user, parent, app, startedMs, expiresMs, source }: Session): Promise<void> {
     this.#db.run(
-      "INSERT INTO sessions (id, user, parent, app, app_id, port, expires_ms) VALUES (?, ?, ?, ?, ?, ?, ?)",
+      "INSERT INTO sessions (id, user, parent, app, app_id, port, expires_ms, started_ms, source)" +
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
       id,
       user,
       parent,
@@ -128,16 +134,16 @@ export class SqliteSessions implements Sessions {
       app?.id ?? null,
       app?.port ?? null,
       expiresMs,
+      startedMs,
+      source,
     );
   }
 
   async getLive(id: string, nowMs: number): Promise<Session | null> {
     const row = this.#db.get(
-      "SELECT s.* FROM sessions s LEFT JOIN sessions p ON p.id = s.parent" +
-        " WHERE s.id = ?1 AND s.ended_ms IS NULL AND s.expires_ms > ?2" +
-        " AND (s.parent IS NULL OR (p.ended_ms IS NULL AND p.expires_ms > ?2))",
-      id,
+      `${LIVE} AND s.id = ?2`,
       nowMs,
+      id,
     );
     return row === null ? null : toSession(row);
   }
@@ -165,6 +171,10 @@ export class SqliteSessions implements Sessions {
     return Number(row?.["n"]);
   }
 
+  async listLive(nowMs: number): Promise<Session[]> {
+    return this.#db.all(`${LIVE} ORDER BY s.user, s.started_ms, s.id`, nowMs).map(toSession);
+  }
+
   #end(which: "id = ?1 OR parent = ?1" | "user = ?1", key: string, nowMs: number): string[] {
     return this.#db.transaction(() => {
       const live = `(${which}) AND ended_ms IS NULL AND expires_ms > ?2`;
@@ -179,7 +189,9 @@ function toSession(row: Row): Session {
   return {
     id: String(row["id"]),
     user: String(row["user"]),
+    startedMs: row["started_ms"] === null ? null : Number(row["started_ms"]),
     expiresMs: Number(row["expires_ms"]),
+    source: row["source"] === null ? null : String(row["source"]),
     parent: row["parent"] === null ? null : String(row["parent"]),
     app: row["app"] === null
       ? null

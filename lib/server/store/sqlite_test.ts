@@ -1,6 +1,7 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
+import { MIGRATIONS } from "./migrations.ts";
 import { openSqliteStore } from "./sqlite.ts";
 import type { Store } from "./store.ts";
 
@@ -68,6 +69,38 @@ Deno.test("Resources.put() changes only what the caller expects to be there", as
   });
 });
 
+Deno.test("Resources.putAll() changes all or nothing", async () => {
+  await withStore(async ({ resources }) => {
+    const of = (name: string) => ({ kind: "role", name, body: "{}" });
+    equal(await resources.put(of("b"), 0), 1);
+    const puts = [{ resource: of("a"), expectedRevision: 0 }, {
+      resource: of("b"),
+      expectedRevision: 0,
+    }];
+    equal(await resources.putAll(puts), null);
+    equal(await resources.get("role", "a"), null);
+    const again = puts.map((put) => ({ ...put, expectedRevision: null }));
+    deepEqual(await resources.putAll(again), [1, 2]);
+  });
+});
+
+Deno.test("openSqliteStore() brings a store of version 1 up to date, with what is in it", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    const path = join(directory, "auth.db");
+    const db = new DatabaseSync(path);
+    db.exec(MIGRATIONS[0]!);
+    db.exec("PRAGMA user_version = 1");
+    db.exec("INSERT INTO sessions (id, user, expires_ms) VALUES ('s', 'a', 100)");
+    db.close();
+    await using store = await openSqliteStore(path);
+    const [session] = await store.sessions.listLive(1);
+    deepEqual([session?.id, session?.startedMs, session?.source], ["s", null, null]);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
 Deno.test("Resources.list() is sorted", async () => {
   await withStore(async ({ resources }) => {
     for (const [kind, name] of [["user", "b"], ["role", "z"], ["user", "a"]] as const) {
@@ -129,17 +162,29 @@ Deno.test("LoginFailures lock a pair at the limit, within the window, for a whil
 Deno.test("Sessions end with the login they were drawn from", async () => {
   await withStore(async ({ sessions }) => {
     const app = { name: "db", id: "i", port: 0 };
-    await sessions.add({ id: "login", user: "a", parent: null, app: null, expiresMs: 100 });
-    await sessions.add({ id: "app1", user: "a", parent: "login", app, expiresMs: 90 });
-    await sessions.add({ id: "app2", user: "a", parent: "login", app, expiresMs: 50 });
-    await sessions.add({ id: "other", user: "b", parent: null, app: null, expiresMs: 100 });
+    const made = { user: "a", startedMs: 1, source: "192.0.2.1" };
+    await sessions.add({ ...made, id: "login", parent: null, app: null, expiresMs: 100 });
+    await sessions.add({ ...made, id: "app1", parent: "login", app, expiresMs: 90, startedMs: 2 });
+    await sessions.add({ ...made, id: "app2", parent: "login", app, expiresMs: 50, startedMs: 3 });
+    await sessions.add({
+      ...made,
+      id: "other",
+      user: "b",
+      parent: null,
+      app: null,
+      expiresMs: 100,
+    });
     deepEqual(await sessions.getLive("app1", 89), {
+      ...made,
       id: "app1",
-      user: "a",
       parent: "login",
       app,
+      startedMs: 2,
       expiresMs: 90,
     });
+    const idsAt = async (nowMs: number) => (await sessions.listLive(nowMs)).map(({ id }) => id);
+    deepEqual(await idsAt(49), ["login", "app1", "app2", "other"]);
+    deepEqual(await idsAt(90), ["login", "other"]);
     equal(await sessions.getLive("app1", 90), null);
     equal(await sessions.countLive(0), 2);
     deepEqual(await sessions.end("login", 60), ["app1", "login"]);
@@ -177,7 +222,11 @@ Deno.test("Agents are put, found, replaced and removed", async () => {
     await agents.put(agent);
     await agents.put({ ...agent, apps: ["db", "web"], joinedMs: 9, renewedMs: 2 });
     // When it joined stays
-    deepEqual(await agents.get("1"), { ...agent, apps: ["db", "web"], renewedMs: 2 });
+    const put = { ...agent, apps: ["db", "web"], renewedMs: 2 };
+    deepEqual(await agents.get("1"), { ...put, seenMs: null });
+    await agents.see(["1", "nobody"], 5);
+    await agents.put(put);
+    deepEqual(await agents.get("1"), { ...put, seenMs: 5 });
     equal(await agents.remove("1"), true);
     deepEqual(await agents.list(), []);
   });
@@ -195,8 +244,9 @@ Deno.test("AuditEvents are numbered in order and read from both ends", async () 
 Deno.test("Store.prune() forgets what has expired and nothing else", async () => {
   await withStore(async (store) => {
     const scope = { kinds: ["app"], apps: null, labels: {} };
-    await store.sessions.add({ id: "old", user: "a", parent: null, app: null, expiresMs: 10 });
-    await store.sessions.add({ id: "live", user: "a", parent: null, app: null, expiresMs: 11 });
+    const login = { user: "a", parent: null, app: null, startedMs: 1, source: null };
+    await store.sessions.add({ ...login, id: "old", expiresMs: 10 });
+    await store.sessions.add({ ...login, id: "live", expiresMs: 11 });
     await store.tokens.add({ id: "old", scope, expiresMs: 10, usesLeft: 1 }, "h1");
     await store.tokens.add({ id: "used", scope, expiresMs: 20, usesLeft: 0 }, "h2");
     await store.tokens.add({ id: "live", scope, expiresMs: 20, usesLeft: 1 }, "h3");

@@ -25,13 +25,16 @@ export interface Authorities {
   addFirst(authority: StoredAuthority): Promise<void>;
 }
 
-/** A resource as it was written, without its revision. */
-export interface StoredResource {
+/** A resource as it is written, without its revision. */
+export interface ResourceText {
   readonly kind: string;
   readonly name: string;
-  readonly revision: number;
   /** JSON. */
   readonly body: string;
+}
+
+export interface StoredResource extends ResourceText {
+  readonly revision: number;
 }
 
 export interface Resources {
@@ -44,10 +47,15 @@ export interface Resources {
    * @param expectedRevision What must be there: a revision, 0 for nothing, `null` for whatever.
    * @returns The revision it has, or `null` if something else was there.
    */
-  put(
-    resource: { readonly kind: string; readonly name: string; readonly body: string },
-    expectedRevision: number | null,
-  ): Promise<number | null>;
+  put(resource: ResourceText, expectedRevision: number | null): Promise<number | null>;
+  /**
+   * Creates or replaces resources, all or none of them.
+   *
+   * @returns Their revisions, or `null` if something else than expected was in the place of one.
+   */
+  putAll(
+    puts: readonly { readonly resource: ResourceText; readonly expectedRevision: number | null }[],
+  ): Promise<readonly number[] | null>;
   /** @returns Whether it was there. */
   remove(kind: string, name: string): Promise<boolean>;
 }
@@ -99,7 +107,11 @@ export interface Session {
   /** 32 hex digits. */
   readonly id: string;
   readonly user: string;
+  /** `null` if it was kept before starts were. */
+  readonly startedMs: number | null;
   readonly expiresMs: number;
+  /** The address of whoever began it; `null` if it was kept before addresses were. */
+  readonly source: string | null;
   /** The login an app session was drawn from; `null` for a login. */
   readonly parent: string | null;
   readonly app: { readonly name: string; readonly id: string; readonly port: number } | null;
@@ -117,6 +129,8 @@ export interface Sessions {
     sinceMs: number,
   ): Promise<readonly { readonly id: string; readonly endedMs: number }[]>;
   countLive(nowMs: number): Promise<number>;
+  /** The logins in force, and what was drawn from them; sorted by user, start and id. */
+  listLive(nowMs: number): Promise<readonly Session[]>;
 }
 
 /** What may be joined with a token. */
@@ -155,12 +169,17 @@ export interface StoredAgent {
   readonly scope: TokenScope;
   readonly joinedMs: number;
   readonly renewedMs: number;
+  /** When it was connected last; `null` if that was not kept. */
+  readonly seenMs: number | null;
 }
 
 export interface Agents {
   get(id: string): Promise<StoredAgent | null>;
   list(): Promise<readonly StoredAgent[]>;
-  put(agent: StoredAgent): Promise<void>;
+  /** Keeps an agent; when it was seen stays as it is. */
+  put(agent: Omit<StoredAgent, "seenMs">): Promise<void>;
+  /** Notes that agents are connected at this time. */
+  see(ids: Iterable<string>, nowMs: number): Promise<void>;
   remove(id: string): Promise<boolean>;
 }
 

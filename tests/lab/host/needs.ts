@@ -25,6 +25,9 @@ const TOOLS = [
   "sudo",
   "script",
   "sqlite3",
+  "pebble",
+  "certbot",
+  "lego",
   "gcc",
   "musl-gcc",
 ];

@@ -8,7 +8,15 @@ import type { Lab } from "../host/lab.ts";
 import { story } from "../host/needs.ts";
 import { buildPacked } from "../world/packed.ts";
 import { here } from "../host/paths.ts";
-import { startNginx, startPostgres, startRedis, startResolver } from "../world/services.ts";
+import {
+  ACME_HOST,
+  startAcme,
+  startNginx,
+  startPostgres,
+  startRedis,
+  startResolver,
+  trustAuthority,
+} from "../world/services.ts";
 import { until } from "../host/wait.ts";
 import { openHosts } from "../world/world.ts";
 
@@ -32,8 +40,12 @@ story("guides: the pages for a clone", async (step, lab) => {
 story("guides: the pages for an admin, an agent and a user", async (step, lab) => {
   const { proxy, resolver, agent, client } = await openHosts(lab);
   const program = await buildPacked();
-  await startResolver(lab, resolver, ["--host-record=teleport.example.com,203.0.113.10"]);
+  await startResolver(lab, resolver, [
+    "--host-record=teleport.example.com,203.0.113.10",
+    `--host-record=${ACME_HOST},203.0.113.53`,
+  ]);
   await Promise.all([
+    startAcme(lab, resolver).then((pem) => trustAuthority(proxy, pem)),
     startPostgres(lab, agent),
     startNginx(lab, agent),
     startRedis(lab, agent),

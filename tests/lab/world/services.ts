@@ -99,6 +99,49 @@ export async function startSockets(lab: Lab, host: Host): Promise<LabProcess> {
   return server;
 }
 
+/** The name of the ACME server that certbot and lego ask unless told otherwise. */
+export const ACME_HOST = "acme-v02.api.letsencrypt.org";
+
+/**
+ * Starts an ACME server under that name, which the host that is named has to resolve: Pebble, behind nginx, because
+ * Pebble's directory has another path. It asks the host's resolver for what it certifies.
+ *
+ * @returns The authority that its own certificate is signed by, PEM.
+ */
+export async function startAcme(lab: Lab, host: Host): Promise<string> {
+  await host.script(`
+    mkdir -p /run/acme
+    cd /run/acme
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=lab \
+      -addext subjectAltName=DNS:${ACME_HOST},DNS:localhost -keyout key.pem -out cert.pem
+    printf '%s' '${
+    JSON.stringify({
+      pebble: {
+        listenAddress: "127.0.0.1:14000",
+        managementListenAddress: "127.0.0.1:15000",
+        certificate: "/run/acme/cert.pem",
+        privateKey: "/run/acme/key.pem",
+        httpPort: 80,
+        tlsPort: 443,
+      },
+    })
+  }' >pebble.json
+  `);
+  host.spawn(["pebble", "-config", "/run/acme/pebble.json"], {
+    log: lab.log("pebble"),
+    env: { PEBBLE_VA_NOSLEEP: "1", PEBBLE_WFE_NONCEREJECT: "0" },
+  });
+  await host.listening(14_000);
+  host.spawn(["nginx", "-c", here("fixtures/acme-nginx.conf")], { log: lab.log("acme") });
+  await host.listening(443);
+  return await host.output(["cat", "/run/acme/cert.pem"]);
+}
+
+/** Has the programs of a host trust an authority as they trust the public ones. */
+export async function trustAuthority(host: Host, pem: string): Promise<void> {
+  await host.run(["sh", "-euc", "cat >>/etc/ssl/certs/ca-certificates.crt"], { stdin: `${pem}\n` });
+}
+
 async function newestPostgres(): Promise<string> {
   const versions: string[] = [];
   for await (const entry of Deno.readDir("/usr/lib/postgresql")) versions.push(entry.name);

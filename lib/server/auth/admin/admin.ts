@@ -1,26 +1,31 @@
 import {
-  checkResource,
   formatHostPort,
   type HostPort,
-  type LockResource,
   type LockTarget,
   type Resource,
   type SecondFactor,
 } from "../../../config/mod.ts";
-import { isPrincipalName } from "../../../identity/mod.ts";
 import { randomHex, randomPassword } from "../../../io/mod.ts";
 import { VERSION } from "../../../version.ts";
-import type { Store } from "../../store/mod.ts";
-import type { AdminArguments, AdminRequest, AdminResponse } from "./shapes.ts";
+import type { Session, Store } from "../../store/mod.ts";
+import { targetOf } from "./put_plan.ts";
+import { notFound, ResourceDesk } from "./resource_desk.ts";
+import type {
+  AdminArguments,
+  AdminRequest,
+  AdminResponse,
+  WebCertificateStatus,
+} from "./shapes.ts";
 import type { Agents } from "../agents/agents.ts";
+import type { OpenFlow } from "../agents/flow_reports.ts";
 import { withSeq } from "../audit/audit.ts";
 import type { Changes } from "../changes.ts";
-import { type Directory, toResource } from "../directory.ts";
+import type { Directory } from "../directory.ts";
 import { hashToken } from "../agents/join.ts";
 import type { PasswordHasher } from "../login/password.ts";
 import { refusal } from "../api/refusals.ts";
 import { newTotpSecret, totpUri } from "../login/totp.ts";
-import type { AuditEvent, AuditLog, ShutOut } from "../types.ts";
+import type { AuditLog, ShutOut } from "../types.ts";
 
 export interface AdminOptions {
   readonly store: Store;
@@ -36,6 +41,10 @@ export interface AdminOptions {
   readonly delay: (ms: number, signal: AbortSignal) => Promise<void>;
   /** Changes of the audit log. */
   readonly events: Changes;
+  readonly startedMs: number;
+  readonly authorities: readonly { readonly kind: "user" | "host"; readonly notAfterMs: number }[];
+  /** Connections to apps that are open, as far as agents have said. */
+  readonly openFlows: () => readonly OpenFlow[];
   /** Somebody is kept out from here on. */
   readonly onLock: (target: LockTarget, reason: ShutOut) => void;
   /** Users, roles or locks are others from here on. */
@@ -48,14 +57,32 @@ export interface AdminOptions {
  */
 export class Admin {
   readonly #options: AdminOptions;
+  readonly #resources: ResourceDesk;
+  #webCertificate: () => WebCertificateStatus | null = () => null;
 
   constructor(options: AdminOptions) {
     this.#options = options;
+    this.#resources = new ResourceDesk({ ...options, endUser: (name) => this.#endUser(name) });
+  }
+
+  /** What tells of the proxy's certificate, from the moment that there is one. */
+  set webCertificate(tell: () => WebCertificateStatus | null) {
+    this.#webCertificate = tell;
   }
 
   async status(): Promise<AdminResponse<"status">> {
     const { store, directory, agents, cluster, caPin, proxies, secondFactor, now } = this.#options;
+    const { startedMs, authorities, openFlows } = this.#options;
+    const webCertificate = this.#webCertificate();
     return {
+      started: toTime(startedMs),
+      flows: openFlows().length,
+      agents: (await this.listAgents()).agents,
+      ...(webCertificate === null ? {} : { web_certificate: webCertificate }),
+      authorities: authorities.map(({ kind, notAfterMs }) => ({
+        kind,
+        not_after: toTime(notAfterMs),
+      })),
       cluster_name: cluster,
       server_version: VERSION,
       ca_pin: caPin,
@@ -76,6 +103,13 @@ export class Admin {
     // The password is hashed first, so that a weak one leaves nothing behind
     const password = request.password ?? randomPassword();
     const passwordHash = await hasher.hash(password);
+    if (this.#options.directory.users.has(name)) {
+      throw refusal("resource-exists", {
+        message: `There is a user "${name}" already`,
+        hint:
+          `\`vnet ctl users reset ${name}\` gives another password, \`vnet ctl edit user/${name}\` changes the roles`,
+      });
+    }
     await this.putResource(
       { kind: "user", version: "v1", metadata: { name }, spec: { roles: [...roles] } },
       { replace: false },
@@ -86,12 +120,15 @@ export class Admin {
   }
 
   async listUsers(): Promise<AdminResponse<"users.list">> {
-    const { directory, store } = this.#options;
+    const { directory, store, now } = this.#options;
     const names = [...directory.users.keys()].sort();
+    const logins = (await store.sessions.listLive(now())).filter(isLogin);
     const users = await Promise.all(names.map(async (name) => {
       const credential = await store.credentials.get(name);
       return {
         name,
+        locked: directory.isUserLocked(name, [], now()),
+        logins: logins.filter(({ user }) => user === name).length,
         roles: [...directory.users.get(name) ?? []],
         can_log_in: credential !== null,
         has_second_factor: credential?.totpSecret != null,
@@ -160,24 +197,28 @@ export class Admin {
   }
 
   async listAgents(): Promise<AdminResponse<"agents.list">> {
-    const { store, agents } = this.#options;
+    const { store, agents, directory, now } = this.#options;
+    const nowMs = now();
     const connected = agents.connectedIds();
     const stored = await store.agents.list();
     return {
-      agents: stored.map(({ id, name, apps, joinedMs, renewedMs }) => ({
+      agents: stored.map(({ id, name, apps, joinedMs, renewedMs, seenMs }) => ({
         id,
         name,
         apps: [...apps],
         connected: connected.has(id),
-        joined: new Date(joinedMs).toISOString(),
-        renewed: new Date(renewedMs).toISOString(),
+        locked: directory.isAgentLocked(id, nowMs),
+        joined: toTime(joinedMs),
+        renewed: toTime(renewedMs),
+        last_seen: toTime(connected.has(id) ? nowMs : Math.max(seenMs ?? 0, renewedMs)),
       })),
     };
   }
 
-  /** Removes an agent: its certificate is worth nothing from here on. @throws {AuthError} `not-found`. */
-  async removeAgent(id: string): Promise<void> {
+  /** Removes an agent, by its id or, if no other has it, its name: its certificate is worth nothing from here on. @throws {AuthError} `not-found`. */
+  async removeAgent(idOrName: string): Promise<void> {
     const { store, audit, onLock } = this.#options;
+    const id = await this.#agentId(idOrName);
     if (await store.agents.get(id) === null) throw notFound("agent", id);
     await audit.write({ event: "agent.removed", agent_id: id });
     await store.agents.remove(id);
@@ -191,77 +232,89 @@ export class Admin {
     };
   }
 
+  /** See {@link ResourceDesk.put}. */
+  putResource(...wish: Parameters<ResourceDesk["put"]>): Promise<Resource> {
+    return this.#resources.put(...wish);
+  }
+
+  /** See {@link ResourceDesk.apply}. */
+  applyResources(
+    request: AdminArguments<"resources.apply">,
+  ): Promise<AdminResponse<"resources.apply">> {
+    return this.#resources.apply(request);
+  }
+
+  /** See {@link ResourceDesk.get}. */
+  getResources(request: AdminArguments<"resources.get">): Promise<AdminResponse<"resources.get">> {
+    return this.#resources.get(request);
+  }
+
+  /** See {@link ResourceDesk.remove}. */
+  removeResource(kind: Resource["kind"], name: string): Promise<void> {
+    return this.#resources.remove(kind, name);
+  }
+
   /**
-   * Creates a resource, or with `replace` puts it in the place of one. A `revision` in its metadata must be the one
-   * that is there.
+   * Keeps somebody out, at once.
    *
-   * @throws {AuthError} `resource-exists`, `resource-changed`, `resource-invalid`.
-   * @throws {ConfigError} With every mistake.
+   * @throws {AuthError} `resource-invalid` when there is no such user, role, agent or session, unless forced.
    */
-  async putResource(value: unknown, how: { readonly replace: boolean }): Promise<Resource> {
-    const { store, directory, audit } = this.#options;
-    const resource = checkResource(value, "request");
-    this.#checkReferences(resource);
-    const { kind } = resource;
-    const { revision: expected = null, ...metadata } = resource.metadata;
-    // The one configuration there is always replaces the one before
-    const wanted = expected ?? (how.replace || kind === "vnet_config" ? null : 0);
-    const held = (await store.resources.get(kind, metadata.name))?.revision ?? 0;
-    if (wanted !== null && wanted !== held) throw conflict(kind, metadata.name, expected);
-    await audit.write({ event: "resource.put", kind, name: metadata.name, ...detailOf(resource) });
-    const body = JSON.stringify({ ...resource, metadata });
-    const revision = await store.resources.put({ kind, name: metadata.name, body }, wanted);
-    if (revision === null) throw conflict(kind, metadata.name, expected);
-    await directory.reload();
-    if (resource.kind === "lock") this.#tellLock(resource);
-    this.#options.onReview();
-    return { ...resource, metadata: { ...metadata, revision } } as Resource;
-  }
-
-  /** @returns Those of a kind, sorted by name. @throws {AuthError} `not-found` if one is named and not there. */
-  async getResources(
-    { kind, name }: AdminArguments<"resources.get">,
-  ): Promise<AdminResponse<"resources.get">> {
-    const { resources } = this.#options.store;
-    if (name === undefined) return { resources: (await resources.list(kind)).map(toResource) };
-    const one = await resources.get(kind, name);
-    if (one === null) throw notFound(kind, name);
-    return { resources: [toResource(one)] };
-  }
-
-  /** @throws {AuthError} `not-found`, `resource-in-use`. */
-  async removeResource(kind: Resource["kind"], name: string): Promise<void> {
-    const { store, directory, audit } = this.#options;
-    if (kind === "vnet_config") {
-      throw refusal("resource-in-use", {
-        message: "The cluster always has a vnet_config",
-        hint: "Replace it instead",
-      });
-    }
-    if (kind === "role") this.#refuseUsedRole(name);
-    if (await store.resources.get(kind, name) === null) throw notFound(kind, name);
-    await audit.write({ event: "resource.removed", kind, name });
-    await store.resources.remove(kind, name);
-    if (kind === "user") {
-      await store.credentials.remove(name);
-      await this.#endUser(name);
-    }
-    await directory.reload();
-    this.#options.onReview();
-  }
-
-  /** Keeps somebody out, at once. */
-  async lock(request: AdminArguments<"lock">): Promise<Resource> {
-    const { target, message, ttl_seconds } = request;
+  async lock(
+    request: Omit<AdminArguments<"lock">, "force"> & { readonly force?: boolean },
+  ): Promise<AdminResponse<"lock">> {
+    const { message, ttl_seconds, force = false } = request;
     const expires = ttl_seconds === undefined
       ? {}
-      : { expires: new Date(this.#options.now() + ttl_seconds * 1000).toISOString() };
-    return await this.putResource({
+      : { expires: toTime(this.#options.now() + ttl_seconds * 1000) };
+    const target = await this.#wholeTarget(request.target);
+    const cut = await this.#reach(target);
+    const resource = await this.putResource({
       kind: "lock",
       version: "v1",
       metadata: { name: `lock-${randomHex(4)}` },
       spec: { target, ...(message === undefined ? {} : { message }), ...expires },
-    }, { replace: false });
+    }, { replace: false, anybody: force });
+    return { resource, cut };
+  }
+
+  /** The logins in force, sorted by user and start. */
+  async listSessions(): Promise<AdminResponse<"sessions.list">> {
+    const { store, directory, openFlows, now } = this.#options;
+    const nowMs = now();
+    const live = await store.sessions.listLive(nowMs);
+    const flows = openFlows();
+    const sessions = live.filter(isLogin).map(({ id, user, startedMs, expiresMs, source }) => {
+      const drawn = live.filter(({ parent }) => parent === id);
+      const ids = new Set(drawn.map((session) => session.id));
+      return {
+        id,
+        user,
+        ...(startedMs === null ? {} : { started: toTime(startedMs) }),
+        expires: toTime(expiresMs),
+        ...(source === null ? {} : { source }),
+        apps: [...new Set(drawn.flatMap(({ app }) => app?.name ?? []))].sort(),
+        flows: flows.filter(({ sessionId }) => ids.has(sessionId)).length,
+        locked: directory.isUserLocked(user, [id], nowMs),
+      };
+    });
+    return { sessions };
+  }
+
+  /**
+   * Ends a login and what was drawn from it.
+   *
+   * @param part The beginning of its id.
+   * @throws {AuthError} `not-found` when no login, or more than one, begins so.
+   */
+  async removeSession(part: string): Promise<AdminResponse<"sessions.remove">> {
+    const { store, audit, onLock, now } = this.#options;
+    const login = await this.#findLogin(part);
+    const { flows } = await this.#reach({ session: login.id });
+    await audit.write({ event: "session.removed", user: login.user, session_id: login.id });
+    for (const session of await store.sessions.end(login.id, now())) {
+      onLock({ session }, "session-ended");
+    }
+    return { id: login.id, user: login.user, flows };
   }
 
   /** Reads the audit log; with `wait_seconds` waits for an event when there is none after `after`. */
@@ -296,29 +349,63 @@ export class Admin {
     for (const session of ended) onLock({ session }, "session-ended");
   }
 
-  #tellLock({ spec: { target, expires } }: LockResource): void {
-    const { now, onLock } = this.#options;
-    if (expires === undefined || now() < Date.parse(expires)) onLock(target, "access-locked");
+  /** What a lock would cut. */
+  async #reach(target: LockTarget): Promise<{ readonly logins: number; readonly flows: number }> {
+    const { store, directory, openFlows, now } = this.#options;
+    const live = await store.sessions.listLive(now());
+    const [kind, name] = targetOf(target);
+    const isMeant = ({ id, user, parent }: Session) => {
+      if (kind === "user") return user === name;
+      if (kind === "role") return directory.users.get(user)?.includes(name) ?? false;
+      return kind === "session" && (id === name || parent === name);
+    };
+    const meant = live.filter(isMeant);
+    const ids = new Set(meant.map(({ id }) => id));
+    return {
+      logins: meant.filter(isLogin).length,
+      flows:
+        openFlows().filter(({ agentId, sessionId }) =>
+          kind === "agent" ? agentId === name : ids.has(sessionId)
+        ).length,
+    };
   }
 
-  #checkReferences(resource: Resource): void {
-    const { directory } = this.#options;
-    if (resource.kind !== "user") return;
-    if (!isPrincipalName(resource.metadata.name)) throw notFound("user", resource.metadata.name);
-    const missing = resource.spec.roles.find((role) => !directory.roles.has(role));
-    if (missing === undefined) return;
+  /** An agent by its id where its name was given, a session by its whole id. */
+  async #wholeTarget(target: AdminArguments<"lock">["target"]): Promise<LockTarget> {
+    if ("session" in target) {
+      if (target.session.length === WHOLE_ID) return target;
+      return { session: (await this.#findLogin(target.session)).id };
+    }
+    return "agent" in target ? { agent: await this.#agentId(target.agent) } : target;
+  }
+
+  /** @returns The id of the agent with this name, or else the text as it is. */
+  async #agentId(idOrName: string): Promise<string> {
+    const named = (await this.#options.store.agents.list()).filter(({ name }) => name === idOrName);
+    const [first] = named;
+    if (first === undefined) return idOrName;
+    if (named.length === 1) return first.id;
     throw refusal("resource-invalid", {
-      message: `There is no role "${missing}"`,
-      hint: "See `vnet ctl get role`",
+      message: `There are ${named.length} agents called "${idOrName}"`,
+      hint: "Name one by its id; `vnet ctl agents ls` shows them",
     });
   }
 
-  #refuseUsedRole(role: string): void {
-    const users = [...this.#options.directory.users].filter(([, roles]) => roles.includes(role));
-    if (users.length === 0) return;
-    throw refusal("resource-in-use", {
-      message: `The role "${role}" is held by ${users.length} user${users.length === 1 ? "" : "s"}`,
-      hint: "Take it from them first",
+  async #findLogin(part: string): Promise<Session> {
+    const { store, now } = this.#options;
+    const live = await store.sessions.listLive(now());
+    const [first, ...more] = live.filter((one) => isLogin(one) && one.id.startsWith(part));
+    const hint = "`vnet ctl sessions ls` shows the logins";
+    if (first === undefined) {
+      throw refusal("not-found", {
+        message: `There is no login whose id begins with "${part}"`,
+        hint,
+      });
+    }
+    if (more.length === 0) return first;
+    throw refusal("not-found", {
+      message: `There are ${more.length + 1} logins whose ids begin with "${part}"`,
+      hint: "Write more of the id",
     });
   }
 
@@ -332,26 +419,13 @@ export class Admin {
   }
 }
 
-/** What the audit log says of a resource beside its name. */
-function detailOf(resource: Resource): Pick<AuditEvent, "target" | "roles"> {
-  switch (resource.kind) {
-    case "lock":
-      return { target: Object.entries(resource.spec.target).flat().join("/") };
-    case "user":
-      return { roles: resource.spec.roles };
-    case "role":
-    case "vnet_config":
-      return {};
-  }
+function isLogin({ parent }: Session): boolean {
+  return parent === null;
 }
 
-function notFound(kind: string, name: string): Error {
-  return refusal("not-found", { message: `There is no ${kind} "${name}"` });
+function toTime(ms: number): string {
+  return new Date(ms).toISOString();
 }
 
-function conflict(kind: string, name: string, expectedRevision: number | null): Error {
-  if (expectedRevision === null) {
-    return refusal("resource-exists", { message: `There is a ${kind} "${name}" already` });
-  }
-  return refusal("resource-changed", { message: `Somebody else changed ${kind} "${name}"` });
-}
+/** Hex digits of a session's id. */
+const WHOLE_ID = 32;

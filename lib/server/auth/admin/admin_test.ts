@@ -20,7 +20,14 @@ Deno.test("users are added, listed, reset and removed; what they log in with is 
   match(added.password!, /^(?:[a-z2-9]{5}-){3}[a-z2-9]{5}$/);
   match(added.totp_uri!, /^otpauth:\/\/totp\/c\.example:alice\?/);
   deepEqual(await admin.listUsers(), {
-    users: [{ name: "alice", roles: ["access"], can_log_in: true, has_second_factor: true }],
+    users: [{
+      name: "alice",
+      roles: ["access"],
+      can_log_in: true,
+      has_second_factor: true,
+      locked: false,
+      logins: 0,
+    }],
   });
   const again = await admin.resetUser({ name: "alice" });
   ok(again.password !== added.password && again.totp_uri !== added.totp_uri);
@@ -83,8 +90,10 @@ Deno.test("resources are put, shown with a revision, and changed by one at a tim
   await rejects(admin.putResource(role("dev"), { replace: false }), { code: "resource-exists" });
   const changed = { ...first, spec: { allow: { app_labels: { env: "dev" } } } };
   equal((await admin.putResource(changed, { replace: true })).metadata.revision, 2);
-  // Somebody who edited the first one finds out
-  await rejects(admin.putResource(changed, { replace: true }), { code: "resource-changed" });
+  // Somebody who edited the first one finds out, unless it came to the same
+  equal((await admin.putResource(changed, { replace: true })).metadata.revision, 2);
+  const other = { ...first, spec: { allow: { app_labels: { env: "prod" } } } };
+  await rejects(admin.putResource(other, { replace: true }), { code: "resource-changed" });
   const { resources } = await admin.getResources({ kind: "role" });
   deepEqual(resources.map(({ metadata }) => [metadata.name, metadata["revision"]]), [
     ["access", 1],
@@ -93,12 +102,210 @@ Deno.test("resources are put, shown with a revision, and changed by one at a tim
   await rejects(admin.getResources({ kind: "role", name: "x" }), { code: "not-found" });
 });
 
+Deno.test("what is put as it is there is not written again, and not recorded", async () => {
+  await using f = await Fixture.open();
+  const { admin } = f.auth;
+  const put = await admin.putResource(role("dev"), { replace: true });
+  const before = (await f.events()).length;
+  equal((await admin.putResource(role("dev"), { replace: true })).metadata.revision, 1);
+  equal((await admin.putResource(put, { replace: false })).metadata.revision, 1);
+  equal((await f.events()).length, before);
+  // Who creates one must be told that the name is taken, even by its like
+  await rejects(admin.putResource(role("dev"), { replace: false }), { code: "resource-exists" });
+});
+
+const apply = {
+  replace: false,
+  check_only: false,
+  also_named: [],
+};
+
+const user = (name: string, roles: string[]) => ({
+  kind: "user",
+  version: "v1",
+  metadata: { name },
+  spec: { roles },
+});
+
+Deno.test("resources that are put together may stand on each other, in any order", async () => {
+  await using f = await Fixture.open();
+  const { admin } = f.auth;
+  const resources = [user("alice", ["dev"]), role("dev")];
+  const outcomes = async (more: Partial<typeof apply> = {}) =>
+    (await admin.applyResources({ ...apply, resources, ...more })).results
+      .map(({ kind, outcome, revision }) => [kind, outcome, revision]);
+  deepEqual(await outcomes({ check_only: true }), []);
+  deepEqual(await outcomes(), [["user", "created", 1], ["role", "created", 1]]);
+  const before = (await f.events()).length;
+  deepEqual(await outcomes(), [["user", "unchanged", 1], ["role", "unchanged", 1]]);
+  equal((await f.events()).length, before);
+  resources[0] = user("alice", ["dev", "access"]);
+  deepEqual(await outcomes({ replace: true }), [["user", "replaced", 2], ["role", "unchanged", 1]]);
+});
+
+Deno.test("what is shown can be put again, and is unchanged", async () => {
+  await using f = await Fixture.open();
+  const { admin } = f.auth;
+  await f.addUser("alice");
+  const kinds = ["role", "user", "vnet_config"] as const;
+  const shown = await Promise.all(kinds.map((kind) => admin.getResources({ kind })));
+  const { results } = await admin.applyResources({
+    ...apply,
+    resources: shown.flatMap(({ resources }) => resources),
+  });
+  deepEqual(results.map(({ outcome }) => outcome), ["unchanged", "unchanged", "unchanged"]);
+});
+
+Deno.test("with a mistake in one resource, none is written, and every mistake is told", async () => {
+  await using f = await Fixture.open();
+  const { admin } = f.auth;
+  const before = (await f.events()).length;
+  const { results, mistakes } = await admin.applyResources({
+    ...apply,
+    resources: [
+      role("dev"),
+      user("alice", ["dev", "nope"]),
+      role("dev"),
+      role("access"),
+      { ...role("old"), metadata: { name: "old", revision: 3 } },
+      {
+        kind: "lock",
+        version: "v1",
+        metadata: { name: "l" },
+        spec: { target: { user: "bob" } },
+      },
+      user("carol", ["elsewhere"]),
+    ],
+    also_named: [{ kind: "role", name: "elsewhere" }],
+  });
+  deepEqual(results, []);
+  deepEqual(mistakes.map(({ index, code, path, expected }) => [index, code, path, expected]), [
+    [1, "resource-invalid", [
+      "spec",
+      "roles",
+      1,
+    ], "a role that exists: access, dev, elsewhere, old"],
+    [2, "resource-invalid", ["metadata", "name"], "each resource once in a file"],
+    [
+      3,
+      "resource-exists",
+      ["metadata", "name"],
+      "a name that is free, or --force to replace what is there",
+    ],
+    [4, "resource-changed", ["metadata", "revision"], 'no revision: the role "old" was removed'],
+    [5, "resource-invalid", ["spec", "target", "user"], "a user that exists: alice, carol"],
+  ]);
+  deepEqual((await admin.getResources({ kind: "role" })).resources.length, 1);
+  deepEqual((await admin.listUsers()).users, []);
+  equal((await f.events()).length, before);
+});
+
+Deno.test("logins are listed and ended by the beginning of their id", async () => {
+  await using f = await Fixture.open();
+  const { admin } = f.auth;
+  const der = await f.loggedIn("alice");
+  await f.loggedIn("bob");
+  const { agent } = await f.serve({ name: "db" });
+  await f.appCert(der, "db");
+  const { sessions: [alice, bob] } = await admin.listSessions();
+  ok(alice && bob);
+  const { id, ...rest } = alice;
+  deepEqual(rest, {
+    user: "alice",
+    started: "2026-01-01T00:00:00.000Z",
+    expires: "2026-01-01T12:00:00.000Z",
+    source: "192.0.2.1",
+    apps: ["db"],
+    flows: 0,
+    locked: false,
+  });
+  deepEqual([bob.user, bob.apps], ["bob", []]);
+  const issued = (await f.events()).find(({ event }) => event === "app.cert.issued");
+  const flow = {
+    session_id: issued!.session_id!,
+    connection_id: "1",
+    user: "alice",
+    app: "db",
+    port: 5432,
+  };
+  await f.auth.reportFlow(agent, [{ ...flow, event: "app.session.start" }]);
+  equal((await admin.listSessions()).sessions[0]?.flows, 1);
+  equal((await admin.status()).flows, 1);
+  await rejects(admin.removeSession("ffffffffffffffff"), { code: "not-found" });
+  deepEqual(await admin.removeSession(id.slice(0, 8)), { id, user: "alice", flows: 1 });
+  await f.auth.reportFlow(agent, [{ ...flow, event: "app.session.end" }]);
+  equal((await admin.status()).flows, 0);
+  deepEqual((await admin.listSessions()).sessions.map((one) => one.user), ["bob"]);
+  equal((await f.auth.verifyUserCertificate(der)).kind, "refused");
+  const { event, user, session_id } = (await f.events()).find((one) =>
+    one.event === "session.removed"
+  )!;
+  deepEqual([event, user, session_id], ["session.removed", "alice", id]);
+});
+
+Deno.test("a lock says what it cuts, and is for somebody who is there", async (t) => {
+  await using f = await Fixture.open();
+  const { admin } = f.auth;
+  await f.loggedIn("alice");
+  const { agent } = await f.serve({ name: "db" });
+  const { sessions: [alice] } = await admin.listSessions();
+  await t.step("of an unknown one: refused, and nothing is recorded", async () => {
+    const before = (await f.events()).length;
+    for (
+      const target of [{ user: "alcie" }, { role: "nope" }, { agent: "nope" }, {
+        session: "0".repeat(32),
+      }]
+    ) {
+      await rejects(admin.lock({ target }), {
+        code: "resource-invalid",
+        message: /^There is no (user|role|agent|session) "/,
+        hint: /--force/,
+      });
+    }
+    await rejects(admin.lock({ target: { session: "ffff" } }), { code: "not-found" });
+    equal((await f.events()).length, before);
+  });
+  await t.step("of an unknown one, forced", async () => {
+    const { cut } = await admin.lock({ force: true, target: { user: "alcie" } });
+    deepEqual(cut, { logins: 0, flows: 0 });
+  });
+  await t.step("of a user, a role, a session", async () => {
+    for (
+      const target of [{ user: "alice" }, { role: "access" }, { session: alice!.id.slice(0, 8) }]
+    ) {
+      deepEqual((await admin.lock({ target })).cut, { logins: 1, flows: 0 });
+    }
+    equal((await admin.listUsers()).users[0]?.locked, true);
+    equal((await admin.listSessions()).sessions[0]?.locked, true);
+  });
+  await t.step("of an agent, by its name", async () => {
+    const { resource } = await admin.lock({ target: { agent: "local" } });
+    deepEqual(resource["spec"], { target: { agent: agent.agentId } });
+    equal((await admin.listAgents()).agents[0]?.locked, true);
+  });
+});
+
+Deno.test("agents are listed with when they were seen last, over a restart too", async () => {
+  await using f = await Fixture.open();
+  const { instance } = await f.serve({ name: "db" });
+  const seen = async () => (await f.auth.admin.listAgents()).agents[0]?.last_seen;
+  f.nowMs += 60_000;
+  equal(await seen(), "2026-01-01T00:01:00.000Z");
+  f.auth.agents.disconnected(instance);
+  f.nowMs += 60_000;
+  equal(await seen(), "2026-01-01T00:01:00.000Z");
+});
+
 Deno.test("what others stand on cannot be removed", async () => {
   await using f = await Fixture.open();
   const { admin } = f.auth;
   await admin.putResource(role("dev"), { replace: false });
   await f.addUser("alice", { roles: ["dev"] });
-  await rejects(admin.removeResource("role", "dev"), { code: "resource-in-use" });
+  await rejects(admin.removeResource("role", "dev"), {
+    code: "resource-in-use",
+    message: 'The role "dev" is held by alice',
+    hint: /edit user\/alice/,
+  });
   await rejects(admin.removeResource("vnet_config", "vnet-config"), { code: "resource-in-use" });
   await admin.removeUser("alice");
   await admin.removeResource("role", "dev");

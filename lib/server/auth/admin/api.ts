@@ -41,9 +41,12 @@ const RUN: Operations = {
   "resources.put": async (admin, { resource, replace }) => ({
     resource: await admin.putResource(resource, { replace }),
   }),
+  "resources.apply": (admin, request) => admin.applyResources(request),
   "resources.get": (admin, request) => admin.getResources(request),
   "resources.remove": async (admin, { kind, name }) => (await admin.removeResource(kind, name), {}),
-  "lock": async (admin, request) => ({ resource: await admin.lock(request) }),
+  "lock": (admin, request) => admin.lock(request),
+  "sessions.list": (admin) => admin.listSessions(),
+  "sessions.remove": (admin, { id }) => admin.removeSession(id),
   "audit.read": (admin, request, signal) => admin.readAudit(request, signal),
 };
 

@@ -90,17 +90,37 @@ export class AdminClient implements Disposable {
       });
     } catch (cause) {
       if (signal.aborted) throw cause;
-      throw new NetworkError("server-not-running", `Cannot ask the server at "${this.#path}"`, {
-        hint: "Start it with `vnet server start`, and run `vnet ctl` as the same user",
-        cause,
-      });
+      const isForbidden = await isDenied(this.#path);
+      throw new NetworkError(
+        "server-not-running",
+        isForbidden
+          ? `Cannot ask the server: permission to open "${this.#path}" is denied`
+          : `Cannot ask the server: nobody answers at "${this.#path}"`,
+        {
+          hint: isForbidden
+            ? "Run `vnet ctl` as root, or as the server's user"
+            : "Start it with `vnet server start`",
+          cause,
+        },
+      );
     }
+  }
+}
+
+/** Whether a socket is there, or may be, and somebody else's. */
+async function isDenied(path: string): Promise<boolean> {
+  try {
+    (await Deno.connect({ transport: "unix", path })).close();
+    return false;
+  } catch (error) {
+    return error instanceof Deno.errors.PermissionDenied;
   }
 }
 
 function malformed(operation: string): ProtocolError {
   return new ProtocolError(
     "answer-malformed",
-    `The server's answer to "${operation}" is not understood`,
+    `The server's answer to "${operation}" is not understood: it may be of another version`,
+    { hint: "If vnet was upgraded, restart the server" },
   );
 }

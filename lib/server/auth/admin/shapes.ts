@@ -34,6 +34,25 @@ const UserSchema = z.object({
   roles: strings,
   can_log_in: z.boolean(),
   has_second_factor: z.boolean(),
+  /** A lock on the user or one of the roles is in force. */
+  locked: z.boolean(),
+  /** Logins in force. */
+  logins: z.int(),
+});
+
+const SessionSchema = z.object({
+  id: name,
+  user: name,
+  /** Absent: it began before starts were kept. */
+  started: timestamp.optional(),
+  expires: timestamp,
+  /** The address it came from; absent if that was not kept. */
+  source: z.string().optional(),
+  /** The apps that certificates in force are for. */
+  apps: strings,
+  /** Open connections to apps, as far as agents have said. */
+  flows: z.int(),
+  locked: z.boolean(),
 });
 
 const TokenSchema = z.object({
@@ -50,9 +69,27 @@ const AgentSchema = z.object({
   name,
   apps: strings,
   connected: z.boolean(),
+  locked: z.boolean(),
   joined: timestamp,
   renewed: timestamp,
+  /** When it was connected last; of one that is connected, now. */
+  last_seen: timestamp,
 });
+
+/** What the proxy shows to whoever connects. */
+const WebCertificateSchema = z.object({
+  /** Whether it comes from files of `https_keypairs` or is issued by the cluster's own authority. */
+  source: z.enum(["files", "cluster"]),
+  /** Absent for one that the cluster issued. */
+  cert_file: z.string().optional(),
+  names: z.array(z.string()),
+  not_after: timestamp,
+  /** When it was taken into use. */
+  loaded: timestamp,
+  /** Why a newer one in the files is not used, or what is wrong with this one. */
+  problem: z.string().optional(),
+});
+export type WebCertificateStatus = z.infer<typeof WebCertificateSchema>;
 
 const StatusSchema = z.object({
   cluster_name: name,
@@ -65,6 +102,12 @@ const StatusSchema = z.object({
   agents_connected: z.int(),
   apps: z.int(),
   locks: z.int(),
+  started: timestamp,
+  flows: z.int(),
+  agents: z.array(AgentSchema),
+  /** Absent while the proxy starts. */
+  web_certificate: WebCertificateSchema.optional(),
+  authorities: z.array(z.object({ kind: z.enum(["user", "host"]), not_after: timestamp })),
 });
 
 const AuditRecordSchema = z.looseObject({
@@ -72,6 +115,19 @@ const AuditRecordSchema = z.looseObject({
   time: timestamp,
   event: z.string(),
 });
+
+const PutMistakeSchema = z.object({
+  code: z.enum(["resource-exists", "resource-changed", "resource-invalid"]),
+  /** Which of the resources. */
+  index: z.int(),
+  path: z.array(z.union([z.string(), z.int()])),
+  found: z.string(),
+  expected: z.string(),
+  message: z.string(),
+});
+
+/** Part of an id: enough of it that it is the only one. */
+const idPart = z.string().regex(/^[0-9a-f]{4,32}$/, { error: "4 to 32 hex digits" });
 
 /** Every operation: what it takes and what it gives. */
 export const ADMIN_OPERATIONS = {
@@ -127,6 +183,27 @@ export const ADMIN_OPERATIONS = {
     }),
     response: z.object({ resource }),
   },
+  "resources.apply": {
+    request: z.object({
+      resources: z.array(resource).max(10_000),
+      /** `false`: what is there and differs stays, and is a mistake. */
+      replace: z.boolean().default(false),
+      /** Nothing is written, whether there are mistakes or not. */
+      check_only: z.boolean().default(false),
+      /** What the file names beside the resources: its documents that have mistakes of their own. */
+      also_named: z.array(z.object({ kind: z.string(), name: z.string() })).max(10_000).default([]),
+    }),
+    /** With any mistake nothing was written, and there are no results. */
+    response: z.object({
+      results: z.array(z.object({
+        kind,
+        name,
+        outcome: z.enum(["created", "replaced", "unchanged"]),
+        revision: z.int(),
+      })),
+      mistakes: z.array(PutMistakeSchema),
+    }),
+  },
   "resources.get": {
     request: z.object({ kind, name: name.optional() }),
     response: z.object({ resources: z.array(resource) }),
@@ -134,11 +211,23 @@ export const ADMIN_OPERATIONS = {
   "resources.remove": { request: z.object({ kind, name }), response: nothing },
   "lock": {
     request: z.object({
-      target: LockTargetSchema,
+      /** Of an agent the name will do, of a session the beginning of its id. */
+      target: z.union([LockTargetSchema, z.strictObject({ session: idPart })]),
       message: z.string().max(256).optional(),
       ttl_seconds: z.int().min(1).max(366 * 86_400).optional(),
+      /** Locks out somebody who is not there, too. */
+      force: z.boolean().default(false),
     }),
-    response: z.object({ resource }),
+    response: z.object({
+      resource,
+      /** What was open when the lock came into force, and is cut by it. */
+      cut: z.object({ logins: z.int(), flows: z.int() }),
+    }),
+  },
+  "sessions.list": { request: nothing, response: z.object({ sessions: z.array(SessionSchema) }) },
+  "sessions.remove": {
+    request: z.object({ id: idPart }),
+    response: z.object({ id: name, user: name, flows: z.int() }),
   },
   "audit.read": {
     request: z.object({

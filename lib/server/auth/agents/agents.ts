@@ -53,6 +53,7 @@ export class Agents implements AgentDirectory {
   readonly #offers = new WeakMap<AgentApp, Offer>();
   #byId: ReadonlyMap<string, ServedApp> = new Map();
   #refusals: ReadonlyMap<symbol, readonly { app: string; reason: string }[]> = new Map();
+  #onGone: (agentId: string) => void = () => {};
 
   constructor(options: {
     readonly cluster: string;
@@ -71,7 +72,16 @@ export class Agents implements AgentDirectory {
   }
 
   disconnected(instance: symbol): void {
-    if (this.#hellos.delete(instance)) this.#rebuild();
+    const agentId = this.#hellos.get(instance)?.agent.agentId;
+    if (agentId === undefined) return;
+    this.#hellos.delete(instance);
+    this.#rebuild();
+    if (!this.connectedIds().has(agentId)) this.#onGone(agentId);
+  }
+
+  /** Calls back when the last control channel of an agent has ended. */
+  set onGone(listener: (agentId: string) => void) {
+    this.#onGone = listener;
   }
 
   agentsFor(id: string): readonly AgentHandle[] {
@@ -138,7 +148,7 @@ export class Agents implements AgentDirectory {
     if (served.size >= MAX_APPS) return "the cluster serves too many apps";
     if (wanted === null) return "a public address is not a DNS name";
     const free = wanted.filter((address) => !addresses.has(address));
-    if (free.length === 0) return "its public addresses belong to another app or to the proxy";
+    if (free.length === 0) return takenWords(wanted, addresses);
     for (const address of free) addresses.set(address, offered.name);
     const app = { ...toApp(offered), cluster: this.#cluster, app_id: id, public_addrs: free };
     served.set(id, { app, spec, tcpPorts, agents: [handle] });
@@ -182,6 +192,16 @@ function refusalOf(
   const missing = Object.keys(agent.requiredLabels).sort()
     .find((key) => offered.labels[key] !== agent.requiredLabels[key]);
   return missing === undefined ? null : `the agent's token asks for another label "${missing}"`;
+}
+
+/** Says who has the names that an app asks for. */
+function takenWords(wanted: readonly string[], holders: ReadonlyMap<string, string>): string {
+  const [first = ""] = wanted;
+  const more = wanted.length > 1 ? `, and its other ${wanted.length - 1} are taken too` : "";
+  const holder = holders.get(first);
+  return holder === ""
+    ? `its public address ${first} is the proxy's own${more}`
+    : `its public address ${first} belongs to the app "${holder}"${more}`;
 }
 
 function toApp(offered: AgentApp): Pick<App, "name" | "labels" | "description" | "tcp_ports"> {

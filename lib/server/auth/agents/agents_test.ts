@@ -64,13 +64,13 @@ Deno.test("Agents refuses what an agent may not serve, and says why", async (t) 
       "the proxy's own name",
       agent("x", ["web"]),
       app("web", { public_addrs: ["Proxy.C.Example"] }),
-      "its public addresses belong to another app or to the proxy",
+      "its public address proxy.c.example is the proxy's own",
     ],
     [
       "another app's name",
       agent("x", ["web"]),
       app("web", { public_addrs: ["held.example.com"] }),
-      "its public addresses belong to another app or to the proxy",
+      'its public address held.example.com belongs to the app "held"',
     ],
     [
       "no DNS name",

@@ -5,10 +5,22 @@ import type { AgentIdentity, AuditLog } from "../types.ts";
 /** Events of one agent that wait to be written; a sound one has a quarter of it under way. */
 const MAX_PENDING_EACH = 4096;
 
+/** Flows that are known to be open at a time; what begins beyond it is not counted. */
+const MAX_OPEN = 100_000;
+
+/** A flow that an agent said has begun, and did not say has ended. */
+export interface OpenFlow {
+  readonly agentId: string;
+  readonly user: string;
+  /** The app session it belongs to. */
+  readonly sessionId: string;
+}
+
 /** Writes down what agents say of their flows: of the apps that they may serve, and not more than the disk takes. */
 export class FlowReports {
   readonly #audit: AuditLog;
   readonly #pending = new Map<string, number>();
+  readonly #open = new Map<string, OpenFlow>();
 
   constructor(audit: AuditLog) {
     this.#audit = audit;
@@ -36,10 +48,29 @@ export class FlowReports {
           this.#audit.write({ ...withoutAbsent(event), agent_id: agentId, agent: name })
         ),
       );
+      for (const event of events) this.#note(agentId, event);
     } finally {
       const left = (this.#pending.get(agentId) ?? 0) - events.length;
       if (left > 0) this.#pending.set(agentId, left);
       else this.#pending.delete(agentId);
+    }
+  }
+
+  /** The flows that are open, as far as agents have said. */
+  open(): readonly OpenFlow[] {
+    return [...this.#open.values()];
+  }
+
+  /** An agent is gone, and its flows with it. */
+  forget(agentId: string): void {
+    for (const [key, flow] of this.#open) if (flow.agentId === agentId) this.#open.delete(key);
+  }
+
+  #note(agentId: string, event: FlowEvent): void {
+    const key = `${agentId} ${event.connection_id}`;
+    if (event.event === "app.session.end") this.#open.delete(key);
+    else if (this.#open.size < MAX_OPEN) {
+      this.#open.set(key, { agentId, user: event.user, sessionId: event.session_id });
     }
   }
 }

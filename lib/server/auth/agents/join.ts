@@ -140,6 +140,7 @@ export class AgentJoins {
       scope: wish.scope,
       joinedMs: nowMs,
       renewedMs: nowMs,
+      seenMs: null,
     };
     await this.#options.store.agents.put(agent);
     return agent;

@@ -131,7 +131,7 @@ Deno.test("an agent that is removed or locked is out at once", async () => {
   equal((await policy()).status, 200);
   const { agents } = await f.auth.admin.listAgents();
   const { id } = agents[0]!;
-  const lock = await f.auth.admin.lock({ target: { agent: id } });
+  const { resource: lock } = await f.auth.admin.lock({ target: { agent: id } });
   equal((await policy()).code, "access-locked");
   await f.auth.admin.removeResource("lock", lock.metadata.name);
   equal((await policy()).status, 200);
@@ -152,7 +152,7 @@ Deno.test("the policy is what an agent needs to decide, and changes with it", as
   deepEqual(policy.user_cas, f.auth.userCaPems());
   const held = { "if-none-match": headers.get("etag")! };
   equal((await f.ask("GET", "/v1/agent/policy", { certificate, headers: held })).status, 304);
-  await f.auth.admin.lock({ target: { user: "mallory" }, ttl_seconds: 60 });
+  await f.auth.admin.lock({ target: { user: "mallory" }, ttl_seconds: 60, force: true });
   const next = await f.ask("GET", "/v1/agent/policy", { certificate, headers: held });
   deepEqual(next.body.locks, [
     { target: { user: "mallory" }, expires: new Date(f.nowMs + MINUTE_MS).toISOString() },

@@ -76,7 +76,8 @@ export class Gate {
     const roles = this.#directory.users.get(principal.name);
     if (roles === undefined) return refused("session-ended", "The user is gone");
     if (this.#directory.isUserLocked(principal.name, [session.id], nowMs)) {
-      return refused("access-locked", "Access is locked");
+      const message = this.#directory.lockWords(principal.name, [session.id], nowMs);
+      return refused("access-locked", message);
     }
     return {
       kind: "good",
@@ -99,7 +100,7 @@ export class Gate {
     const stored = await this.#store.agents.get(principal.name);
     if (stored === null) return refused("agent-unknown", "The agent was removed");
     if (this.#directory.isAgentLocked(stored.id, nowMs)) {
-      return refused("access-locked", "Access is locked");
+      return refused("access-locked", `The agent "${stored.name}" is locked out`);
     }
     return { kind: "good", agent: toIdentity(stored, validity.notAfterMs) };
   }

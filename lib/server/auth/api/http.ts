@@ -5,6 +5,7 @@
  */
 import { parseJson } from "../../../json.ts";
 import type { z } from "zod";
+import { checkValue } from "../../../config/mod.ts";
 import type { Changes } from "../changes.ts";
 import { refusal } from "./refusals.ts";
 import type { Answerable, Renders } from "./renders.ts";
@@ -14,6 +15,8 @@ const MAX_BODY_BYTES = 512 * 1024;
 /** How long a peer may take to send its body. */
 const BODY_DEADLINE_MS = 10_000;
 const MAX_WAIT_SECONDS = 60;
+/** Mistakes of a request that are told. */
+const MAX_MISTAKES = 5;
 
 /**
  * Reads a JSON body and holds it against a schema.
@@ -26,14 +29,13 @@ export async function readJson<T>(request: Request, schema: z.ZodType<T>): Promi
   if (value === undefined) {
     throw refusal("request-malformed", { message: "The body is not JSON" });
   }
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  // Only where and what kind of mistake: the values may be secrets
-  const first = parsed.error.issues[0];
-  const where = first?.path.length ? first.path.join(".") : "the body";
-  throw refusal("request-malformed", {
-    message: `The request is not understood: ${where} is wrong`,
-  });
+  const checked = checkValue(schema, value, () => null);
+  if (checked.kind === "good") return checked.value;
+  // Only where and what should be there: the values may be secrets
+  const wanted = checked.mistakes.slice(0, MAX_MISTAKES).map(({ path, expected }) =>
+    `${path === "" ? "the body" : path} must be ${expected}`
+  );
+  throw refusal("request-malformed", { message: `The request is wrong: ${wanted.join("; ")}` });
 }
 
 async function readBody(request: Request): Promise<Uint8Array> {
@@ -141,7 +143,9 @@ function readWait(request: Request): number {
   const text = new URL(request.url).searchParams.get("wait");
   if (text === null) return 0;
   if (!/^\d{1,6}$/.test(text)) {
-    throw refusal("request-malformed", { message: "The request is not understood: wait is wrong" });
+    throw refusal("request-malformed", {
+      message: "The request is wrong: wait must be a whole number of seconds",
+    });
   }
   return Math.min(Number(text), MAX_WAIT_SECONDS);
 }

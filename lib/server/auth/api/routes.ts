@@ -72,8 +72,12 @@ export function createRoutes(to: RouteTargets): Routes {
 
 function addPublic(app: Routes, to: RouteTargets): void {
   const find = () => Response.json(to.find());
-  app.get("/webapi/ping", find);
-  app.get("/webapi/find", find);
+  // Teleport's tools ask below /v1 too, and may name the way they would log in
+  for (const prefix of ["", "/v1"]) {
+    app.get(`${prefix}/webapi/ping`, find);
+    app.get(`${prefix}/webapi/ping/:connector`, find);
+    app.get(`${prefix}/webapi/find`, find);
+  }
   app.post("/v1/login/begin", async (context) => {
     await readJson(context.req.raw, LoginBeginRequestSchema);
     return secret({ second_factor: to.secondFactor });

@@ -1,18 +1,79 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { parseCertificate } from "../../../io/mod.ts";
 import { FindResponseSchema } from "../../../wire/mod.ts";
+import { MIN_CLIENT_VERSION, VERSION } from "../../../version.ts";
 import { CLUSTER, Fixture, START_MS } from "../../../../tests/doubles/auth_service.ts";
 
 const HOUR_MS = 3_600_000;
 
 Deno.test("ping and find tell anybody what the cluster is", async () => {
-  await using f = await Fixture.open();
-  for (const path of ["/webapi/ping", "/webapi/find"]) {
+  await using f = await Fixture.open({ proxyListenAddr: "0.0.0.0:443" });
+  const address = "proxy.c.example:443";
+  const paths = ["/webapi/ping", "/webapi/find", "/webapi/ping/local", "/v1/webapi/find"];
+  for (const path of paths) {
     const { status, body } = await f.ask("GET", path);
     equal(status, 200);
-    const found = FindResponseSchema.parse(body);
-    equal(found.cluster_name, CLUSTER);
-    deepEqual(found.proxy.public_addrs, ["proxy.c.example:443"]);
+    deepEqual(FindResponseSchema.parse(body), body);
+    deepEqual(body, {
+      cluster_name: CLUSTER,
+      server_version: VERSION,
+      min_client_version: MIN_CLIENT_VERSION,
+      auth: {
+        type: "local",
+        second_factor: "optional",
+        preferred_local_mfa: "otp",
+        allow_passwordless: false,
+        allow_headless: false,
+        local: { name: "local" },
+      },
+      proxy: {
+        public_addrs: [address],
+        tls_routing_enabled: true,
+        ssh: {
+          public_addr: address,
+          tunnel_public_addr: address,
+          ssh_tunnel_public_addr: address,
+          listen_addr: "0.0.0.0:443",
+          tunnel_listen_addr: "0.0.0.0:443",
+          web_listen_addr: "0.0.0.0:443",
+        },
+      },
+    });
+  }
+});
+
+Deno.test("a client takes the answer of a cluster that knows less", () => {
+  const older = {
+    cluster_name: CLUSTER,
+    server_version: "0.1.0",
+    min_client_version: "0.1.0",
+    auth: { type: "local", second_factor: "off" },
+    proxy: { public_addrs: ["proxy.c.example:443"], tls_routing_enabled: true },
+  };
+  deepEqual(FindResponseSchema.parse(older), older);
+});
+
+Deno.test("a request that is wrong is told what should be there", async (t) => {
+  await using f = await Fixture.open();
+  const cases: [name: string, body: unknown, message: string][] = [
+    [
+      "a number out of bounds",
+      { user: "a", password: "x", tls_public_key: "k", ttl_seconds: 5 },
+      "ttl_seconds must be at least 60",
+    ],
+    [
+      "two mistakes",
+      { user: 1, tls_public_key: "k" },
+      "user must be a text; password must be a text",
+    ],
+    ["no object", [], "the body must be an object"],
+  ];
+  for (const [name, body, message] of cases) {
+    await t.step(name, async () => {
+      const answer = await f.ask("POST", "/v1/login/finish", { body });
+      equal(answer.code, "request-malformed");
+      equal(answer.body.error.message, `The request is wrong: ${message}`);
+    });
   }
 });
 
@@ -172,8 +233,16 @@ Deno.test("a user who is removed, reset or locked is out at once", async (t) => 
     equal(await codeOf(bob), "session-ended");
   });
   await t.step("locked", async () => {
-    const lock = await f.auth.admin.lock({ target: { role: "access" }, ttl_seconds: 60 });
+    const { resource: lock } = await f.auth.admin.lock({
+      target: { role: "access" },
+      ttl_seconds: 60,
+    });
     equal(await codeOf(carol), "access-locked");
+    const { body } = await f.ask("GET", "/v1/config", { certificate: carol });
+    equal(
+      body.error.message,
+      'Everybody with the role "access" is locked out until 2026-01-01T00:01:00.000Z',
+    );
     f.nowMs += 60_000;
     equal(await codeOf(carol), null);
     await f.auth.admin.removeResource("lock", lock.metadata.name);

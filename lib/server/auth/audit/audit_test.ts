@@ -139,7 +139,7 @@ Deno.test("what an administrator changes is recorded: whom a lock is for, which 
   await using f = await Fixture.open();
   await f.addUser("alice", { roles: ["access"] });
   await f.auth.admin.lock({ target: { user: "alice" } });
-  await f.auth.admin.lock({ target: { agent: "a1" } });
+  await f.auth.admin.lock({ target: { agent: "a1" }, force: true });
   const puts = (await f.events()).filter(({ event }) => event === "resource.put");
   deepEqual(puts.map(({ kind, target, roles }) => ({ kind, target, roles })), [
     { kind: "user", target: undefined, roles: ["access"] },

@@ -59,7 +59,10 @@ export class Logins {
     const nowMs = now();
     if (directory.isUserLocked(user, [], nowMs)) {
       await this.#audit({ event: "login.failed", user, source: peer.address, reason: "locked" });
-      throw refusal("access-locked", { message: "Access is locked" });
+      throw refusal("access-locked", {
+        message: directory.lockWords(user, [], nowMs),
+        hint: "Ask an administrator of the cluster why: `vnet ctl get locks` shows it",
+      });
     }
     const sessionId = randomHex(16);
     const certificate = await issueUserCertificate(
@@ -76,7 +79,15 @@ export class Logins {
     // A reset ends the sessions there are: this one must not come after it with what was good before
     const current = await store.credentials.get(user);
     if (current?.passwordHash !== credential.passwordHash) throw loginFailed();
-    await store.sessions.add({ id: sessionId, user, expiresMs, parent: null, app: null });
+    await store.sessions.add({
+      id: sessionId,
+      user,
+      startedMs: nowMs,
+      expiresMs,
+      source: peer.address,
+      parent: null,
+      app: null,
+    });
     await this.#audit({
       event: "login.ok",
       user,

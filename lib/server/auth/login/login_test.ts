@@ -235,9 +235,10 @@ Deno.test("a locked user is told so once the password is right", async () => {
   const { password } = await f.addUser("alice");
   await f.auth.admin.lock({ target: { user: "alice" } });
   equal((await f.login("alice", "wrong")).code, "login-failed");
-  const { status, code } = await f.login("alice", password);
+  const { status, code, body } = await f.login("alice", password);
   equal(status, 403);
   equal(code, "access-locked");
+  equal(body.error.message, "You are locked out");
 });
 
 Deno.test("a login wants a P-256 key and says so before it tries the password", async () => {
