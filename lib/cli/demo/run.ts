@@ -10,6 +10,8 @@ import type { ThisMachine } from "../../os/mod.ts";
 import { AdminClient } from "../../server/mod.ts";
 import type { DemoV1 } from "../../status/mod.ts";
 import { type Context, printJson, tell } from "../context.ts";
+import { selfCommand } from "../self.ts";
+import { renderTable } from "../table.ts";
 import { EXIT } from "../exit.ts";
 import { bringDown } from "../supervise/bring_down.ts";
 import { bringUp } from "../supervise/bring_up.ts";
@@ -223,10 +225,11 @@ async function linger(
       return;
     }
     case "shell": {
-      tell(context, `A shell inside; try: curl http://web.${PROXY_HOST}/ (exit ends the demo)`);
+      tell(context, "A shell inside (exit ends the demo); try:");
+      tell(context, `  vnet status; vnet apps ls; vnet doctor; curl http://web.${PROXY_HOST}/`);
       const pid = processes.spawn({
         command: context.env("SHELL") ?? "/bin/sh",
-        env: Deno.env.toObject(),
+        env: await shellEnvironment(context),
         stdin: "inherit",
         stdout: "inherit",
         stderr: "inherit",
@@ -237,6 +240,19 @@ async function linger(
     default:
       options.after satisfies never;
   }
+}
+
+/** Has `vnet` in the shell be this very program, and the demo's folders its folders. */
+async function shellEnvironment(context: Context): Promise<Record<string, string>> {
+  const home = homeOf(context);
+  const quote = (word: string) => `'${word.replaceAll("'", `'\\''`)}'`;
+  const self = selfCommand([]);
+  const words = [self.command, ...self.args].map(quote).join(" ");
+  await Deno.mkdir(`${home}/bin`);
+  await Deno.writeTextFile(`${home}/bin/vnet`, `#!/bin/sh\nexec ${words} "$@"\n`, { mode: 0o755 });
+  const path = context.env("PATH") ??
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  return { ...Deno.env.toObject(), VNET_HOME: home, PATH: `${home}/bin:${path}` };
 }
 
 function printStep(context: Context, step: DemoV1["steps"][number]): void {
