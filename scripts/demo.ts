@@ -8,11 +8,10 @@
  */
 // deno-lint-ignore-file no-console -- a command of the developer's
 import { familyOf } from "./setup/plan.ts";
-import { readFacts } from "./setup/machine.ts";
+import { isThere, readFacts } from "./setup/machine.ts";
 import { renderLeftOut } from "./setup/left_out.ts";
 import { NO_SETUP, remedyOf, setUp } from "./setup/setup.ts";
-import { isThere } from "./setup/machine.ts";
-import { NEEDS } from "./setup/packages.ts";
+import { needsOf } from "./setup/packages.ts";
 import { BuildError, buildShim } from "./shim.ts";
 
 async function main(args: readonly string[]): Promise<number> {
@@ -22,10 +21,10 @@ async function main(args: readonly string[]): Promise<number> {
   } catch (error) {
     if (!(error instanceof BuildError)) throw error;
     console.error(error.message);
-    const missing = NEEDS.filter(({ use }) => use === "demo").flatMap(({ programs }) => programs)
-      .filter((program) => !isThere(program)).map((what) => ({ what, count: 1 }));
+    const missing = needsOf("demo").flatMap(({ programs }) => programs)
+      .filter((program) => !isThere(program)).map((what) => ({ what, leftOut: "the demo" }));
     const family = familyOf((await readFacts()).osRelease);
-    for (const line of renderLeftOut(missing, family, remedyOf(plan))) console.error(line);
+    for (const line of renderLeftOut(missing, family, remedyOf("demo", plan))) console.error(line);
     return 1;
   }
   // A terminal's Ctrl-C reaches the demo as it reaches us; a signal to us alone is passed on.

@@ -7,10 +7,10 @@
 import { renderTable } from "../../lib/cli/table.ts";
 import { type Family, packageOf } from "./packages.ts";
 
-/** One thing that is missing, and how many tests and steps were ignored for it. */
+/** One thing that is missing, and what was left out for it. */
 export interface LeftOut {
   readonly what: string;
-  readonly count: number;
+  readonly leftOut: string;
 }
 
 /** What brings a thing that is in no package. */
@@ -33,12 +33,12 @@ export function parseIgnored(line: string): string[] | null {
   return things === undefined ? ["what its name says"] : things.split(", ");
 }
 
-/** Adds up what ignored tests need, the most wanted first. */
+/** Adds up what ignored tests and steps need, the most wanted first. */
 export function countLeftOut(ignored: readonly (readonly string[])[]): LeftOut[] {
   const counts = new Map<string, number>();
   for (const what of ignored.flat()) counts.set(what, (counts.get(what) ?? 0) + 1);
-  return [...counts].map(([what, count]) => ({ what, count }))
-    .sort((a, b) => b.count - a.count || (a.what < b.what ? -1 : 1));
+  return [...counts].sort(([a, left], [b, right]) => right - left || (a < b ? -1 : 1))
+    .map(([what, count]) => ({ what, leftOut: count === 1 ? "1 test" : `${count} tests` }));
 }
 
 /**
@@ -55,7 +55,7 @@ export function renderLeftOut(
   if (rows.length === 0) return [];
   const table = renderTable(
     ["missing", "comes with", "left out"],
-    rows.map(({ what, count }) => [what, sourceOf(what, family), `${count}`]),
+    rows.map(({ what, leftOut }) => [what, sourceOf(what, family), leftOut]),
   );
   const wantsPackage = rows.some(({ what }) => packageOf(what, family ?? "debian") !== null);
   return [

@@ -22,9 +22,9 @@ Deno.test("renderLeftOut() is one table: what is missing, what it comes with, ho
   deepEqual(renderLeftOut(rows, "debian", "sudo x"), [
     "Left out, for this machine lacks what it needs:",
     "missing       comes with                          left out",
-    "dig           package bind9-dnsutils              3",
-    "/dev/net/tun  sudo modprobe tun                   1",
-    "root          run the command as root, with sudo  1",
+    "dig           package bind9-dnsutils              3 tests",
+    "/dev/net/tun  sudo modprobe tun                   1 test",
+    "root          run the command as root, with sudo  1 test",
     "To bring the packages: sudo x",
   ]);
 });
@@ -33,7 +33,7 @@ Deno.test("renderLeftOut() tells of packages in the words of the distribution", 
   const rows = countLeftOut([["dig"]]);
   deepEqual(
     renderLeftOut(rows, "fedora", "sudo dnf install bind-utils")[2],
-    "dig      package bind-utils  1",
+    "dig      package bind-utils  1 test",
   );
   deepEqual(renderLeftOut([], "debian", "sudo x"), []);
   deepEqual(renderLeftOut(countLeftOut([["root"]]), "debian", "sudo x").length, 3);

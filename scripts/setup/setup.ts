@@ -35,12 +35,12 @@ export async function setUp(use: Use, args: readonly string[]): Promise<Plan> {
 }
 
 /** @returns The command that brings what is missing, or `null` if nothing is. */
-export function remedyOf(plan: Plan): string | null {
+export function remedyOf(use: Use, plan: Plan): string | null {
   switch (plan.kind) {
     case "nothing":
       return null;
     case "install":
-      return "npx -y deno@2.9.5 task setup";
+      return `npx -y deno@2.9.5 task setup${use === "demo" ? " demo" : ""}`;
     case "tell":
       return plan.command;
     default:
