@@ -28,7 +28,7 @@ const BUILD_DIR = new URL("build/", SOURCE_DIR);
 const LIBRARY = "libdeno_tun.so";
 
 /** What stops a build, in one line that says what to do. */
-class BuildError extends Error {}
+export class BuildError extends Error {}
 
 /** Lists the files a build depends on, sorted by name. */
 async function sources(): Promise<string[]> {

@@ -36,7 +36,9 @@ const PURE = ["nat.c", "flow.c", "held.c", "lease.c", "packet.c"];
 const SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
 const FLAGS = ["-std=c11", "-pthread", "-g", "-O1", "-Wall", "-Wextra", "-Werror", ...SANITIZERS];
 const compiler = await findCompiler();
-const reason = compiler === null ? " — skipped: no compiler with sanitizers (apt install gcc)" : "";
+/** Named as scripts/run_tests.ts reads it; a compiler without sanitizers is as good as none. */
+const reason = compiler === null ? " (needs gcc)" : "";
+const ignore = compiler === null && Deno.env.get("CI") === undefined;
 
 /** Builds a program in a folder that is removed afterwards. */
 async function withProgram(
@@ -66,7 +68,7 @@ const PROGRAMS: readonly [name: string, sources: readonly string[]][] = [
 for (const [name, sources] of PROGRAMS) {
   Deno.test({
     name: `${name} under ASan and UBSan${reason}`,
-    ignore: compiler === null,
+    ignore,
     fn: (t) =>
       withProgram(sources, async (program) => {
         const { success, text } = await run(program, []);
@@ -82,7 +84,7 @@ for (const [name, sources] of PROGRAMS) {
 
 Deno.test({
   name: `the flow table under random packets${reason}`,
-  ignore: compiler === null,
+  ignore,
   fn: (t) =>
     withProgram(["fuzz/nat_fuzz.c", "fuzz/fuzz_main.c", ...PURE], async (program) => {
       for (const seed of ["1", "2", "3"]) {

@@ -13,7 +13,7 @@
  * against. Every figure is the median of rounds that alternate between the two. The last lines are
  * `name ratio`, vnet's figure divided by stunnel's.
  *
- *   deno task bench [--rounds 3] [--seconds 2]     (root; scripts/lab_setup.sh)
+ *   deno task bench [--rounds 3] [--seconds 2]     (root; deno task setup)
  *
  * @module
  * @see docs/performance.md

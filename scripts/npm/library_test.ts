@@ -1,5 +1,6 @@
 /** The npm package as its user has it: installed by npm, run by Node, type-checked by TypeScript. */
 import { Buffer } from "node:buffer";
+import { needing } from "../../tests/needs.ts";
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { root } from "../pack/run.ts";
 import { packLibrary, tarballName } from "./library.ts";
@@ -24,7 +25,7 @@ async function examples(): Promise<string[]> {
   return [...readme.matchAll(/^```ts\n(.*?)^```$/gms)].map((match) => match[1]!);
 }
 
-Deno.test("the npm package works in Node, example by example", async (t) => {
+Deno.test(needing(["npm"], "the npm package works in Node, example by example", async (t) => {
   const folder = await Deno.makeTempDir({ prefix: "vnet-npm-test-" });
   try {
     const tarball = `${folder}/${tarballName(FACTS)}`;
@@ -79,4 +80,4 @@ Deno.test("the npm package works in Node, example by example", async (t) => {
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
-});
+}));

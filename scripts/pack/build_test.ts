@@ -1,5 +1,6 @@
 /** `deno task build` as a developer runs it, on the real program. */
 import { deepEqual, equal, match } from "node:assert/strict";
+import { lacking, withReason } from "../../tests/needs.ts";
 import { root } from "./mod.ts";
 
 interface Run {
@@ -28,7 +29,7 @@ async function copyTree(to: string): Promise<void> {
   equal((await run("cp", ["-r", ...names, to], root)).code, 0);
 }
 
-const CAN_DEMO = Deno.uid() === 0 && await Deno.stat("/dev/net/tun").then(() => true, () => false);
+const LACKS = lacking(["root", "/dev/net/tun"]);
 
 Deno.test("build.ts makes one executable, the same bytes wherever the tree lies", async (t) => {
   const folder = await Deno.makeTempDir({ prefix: "vnet-build-test-" });
@@ -59,20 +60,19 @@ Deno.test("build.ts makes one executable, the same bytes wherever the tree lies"
       );
     });
     await t.step({
-      name: `which starts its helper, daemon, server and agent from itself${
-        CAN_DEMO ? "" : " (skipped: needs root and /dev/net/tun)"
-      }`,
-      ignore: !CAN_DEMO,
+      name: withReason("which starts its helper, daemon, server and agent from itself", LACKS),
+      ignore: LACKS.length > 0,
       fn: async () => {
         const said = await run(vnet, ["demo"], folder);
         equal(said.code, 0, said.stdout + said.stderr);
       },
     });
     await t.step({
-      name: `which is interrupted in the middle of its demo and blames no claim${
-        CAN_DEMO ? "" : " (skipped: needs root and /dev/net/tun)"
-      }`,
-      ignore: !CAN_DEMO,
+      name: withReason(
+        "which is interrupted in the middle of its demo and blames no claim",
+        LACKS,
+      ),
+      ignore: LACKS.length > 0,
       fn: async () => {
         await using demo = new Deno.Command(vnet, { args: ["demo"], stdout: "piped" }).spawn();
         let said = "";

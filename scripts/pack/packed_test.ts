@@ -123,7 +123,7 @@ Deno.test("a packed program starts wherever it is", (t) =>
     };
     const step = (name: string, line: string, needs: "root" | "nothing" = "nothing") =>
       t.step({
-        name: name + (needs === "root" && !IS_ROOT ? " (skipped: needs root)" : ""),
+        name: name + (needs === "root" && !IS_ROOT ? " (needs root)" : ""),
         ignore: needs === "root" && !IS_ROOT,
         fn: () => ok(line, { cwd: folder }),
       });

@@ -1,4 +1,5 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
+import { needing } from "../../tests/needs.ts";
 import { BuildError } from "./build_error.ts";
 import { compileStub, encodeStub, type StubSettings, stubSize } from "./stub.ts";
 
@@ -23,18 +24,12 @@ Deno.test("encodeStub() writes the header stub.c reads, then the strings", () =>
 
 Deno.test("compileStub() gives code that starts inside itself, with every compiler there is", async (t) => {
   for (const compiler of ["gcc", "clang"]) {
-    const missing = await new Deno.Command(compiler, { args: ["--version"] }).output()
-      .then(() => false, () => true);
-    await t.step({
-      name: compiler + (missing ? " (skipped: not installed)" : ""),
-      ignore: missing,
-      fn: async () => {
-        const stub = await compileStub([compiler]);
-        equal(stub.entryOffset >= 80 && stub.entryOffset < stub.code.length, true);
-        deepEqual(stub.code.slice(0, 80), new Uint8Array(80));
-        deepEqual(await compileStub([compiler]), stub);
-      },
-    });
+    await t.step(needing([compiler], compiler, async () => {
+      const stub = await compileStub([compiler]);
+      equal(stub.entryOffset >= 80 && stub.entryOffset < stub.code.length, true);
+      deepEqual(stub.code.slice(0, 80), new Uint8Array(80));
+      deepEqual(await compileStub([compiler]), stub);
+    }));
   }
 });
 

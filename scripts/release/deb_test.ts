@@ -1,16 +1,10 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { zstdDecompressSync } from "node:zlib";
+import { needing } from "../../tests/needs.ts";
 import { makeArchive } from "./archive.ts";
 import { buildDeb, type DebFacts } from "./deb.ts";
 import { layOut } from "./payload.ts";
 
-const HAS_DPKG = await new Deno.Command("dpkg-deb", { args: ["--version"] }).output()
-  .then(() => true, () => false);
-const LACKS = !HAS_DPKG
-  ? " (skipped: needs dpkg)"
-  : Deno.uid() !== 0
-  ? " (skipped: needs root)"
-  : "";
 const TIME_MS = Date.UTC(2026, 0, 31);
 
 /** A package like ours with a small program in it. */
@@ -86,10 +80,8 @@ Deno.test("makeArchive() is the same archive twice, owned by root below one fold
   });
 });
 
-Deno.test({
-  name: `buildDeb() is the same package twice${HAS_DPKG ? "" : LACKS}`,
-  ignore: !HAS_DPKG,
-  fn: () =>
+Deno.test(
+  needing(["dpkg-deb"], "buildDeb() is the same package twice", () =>
     withFolder(async (folder) => {
       const [first, second] = [`${folder}/1.deb`, `${folder}/2.deb`];
       await buildDeb(facts(), first);
@@ -98,32 +90,37 @@ Deno.test({
       const fields = ["Package", "Version", "Architecture"];
       const said = await output("dpkg-deb", ["--field", first, ...fields]);
       equal(said, "Package: vnet\nVersion: 0.1.0\nArchitecture: amd64\n");
-    }),
-});
+    })),
+);
 
-Deno.test({
-  name: `the Debian package installs and purges without a trace${LACKS}`,
-  ignore: LACKS !== "",
-  fn: () =>
-    withFolder(async (folder) => {
-      const deb = `${folder}/vnet.deb`;
-      await buildDeb(facts(), deb);
-      const target = `${folder}/root`;
-      await Deno.mkdir(`${target}/var/lib/dpkg/info`, { recursive: true });
-      await Deno.mkdir(`${target}/var/lib/dpkg/updates`);
-      await Deno.writeTextFile(`${target}/var/lib/dpkg/status`, "");
-      await Deno.writeTextFile(`${target}/var/lib/dpkg/available`, "");
-      const dpkg = [
-        "--root",
-        target,
-        "--force-script-chrootless",
-        "--force-depends",
-        "--log=/dev/null",
-      ];
-      await output("dpkg", [...dpkg, "--install", deb]);
-      deepEqual(await filesBelow(target), FILES.map((name) => `usr/${name}`));
-      equal((await Deno.stat(`${target}/usr/bin/vnet`)).mode! & 0o777, 0o755);
-      await output("dpkg", [...dpkg, "--purge", "vnet"]);
-      deepEqual(await filesBelow(target), []);
-    }),
-});
+Deno.test(
+  needing(
+    ["dpkg-deb", "root"],
+    "the Debian package installs and purges without a trace",
+    () =>
+      withFolder(async (folder) => {
+        const deb = `${folder}/vnet.deb`;
+        await buildDeb(facts(), deb);
+        const target = `${folder}/root`;
+        await Deno.mkdir(`${target}/var/lib/dpkg/info`, { recursive: true });
+        await Deno.mkdir(`${target}/var/lib/dpkg/updates`);
+        await Deno.writeTextFile(`${target}/var/lib/dpkg/status`, "");
+        await Deno.writeTextFile(`${target}/var/lib/dpkg/available`, "");
+        const dpkg = [
+          "--root",
+          target,
+          "--force-script-chrootless",
+          "--force-depends",
+          "--log=/dev/null",
+        ];
+        await output("dpkg", [...dpkg, "--install", deb]);
+        deepEqual(
+          await filesBelow(target),
+          FILES.map((name) => `usr/${name}`),
+        );
+        equal((await Deno.stat(`${target}/usr/bin/vnet`)).mode! & 0o777, 0o755);
+        await output("dpkg", [...dpkg, "--purge", "vnet"]);
+        deepEqual(await filesBelow(target), []);
+      }),
+  ),
+);

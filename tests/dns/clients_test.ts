@@ -2,11 +2,12 @@
  * Every resolver library we could find makes the same of the same names, on a machine whose only nameserver is ours.
  */
 import { deepEqual, equal } from "node:assert/strict";
-import { run, testWith } from "./programs.ts";
+import { needing } from "../needs.ts";
+import { run } from "./programs.ts";
 
 const NEEDS = [
-  ...["unshare (util-linux)", "ip (iproute2)", "getent (libc-bin)", "cc (gcc)"],
-  "musl-gcc (musl-tools)",
+  ...["unshare", "ip", "getent", "cc"],
+  "musl-gcc",
 ];
 
 /** Each name and what every client must make of it. */
@@ -22,10 +23,10 @@ const WANT: Readonly<Record<string, string>> = {
 };
 
 for (const backend of ["direct", "dnsmasq"]) {
-  const needs = backend === "direct"
-    ? NEEDS
-    : [...NEEDS, "dnsmasq (dnsmasq-base)", "dig (dnsutils)"];
-  testWith(needs, `every resolver library finds the same, ${backend}`, (t) => compare(t, backend));
+  const needs = backend === "direct" ? NEEDS : [...NEEDS, "dnsmasq", "dig"];
+  Deno.test(
+    needing(needs, `every resolver library finds the same, ${backend}`, (t) => compare(t, backend)),
+  );
 }
 
 async function compare(t: Deno.TestContext, backend: string): Promise<void> {

@@ -8,21 +8,21 @@ import { type Endpoint, parseEndpoint } from "../../lib/ip/mod.ts";
 import { always, DnsUpstream } from "../doubles/dns_upstream.ts";
 import { until } from "../lab/host/wait.ts";
 import { machine } from "../machine.ts";
-import { run, testWith } from "./programs.ts";
+import { needing } from "../needs.ts";
+import { run } from "./programs.ts";
 import { newTable } from "./table.ts";
 
 /** A name each of them answers without asking anybody, to know that it runs. */
 const OWN_NAME = "ready.test";
 const START_MS = 10_000;
 
-const RESOLVERS: readonly [need: string, argsOf: Resolver][] = [
-  ["unbound (unbound)", unbound],
-  ["dnsmasq (dnsmasq-base)", dnsmasq],
+const RESOLVERS: readonly [program: string, argsOf: Resolver][] = [
+  ["unbound", unbound],
+  ["dnsmasq", dnsmasq],
 ];
 
-for (const [need, argsOf] of RESOLVERS) {
-  const [program = ""] = need.split(" ");
-  testWith([need, "dig (bind9-dnsutils)"], `a loop through ${program} is found`, async (t) => {
+for (const [program, argsOf] of RESOLVERS) {
+  Deno.test(needing([program, "dig"], `a loop through ${program} is found`, async (t) => {
     await using server = await open();
     await using resolver = await start(argsOf, server.endpoint);
     await t.step("and every question is told so", async () => {
@@ -39,7 +39,7 @@ for (const [need, argsOf] of RESOLVERS) {
       server.setUpstreams([resolver.endpoint, good.endpoint]);
       match(await dig(server.endpoint, "www.example.com"), /192\.0\.2\.1/);
     });
-  });
+  }));
 }
 
 type Resolver = (directory: string, port: number, upstream: Endpoint) => readonly string[];

@@ -1,6 +1,5 @@
 /**
- * Programs from Debian packages that a test runs: a test is skipped by name, with the reason, where one is missing.
- * In CI (`CI` is set) nothing is skipped: a missing program fails its tests.
+ * Programs from packages that a test runs.
  *
  * @module
  */
@@ -10,18 +9,6 @@ export interface Outcome {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
-}
-
-/** Declares a test that needs programs, each given as `program (package)`. */
-export function testWith(
-  needs: readonly string[],
-  name: string,
-  act: (t: Deno.TestContext) => Promise<void>,
-): void {
-  const missing = needs.filter((need) => !isInstalled(need.split(" ")[0] ?? ""));
-  const ignore = missing.length > 0 && Deno.env.get("CI") === undefined;
-  const reason = ignore ? ` (skipped: no ${missing.join(", ")})` : "";
-  Deno.test({ name: `${name}${reason}`, ignore, fn: act });
 }
 
 /** Runs a program to its end. */
@@ -44,14 +31,4 @@ export async function run(
   const { code, stdout, stderr } = await child.output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   return { code, stdout: text(stdout), stderr: text(stderr) };
-}
-
-function isInstalled(program: string): boolean {
-  return (Deno.env.get("PATH") ?? "").split(":").some((directory) => {
-    try {
-      return Deno.statSync(`${directory}/${program}`).isFile;
-    } catch {
-      return false;
-    }
-  });
 }

@@ -6,16 +6,10 @@
 import { equal, match } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { machine } from "../machine.ts";
-
-const hasTun = await Deno.stat("/dev/net/tun").then(() => true, () => false);
-const reason = Deno.uid() !== 0
-  ? " — skipped: needs root"
-  : hasTun
-  ? ""
-  : " — skipped: /dev/net/tun is missing (modprobe tun)";
+import { needing } from "../needs.ts";
 
 for (const file of ["host.ts"]) {
-  Deno.test({ name: `netns/${file}${reason}`, ignore: reason !== "" }, async () => {
+  Deno.test(needing(["root", "/dev/net/tun"], `netns/${file}`, async () => {
     const report = await Deno.makeTempFile();
     try {
       const pid = machine.processes.spawn({
@@ -39,5 +33,5 @@ for (const file of ["host.ts"]) {
     } finally {
       await Deno.remove(report);
     }
-  });
+  }));
 }

@@ -6,17 +6,7 @@
 import { equal, ok } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { machine } from "../machine.ts";
-
-/** Why these tests cannot run here, or `null`. */
-function obstacle(): string | null {
-  if (Deno.uid() !== 0) return "needs root";
-  try {
-    Deno.statSync("/dev/net/tun");
-    return null;
-  } catch {
-    return "/dev/net/tun is missing (modprobe tun)";
-  }
-}
+import { needing } from "../needs.ts";
 
 /** One line of a TAP report. */
 interface Outcome {
@@ -31,38 +21,33 @@ function parseTap(report: string): Outcome[] {
   for (const line of report.split("\n")) {
     const [, not, name] = /^(not )?ok \d+ - (.*)$/.exec(line) ?? [];
     if (name === undefined) continue;
-    outcomes.push({ name, passed: not === undefined, skipped: / # SKIP/.test(name) });
+    const skipped = / # SKIP/.test(name);
+    outcomes.push({ name: name.replace(/ # SKIP.*/, ""), passed: not === undefined, skipped });
   }
   return outcomes;
 }
 
-const reason = obstacle();
-
 for (const file of ["datapath.ts", "host.ts", "mounts.ts", "netlink.ts"]) {
-  Deno.test({
-    name: `netns/${file}${reason === null ? "" : ` — skipped: ${reason}`}`,
-    ignore: reason !== null,
-    fn: async (t) => {
-      const report = await Deno.makeTempFile();
-      const path = fileURLToPath(new URL(`os/${file}`, import.meta.url));
-      const pid = machine.processes.spawn({
-        command: Deno.execPath(),
-        args: ["test", "-A", "--quiet", "--no-check", "--reporter=tap", path],
-        env: { ...Deno.env.toObject(), NO_COLOR: "1" },
-        namespaces: { net: true, mount: true },
-        stdout: { append: report },
-        stderr: { append: report },
-        dieWithParent: true,
-      });
-      const exit = await machine.processes.wait(pid);
-      const text = await Deno.readTextFile(report);
-      await Deno.remove(report);
-      const outcomes = parseTap(text);
-      ok(outcomes.length > 0, `no test ran:\n${text}`);
-      for (const { name, passed, skipped } of outcomes) {
-        await t.step({ name, ignore: skipped, fn: () => ok(passed, text) });
-      }
-      equal("code" in exit && exit.code, 0, text);
-    },
-  });
+  Deno.test(needing(["root", "/dev/net/tun"], `netns/${file}`, async (t) => {
+    const report = await Deno.makeTempFile();
+    const path = fileURLToPath(new URL(`os/${file}`, import.meta.url));
+    const pid = machine.processes.spawn({
+      command: Deno.execPath(),
+      args: ["test", "-A", "--quiet", "--no-check", "--reporter=tap", path],
+      env: { ...Deno.env.toObject(), NO_COLOR: "1" },
+      namespaces: { net: true, mount: true },
+      stdout: { append: report },
+      stderr: { append: report },
+      dieWithParent: true,
+    });
+    const exit = await machine.processes.wait(pid);
+    const text = await Deno.readTextFile(report);
+    await Deno.remove(report);
+    const outcomes = parseTap(text);
+    ok(outcomes.length > 0, `no test ran:\n${text}`);
+    for (const { name, passed, skipped } of outcomes) {
+      await t.step({ name, ignore: skipped, fn: () => ok(passed, text) });
+    }
+    equal("code" in exit && exit.code, 0, text);
+  }));
 }

@@ -23,6 +23,8 @@ import { APPS, CUSTOM_ZONE, PROXY_HOST } from "./world.ts";
 interface ProofContext {
   readonly signal: AbortSignal;
   readonly env: (name: string) => string | undefined;
+  /** Whether the device has an IPv6 range. */
+  readonly hasIpv6: boolean;
 }
 
 /** One claim. `prove` returns its evidence in a line, or throws. */
@@ -30,6 +32,8 @@ export interface Check {
   readonly id: string;
   readonly title: string;
   readonly prove: (context: ProofContext) => Promise<string>;
+  /** What the machine has to have; nothing else is left out. */
+  readonly needs?: "IPv6";
 }
 
 const IPV4_RANGE = parsePrefix("100.64.0.0/10");
@@ -41,10 +45,15 @@ export const CHECKS: readonly Check[] = [
   ...Object.entries(APPS).map(([id, app]): Check => ({
     id: `resolve-${id}`,
     title: `${app.name} resolves into the virtual range`,
-    prove: () => proveResolves(app.name),
+    prove: ({ hasIpv6 }) => proveResolves(app.name, hasIpv6),
   })),
   { id: "web-ipv4", title: "the web app answers over IPv4", prove: () => proveWeb("A") },
-  { id: "web-ipv6", title: "the web app answers over IPv6", prove: () => proveWeb("AAAA") },
+  {
+    id: "web-ipv6",
+    title: "the web app answers over IPv6",
+    needs: "IPv6",
+    prove: () => proveWeb("AAAA"),
+  },
   {
     id: "web-name",
     title: "the web app answers by its name, as any program asks",
@@ -73,12 +82,13 @@ export const CHECKS: readonly Check[] = [
   },
 ];
 
-async function proveResolves(name: string): Promise<string> {
+async function proveResolves(name: string, hasIpv6: boolean): Promise<string> {
   const [ipv4] = await Deno.resolveDns(name, "A");
-  const [ipv6] = await Deno.resolveDns(name, "AAAA");
   if (ipv4 === undefined || !contains(IPV4_RANGE, parseIp(ipv4))) {
     throw new VnetError("claim-failed", `A is ${ipv4 ?? "nothing"}`);
   }
+  if (!hasIpv6) return ipv4;
+  const [ipv6] = await Deno.resolveDns(name, "AAAA");
   if (ipv6 === undefined || !contains(IPV6_RANGE, parseIp(ipv6))) {
     throw new VnetError("claim-failed", `AAAA is ${ipv6 ?? "nothing"}`);
   }

@@ -10,10 +10,12 @@ import type { ThisMachine } from "../../os/mod.ts";
 import { AdminClient } from "../../server/mod.ts";
 import type { DemoV1 } from "../../status/mod.ts";
 import { type Context, printJson, tell } from "../context.ts";
+import { selfCommand } from "../self.ts";
 import { EXIT } from "../exit.ts";
 import { bringDown } from "../supervise/bring_down.ts";
 import { bringUp } from "../supervise/bring_up.ts";
 import { type Check, CHECKS } from "./checks.ts";
+import { type LeftOut, leftOutOf, renderLeftOut } from "./left_out.ts";
 import {
   Child,
   CUSTOM_ZONE,
@@ -58,6 +60,7 @@ export async function runDemo(context: Context, options: RunDemoOptions): Promis
   const machine = await context.machine();
   const home = homeOf(context);
   const steps: DemoV1["steps"] = [];
+  const leftOut: LeftOut[] = [];
   const record = async (id: string, title: string, act: () => Promise<string>) => {
     const beganMs = Date.now();
     const result = await act().then(
@@ -69,6 +72,7 @@ export async function runDemo(context: Context, options: RunDemoOptions): Promis
     if (options.format === "text") printStep(context, step);
     return result.held;
   };
+  let hasIpv6 = true;
   await using world = new AsyncDisposableStack();
   const prepared = await record(
     "world",
@@ -79,14 +83,22 @@ export async function runDemo(context: Context, options: RunDemoOptions): Promis
     "a cluster, an agent in its private network, apps",
     () => openCluster(context, machine, home, world, options),
   ) && await record("login", "log in as alice", () => logIn(context, home, proxyHostOf(options))) &&
-    await record("up", "bring vnet up", () => openClient(context, world));
+    await record("up", "bring vnet up", async () => {
+      const up = await openClient(context, world);
+      ({ hasIpv6 } = up);
+      return up.evidence;
+    });
+  const { shown, hidden } = leftOutOf(CHECKS, { prepared, hasIpv6, last: steps.at(-1) ?? null });
+  leftOut.push(...hidden);
   if (prepared) {
-    for (const check of CHECKS) await record(check.id, check.title, () => prove(check, context));
+    for (const check of shown) {
+      await record(check.id, check.title, () => prove(check, context, hasIpv6));
+    }
     await linger(context, machine, options);
   }
   if (!steps.every((step) => step.held) && context.globals.debug) await printLogs(context, home);
   await world.disposeAsync();
-  return conclude(context, options, steps, Date.now() - startedMs);
+  return conclude(context, options, { steps, leftOut, durationMs: Date.now() - startedMs });
 }
 
 /** The demo's own resolver knows the proxy's name; that of a real machine does not. */
@@ -191,20 +203,26 @@ async function logIn(context: Context, home: string, proxyHost: string): Promise
   return `${profileName(profile.proxy)} until ${new Date(profile.expiresMs).toISOString()}`;
 }
 
-async function openClient(context: Context, world: AsyncDisposableStack): Promise<string> {
+async function openClient(
+  context: Context,
+  world: AsyncDisposableStack,
+): Promise<{ readonly evidence: string; readonly hasIpv6: boolean }> {
   const quiet = { ...context, globals: { ...context.globals, quiet: true } };
   await bringUp(quiet, { link: "vnet0" }, { detach: true });
   world.defer(() => bringDown(quiet));
   using control = new ControlClient(context.paths.controlSocket);
   const status = await control.status();
-  return `${status.link?.name} ${
-    status.link?.ranges.join(" ")
-  }, DNS by ${status.dns?.backend} at ${status.dns?.server}`;
+  const ranges = status.link?.ranges ?? [];
+  const dns = `DNS by ${status.dns?.backend} at ${status.dns?.server}`;
+  return {
+    evidence: `${status.link?.name} ${ranges.join(" ")}, ${dns}`,
+    hasIpv6: ranges.some((range) => range.includes(":")),
+  };
 }
 
-async function prove(check: Check, context: Context): Promise<string> {
+async function prove(check: Check, context: Context, hasIpv6: boolean): Promise<string> {
   const deadline = AbortSignal.any([context.signal, AbortSignal.timeout(10_000)]);
-  return await check.prove({ signal: deadline, env: context.env });
+  return await check.prove({ signal: deadline, env: context.env, hasIpv6 });
 }
 
 async function linger(
@@ -223,10 +241,11 @@ async function linger(
       return;
     }
     case "shell": {
-      tell(context, `A shell inside; try: curl http://web.${PROXY_HOST}/ (exit ends the demo)`);
+      tell(context, "A shell inside (exit ends the demo); try:");
+      tell(context, `  vnet status; vnet apps ls; vnet doctor; curl http://web.${PROXY_HOST}/`);
       const pid = processes.spawn({
         command: context.env("SHELL") ?? "/bin/sh",
-        env: Deno.env.toObject(),
+        env: await shellEnvironment(context),
         stdin: "inherit",
         stdout: "inherit",
         stderr: "inherit",
@@ -239,6 +258,19 @@ async function linger(
   }
 }
 
+/** Has `vnet` in the shell be this very program, and the demo's folders its folders. */
+async function shellEnvironment(context: Context): Promise<Record<string, string>> {
+  const home = homeOf(context);
+  const quote = (word: string) => `'${word.replaceAll("'", `'\\''`)}'`;
+  const self = selfCommand([]);
+  const words = [self.command, ...self.args].map(quote).join(" ");
+  await Deno.mkdir(`${home}/bin`);
+  await Deno.writeTextFile(`${home}/bin/vnet`, `#!/bin/sh\nexec ${words} "$@"\n`, { mode: 0o755 });
+  const path = context.env("PATH") ??
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  return { ...Deno.env.toObject(), VNET_HOME: home, PATH: `${home}/bin:${path}` };
+}
+
 function printStep(context: Context, step: DemoV1["steps"][number]): void {
   if (!step.held && context.signal.aborted) return; // It was not let to: conclude() says so.
   const mark = step.held ? "ok" : "FAILED";
@@ -248,16 +280,20 @@ function printStep(context: Context, step: DemoV1["steps"][number]): void {
 function conclude(
   context: Context,
   options: RunDemoOptions,
-  steps: DemoV1["steps"],
-  durationMs: number,
+  { steps, leftOut, durationMs }: {
+    readonly steps: DemoV1["steps"];
+    readonly leftOut: readonly LeftOut[];
+    readonly durationMs: number;
+  },
 ): number {
-  const held = steps.length > CHECKS.length && steps.every((step) => step.held);
+  const held = steps.length + leftOut.length > CHECKS.length && steps.every((step) => step.held);
   if (options.format === "json") {
     const report: DemoV1 = { schema: "vnet.demo/1", held, duration_ms: durationMs, steps };
     printJson(context, report);
   } else if (context.signal.aborted && !held) {
     context.stdout("Stopped before the end; everything is taken down\n");
   } else {
+    context.stdout(renderLeftOut(leftOut));
     const failed = steps.filter((step) => !step.held).length;
     const seconds = (durationMs / 1000).toFixed(1);
     context.stdout(

@@ -1,19 +1,9 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import type { Usage } from "@optique/core/usage";
+import { needing } from "../../../tests/needs.ts";
 import { EXIT } from "../exit.ts";
 import { PARSER } from "../parser.ts";
 import { renderManual } from "./manual.ts";
-
-async function isThere(command: string): Promise<boolean> {
-  try {
-    return (await new Deno.Command(command, { args: ["--version"], stdout: "null" }).output())
-      .success;
-  } catch {
-    return false;
-  }
-}
-
-const HAS_GROFF = await isThere("groff");
 
 /** A bold letter is printed over itself, an italic one over a line. */
 const OVERSTRIKE = new RegExp(`.${String.fromCharCode(8)}`, "gs");
@@ -58,12 +48,8 @@ function namesIn(usage: Usage): string[] {
   });
 }
 
-Deno.test({
-  name: `renderManual() is roff that groff has nothing to say about${
-    HAS_GROFF ? "" : " (skipped: needs groff)"
-  }`,
-  ignore: !HAS_GROFF,
-  fn: async () => {
+Deno.test(
+  needing(["groff"], "renderManual() is roff that groff has nothing to say about", async () => {
     const { text, stderr } = await groff(renderManual());
     equal(stderr, "");
     const names = new Set(namesIn(PARSER.usage));
@@ -71,8 +57,8 @@ Deno.test({
     deepEqual([...names].filter((name) => !text.includes(name)), []);
     match(text, /^ +vnet ctl users add --roles ROLE\[,ROLE\] \.\.\. /m);
     equal(text.includes("demo-inside"), false, "hidden commands stay hidden");
-  },
-});
+  }),
+);
 
 Deno.test("renderManual() needs no letter that a terminal in the C locale lacks", () => {
   const manual = renderManual();

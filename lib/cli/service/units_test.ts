@@ -1,9 +1,6 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { needing } from "../../../tests/needs.ts";
 import { homeDropIn, packagedFiles, polkitFiles, units } from "./units.ts";
-
-const HAS_ANALYZE = await new Deno.Command("systemd-analyze", { args: ["--version"] }).output()
-  .then(({ success }) => success, () => false);
-const LACKS = HAS_ANALYZE ? "" : " (skipped: needs systemd-analyze)";
 
 /** The worst that `systemd-analyze security` may say of a unit; 0 is best, 10 worst. */
 const LIMITS: Readonly<Record<string, number>> = {
@@ -34,41 +31,45 @@ async function withUnits(use: (folder: string) => Promise<void>): Promise<void> 
   }
 }
 
-Deno.test({
-  name: `units() are hardened: helper at most 2.5, daemon at most 1.5${LACKS}`,
-  ignore: !HAS_ANALYZE,
-  fn: (t) =>
-    withUnits(async (folder) => {
-      for (const [unit, limit] of Object.entries(LIMITS)) {
-        await t.step(unit, async () => {
-          const said = await analyze(
-            "security",
-            "--offline=true",
-            "--no-pager",
-            `${folder}/${unit}`,
-          );
-          const exposure = Number(/exposure level for .*: ([0-9.]+)/.exec(said)?.[1]);
-          ok(exposure <= limit, `${exposure} > ${limit}\n${said}`);
-        });
-      }
-    }),
-});
+Deno.test(
+  needing(
+    ["systemd-analyze"],
+    "units() are hardened: helper at most 2.5, daemon at most 1.5",
+    (t) =>
+      withUnits(async (folder) => {
+        for (const [unit, limit] of Object.entries(LIMITS)) {
+          await t.step(unit, async () => {
+            const said = await analyze(
+              "security",
+              "--offline=true",
+              "--no-pager",
+              `${folder}/${unit}`,
+            );
+            const exposure = Number(/exposure level for .*: ([0-9.]+)/.exec(said)?.[1]);
+            ok(exposure <= limit, `${exposure} > ${limit}\n${said}`);
+          });
+        }
+      }),
+  ),
+);
 
-Deno.test({
-  name: `units() have no key or value that systemd does not understand${LACKS}`,
-  ignore: !HAS_ANALYZE,
-  fn: () =>
-    withUnits(async (folder) => {
-      const paths = [...units("/bin/true").keys()].map((name) =>
-        `${folder}/${name.replace("@.", "@1.")}`
-      );
-      for (const name of ["vnet-helper@", "vnet@"]) {
-        await Deno.rename(`${folder}/${name}.service`, `${folder}/${name}1.service`);
-      }
-      const said = await analyze("verify", "--man=no", "--recursive-errors=no", ...paths);
-      deepEqual(said.split("\n").filter((line) => line.includes(folder)), []);
-    }),
-});
+Deno.test(
+  needing(
+    ["systemd-analyze"],
+    "units() have no key or value that systemd does not understand",
+    () =>
+      withUnits(async (folder) => {
+        const paths = [...units("/bin/true").keys()].map((name) =>
+          `${folder}/${name.replace("@.", "@1.")}`
+        );
+        for (const name of ["vnet-helper@", "vnet@"]) {
+          await Deno.rename(`${folder}/${name}.service`, `${folder}/${name}1.service`);
+        }
+        const said = await analyze("verify", "--man=no", "--recursive-errors=no", ...paths);
+        deepEqual(said.split("\n").filter((line) => line.includes(folder)), []);
+      }),
+  ),
+);
 
 Deno.test("units() run the given program, the helper never as somebody's child of a shell", () => {
   for (const [name, text] of units("/opt/vnet/bin/vnet")) {

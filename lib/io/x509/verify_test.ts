@@ -1,4 +1,5 @@
 import { deepEqual, equal, notEqual, ok, rejects } from "node:assert/strict";
+import { needing } from "../../../tests/needs.ts";
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import { formatPrincipal } from "../../identity/mod.ts";
@@ -318,7 +319,7 @@ Deno.test("importPublicKey() takes P-256 keys only", async () => {
   );
 });
 
-Deno.test("a second reader, OpenSSL, agrees", async (t) => {
+Deno.test(needing(["openssl"], "a second reader, OpenSSL, agrees", async (t) => {
   const openssl = async (...args: string[]) => {
     const { code, stdout, stderr } = await new Deno.Command("openssl", { args }).output();
     const text = new TextDecoder();
@@ -385,7 +386,7 @@ Deno.test("a second reader, OpenSSL, agrees", async (t) => {
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
-});
+}));
 
 Deno.test("a kept authority is whole", async () => {
   const kept = await issueAuthority({ cluster: "c.example", kind: "user" }, NOW_MS);

@@ -2,10 +2,10 @@ import { deepEqual, equal } from "node:assert/strict";
 import { Dbus } from "./dns/dbus/dbus.ts";
 import { DbusError } from "./dns/dbus/error.ts";
 import type { DbusValue } from "./dns/dbus/value.ts";
-import { makeDirectory, missing, startBus } from "../../../tests/doubles/osdns/bus.ts";
+import { makeDirectory, startBus } from "../../../tests/doubles/osdns/bus.ts";
+import { needing } from "../../../tests/needs.ts";
 import { isAuthorized } from "./polkit.ts";
 
-const lack = await missing("dbus-daemon", "dbus-daemon");
 const PEER = { pid: 4242, uid: 1000, gid: 1000 };
 const ACTION = "org.vnet.helper.use";
 
@@ -28,24 +28,24 @@ async function withPolkit(
   await use(bus.socket, asked);
 }
 
-Deno.test({
-  name: `isAuthorized() passes on the kernel's word and takes polkit's${lack ? ` (${lack})` : ""}`,
-  ignore: lack !== null,
-  fn: () =>
-    withPolkit(() => [true, false, new Map()], async (socket, asked) => {
-      equal(await isAuthorized(PEER, ACTION, { socket, timeoutMs: 2_000 }), true);
-      const [subject, action] = asked[0] ?? [];
-      equal(action, ACTION);
-      const [kind, details] = subject as [string, Map<string, { value: DbusValue }>];
-      equal(kind, "unix-process");
-      deepEqual([details.get("pid")?.value, details.get("uid")?.value], [4242, 1000]);
-    }),
-});
+Deno.test(
+  needing(
+    ["dbus-daemon"],
+    "isAuthorized() passes on the kernel's word and takes polkit's",
+    () =>
+      withPolkit(() => [true, false, new Map()], async (socket, asked) => {
+        equal(await isAuthorized(PEER, ACTION, { socket, timeoutMs: 2_000 }), true);
+        const [subject, action] = asked[0] ?? [];
+        equal(action, ACTION);
+        const [kind, details] = subject as [string, Map<string, { value: DbusValue }>];
+        equal(kind, "unix-process");
+        deepEqual([details.get("pid")?.value, details.get("uid")?.value], [4242, 1000]);
+      }),
+  ),
+);
 
-Deno.test({
-  name: `isAuthorized() lets nobody in who was only not refused${lack ? ` (${lack})` : ""}`,
-  ignore: lack !== null,
-  fn: async () => {
+Deno.test(
+  needing(["dbus-daemon"], "isAuthorized() lets nobody in who was only not refused", async () => {
     await withPolkit(() => [false, true, new Map()], async (socket) => {
       equal(await isAuthorized(PEER, ACTION, { socket, timeoutMs: 2_000 }), false);
     });
@@ -55,17 +55,19 @@ Deno.test({
     await withPolkit(refuse, async (socket) => {
       equal(await isAuthorized(PEER, ACTION, { socket, timeoutMs: 2_000 }), false);
     });
-  },
-});
+  }),
+);
 
-Deno.test({
-  name: `isAuthorized() is null where there is no polkit, or no bus${lack ? ` (${lack})` : ""}`,
-  ignore: lack !== null,
-  fn: async () => {
-    await using directory = await makeDirectory();
-    const socket = `${directory.path}/bus`;
-    equal(await isAuthorized(PEER, ACTION, { socket, timeoutMs: 2_000 }), null);
-    await using bus = await startBus(directory.path);
-    equal(await isAuthorized(PEER, ACTION, { socket: bus.socket, timeoutMs: 2_000 }), null);
-  },
-});
+Deno.test(
+  needing(
+    ["dbus-daemon"],
+    "isAuthorized() is null where there is no polkit, or no bus",
+    async () => {
+      await using directory = await makeDirectory();
+      const socket = `${directory.path}/bus`;
+      equal(await isAuthorized(PEER, ACTION, { socket, timeoutMs: 2_000 }), null);
+      await using bus = await startBus(directory.path);
+      equal(await isAuthorized(PEER, ACTION, { socket: bus.socket, timeoutMs: 2_000 }), null);
+    },
+  ),
+);

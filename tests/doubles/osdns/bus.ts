@@ -50,19 +50,6 @@ export async function startBus(directory: string): Promise<TestBus> {
   };
 }
 
-/** Says why a test that needs a program must be skipped; `null` when it need not be. */
-export async function missing(program: string, debianPackage: string): Promise<string | null> {
-  for (const directory of (Deno.env.get("PATH") ?? "").split(":")) {
-    try {
-      await Deno.stat(`${directory}/${program}`);
-      return null;
-    } catch {
-      continue;
-    }
-  }
-  return `no ${program}: apt install ${debianPackage}`;
-}
-
 /** A directory that ends with its scope. */
 export async function makeDirectory(): Promise<{ readonly path: string } & AsyncDisposable> {
   const path = await Deno.makeTempDir({ prefix: "vnet-osdns-" });

@@ -31,7 +31,7 @@ export interface Client {
   readonly types: readonly ("TXT" | "HTTPS" | "PTR")[];
   /** Whether it tells "no such name" from "no such records". */
   readonly tellsApart: boolean;
-  /** What scripts/lab_setup.sh has put there, and elsewhere may be missing. */
+  /** What `deno task setup` has put there, and elsewhere may be missing. */
   readonly program?: string;
   readonly ask: (host: Host, questions: readonly string[]) => Promise<View>;
 }
@@ -106,7 +106,7 @@ export function viewed({ tellsApart }: Client, word: string): string {
 /** In CI nothing is left out: what is missing fails. */
 function isThere({ name, program }: Client): boolean {
   const there = program === undefined || FOLDERS.some((folder) => exists(`${folder}/${program}`));
-  if (!there) say(`Left out: ${name}, for there is no ${program} (scripts/lab_setup.sh)`);
+  if (!there) say(`Left out: ${name}, for there is no ${program} (deno task setup)`);
   return there || Deno.env.get("CI") !== undefined;
 }
 

@@ -1,9 +1,10 @@
 /**
- * Declares a story of the lab as a test, skipped by name with the reason where the machine lacks something.
+ * Declares a story of the lab as a test, ignored with the reason in its name where the machine lacks something.
  * In CI (`CI` is set) only a kernel without TUN devices skips it; a missing program or missing rights fail it.
  *
  * @module
  */
+import { lacking, withReason } from "../../needs.ts";
 import { Lab } from "./lab.ts";
 import { say } from "./say.ts";
 import { deepEqual } from "node:assert/strict";
@@ -25,12 +26,12 @@ const TOOLS = [
   "sudo",
   "script",
   "sqlite3",
-  "pebble",
-  "certbot",
-  "lego",
   "gcc",
   "musl-gcc",
 ];
+
+/** An ACME server and two clients of it. */
+export const ACME_TOOLS: readonly string[] = ["pebble", "certbot", "lego"];
 
 /** One thing a story shows; the story goes on when it fails, and has failed. */
 export type Step = (name: string, run: () => void | Promise<void>) => Promise<void>;
@@ -38,21 +39,24 @@ export type Step = (name: string, run: () => void | Promise<void>) => Promise<vo
 /**
  * Declares one story; its lab is closed afterwards and must have left nothing.
  *
- * @param unfetched Packages beyond those of scripts/lab_setup.sh that could not be had: skips the story, in CI too.
+ * @param unfetched Packages beyond those of scripts/setup that could not be had: skips the story, in CI too.
+ * @param tools Programs that this story runs beyond those that all do.
  */
 export function story(
   name: string,
   run: (step: Step, lab: Lab) => Promise<void>,
   unfetched: string | null = null,
+  tools: readonly string[] = [],
 ): void {
-  const missing = lacking() ?? unfetched;
-  const isExcused = missing?.startsWith("/dev/") === true || missing === unfetched;
+  const missing = lacking(["Linux", "root", "/dev/net/tun", ...TOOLS, ...tools]);
+  if (missing.length === 0 && unfetched !== null) missing.push(unfetched);
+  const isExcused = missing.some((thing) => thing.startsWith("/dev/") || thing === unfetched);
   const mustRun = Deno.env.get("CI") !== undefined && !isExcused;
   Deno.test({
-    name: missing === null ? name : `${name} (needs ${missing})`,
-    ignore: missing !== null && !mustRun,
+    name: withReason(name, missing),
+    ignore: missing.length > 0 && !mustRun,
     fn: async (t) => {
-      if (missing !== null) throw new Error(`This machine lacks ${missing}`);
+      if (missing.length > 0) throw new Error(`This machine lacks ${missing.join(", ")}`);
       say(`\n=== ${name}`);
       const lab = await Lab.open();
       let failed = true;
@@ -68,23 +72,4 @@ export function story(
       if (Deno.env.get("VNET_LAB_KEEP") === undefined) deepEqual(await lab.leftovers(), nothing);
     },
   });
-}
-
-/** @returns What the machine lacks, in words, or `null` when it has everything. */
-function lacking(): string | null {
-  if (Deno.build.os !== "linux") return "Linux";
-  if (Deno.uid() !== 0) return "root";
-  if (!isThere("/dev/net/tun")) return "/dev/net/tun: `modprobe tun`";
-  const folders = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
-  const absent = TOOLS.filter((tool) => !folders.some((folder) => isThere(`${folder}/${tool}`)));
-  return absent.length === 0 ? null : `${absent.join(", ")}: scripts/lab_setup.sh`;
-}
-
-function isThere(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -5,7 +5,7 @@ import { type Page, readPages } from "../../docs/pages.ts";
 import { GuidePlayer, type Place } from "../check/guide_player.ts";
 import type { Host } from "../host/host.ts";
 import type { Lab } from "../host/lab.ts";
-import { story } from "../host/needs.ts";
+import { ACME_TOOLS, story } from "../host/needs.ts";
 import { buildPacked } from "../world/packed.ts";
 import { here } from "../host/paths.ts";
 import {
@@ -37,34 +37,43 @@ story("guides: the pages for a clone", async (step, lab) => {
   await playAll(await readPages(), step, player, (place) => place === "clone");
 });
 
-story("guides: the pages for an admin, an agent and a user", async (step, lab) => {
-  const { proxy, resolver, agent, client } = await openHosts(lab);
-  const program = await buildPacked();
-  await startResolver(lab, resolver, [
-    "--host-record=teleport.example.com,203.0.113.10",
-    `--host-record=${ACME_HOST},203.0.113.53`,
-  ]);
-  await Promise.all([
-    startAcme(lab, resolver).then((pem) => trustAuthority(proxy, pem)),
-    startPostgres(lab, agent),
-    startNginx(lab, agent),
-    startRedis(lab, agent),
-    ...[proxy, agent, client].map((host) => install(host, program)),
-  ]);
-  const places = {
-    admin: root(proxy),
-    agent: root(agent),
-    alice: await openUser(client),
-  };
-  const player = new GuidePlayer(places, (name) => lab.log(name), async (command, process, log) => {
-    await until(`${command} serves`, 20_000, async () => {
-      if (process.ended) throw new Error(`${command} ended; its log says why`);
-      return (await Deno.readTextFile(log).catch(() => "")).includes("Serving");
-    });
-    if (command.includes("agent start")) await agentConnected(lab);
-  });
-  await playAll(await readPages(), step, player, (place) => Object.hasOwn(places, place));
-});
+story(
+  "guides: the pages for an admin, an agent and a user",
+  async (step, lab) => {
+    const { proxy, resolver, agent, client } = await openHosts(lab);
+    const program = await buildPacked();
+    await startResolver(lab, resolver, [
+      "--host-record=teleport.example.com,203.0.113.10",
+      `--host-record=${ACME_HOST},203.0.113.53`,
+    ]);
+    await Promise.all([
+      startAcme(lab, resolver).then((pem) => trustAuthority(proxy, pem)),
+      startPostgres(lab, agent),
+      startNginx(lab, agent),
+      startRedis(lab, agent),
+      ...[proxy, agent, client].map((host) => install(host, program)),
+    ]);
+    const places = {
+      admin: root(proxy),
+      agent: root(agent),
+      alice: await openUser(client),
+    };
+    const player = new GuidePlayer(
+      places,
+      (name) => lab.log(name),
+      async (command, process, log) => {
+        await until(`${command} serves`, 20_000, async () => {
+          if (process.ended) throw new Error(`${command} ended; its log says why`);
+          return (await Deno.readTextFile(log).catch(() => "")).includes("Serving");
+        });
+        if (command.includes("agent start")) await agentConnected(lab);
+      },
+    );
+    await playAll(await readPages(), step, player, (place) => Object.hasOwn(places, place));
+  },
+  null,
+  ACME_TOOLS,
+);
 
 /** Plays every marked block of the pages for some places; those that take away at the end. */
 async function playAll(

@@ -47,7 +47,7 @@ story("package: install, use, purge", async (step, lab) => {
     (await root.changes()).filter((path) => !OF_THE_TOOLS.some((tool) => tool.test(path)));
 
   await step("lintian finds neither errors nor warnings", async () => {
-    // Not of lab_setup.sh: a hundred packages of Perl.
+    // Not of scripts/setup: a hundred packages of Perl.
     if ((await host.run(["which", "lintian"], { expect: "any" })).code !== 0) {
       return say("lintian is not installed");
     }

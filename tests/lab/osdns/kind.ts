@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { lacking } from "../../needs.ts";
 import type { Checked } from "./host.ts";
 
 const HERE = new URL(".", import.meta.url).pathname;
@@ -13,6 +14,7 @@ const CACHE = `${
 const STORY_MS = 90_000;
 const FETCH_MS = 60_000;
 const UNFETCHABLE = "Debian packages that apt cannot fetch";
+const TOOLS = ["unshare", "nsenter", "ip", "dig", "dnsmasq", "dbus-daemon", "busctl", "dpkg-deb"];
 /** Once one kind's packages cannot be had, the others' are not waited for. */
 let isOffline = false;
 
@@ -63,35 +65,23 @@ export async function machine(): Promise<unknown> {
   };
 }
 
-/** @returns What the machine lacks for a kind of host, in words, or `null` */
-export async function lacking(kind: Kind): Promise<string | null> {
-  if (Deno.build.os !== "linux") return "Linux";
-  if (Deno.uid() !== 0) return "root";
-  if (!await isThere("/dev/net/tun")) return "/dev/net/tun: `modprobe tun`";
-  if (!/\boverlay\b/.test(await Deno.readTextFile("/proc/filesystems"))) return "overlayfs";
-  for (
-    const tool of ["unshare", "nsenter", "ip", "dig", "dnsmasq", "dbus-daemon", "busctl", "dpkg"]
-  ) {
-    const folders = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
-    const found = await Promise.all(folders.map((folder) => isThere(`${folder}/${tool}`)));
-    if (!found.includes(true)) return `${tool}: scripts/lab_setup.sh`;
-  }
-  if (isOffline) return UNFETCHABLE;
+/** @returns What the machine lacks for a kind of host. */
+export async function lackingFor(kind: Kind): Promise<string[]> {
+  const missing = lacking(["Linux", "root", "/dev/net/tun", ...TOOLS]);
+  if (missing.length > 0) return missing;
+  if (!/\boverlay\b/.test(await Deno.readTextFile("/proc/filesystems"))) return ["overlayfs"];
+  if (isOffline) return [UNFETCHABLE];
   const fetched = await new Deno.Command("bash", {
     args: [`${HERE}packages.sh`, directoryOf(kind), ...kind.packages],
     stdout: "null",
     stderr: "null",
     signal: AbortSignal.timeout(FETCH_MS),
   }).output();
-  if (fetched.success) return null;
+  if (fetched.success) return [];
   isOffline = true;
-  return UNFETCHABLE;
+  return [UNFETCHABLE];
 }
 
 function directoryOf(kind: Kind): string {
   return `${CACHE}/${kind.packages.join("+")}`;
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
 }

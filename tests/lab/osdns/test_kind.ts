@@ -1,15 +1,17 @@
 import { deepEqual, equal, notEqual } from "node:assert/strict";
-import { type Kind, lacking, machine, tell } from "./kind.ts";
+import { withReason } from "../../needs.ts";
+import { type Kind, lackingFor, machine, tell } from "./kind.ts";
 
-/** Makes a test of a host's story, each line it tells a step; with `CI` set, lack of root is a failure. */
+/** Makes a test of a host's story, each line it tells a step; with `CI` set, lack of root or of a program is a failure. */
 export async function testKind(name: string, kind: Kind): Promise<void> {
-  const lack = await lacking(kind);
-  const mustRun = Deno.env.get("CI") !== undefined && lack === "root";
+  const missing = await lackingFor(kind);
+  const isExcused = missing.some((thing) => /^\/dev\/|^overlayfs$| /.test(thing));
+  const mustRun = Deno.env.get("CI") !== undefined && !isExcused;
   Deno.test({
-    name: `${name}${lack === null ? "" : ` (needs ${lack})`}`,
-    ignore: lack !== null && !mustRun,
+    name: withReason(name, missing),
+    ignore: missing.length > 0 && !mustRun,
     fn: async (t) => {
-      if (lack !== null) throw new Error(`This machine lacks ${lack}`);
+      if (missing.length > 0) throw new Error(`This machine lacks ${missing.join(", ")}`);
       const before = await machine();
       let checks = 0;
       for (const { name, failure } of await tell(kind)) {

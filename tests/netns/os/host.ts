@@ -8,7 +8,8 @@ import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { formatIp, type IpAddress } from "../../../lib/ip/mod.ts";
 import { machine } from "../../machine.ts";
-import { APP4, APP6, APPS, needing, receiveAll, SELF4, SELF6, sendBulk, World } from "./world.ts";
+import { needing } from "../../needs.ts";
+import { APP4, APP6, APPS, receiveAll, SELF4, SELF6, sendBulk, World } from "./world.ts";
 
 const { sockets, processes } = machine;
 
@@ -67,31 +68,34 @@ async function exchange(world: World, app: IpAddress): Promise<void> {
   conn.close();
 }
 
-const nft = await needing("nft", "nftables");
-const ip = await needing("ip", "iproute2");
-
 for (const app of APPS) {
-  Deno.test({
-    ...nft(`a firewall that drops input stops nothing (IPv${app.family})`),
-    fn: () =>
-      withFirewall(async () => {
-        await using world = new World();
-        await exchange(world, app);
-        world.datapath.setLeases([], [APP4]);
-        await rejects(world.connect(app, 1), Deno.errors.ConnectionRefused);
-      }),
-  });
+  Deno.test(
+    needing(
+      ["nft"],
+      `a firewall that drops input stops nothing (IPv${app.family})`,
+      () =>
+        withFirewall(async () => {
+          await using world = new World();
+          await exchange(world, app);
+          world.datapath.setLeases([], [APP4]);
+          await rejects(world.connect(app, 1), Deno.errors.ConnectionRefused);
+        }),
+    ),
+  );
 
-  Deno.test({
-    ...nft(`a firewall that drops input lets rejections through (IPv${app.family})`),
-    fn: () =>
-      withFirewall(async () => {
-        await using world = new World({
-          onSyn: (event, datapath) => datapath.reject(event.id, "host-unreachable"),
-        });
-        await rejects(world.connect(app, 80), /No route to host/);
-      }),
-  });
+  Deno.test(
+    needing(
+      ["nft"],
+      `a firewall that drops input lets rejections through (IPv${app.family})`,
+      () =>
+        withFirewall(async () => {
+          await using world = new World({
+            onSyn: (event, datapath) => datapath.reject(event.id, "host-unreachable"),
+          });
+          await rejects(world.connect(app, 80), /No route to host/);
+        }),
+    ),
+  );
 }
 
 Deno.test("a strict reverse path filter stops nothing and finds no martians", async () => {
@@ -109,24 +113,21 @@ Deno.test("a strict reverse path filter stops nothing and finds no martians", as
   equal(filtered, "0");
 });
 
-Deno.test({
-  ...ip("a client from another address of this host is served too"),
-  fn: async () => {
-    await using world = new World();
-    await run("ip", "address", "add", "10.77.0.1/32", "dev", "lo");
-    const child = processes.spawn({
-      command: Deno.execPath(),
-      args: ["eval", CONNECT_FROM, "10.77.0.1", formatIp(APP4)],
-      stderr: "inherit",
-    });
-    const { conn, flow } = await world.accept(4);
-    equal(formatIp(flow.source.address), "10.77.0.1");
-    await conn.write(new Uint8Array(5));
-    conn.close();
-    deepEqual(await processes.wait(child), { code: 5 });
-    await run("ip", "address", "del", "10.77.0.1/32", "dev", "lo");
-  },
-});
+Deno.test(needing(["ip"], "a client from another address of this host is served too", async () => {
+  await using world = new World();
+  await run("ip", "address", "add", "10.77.0.1/32", "dev", "lo");
+  const child = processes.spawn({
+    command: Deno.execPath(),
+    args: ["eval", CONNECT_FROM, "10.77.0.1", formatIp(APP4)],
+    stderr: "inherit",
+  });
+  const { conn, flow } = await world.accept(4);
+  equal(formatIp(flow.source.address), "10.77.0.1");
+  await conn.write(new Uint8Array(5));
+  conn.close();
+  deepEqual(await processes.wait(child), { code: 5 });
+  await run("ip", "address", "del", "10.77.0.1/32", "dev", "lo");
+}));
 
 /** Exits with the number of bytes read. */
 const CONNECT_FROM = `
@@ -157,9 +158,8 @@ function neighbour(): string {
   return fileURLToPath(new URL("neighbour.ts", import.meta.url));
 }
 
-Deno.test({
-  ...ip("a neighbour that routes the range to this host gets nothing"),
-  fn: async () => {
+Deno.test(
+  needing(["ip"], "a neighbour that routes the range to this host gets nothing", async () => {
     const [ours, theirs] = sockets.messagePair();
     const pid = processes.spawn({
       command: Deno.execPath(),
@@ -201,8 +201,8 @@ Deno.test({
     await run("ip", "link", "del", "lan0");
     await control.close();
     deepEqual(await processes.wait(pid), { code: 0 });
-  },
-});
+  }),
+);
 
 /** A leased address, one that is not, our own listener, and our own address otherwise. */
 function targets(world: World): [address: string, port: number][] {

@@ -7,10 +7,9 @@ import { deepEqual, equal, match, ok, rejects, throws } from "node:assert/strict
 import { formatIp, formatPrefix, parseIp, parsePrefix } from "../../../lib/ip/mod.ts";
 import type { Tun } from "../../../lib/os/mod.ts";
 import { machine } from "../../machine.ts";
-import { needing } from "./world.ts";
+import { needing } from "../../needs.ts";
 
 const { links, routing, sockets } = machine.root;
-const ip = await needing("ip", "iproute2");
 
 function withTun(test: (tun: Tun) => void): () => void {
   return () => {
@@ -149,36 +148,30 @@ Deno.test(
   }),
 );
 
-Deno.test({
-  ...ip("Routing.routes() sees every table"),
-  fn: async () => {
-    const lo = routing.linkIndex("lo");
-    links.up(lo, 0);
-    const args = ["route", "add", "100.64.0.0/10", "dev", "lo", "table", "52"];
-    ok((await new Deno.Command("ip", { args }).output()).success);
-    deepEqual(routesOf(lo, 52), ["100.64.0.0/10"]);
-    ok(routing.routes().some((route) => route.table === 255 && route.type === 2), "local table");
-    ok(addressesOf(lo).includes("127.0.0.1/8"));
-  },
-});
+Deno.test(needing(["ip"], "Routing.routes() sees every table", async () => {
+  const lo = routing.linkIndex("lo");
+  links.up(lo, 0);
+  const args = ["route", "add", "100.64.0.0/10", "dev", "lo", "table", "52"];
+  ok((await new Deno.Command("ip", { args }).output()).success);
+  deepEqual(routesOf(lo, 52), ["100.64.0.0/10"]);
+  ok(routing.routes().some((route) => route.table === 255 && route.type === 2), "local table");
+  ok(addressesOf(lo).includes("127.0.0.1/8"));
+}));
 
-Deno.test({
-  ...ip("a listing longer than the first buffer is complete"),
-  fn: async () => {
-    const lo = routing.linkIndex("lo");
-    const count = 3000;
-    const batch = Array.from(
-      { length: count },
-      (_, n) => `route add 10.${n >> 8}.${n & 255}.0/24 dev lo table 77`,
-    ).join("\n");
-    const child = new Deno.Command("ip", { args: ["-batch", "-"], stdin: "piped" }).spawn();
-    const writer = child.stdin.getWriter();
-    await writer.write(new TextEncoder().encode(batch));
-    await writer.close();
-    ok((await child.status).success);
-    equal(new Set(routesOf(lo, 77)).size, count);
-  },
-});
+Deno.test(needing(["ip"], "a listing longer than the first buffer is complete", async () => {
+  const lo = routing.linkIndex("lo");
+  const count = 3000;
+  const batch = Array.from(
+    { length: count },
+    (_, n) => `route add 10.${n >> 8}.${n & 255}.0/24 dev lo table 77`,
+  ).join("\n");
+  const child = new Deno.Command("ip", { args: ["-batch", "-"], stdin: "piped" }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(batch));
+  await writer.close();
+  ok((await child.status).success);
+  equal(new Set(routesOf(lo, 77)).size, count);
+}));
 
 Deno.test("NetworkWatch tells of addresses, routes and links, once each", async () => {
   await using watch = links.watch();

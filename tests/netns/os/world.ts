@@ -181,14 +181,3 @@ function checksum(sum: number, bytes: Uint8Array): number {
   for (const byte of bytes) sum = (Math.imul(sum, 31) + byte) | 0;
   return sum;
 }
-
-/** What a test is called, and whether it is left out, where it needs a program. */
-export async function needing(
-  command: string,
-  debianPackage: string,
-): Promise<(name: string) => { name: string; ignore: boolean }> {
-  const found = await new Deno.Command(command, { args: ["--version"] }).output()
-    .then(() => true, () => false);
-  const reason = ` — skipped: ${command} is missing (apt install ${debianPackage})`;
-  return (name) => ({ name: found ? name : name + reason, ignore: !found });
-}

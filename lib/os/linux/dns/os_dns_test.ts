@@ -1,4 +1,5 @@
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
+import { lacking, withReason } from "../../../../tests/needs.ts";
 import { OsError } from "../../../error.ts";
 import { formatEndpoint, parseEndpoint } from "../../../ip/mod.ts";
 import { type Change, OsDns, type OsDnsRequest, type Paths, previewOsDns } from "./mod.ts";
@@ -153,7 +154,7 @@ Deno.test("OsDns refuses what cannot work, and then has changed nothing", async 
         )),
   );
   await t.step({
-    name: "a resolv.conf not even root can write (needs root)",
+    name: withReason("a resolv.conf not even root can write", lacking(["root"])),
     ignore: Deno.uid() !== 0,
     fn: () =>
       onHost("file", async (dns, paths) => {

@@ -1,4 +1,5 @@
 import { deepEqual, equal, rejects, throws } from "node:assert/strict";
+import { needing } from "../../../../tests/needs.ts";
 import { parseEndpoint, parseIp, parsePrefix } from "../../../ip/mod.ts";
 import { findListener, guardListener, socketOwner } from "./sockets.ts";
 import { localEndpoint } from "./datagram.ts";
@@ -68,12 +69,10 @@ Deno.test("socketOwner() knows the exact connection, and no listener", async () 
   listener.close();
 });
 
-Deno.test("destroySockets() leaves other prefixes alone", {
-  ignore: Deno.uid() !== 0,
-}, () => {
+Deno.test(needing(["root"], "destroySockets() leaves other prefixes alone", () => {
   equal(destroySockets(shim, parsePrefix("100.99.98.0/24")), 0);
   equal(destroySockets(shim, parsePrefix("fd7a:9999::/64")), 0);
-});
+}));
 
 /** Runs without capabilities, whoever runs the test: root gives them up first. */
 async function withoutCapabilities(script: string): Promise<string> {

@@ -6,7 +6,7 @@ import { closeFd, loadShim } from "../shim.ts";
 
 const shim = loadShim();
 const root = Deno.uid() === 0;
-const needsRoot = root ? "" : " — skipped: needs root";
+const needsRoot = root ? "" : " (needs root)";
 
 /** Runs a shell command and returns what it printed. */
 async function shell(script: string, options: Partial<SpawnOptions> = {}): Promise<string> {
@@ -193,9 +193,7 @@ async function hasUserNamespaces(): Promise<boolean> {
 const userNamespaces = await hasUserNamespaces();
 
 Deno.test({
-  name: `spawn() makes user namespaces${
-    userNamespaces ? "" : " — skipped: user namespaces are switched off"
-  }`,
+  name: `spawn() makes user namespaces${userNamespaces ? "" : " (needs user namespaces)"}`,
   ignore: !userNamespaces,
   fn: async () => {
     const script = "id -u; id -g; cat /proc/self/uid_map | tr -s ' '";

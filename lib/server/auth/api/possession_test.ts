@@ -6,6 +6,7 @@
  * @module
  */
 import { equal, match } from "node:assert/strict";
+import { needing } from "../../../../tests/needs.ts";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -37,7 +38,7 @@ async function mixedKey(publicKeyPem: string): Promise<string> {
   return toPem("EC PRIVATE KEY", key);
 }
 
-Deno.test("a certificate without its key opens no session", async (t) => {
+Deno.test(needing(["openssl"], "a certificate without its key opens no session", async (t) => {
   await using f = await Fixture.open();
   const { password } = await f.addUser("alice");
   const { body: { certificate } } = await f.login("alice", password);
@@ -101,4 +102,4 @@ Deno.test("a certificate without its key opens no session", async (t) => {
     server.close();
     await once(server, "close");
   }
-});
+}));

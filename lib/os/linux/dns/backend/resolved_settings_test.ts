@@ -2,7 +2,8 @@ import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import { OsError } from "../../../../error.ts";
 import { formatEndpoint, parseEndpoint } from "../../../../ip/mod.ts";
 import { type Change, OsDns, type OsDnsRequest, pathsBelow, readResolvedLink } from "../mod.ts";
-import { makeDirectory, missing, startBus } from "../../../../../tests/doubles/osdns/bus.ts";
+import { makeDirectory, startBus } from "../../../../../tests/doubles/osdns/bus.ts";
+import { needing } from "../../../../../tests/needs.ts";
 import {
   type FakeLink,
   FakeResolved,
@@ -21,7 +22,6 @@ const REQUEST: OsDnsRequest = {
 const AF_INET = 2;
 const OTHER_VNET = 8;
 const UPLINK = [2, AF_INET, Uint8Array.of(10, 0, 0, 1), 0, ""];
-const lack = await missing("dbus-daemon", "dbus-daemon");
 
 /** Runs a test on a host with a fake resolved on a real bus. */
 function onBus(
@@ -29,25 +29,21 @@ function onBus(
   options: Omit<FakeResolvedOptions, "socket"> & { readonly lookAgainMs?: number },
   test: (dns: OsDns, fake: FakeResolved, socket: string, root: string) => Promise<void>,
 ): void {
-  Deno.test({
-    name: lack === null ? name : `${name} [skipped: ${lack}]`,
-    ignore: lack !== null,
-    async fn() {
-      await using directory = await makeDirectory();
-      const root = directory.path;
-      await Deno.mkdir(`${root}/etc`);
-      await Deno.writeTextFile(`${root}/etc/resolv.conf`, "nameserver 127.0.0.53\nsearch lan\n");
-      await using bus = await startBus(root);
-      await using fake = await FakeResolved.start({ ...options, socket: bus.socket });
-      const paths = { ...pathsBelow(root), busSocket: bus.socket };
-      const linkName = (ifindex: number) => ifindex === OTHER_VNET ? "vnet1" : `eth${ifindex}`;
-      await using dns = await OsDns.open({
-        ...{ journalDir: `${root}/journal`, paths },
-        look: { linkName, lookAgainMs: options.lookAgainMs ?? 60_000 },
-      });
-      await test(dns, fake, bus.socket, root);
-    },
-  });
+  Deno.test(needing(["dbus-daemon"], name, async () => {
+    await using directory = await makeDirectory();
+    const root = directory.path;
+    await Deno.mkdir(`${root}/etc`);
+    await Deno.writeTextFile(`${root}/etc/resolv.conf`, "nameserver 127.0.0.53\nsearch lan\n");
+    await using bus = await startBus(root);
+    await using fake = await FakeResolved.start({ ...options, socket: bus.socket });
+    const paths = { ...pathsBelow(root), busSocket: bus.socket };
+    const linkName = (ifindex: number) => ifindex === OTHER_VNET ? "vnet1" : `eth${ifindex}`;
+    await using dns = await OsDns.open({
+      ...{ journalDir: `${root}/journal`, paths },
+      look: { linkName, lookAgainMs: options.lookAgainMs ?? 60_000 },
+    });
+    await test(dns, fake, bus.socket, root);
+  }));
 }
 
 onBus(

@@ -3,12 +3,8 @@ import { OsError } from "../../../../error.ts";
 import { type Answer, Dbus } from "./dbus.ts";
 import { DbusError } from "./error.ts";
 import type { Message } from "./message.ts";
-import {
-  makeDirectory,
-  missing,
-  startBus,
-  type TestBus,
-} from "../../../../../tests/doubles/osdns/bus.ts";
+import { makeDirectory, startBus, type TestBus } from "../../../../../tests/doubles/osdns/bus.ts";
+import { needing } from "../../../../../tests/needs.ts";
 
 const NAME = "org.vnet.Test1";
 const OBJECT = { destination: NAME, path: "/org/vnet/Test1", interface: NAME };
@@ -36,13 +32,7 @@ function serve(bus: TestBus, events: string[]): Promise<Dbus> {
   return Dbus.connect({ socket: bus.socket, onCall: answer });
 }
 
-const lack = await missing("dbus-daemon", "dbus-daemon") ?? await missing("busctl", "systemd");
-
-Deno.test({
-  name: `Dbus speaks to a real dbus-daemon${lack === null ? "" : ` [skipped: ${lack}]`}`,
-  ignore: lack !== null,
-  fn: speakToDaemon,
-});
+Deno.test(needing(["dbus-daemon", "busctl"], "Dbus speaks to a real dbus-daemon", speakToDaemon));
 
 async function speakToDaemon(t: Deno.TestContext): Promise<void> {
   await using directory = await makeDirectory();
