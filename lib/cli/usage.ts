@@ -4,63 +4,104 @@
  * @module
  */
 
-/** Gives the help text of a command; empty when there is no such command. */
-type HelpOf = (command: readonly string[]) => string;
+/** What commands there are, and what they take. */
+export interface CommandTree {
+  /** The commands right below one; none below one that does something. */
+  readonly commandsBelow: (command: readonly string[]) => readonly string[];
+  readonly optionsOf: (command: readonly string[]) => readonly string[];
+}
+
+/** The words of a command line that name a command, and the first that names none where a command must stand. */
+interface Words {
+  readonly command: readonly string[];
+  /** `null` if every word was understood. */
+  readonly unknown: string | null;
+}
+
+/** Options that may stand before a command and take a value. */
+const WITH_VALUE: readonly string[] = ["--home", "--config"];
 
 /** One line that says what is wrong, one that says what to do. */
-export function describeUsage(text: string, args: readonly string[], helpOf: HelpOf): string {
+export function describeUsage(text: string, args: readonly string[], tree: CommandTree): string {
   const [complaint = text, advice = ""] = text.replaceAll("`", '"').split("\n\n");
-  const command = knownWords(args, helpOf);
-  const problem = problemOf(complaint.replace(/\.$/, ""), args, command);
+  const words = readWords(args, tree);
+  const problem = problemOf(complaint.replace(/\.$/, ""), args, words, tree);
+  const there = [...tree.commandsBelow(words.command), ...tree.optionsOf(words.command)];
   const likely = [...advice.matchAll(/"([^"]+)"/g)].map(([, word = ""]) => word)
-    .filter((word) => names(helpOf(command), word));
-  const meant = likely.length === 0 ? "" : `Did you mean ${likely.map(quote).join(" or ")}? `;
-  return `error: ${problem} [usage]\nhint: ${meant}${helpHint(args, helpOf)}\n`;
+    .filter((word) => there.includes(word));
+  return tellUsage(problem, words.command, likely);
+}
+
+/** The same for words that were to name a command and do not. */
+export function describeUnknown(words: Words): string {
+  const { command, unknown } = words;
+  return tellUsage(`There is no command ${quote([...command, unknown ?? ""].join(" "))}`, command);
 }
 
 /** What helps with a command line that a command itself refused. */
-export function helpHint(args: readonly string[], helpOf: HelpOf): string {
-  return `Run \`${["vnet help", ...knownWords(args, helpOf)].join(" ")}\``;
+export function helpHint(args: readonly string[], tree: CommandTree): string {
+  return runHelp(readWords(args, tree).command);
 }
 
-/** The words of a command line that name a command: `ctl users` of `ctl users add-alice`. */
-function knownWords(args: readonly string[], helpOf: HelpOf): readonly string[] {
-  const words = args.filter((arg) => /^[a-z]/.test(arg));
-  const known: string[] = [];
-  for (const word of words[0] === "help" ? words.slice(1) : words) {
-    const deeper = [...known, word];
-    const text = helpOf(deeper);
-    if (text === "" || text === helpOf(known)) break;
-    known.push(word);
+/** Finds the command of a command line: `ctl users` of `ctl users add-alice`. */
+export function readWords(args: readonly string[], tree: CommandTree): Words {
+  const command: string[] = [];
+  let isValue = false;
+  const words = args[0] === "help" ? args.slice(1) : args;
+  for (const arg of words) {
+    const below = tree.commandsBelow(command);
+    if (below.length === 0 || arg === "--") break;
+    if (isValue || arg.startsWith("-")) {
+      isValue = !isValue && WITH_VALUE.includes(arg);
+      continue;
+    }
+    if (!below.includes(arg)) return { command, unknown: arg };
+    command.push(arg);
   }
-  return known;
+  return { command, unknown: null };
+}
+
+function tellUsage(
+  problem: string,
+  command: readonly string[],
+  likely: readonly string[] = [],
+): string {
+  const meant = likely.length === 0 ? "" : `Did you mean ${likely.map(quote).join(" or ")}? `;
+  return `error: ${problem} [usage]\nhint: ${meant}${runHelp(command)}\n`;
+}
+
+function runHelp(command: readonly string[]): string {
+  return `Run \`${["vnet help", ...command].join(" ")}\``;
 }
 
 /** Says some things plainer than the parser, which does not know what they mean. */
 function problemOf(
   complaint: string,
   args: readonly string[],
-  command: readonly string[],
+  { command, unknown }: Words,
+  tree: CommandTree,
 ): string {
-  const asked = args.indexOf("help");
-  if (asked !== -1 && complaint.startsWith("Unexpected option or ")) {
-    return `There is no command ${quote(args.slice(asked + 1).join(" "))}`;
+  const isAboutOption = /"-/.test(complaint);
+  if (unknown !== null && !isAboutOption) {
+    return `There is no command ${quote([...command, unknown].join(" "))}`;
   }
-  if (complaint.endsWith('"completions"')) return "Completions are for bash, zsh or fish";
-  if (/^(No matching|Command .* was not matched)/.test(complaint)) {
+  if (command[0] === "completions" && !isAboutOption) {
+    return "Completions are for bash, zsh or fish";
+  }
+  const below = tree.commandsBelow(command);
+  if (below.length > 0 && !isAboutOption) {
     return command.length === 0
       ? "No command was given"
-      : `${quote(command.join(" "))} needs another word after it`;
+      : `${quote(command.join(" "))} needs a command after it: ${below.join(", ")}`;
   }
+  const [, extra] = /^Unexpected option or (?:sub)?(?:command|argument): "([^-"][^"]*)"$/
+    .exec(complaint) ?? [];
+  if (extra !== undefined) return `${quote(command.join(" "))} takes no argument ${quote(extra)}`;
   const [, option] = /^"(--[a-z-]+)" cannot be used multiple times$/.exec(complaint) ?? [];
   if (option !== undefined && args.filter((arg) => arg === option).length === 1) {
     return `Option "${option}" needs a value`;
   }
   return complaint;
-}
-
-function names(help: string, word: string): boolean {
-  return help.split(/[\s,()|[\]]+/).includes(word);
 }
 
 function quote(word: string): string {

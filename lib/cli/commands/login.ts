@@ -10,7 +10,8 @@ import { askSecret, askText, readSecretFromStdin } from "../ask.ts";
 import { duration } from "./options.ts";
 
 interface LoginOptions {
-  readonly proxy: string;
+  readonly host: string | undefined;
+  readonly proxy: string | undefined;
   readonly user: string | undefined;
   readonly ttl: number | undefined;
   readonly caPin: string | undefined;
@@ -21,9 +22,13 @@ export const login = command(
   "login",
   map(
     object({
-      proxy: option("--proxy", string({ metavar: "HOST[:PORT]" }), {
-        description: message`The cluster's proxy; port 443 unless said otherwise.`,
-      }),
+      host: optional(argument(string({ metavar: "HOST[:PORT]" }), {
+        description:
+          message`The cluster's proxy, as a name or as its https:// address. Port 443 unless given.`,
+      })),
+      proxy: optional(option("--proxy", string({ metavar: "HOST[:PORT]" }), {
+        description: message`The same as HOST[:PORT], as an option.`,
+      })),
       user: optional(option("--user", string({ metavar: "NAME" }), {
         description: message`Who you are there; by default your name here.`,
       })),
@@ -64,7 +69,8 @@ export const logout = command(
 async function runLogin(context: Context, options: LoginOptions): Promise<number> {
   const { ControlClient, login, parseProxy, profileName } = await import("../../client/mod.ts");
   const { readProxyVariables } = await import("../../config/mod.ts");
-  const proxy = parseProxy(options.proxy);
+  const address = proxyOf(options);
+  const proxy = parseProxy(address);
   const lines = options.passwordStdin ? await readSecretFromStdin(2) : null;
   const user = options.user ?? context.owner.name;
   const profile = await login({
@@ -78,7 +84,7 @@ async function runLogin(context: Context, options: LoginOptions): Promise<number
     ask: {
       password: () =>
         lines === null
-          ? askSecret(context, `Password of ${user} at ${options.proxy}`)
+          ? askSecret(context, `Password of ${user} at ${profileName(proxy)}`)
           : Promise.resolve(lines[0] ?? ""),
       totp: (optional) => {
         if (lines !== null) return Promise.resolve(lines[1] ?? "");
@@ -95,6 +101,20 @@ async function runLogin(context: Context, options: LoginOptions): Promise<number
   using control = new ControlClient(context.paths.controlSocket);
   await control.refresh().catch(() => {}); // A daemon that is down reads the profile when it starts.
   return EXIT.done;
+}
+
+/** @throws UsageError when no proxy is named, or two. */
+function proxyOf({ host, proxy }: LoginOptions): string {
+  if (host !== undefined && proxy !== undefined && host !== proxy) {
+    throw new UsageError("usage", `Cannot log in to "${host}" and to "${proxy}" at once`, {
+      hint: "Name one of them: `vnet login HOST`",
+    });
+  }
+  const address = host ?? proxy;
+  if (address !== undefined) return address;
+  throw new UsageError("usage", "Cannot log in: no proxy was named", {
+    hint: "Run `vnet login HOST`; `vnet help login` says more",
+  });
 }
 
 async function runLogout(

@@ -1,15 +1,22 @@
 /** Options that several commands share. */
+import { or } from "@optique/core/constructs";
 import { message } from "@optique/core/message";
-import { withDefault } from "@optique/core/modifiers";
-import { option } from "@optique/core/primitives";
+import { map, withDefault } from "@optique/core/modifiers";
+import { flag, option } from "@optique/core/primitives";
 import { formatDuration } from "../../config/duration.ts";
 import { choice, type ValueParser, type ValueParserResult } from "@optique/core/valueparser";
 
-/** `--format text|json`. */
+/** `--format text|json`, and `--json` for short. */
 export const format = withDefault(
-  option("--format", choice(["text", "json"] as const, { metavar: "FORM" }), {
-    description: message`How to print the result.`,
-  }),
+  or(
+    option("--format", choice(["text", "json"] as const, { metavar: "FORMAT" }), {
+      description: message`How to print the result; as text unless given.`,
+    }),
+    map(
+      flag("--json", { description: message`The same as "--format json".` }),
+      () => "json" as const,
+    ),
+  ),
   "text" as const,
 );
 
