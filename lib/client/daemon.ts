@@ -357,10 +357,16 @@ export class Daemon implements ControlTarget {
 }
 
 function loginFacts(
-  { name, profile, state }: Clusters["sessions"][number],
+  { name, profile, refusal }: Clusters["sessions"][number],
 ): LoginFacts {
   const { cluster, expiresMs } = profile;
-  return { name, cluster, isOver: state === "expired", expiresMs };
+  return {
+    name,
+    cluster,
+    isOver: refusal !== null,
+    isLocked: refusal === "access-locked",
+    expiresMs,
+  };
 }
 
 function requireLogin(profiles: readonly Profile[], nowMs: number): void {

@@ -127,7 +127,11 @@ Deno.test("vnet ends with the documented status and one line with a code and a h
         /^error: Cannot read the CA pin "x" \[usage\]\nhint: /,
       ],
       [["wait", "--timeout", "soon"], 2, /Not a duration/],
-      [["status"], 5, /^error: .* \[daemon-not-running\]\nhint: Run `sudo vnet up`\n$/],
+      [
+        ["status", "--json"],
+        5,
+        /^error: .* \[daemon-not-running\]\nhint: Run `sudo vnet up`\n$/,
+      ],
       [["wait", "--timeout", "1s"], 5, /\[daemon-not-running\]/],
       [["apps", "ls"], 4, /^error: .* \[login-needed\]\nhint: Run `vnet login/],
       [["resolve", "a..b"], 2, /^error: Cannot ask for "a\.\.b": it is no domain name \[usage\]\n/],
@@ -176,6 +180,40 @@ Deno.test("vnet up while it is up does nothing, and says so when it is up otherw
     }
     deepEqual(daemon.downs, []);
   }));
+
+Deno.test("vnet status names the logins while vnet is down", () =>
+  withHome(async (home) => {
+    const none = await vnet(home, "status");
+    deepEqual([none.code, none.stdout], [
+      5,
+      "vnet is down\nYou are logged in nowhere: run `vnet login HOST`\n",
+    ]);
+    await saveProfile(home);
+    const one = await vnet(home, "status");
+    equal(one.code, 5);
+    match(
+      one.stdout,
+      /^vnet is down\n {2}login {5}alice in example through a\.test: ended .* ago /,
+    );
+    match(one.stderr, /^error: .* \[daemon-not-running\]\nhint: Run `sudo vnet up`\n$/);
+  }));
+
+/** A login that is over, as `vnet login` leaves it. */
+async function saveProfile(home: string): Promise<void> {
+  await Deno.mkdir(`${home}/config/profiles`, { recursive: true });
+  await Deno.writeTextFile(
+    `${home}/config/profiles/a.test_443.json`,
+    JSON.stringify({
+      schema: "vnet.profile/2",
+      kind: "vnet",
+      proxy: { host: "a.test", port: 443 },
+      cluster: "example",
+      user: "alice",
+      expires: "2026-01-31T12:00:00Z",
+      credentials: {},
+    }),
+  );
+}
 
 Deno.test("vnet down forgets what a killed daemon was told", () =>
   withHome(async (home) => {

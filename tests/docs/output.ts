@@ -11,6 +11,8 @@ const KINDS: readonly (readonly [pattern: RegExp, name: string])[] = [
   [/\b[0-9a-f]{8}-[0-9a-f-]{27}\b/g, "ID"],
   [/\b(?:[0-9a-f]{1,4}:){2,7}(?::(?=[\s/,]|$)|(?::?[0-9a-f]{1,4})*)(\/\d+)?/g, "IPV6"],
   [/\b\d{1,3}(\.\d{1,3}){3}\b/g, "IPV4"],
+  [/\((\d{4}-\d\d-\d\d )?\d\d:\d\d\)/g, "(CLOCK)"],
+  [/\b\d+ (d|h|min|s)( \d+ (h|min|s))?\b/g, "DURATION"],
   [/\b\d+(\.\d+)? (ms|s)\b/g, "DURATION"],
   [/\b(\d+(d|h|m|s))+\b/g, "DURATION"],
   [/\bpid \d+/g, "pid N"],

@@ -6,7 +6,7 @@ import { string } from "@optique/core/valueparser";
 import type { RepairStep, Target } from "../../client/doctor/mod.ts";
 import { UsageError } from "../../error.ts";
 import type { DoctorV1 } from "../../status/mod.ts";
-import { type Action, type Context, printJson, tell } from "../context.ts";
+import { type Action, type Context, printJson, printText, tell } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import { journalDir } from "../journal.ts";
 import { format } from "./options.ts";
@@ -99,7 +99,7 @@ async function print(context: Context, options: Options, report: DoctorV1): Prom
   if (options.format === "json") return printJson(context, report);
   const { renderDoctor } = await import("../text/doctor_text.ts");
   const { color, globals } = context;
-  context.stdout(renderDoctor(report, { color, verbose: globals.verbose }));
+  printText(context, renderDoctor(report, { color, verbose: globals.verbose }));
 }
 
 function exitStatus({ summary }: DoctorV1, strict: boolean): number {
@@ -116,7 +116,7 @@ async function printList(context: Context): Promise<number> {
     needsTarget === true ? `${title} (with --name)` : title,
     dependsOn.join(", "),
   ]);
-  context.stdout(renderTable(["ID", "SEVERITY", "CHECK", "DEPENDS ON"], rows));
+  printText(context, renderTable(["ID", "SEVERITY", "CHECK", "DEPENDS ON"], rows));
   return EXIT.done;
 }
 

@@ -7,7 +7,10 @@ import { UsageError } from "../../error.ts";
 import { type Action, type Context, tell } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import { askSecret, askText, readSecretFromStdin } from "../ask.ts";
+import { readTotpCode } from "../totp.ts";
 import { duration } from "./options.ts";
+
+const NO_CODE = "a code has 6 to 8 digits";
 
 interface LoginOptions {
   readonly host: string | undefined;
@@ -71,6 +74,7 @@ async function runLogin(context: Context, options: LoginOptions): Promise<number
   const { readProxyVariables } = await import("../../config/mod.ts");
   const address = proxyOf(options);
   const proxy = parseProxy(address);
+  const { renderMoment } = await import("../text/moment.ts");
   const lines = options.passwordStdin ? await readSecretFromStdin(2) : null;
   const user = options.user ?? context.owner.name;
   const profile = await login({
@@ -86,21 +90,37 @@ async function runLogin(context: Context, options: LoginOptions): Promise<number
         lines === null
           ? askSecret(context, `Password of ${user} at ${profileName(proxy)}`)
           : Promise.resolve(lines[0] ?? ""),
-      totp: (optional) => {
-        if (lines !== null) return Promise.resolve(lines[1] ?? "");
-        const none = optional ? " (empty if you have none)" : "";
-        return askText(context, `Code of your authenticator${none}`);
-      },
+      totp: (optional) => askCode(context, lines, optional),
     },
   });
   tell(
     context,
-    `Logged in to ${profile.cluster} as ${profile.user} through ${profileName(profile.proxy)}, ` +
-      `until ${new Date(profile.expiresMs).toISOString()}`,
+    `Logged in to ${profile.cluster} as ${profile.user} through ${profileName(profile.proxy)}; ` +
+      `the login ends ${renderMoment(profile.expiresMs, context.nowMs())}`,
   );
   using control = new ControlClient(context.paths.controlSocket);
   await control.refresh().catch(() => {}); // A daemon that is down reads the profile when it starts.
   return EXIT.done;
+}
+
+/** @throws UsageError when what was piped is no code; at a terminal it is asked for again. */
+async function askCode(
+  context: Context,
+  lines: readonly string[] | null,
+  optional: boolean,
+): Promise<string> {
+  const isGood = (text: string) => text.trim() === "" ? optional : readTotpCode(text) !== null;
+  const answer = lines === null
+    ? await askText(
+      context,
+      `Code of your authenticator${optional ? " (empty if you have none)" : ""}`,
+      (text) => isGood(text) ? undefined : NO_CODE,
+    )
+    : lines[1] ?? "";
+  if (isGood(answer)) return readTotpCode(answer) ?? "";
+  throw new UsageError("usage", `Cannot use the code of your authenticator: ${NO_CODE}`, {
+    hint: "Put the code on the second line of standard input, below the password",
+  });
 }
 
 /** @throws UsageError when no proxy is named, or two. */

@@ -5,6 +5,7 @@
  * @module
  */
 import type { DoctorV1 } from "../../status/mod.ts";
+import { counted } from "../plural.ts";
 
 type Check = DoctorV1["checks"][number];
 
@@ -77,7 +78,6 @@ function anchorOf(id: string): string {
 
 function summarize({ summary, checks }: DoctorV1): string {
   const { ok, warn, fail, skip } = summary;
-  const counted = (count: number, noun: string) => `${count} ${noun}${count === 1 ? "" : "s"}`;
   const parts = [
     ...(fail > 0 ? [counted(fail, "problem")] : []),
     ...(warn > 0 ? [counted(warn, "warning")] : []),

@@ -7,7 +7,7 @@ import { AuthError, describeError } from "../../error.ts";
 import { pause } from "../../wait.ts";
 import { getLogger } from "../../log.ts";
 import type { AppTarget, ClusterView, PlanSource } from "../../plan/mod.ts";
-import { refusalError } from "../../refusal/mod.ts";
+import { readConnectionRefusal, refusalError } from "../../refusal/mod.ts";
 import type { ClusterLink, Flow } from "./driver.ts";
 import { sourceOf } from "./known.ts";
 import { type Profile, profileName } from "./profile.ts";
@@ -39,7 +39,7 @@ export class Session {
   #view: ClusterView | null = null;
   #refreshedMs: number | null = null;
   #error: string | null = null;
-  #isRefused = false;
+  #refusal: string | null = null;
 
   constructor({ profile, link, nowMs }: SessionOptions) {
     this.profile = profile;
@@ -63,13 +63,19 @@ export class Session {
   }
 
   get state(): SessionState {
-    if (this.#isRefused || this.profile.expiresMs <= this.#nowMs()) return "expired";
+    if (this.refusal !== null) return "expired";
     return this.#error === null ? "active" : "unreachable";
   }
 
   /** Why the cluster could not be asked last; `null` when it could. */
   get error(): string | null {
     return this.#error;
+  }
+
+  /** Why the login cannot be used: the code the cluster refuses it with, or `login-expired`; `null` while it can. */
+  get refusal(): string | null {
+    const isOver = this.profile.expiresMs <= this.#nowMs();
+    return isOver ? "login-expired" : this.#refusal;
   }
 
   get refreshedMs(): number | null {
@@ -114,11 +120,12 @@ export class Session {
   /**
    * Opens a connection to one port of an app.
    *
-   * @throws AuthError `login-expired`, and what the driver throws.
+   * @throws AuthError `login-expired`, what the cluster refuses the login with, and what the driver throws.
    */
   async connect(target: AppTarget, port: number, signal: AbortSignal): Promise<Flow> {
-    if (this.state === "expired") {
-      throw refusalError("login-expired", "Cannot connect");
+    const { refusal } = this;
+    if (refusal !== null) {
+      throw refusalError(readConnectionRefusal(refusal) ?? "login-expired", "Cannot connect");
     }
     const right = await this.#rights.get(target, port);
     return await this.#link.open({ right, target, port }, signal);
@@ -135,11 +142,11 @@ export class Session {
   }
 
   #take(view: ClusterView): boolean {
-    const isDifferent = view !== this.#view || this.#error !== null || this.#isRefused;
+    const isDifferent = view !== this.#view || this.#error !== null || this.#refusal !== null;
     this.#view = view;
     this.#refreshedMs = this.#nowMs();
     this.#error = null;
-    this.#isRefused = false;
+    this.#refusal = null;
     return isDifferent;
   }
 
@@ -147,7 +154,7 @@ export class Session {
     if (signal.aborted) return false;
     const before = this.#error;
     this.#error = describeError(thrown);
-    this.#isRefused = thrown instanceof AuthError;
+    this.#refusal = thrown instanceof AuthError ? thrown.code : null;
     log.debug("Refresh failed", { profile: this.name, error: this.#error });
     return before !== this.#error;
   }

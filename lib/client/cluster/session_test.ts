@@ -61,7 +61,17 @@ Deno.test("Session.state is expired when the cluster refuses and when the login 
   equal(session.state, "active");
   clock.nowMs = session.profile.expiresMs;
   equal(session.state, "expired");
+  equal(session.refusal, "login-expired");
   await rejects(session.connect(TARGET, 5432, signal), { code: "login-expired" });
+});
+
+Deno.test("Session.refusal says that a lock is in force, and so does a connection", async () => {
+  const { session, cluster } = start();
+  equal(session.refusal, null);
+  cluster.failure = new AuthError("access-locked", "Access is locked");
+  await session.refresh(signal);
+  deepEqual([session.state, session.refusal], ["expired", "access-locked"]);
+  await rejects(session.connect(TARGET, 5432, signal), { code: "access-locked" });
 });
 
 Deno.test("Session.follow() tells of every change, and of a failure once", async () => {

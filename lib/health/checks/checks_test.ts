@@ -143,6 +143,13 @@ Deno.test("checks of logins and proxies", async (t) => {
       { [`auth.session.${PROXY}`]: /^fail .*locked.*vnet login/ },
     ],
     [
+      "a login that is locked",
+      withStatus({
+        sessions: [{ profile: PROXY, state: "expired", reason: "access-locked", error: null }],
+      }),
+      { [`auth.session.${PROXY}`]: /^fail a lock is in force for you.*Ask an administrator/ },
+    ],
+    [
       "a cluster that answers again",
       withStatus({
         sessions: [{ profile: PROXY, state: "unreachable", error: "timeout" }],

@@ -138,12 +138,21 @@ const session: Check = {
   isFamily: true,
   judge: (facts) =>
     whenUp(facts, ({ sessions }) =>
-      sessions.flatMap(({ profile, state, error }) => {
+      sessions.flatMap(({ profile, state, reason, error }) => {
         const evidence = error === null ? [] : [seen("daemon says", error)];
         switch (state) {
           case "active":
             return ok("the cluster accepts the login", { of: profile });
           case "expired":
+            if (reason === "access-locked") {
+              return fail("a lock is in force for you", {
+                of: profile,
+                evidence,
+                cause: "an administrator of the cluster locked you, your role or this login",
+                fix: advice("Ask an administrator of the cluster; a new login does not help"),
+                blocks: false,
+              });
+            }
             return fail("the cluster does not accept the login any more", {
               of: profile,
               evidence,
