@@ -28,6 +28,7 @@ export function renderApps(
   const apps = views.flatMap(({ proxy, apps }) =>
     apps.map((app): AppsV1["apps"][number] => ({
       name: app.name,
+      kind: app.kind,
       cluster: app.cluster,
       proxy,
       public_addrs: [...app.publicAddrs],

@@ -2,7 +2,7 @@ import { deepEqual, equal, match } from "node:assert/strict";
 import { loadSettings, saveSettings } from "../../lib/client/saved_settings.ts";
 import { DEFAULT_UP_SETTINGS } from "../../lib/config/mod.ts";
 import { parsePrefix } from "../../lib/ip/mod.ts";
-import { StatusV1Schema, VersionV1Schema } from "../../lib/status/mod.ts";
+import { type AppsV1, StatusV1Schema, VersionV1Schema } from "../../lib/status/mod.ts";
 import { ControlDaemon } from "../doubles/control_daemon.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
@@ -214,6 +214,87 @@ async function saveProfile(home: string): Promise<void> {
     }),
   );
 }
+
+const APPS: AppsV1["apps"] = [{
+  name: "db",
+  kind: "tcp",
+  cluster: "example",
+  proxy: "a.test",
+  public_addrs: ["db.company.test"],
+  addresses: [{ name: "db.company.test", ipv4: "100.64.0.2" }],
+  ports: ["5432"],
+  labels: {},
+}];
+
+Deno.test("vnet apps ls says what to type, and knows its clusters and apps", () =>
+  withHome(async (home) => {
+    await using daemon = await ControlDaemon.open(home);
+    daemon.apps = APPS;
+    equal(
+      (await vnet(home, "apps", "ls")).stdout,
+      "APP  KIND  NAME             ADDRESS     PORTS  USE\n" +
+        "db   tcp   db.company.test  100.64.0.2  5432   psql -h db.company.test -p 5432\n",
+    );
+    const cluster = await vnet(home, "apps", "ls", "--cluster", "nope");
+    deepEqual([cluster.code, cluster.stderr], [
+      2,
+      'error: There is no cluster "nope" [usage]\nhint: Your clusters are: example\n',
+    ]);
+    const app = await vnet(home, "apps", "ls", "--copy", "nope");
+    deepEqual([app.code, app.stderr], [
+      2,
+      'error: There is no app "nope" [usage]\nhint: Your apps are: db\n',
+    ]);
+    match((await vnet(home, "apps", "ls", "--copy", "db")).stderr, /\[clipboard-missing\]\nhint: /);
+  }));
+
+Deno.test("vnet apps ls --copy gives the line to the program that has the clipboard", () =>
+  withHome(async (home) => {
+    await using daemon = await ControlDaemon.open(home);
+    daemon.apps = APPS;
+    await Deno.writeTextFile(`${home}/xclip`, `#!/bin/sh\nexec cat > ${home}/clipboard\n`);
+    await Deno.chmod(`${home}/xclip`, 0o755);
+    const env = { PATH: `${home}:/usr/bin:/bin`, DISPLAY: ":0" };
+    const ran = await vnetWith(env, home, "apps", "ls", "--copy", "DB.company.test");
+    deepEqual([ran.code, ran.stderr], [
+      0,
+      'Copied "psql -h db.company.test -p 5432" by xclip\n',
+    ]);
+    equal(await Deno.readTextFile(`${home}/clipboard`), "psql -h db.company.test -p 5432");
+  }));
+
+Deno.test("vnet completions complete what there is, and are silent where nothing is known", (t) =>
+  withHome(async (home) => {
+    const complete = async (...words: string[]) => {
+      const { code, stdout, stderr } = await vnet(home, "completions", "bash", ...words);
+      deepEqual([code, stderr], [0, ""]);
+      return stdout.split("\n").filter((line) => line !== "");
+    };
+    await t.step("nothing is known", async () => {
+      deepEqual(await complete("logout", ""), []);
+      deepEqual(await complete("apps", "ls", "--cluster", ""), []);
+    });
+    await saveProfile(home);
+    await Deno.mkdir(`${home}/state`);
+    await Deno.writeTextFile(
+      `${home}/state/clusters.json`,
+      JSON.stringify({
+        views: { a: { apps: [{ name: "db", cluster: "leaf", publicAddrs: ["db.a.test"] }] } },
+      }),
+    );
+    const cases: [words: string[], want: string[]][] = [
+      [["logout", "a"], ["a.test"]],
+      [["apps", "ls", "--cluster", ""], ["example", "leaf"]],
+      [["apps", "ls", "--copy", "d"], ["db", "db.a.test"]],
+      [["resolve", "d"], ["db.a.test"]],
+      [["doctor", "--only", "sys.tun,sys.c"], ["sys.tun,sys.clock"]],
+      [["up", "--dns", "r"], ["resolved"]],
+      [["res"], ["restart", "resolve"]],
+    ];
+    for (const [words, want] of cases) {
+      await t.step(words.join(" "), async () => deepEqual(await complete(...words), want));
+    }
+  }));
 
 Deno.test("vnet down forgets what a killed daemon was told", () =>
   withHome(async (home) => {

@@ -26,7 +26,11 @@ export const completions = command(
         return EXIT.done;
       }
       const { suggest } = await import("../suggest.ts");
-      for (const chunk of shells[shell].encodeSuggestions(suggest([first, ...rest]))) {
+      for (
+        const chunk of shells[shell].encodeSuggestions(
+          await suggest(context.paths, [first, ...rest]),
+        )
+      ) {
         context.stdout(chunk);
       }
       return EXIT.done;

@@ -2,13 +2,13 @@ import { object } from "@optique/core/constructs";
 import { message } from "@optique/core/message";
 import { map, optional, withDefault } from "@optique/core/modifiers";
 import { command, flag, option } from "@optique/core/primitives";
-import { string } from "@optique/core/valueparser";
 import type { RepairStep, Target } from "../../client/doctor/mod.ts";
 import { UsageError } from "../../error.ts";
 import type { DoctorV1 } from "../../status/mod.ts";
 import { type Action, type Context, printJson, printText, tell } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import { journalDir } from "../journal.ts";
+import { known } from "../known_values.ts";
 import { format } from "./options.ts";
 
 interface Options {
@@ -25,13 +25,13 @@ export const doctor = command(
   "doctor",
   map(
     object({
-      only: optional(option("--only", string({ metavar: "ID,…" }), {
+      only: optional(option("--only", known("check", "ID,…"), {
         description: message`Only these checks, and the causes of what they find.`,
       })),
-      skip: optional(option("--skip", string({ metavar: "ID,…" }), {
+      skip: optional(option("--skip", known("check", "ID,…"), {
         description: message`All checks but these.`,
       })),
-      name: optional(option("--name", string({ metavar: "HOST[:PORT]" }), {
+      name: optional(option("--name", known("name", "HOST[:PORT]"), {
         description: message`Walk the way to one app too, step by step.`,
       })),
       fix: withDefault(

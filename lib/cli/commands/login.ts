@@ -7,6 +7,7 @@ import { UsageError } from "../../error.ts";
 import { type Action, type Context, tell } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import { askSecret, askText, readSecretFromStdin } from "../ask.ts";
+import { known } from "../known_values.ts";
 import { readTotpCode } from "../totp.ts";
 import { duration } from "./options.ts";
 
@@ -25,11 +26,11 @@ export const login = command(
   "login",
   map(
     object({
-      host: optional(argument(string({ metavar: "HOST[:PORT]" }), {
+      host: optional(argument(known("profile", "HOST[:PORT]"), {
         description:
           message`The cluster's proxy, as a name or as its https:// address. Port 443 unless given.`,
       })),
-      proxy: optional(option("--proxy", string({ metavar: "HOST[:PORT]" }), {
+      proxy: optional(option("--proxy", known("profile", "HOST[:PORT]"), {
         description: message`The same as HOST[:PORT], as an option.`,
       })),
       user: optional(option("--user", string({ metavar: "NAME" }), {
@@ -59,7 +60,7 @@ export const logout = command(
   "logout",
   map(
     object({
-      profile: optional(argument(string({ metavar: "PROFILE" }), {
+      profile: optional(argument(known("profile", "PROFILE"), {
         description: message`The proxy to forget; not needed when there is only one.`,
       })),
       all: withDefault(flag("--all", { description: message`Forget every login.` }), false),

@@ -5,6 +5,7 @@ import { argument, command, option } from "@optique/core/primitives";
 import { string } from "@optique/core/valueparser";
 import { type Action, type Context, printJson } from "../context.ts";
 import { EXIT } from "../exit.ts";
+import { known } from "../known_values.ts";
 import { format } from "./options.ts";
 
 interface Options {
@@ -17,7 +18,7 @@ export const resolve = command(
   "resolve",
   map(
     object({
-      name: argument(string({ metavar: "NAME" }), { description: message`The name to ask for.` }),
+      name: argument(known("name", "NAME"), { description: message`The name to ask for.` }),
       type: withDefault(
         option("--type", string({ metavar: "TYPE" }), {
           description: message`The record type: A, AAAA, PTR, HTTPS, …`,

@@ -13,6 +13,11 @@ export const COMMAND_LINE = {
     happened: "You stopped the command, or left a question unanswered.",
     remedy: "Nothing; run it again.",
   },
+  "clipboard-missing": {
+    fault: "machine",
+    happened: "`vnet apps ls --copy`: no clipboard program works here, and this is no terminal.",
+    remedy: "Install `wl-copy`, `xclip` or `xsel`, or run it at a terminal.",
+  },
   "no-terminal": {
     fault: "usage",
     happened: "A password is needed and standard input is no terminal.",
