@@ -54,7 +54,7 @@ export function requireConfigFile(context: Context, act: string): string {
   const file = context.globals.config ?? context.env("VNET_CONFIG");
   if (file === undefined) {
     throw new UsageError("usage", `${act}: no file was named`, {
-      hint: "Pass --config FILE or set VNET_CONFIG; docs/cluster.md shows such files",
+      hint: "Pass --config FILE or set VNET_CONFIG; `vnet help cluster` shows such files",
     });
   }
   try {
@@ -63,7 +63,7 @@ export function requireConfigFile(context: Context, act: string): string {
   } catch (thrown) {
     if (!(thrown instanceof Deno.errors.NotFound)) return file; // Reading it will say more.
     throw new UsageError("file-missing", `${act}: there is no file "${file}"`, {
-      hint: "Check the path; docs/cluster.md shows such files",
+      hint: "Check the path; `vnet help cluster` shows such files",
     });
   }
 }

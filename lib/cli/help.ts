@@ -9,6 +9,7 @@ import { getDocPageSync } from "@optique/core/parser";
 import type { Usage, UsageTerm } from "@optique/core/usage";
 import { toAscii } from "./ascii.ts";
 import type { Terminal } from "./context.ts";
+import { fill } from "./fill.ts";
 import { PARSER } from "./parser.ts";
 
 const INDENT = 2;
@@ -164,17 +165,4 @@ function wrap(text: string, width: number, indent: number): string {
   const lines = text.split("\n").map((line) => fill(line.split(" "), width - indent, 0));
   return lines.join("\n").split("\n").map((line) => `${" ".repeat(indent)}${line}`.trimEnd())
     .join("\n");
-}
-
-/** Sets words into lines, all but the first set in. A word that is too long has a line of its own. */
-function fill(words: readonly string[], width: number, indent: number): string {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of words) {
-    if (line.trim() !== "" && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = " ".repeat(indent) + word;
-    } else line = line === "" ? word : `${line} ${word}`;
-  }
-  return [...lines, line].join("\n");
 }

@@ -27,8 +27,15 @@ export async function readKnownValues(
     ]),
     // The table of checks is large, and one command has them.
     check: words[0] === "doctor" ? await checkIds() : [],
-    topic: [],
+    topic: words[0] === "help" ? await topics(words) : [],
   };
+}
+
+async function topics(words: readonly string[]): Promise<readonly string[]> {
+  if (words.length > 2) return [];
+  const { commandsBelow } = await import("./help.ts");
+  const { TOPIC_NAMES } = await import("./topics/topics.ts");
+  return sorted([...commandsBelow([]), ...TOPIC_NAMES, "topics"]);
 }
 
 async function checkIds(): Promise<readonly string[]> {

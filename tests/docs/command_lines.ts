@@ -8,7 +8,10 @@ import { parseSync } from "@optique/core/parser";
 import { extractCommandNames } from "@optique/core/usage";
 import { commandsBelow, optionsOf } from "../../lib/cli/help.ts";
 import { PARSER } from "../../lib/cli/parser.ts";
+import { renderTopic } from "../../lib/cli/topics/topics.ts";
 import { readWords } from "../../lib/cli/usage.ts";
+
+const TERMINAL = { columns: 80, ascii: false };
 
 /** Arguments of one `vnet …` in a line of shell. */
 export type Arguments = readonly string[];
@@ -33,6 +36,7 @@ export function complaintOf(args: Arguments): string | null {
   const { unknown } = readWords(args, { commandsBelow, optionsOf });
   // Some commands help does not list.
   const isHidden = extractCommandNames(PARSER.usage, true).has(unknown ?? "");
+  if (args[0] === "help" && renderTopic(args.slice(1), TERMINAL) !== null) return null;
   if (unknown !== null && !isHidden) return `There is no command "${unknown}"`;
   if (args.length === 0 || args.includes("-h") || args.includes("--help")) return null;
   const parsed = parseSync(PARSER, args);

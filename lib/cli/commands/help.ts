@@ -2,21 +2,26 @@ import { object } from "@optique/core/constructs";
 import { message } from "@optique/core/message";
 import { map, multiple } from "@optique/core/modifiers";
 import { argument, command } from "@optique/core/primitives";
-import { string } from "@optique/core/valueparser";
 import { AlreadyTold, EXIT } from "../exit.ts";
 import type { Action, Context } from "../context.ts";
+import { known } from "../known_values.ts";
 
 export const help = command(
   "help",
   map(
     object({
-      words: multiple(argument(string({ metavar: "COMMAND" }), {
-        description: message`A command, such as "up" or "ctl users".`,
+      words: multiple(argument(known("topic", "WORD"), {
+        description:
+          message`A command such as "ctl users", a topic such as "dns", or an error code.`,
       })),
     }),
     ({ words }): Action => (context) => run(context, words),
   ),
-  { brief: message`Show what a command does and takes` },
+  {
+    brief: message`Show what a command does and takes, or explain a topic or an error code`,
+    description:
+      message`Topics: start, errors, checks, dns, configuration, cluster, operations. A second word shows the parts of a topic whose heading has it: \`vnet help checks dns.zone\`.`,
+  },
 );
 
 async function run(context: Context, words: readonly string[]): Promise<number> {
@@ -24,6 +29,12 @@ async function run(context: Context, words: readonly string[]): Promise<number> 
   const { describeUnknown, readWords } = await import("../usage.ts");
   const found = readWords(words, { commandsBelow, optionsOf });
   if (found.unknown !== null) {
+    const { renderTopic } = await import("../topics/topics.ts");
+    const text = renderTopic(words, context.terminal);
+    if (text !== null) {
+      context.stdout(text);
+      return EXIT.done;
+    }
     context.stderr(describeUnknown(found));
     throw new AlreadyTold(EXIT.usage);
   }

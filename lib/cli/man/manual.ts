@@ -9,7 +9,7 @@ import type { Usage, UsageTerm } from "@optique/core/usage";
 import { VERSION } from "../../version.ts";
 import { pageOf } from "../help.ts";
 import { AFTERWORD, FOREWORD } from "./prose.ts";
-import { bold, escapeText, italic, renderMessage, renderTerm, renderUsage } from "./roff.ts";
+import { escapeText, renderMessage, renderTerm, renderUsage } from "./roff.ts";
 
 /** One command with everything the help says of it. */
 interface Command {

@@ -22,9 +22,6 @@ const COLORS: Readonly<Record<Check["status"], string>> = {
   skip: "2",
 };
 
-/** Where everything about a check is written down. */
-const DOCS = "docs/doctor.md";
-
 interface RenderOptions {
   readonly color: boolean;
   /** Show the evidence of what is well, too. */
@@ -64,16 +61,16 @@ function renderCheck(
   if (fix !== undefined) details.push(["fix", fix.text]);
   const blocked = all.filter(({ blocked_by }) => blocked_by === id).map(({ id }) => id);
   if (blocked.length > 0) details.push(["hides", blocked.join(", ")]);
-  if (!isWell) details.push(["more", `${DOCS}#${anchorOf(id)}`]);
+  if (!isWell) details.push(["more", `vnet help checks ${headingOf(id)}`]);
   const labels = Math.max(...details.map(([label = ""]) => label.length));
   for (const [label = "", text] of details) lines.push(`        ${label.padEnd(labels)}  ${text}`);
   return lines;
 }
 
-/** The heading of a check is its id, of a family member the family's; GitHub drops the dots. */
-function anchorOf(id: string): string {
+/** The heading of a check is its id, of a family member the family's. */
+function headingOf(id: string): string {
   const [folder = "", name = ""] = id.split(".");
-  return `${folder}${name}`;
+  return `${folder}.${name}`;
 }
 
 function summarize({ summary, checks }: DoctorV1): string {
