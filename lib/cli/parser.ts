@@ -16,6 +16,7 @@ import * as doctor from "./commands/doctor.ts";
 import * as help from "./commands/help.ts";
 import * as internal from "./commands/internal.ts";
 import * as login from "./commands/login.ts";
+import * as logs from "./commands/logs.ts";
 import * as man from "./commands/man.ts";
 import * as resolve from "./commands/resolve.ts";
 import * as server from "./commands/server.ts";
@@ -70,6 +71,7 @@ const client = or(
   up.restart,
   up.wait,
   status.status,
+  logs.logs,
   apps.apps,
   resolve.resolve,
   doctor.doctor,

@@ -48,6 +48,17 @@ export const PROCESS = {
     happened: "`vnet wait` waited as long as it should, in vain.",
     remedy: "`vnet status` shows what is missing.",
   },
+  "log-missing": {
+    fault: "machine",
+    happened: "`vnet logs`: vnet has no log file; it was never up in the background.",
+    remedy: "`sudo vnet up --detach`; without `--detach` the log is on its terminal.",
+  },
+  "log-denied": {
+    fault: "machine",
+    exitStatus: 5,
+    happened: "`vnet logs`: root brought vnet up, and the log is root's.",
+    remedy: "`sudo vnet logs`.",
+  },
   "helper-missing": {
     fault: "machine",
     happened: "There is no helper service to connect to.",
