@@ -153,8 +153,13 @@ function writeAll(to: { writeSync(bytes: Uint8Array): number }, bytes: Uint8Arra
     for (let sent = 0; sent < bytes.length;) sent += to.writeSync(bytes.subarray(sent));
   } catch (thrown) {
     // The reader of a pipe may leave before the end (`vnet apps ls | head`); that is its right.
-    if (!(thrown instanceof Deno.errors.BrokenPipe)) throw thrown;
+    if (!(thrown instanceof Deno.errors.BrokenPipe) && !isHungUp(thrown)) throw thrown;
   }
+}
+
+/** Whether a write failed because its terminal was closed. */
+function isHungUp(thrown: unknown): boolean {
+  return thrown instanceof Error && "code" in thrown && thrown.code === "EIO";
 }
 
 function absolute(path: string): string {

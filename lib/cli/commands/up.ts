@@ -30,8 +30,15 @@ export const up = command(
     const wishes = parseUpOptions(options);
     const { bringUp, printPlan, stayUp } = await import("../supervise/bring_up.ts");
     if (dryRun) return await printPlan(context, wishes);
-    const running = await bringUp(context, wishes, { detach });
-    return running === null ? EXIT.done : await stayUp(context, running);
+    if (detach) {
+      await bringUp(context, wishes, { detach });
+      return EXIT.done;
+    }
+    const { onHangup } = await import("../supervise/hangup.ts");
+    using hangup = onHangup();
+    const signal = AbortSignal.any([context.signal, hangup.signal]);
+    const running = await bringUp({ ...context, signal }, wishes, { detach });
+    return running === null ? EXIT.done : await stayUp({ ...context, signal }, running);
   }),
   {
     brief: message`Bring vnet up: device, addresses, DNS, forwarding (root, or the helper service)`,

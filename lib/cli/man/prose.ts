@@ -55,10 +55,15 @@ A login is needed.
 The daemon does not run, or this is not permitted.
 .SH SIGNALS
 .TP
-.BR SIGINT ", " SIGTERM
+.BR SIGINT ", " SIGTERM ", " SIGHUP
 End in order:
 .B vnet up
 undoes what it changed on this machine.
+A closed terminal sends SIGHUP to a
+.B vnet up
+in the foreground; under
+.BR nohup (1)
+it stays.
 .TP
 .B SIGKILL
 To the daemon, the helper or both: what they changed is undone by what is left of them; what a lost machine leaves

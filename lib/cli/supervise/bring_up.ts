@@ -70,7 +70,7 @@ export async function stayUp(context: Context, running: Running): Promise<number
   const stopped = Promise.withResolvers<"signal">();
   context.signal.addEventListener("abort", () => stopped.resolve("signal"), { once: true });
   if (context.signal.aborted) stopped.resolve("signal");
-  tell(context, "Press Ctrl-C to bring it down");
+  tell(context, "Press Ctrl-C to bring vnet down; closing this terminal does so, too");
   const first = await Promise.race([stopped.promise, running.daemonEnd.then(() => "daemon")]);
   if (first === "signal") await askDown(context.paths);
   await Promise.all([running.daemonEnd, running.helperEnd]);
