@@ -18,8 +18,7 @@ const MAX_TERM = 24;
 const MIN_COLUMNS = 40;
 
 const BRIEF = "Reach protected TCP apps by DNS name, with no configuration of their own.";
-const FOOTER =
-  "`vnet help COMMAND` says more of one command, `vnet help topics` lists what else there is to read.";
+const FOOTER = "Run `vnet help COMMAND` for one command, `vnet help topics` for the guides.";
 
 /** Writes the help of a command; the words must be those of one. */
 export function renderHelp(command: readonly string[], terminal: Terminal): string {

@@ -372,7 +372,7 @@ function loginFacts(
 function requireLogin(profiles: readonly Profile[], nowMs: number): void {
   if (profiles.length === 0) {
     throw new VnetError("login-needed", "Cannot bring vnet up: you are logged in nowhere", {
-      hint: "Run `vnet login --proxy HOST` first",
+      hint: "Run `vnet login HOST` first",
     });
   }
   if (profiles.every((profile) => profile.expiresMs <= nowMs)) {

@@ -84,11 +84,11 @@ Deno.test("vnet --json is --format json", () =>
 Deno.test("vnet ends with the documented status and one line with a code and a hint", (t) =>
   withHome(async (home) => {
     const cases: [args: string[], code: number, stderr: RegExp][] = [
-      [["bogus"], 2, /^error: There is no command "bogus" \[usage\]\nhint: Run `vnet help`\n$/],
+      [["qqqqqq"], 2, /^error: There is no command "qqqqqq" \[usage\]\nhint: Run `vnet help`\n$/],
       [
         ["bogus", "-h"],
         2,
-        /^error: There is no command "bogus" \[usage\]\nhint: Run `vnet help`\n$/,
+        /^error: There is no command "qqqqqq" \[usage\]\nhint: Run `vnet help`\n$/,
       ],
       [
         ["stats"],
@@ -119,6 +119,11 @@ Deno.test("vnet ends with the documented status and one line with a code and a h
       [["status", "--bogus"], 2, /^error: .* \[usage\]\nhint: Run `vnet help status`\n$/],
       [["login"], 2, /^error: Cannot log in: no proxy was named \[usage\]\nhint: Run `vnet login /],
       [["login", "a.test", "--proxy", "b.test"], 2, /^error: Cannot log in to "a\.test" and to /],
+      [
+        ["login", "a.test", "--ttl", "30s"],
+        2,
+        /^error: .*: --ttl must be at least 1m .* \[usage\]/,
+      ],
       [["login", "http://a.test"], 2, /^error: Cannot read the proxy "http:\/\/a\.test" \[usage\]/],
       [["login", "--proxy", "a:b:c"], 2, /^error: Cannot read the proxy "a:b:c" \[usage\]\nhint: /],
       [
@@ -126,7 +131,11 @@ Deno.test("vnet ends with the documented status and one line with a code and a h
         2,
         /^error: Cannot read the CA pin "x" \[usage\]\nhint: /,
       ],
-      [["wait", "--timeout", "soon"], 2, /Not a duration/],
+      [
+        ["wait", "--timeout", "soon"],
+        2,
+        /"soon" is not a duration: use a number and a unit, such as 30s/,
+      ],
       [
         ["status", "--json"],
         5,

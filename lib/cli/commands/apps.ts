@@ -38,7 +38,7 @@ const ls = command(
   },
 );
 
-export const apps = command("apps", ls, { brief: message`The TCP apps you may use` });
+export const apps = command("apps", ls, { brief: message`List the TCP apps you may use` });
 
 async function run(context: Context, options: Options): Promise<number> {
   const { listApps } = await import("../../client/mod.ts");

@@ -13,7 +13,7 @@ export const completions = command(
   map(
     object({
       shell: argument(choice(SHELLS, { metavar: "SHELL" }), {
-        description: message`The shell to complete in.`,
+        description: message`Your shell.`,
       }),
       // What the script gives: the words of the line so far.
       words: passThrough({ format: "greedy", hidden: true }),

@@ -18,9 +18,9 @@ export const help = command(
     ({ words }): Action => (context) => run(context, words),
   ),
   {
-    brief: message`Show what a command does and takes, or explain a topic or an error code`,
+    brief: message`Show help for a command, a topic or an error code`,
     description:
-      message`Topics: start, errors, checks, dns, configuration, cluster, operations. A second word shows the parts of a topic whose heading has it: \`vnet help checks dns.zone\`.`,
+      message`Topics: start, errors, checks, dns, configuration, cluster, operations, security. A second word selects sections of a topic by their heading: \`vnet help checks dns.zone\`.`,
   },
 );
 

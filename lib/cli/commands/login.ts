@@ -11,6 +11,10 @@ import { known } from "../known_values.ts";
 import { readTotpCode } from "../totp.ts";
 import { duration } from "./options.ts";
 
+/** What the cluster's API takes. */
+const MIN_TTL_MS = 60_000;
+const MAX_TTL_MS = 365 * 86_400_000;
+
 const NO_CODE = "a code has 6 to 8 digits";
 
 interface LoginOptions {
@@ -28,32 +32,33 @@ export const login = command(
     object({
       host: optional(argument(known("profile", "HOST[:PORT]"), {
         description:
-          message`The cluster's proxy, as a name or as its https:// address. Port 443 unless given.`,
+          message`The cluster's proxy: a host name or its https:// URL. Default port: 443.`,
       })),
       proxy: optional(option("--proxy", known("profile", "HOST[:PORT]"), {
-        description: message`The same as HOST[:PORT], as an option.`,
+        description: message`The same as the argument.`,
       })),
       user: optional(option("--user", string({ metavar: "NAME" }), {
-        description: message`Who you are there; by default your name here.`,
+        description: message`Your user name in the cluster. Default: your local user name.`,
       })),
       ttl: optional(option("--ttl", duration(), {
-        description: message`How long the login is to last; the cluster may allow less.`,
+        description:
+          message`How long the login should last, at least 1m; the cluster may shorten it.`,
       })),
       caPin: optional(option("--ca-pin", string({ metavar: "sha256:HEX" }), {
         description:
-          message`Trust the proxy by its cluster's CA, as "vnet ctl status" prints it, instead of the public web roots.`,
+          message`Trust this CA of the cluster, as "vnet ctl status" prints it, instead of the public root certificates.`,
       })),
       passwordStdin: withDefault(
         flag("--password-stdin", {
           description:
-            message`Read the password from the first line of standard input, a TOTP code from the second.`,
+            message`Read the password from the first line of standard input and the TOTP code from the second.`,
         }),
         false,
       ),
     }),
     (options): Action => (context) => runLogin(context, options),
   ),
-  { brief: message`Log in to a cluster and keep the short-lived certificate` },
+  { brief: message`Log in to a cluster and save a short-lived certificate` },
 );
 
 export const logout = command(
@@ -61,18 +66,19 @@ export const logout = command(
   map(
     object({
       profile: optional(argument(known("profile", "PROFILE"), {
-        description: message`The proxy to forget; not needed when there is only one.`,
+        description: message`The login to remove, by its proxy. Not needed if there is only one.`,
       })),
-      all: withDefault(flag("--all", { description: message`Forget every login.` }), false),
+      all: withDefault(flag("--all", { description: message`Remove all logins.` }), false),
     }),
     (options): Action => (context) => runLogout(context, options.profile, options.all),
   ),
-  { brief: message`Forget a login and its key` },
+  { brief: message`Log out: remove a login and its key` },
 );
 
 async function runLogin(context: Context, options: LoginOptions): Promise<number> {
   const { ControlClient, login, parseProxy, profileName } = await import("../../client/mod.ts");
   const { readProxyVariables } = await import("../../config/mod.ts");
+  requireTtl(options.ttl);
   const address = proxyOf(options);
   const proxy = parseProxy(address);
   const { renderMoment } = await import("../text/moment.ts");
@@ -124,6 +130,14 @@ async function askCode(
   });
 }
 
+/** @throws UsageError for a duration that no cluster takes. */
+function requireTtl(ttlMs: number | undefined): void {
+  if (ttlMs === undefined || (ttlMs >= MIN_TTL_MS && ttlMs <= MAX_TTL_MS)) return;
+  throw new UsageError("usage", "Cannot log in: --ttl must be at least 1m and at most 365d", {
+    hint: "Use a duration such as --ttl 8h",
+  });
+}
+
 /** @throws UsageError when no proxy is named, or two. */
 function proxyOf({ host, proxy }: LoginOptions): string {
   if (host !== undefined && proxy !== undefined && host !== proxy) {
@@ -144,7 +158,7 @@ async function runLogout(
   all: boolean,
 ): Promise<number> {
   if (profile !== undefined && all) {
-    throw new UsageError("usage", `Name a profile or say "--all", not both`);
+    throw new UsageError("usage", `Name a login or use "--all", not both`);
   }
   const { ControlClient, logout } = await import("../../client/mod.ts");
   const removed = await logout({
@@ -153,8 +167,8 @@ async function runLogout(
     nowMs: context.nowMs(),
     signal: context.signal,
   });
-  for (const name of removed) tell(context, `Forgot ${name}`);
-  if (removed.length === 0) tell(context, "Nothing to forget: you are not logged in");
+  for (const name of removed) tell(context, `Logged out of ${name}`);
+  if (removed.length === 0) tell(context, "You are not logged in");
   using control = new ControlClient(context.paths.controlSocket);
   await control.refresh().catch(() => {});
   return EXIT.done;

@@ -10,12 +10,12 @@ export const logs = command(
   map(
     object({
       follow: withDefault(
-        flag("-f", "--follow", { description: message`Go on with what is logged from now.` }),
+        flag("-f", "--follow", { description: message`Keep printing new lines.` }),
         false,
       ),
       lines: withDefault(
         option("-n", "--lines", integer({ min: 1, max: 100_000, metavar: "N" }), {
-          description: message`How many of the last lines to begin with.`,
+          description: message`How many of the last lines to print first.`,
         }),
         200,
       ),
@@ -26,8 +26,8 @@ export const logs = command(
     },
   ),
   {
-    brief: message`Show the log of your vnet, wherever it is kept`,
+    brief: message`Show the log of your vnet`,
     description:
-      message`From the journal when a service runs it, else from the file of \`vnet up --detach\`; without --detach, vnet logs to its own terminal. \`vnet up --debug\` and \`vnet restart --debug\` log every name that is asked for.`,
+      message`From the journal when a service runs it, else from the file of \`vnet up --detach\`; without --detach, vnet logs to its own terminal. \`vnet up --debug\` and \`vnet restart --debug\` log every DNS query.`,
   },
 );

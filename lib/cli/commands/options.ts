@@ -10,7 +10,7 @@ import { choice, type ValueParser, type ValueParserResult } from "@optique/core/
 export const format = withDefault(
   or(
     option("--format", choice(["text", "json"] as const, { metavar: "FORMAT" }), {
-      description: message`How to print the result; as text unless given.`,
+      description: message`Output format. Default: text.`,
     }),
     map(
       flag("--json", { description: message`The same as "--format json".` }),
@@ -37,7 +37,11 @@ export function duration(): ValueParser<"sync", number> {
       const [, digits, suffix] = /^([0-9]{1,6})(ms|s|m|h|d)$/.exec(text) ?? [];
       const factor = unit[suffix ?? ""];
       if (digits === undefined || factor === undefined) {
-        return { success: false, error: message`Not a duration such as 30s, 5m or 12h: ${text}.` };
+        return {
+          success: false,
+          error:
+            message`${text} is not a duration: use a number and a unit, such as 30s, 5m or 12h.`,
+        };
       }
       return { success: true, value: Number(digits) * factor };
     },

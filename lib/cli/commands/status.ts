@@ -13,7 +13,7 @@ export const status = command(
   {
     brief: message`Show whether vnet is up, your logins, and who is connected`,
     description:
-      message`Ends with status 5 while vnet is down; it lists your logins then, too. Times are this machine's local time; JSON has UTC.`,
+      message`While vnet is down it lists your logins and exits with status 5. Times are local; JSON has UTC.`,
   },
 );
 

@@ -9,6 +9,7 @@ import dns from "../../../docs/dns.md" with { type: "text" };
 import doctor from "../../../docs/doctor.md" with { type: "text" };
 import errors from "../../../docs/errors.md" with { type: "text" };
 import start from "../../../docs/getting-started.md" with { type: "text" };
+import security from "../../../docs/threat-model.md" with { type: "text" };
 import operations from "../../../docs/operations.md" with { type: "text" };
 import { type RefusalCode, REFUSALS } from "../../refusal/mod.ts";
 import type { Terminal } from "../context.ts";
@@ -41,6 +42,12 @@ const TOPICS: readonly Topic[] = [
     file: "operations.md",
     about: "Files, logs, ports, services, backup, upgrades",
     text: operations,
+  },
+  {
+    name: "security",
+    file: "threat-model.md",
+    about: "What vnet guards against: same-user guard, Host guard",
+    text: security,
   },
 ];
 

@@ -192,10 +192,10 @@ const config: Check = {
   judge: (facts) =>
     whenUp(facts, ({ findings }) => {
       const own = findings.filter(({ code }) => !JUDGED_ELSEWHERE.test(code));
-      if (own.length === 0) return ok("everything the clusters say is in force");
+      if (own.length === 0) return ok("the configuration of every cluster is in force");
       const hint = own.find(({ hint }) => hint !== null)?.hint;
       return warn(
-        own.length === 1 ? own[0]?.message ?? "" : `the daemon has ${own.length} complaints`,
+        own.length === 1 ? own[0]?.message ?? "" : `${own.length} configuration warnings`,
         {
           evidence: own.map(({ code, message }) => seen(code, message)),
           fix: advice(hint ?? "Ask the cluster's administrator to correct the configuration"),

@@ -32,7 +32,7 @@ export async function readJson<T>(request: Request, schema: z.ZodType<T>): Promi
   const first = parsed.error.issues[0];
   const where = first?.path.length ? first.path.join(".") : "the body";
   throw refusal("request-malformed", {
-    message: `The request is not understood: ${where} is wrong`,
+    message: `The request is invalid: ${where} is missing or out of bounds`,
   });
 }
 
