@@ -86,7 +86,7 @@ Deno.test("vnet ends with the documented status and one line with a code and a h
     const cases: [args: string[], code: number, stderr: RegExp][] = [
       [["qqqqqq"], 2, /^error: There is no command "qqqqqq" \[usage\]\nhint: Run `vnet help`\n$/],
       [
-        ["bogus", "-h"],
+        ["qqqqqq", "-h"],
         2,
         /^error: There is no command "qqqqqq" \[usage\]\nhint: Run `vnet help`\n$/,
       ],

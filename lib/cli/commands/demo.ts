@@ -127,7 +127,7 @@ async function makeHome(): Promise<string> {
     }
   }
   throw new VnetError("folder-denied", "Cannot make a folder for the demo", {
-    hint: "Set TMPDIR to a folder that may be written",
+    hint: "Set TMPDIR to a writable folder",
     cause,
   });
 }

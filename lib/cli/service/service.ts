@@ -217,7 +217,7 @@ async function makeFolders(
   const end = await processes.wait(pid, AbortSignal.timeout(10_000));
   if ("code" in end && end.code === 0) return;
   throw new VnetError("service-user-unusable", `Cannot make vnet's folders in ${homeDir}`, {
-    hint: `See whether ${name} may write there`,
+    hint: `Check that ${name} can write there`,
   });
 }
 

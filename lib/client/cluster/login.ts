@@ -81,7 +81,7 @@ function choose(profiles: readonly Profile[], which: string | null): readonly Pr
   );
   if (found.length > 0) return found;
   throw new UsageError("profile-unknown", `Cannot forget "${which}": you are not logged in there`, {
-    hint: "Run `vnet status` to see where you are",
+    hint: "Run `vnet status` to see your logins",
   });
 }
 
