@@ -56,7 +56,7 @@ export class ConfigError extends VnetError {
       `${m.path === "" ? "(document)" : m.path}: found ${m.found}, expected ${m.expected}`
     );
     super(detail.code ?? "config-invalid", `Cannot use "${file}": ${lines.join("; ")}`, {
-      hint: "Correct the file; docs/configuration.md has every key",
+      hint: "Correct the file; `vnet help configuration` has every key",
       ...detail,
     });
     this.file = file;

@@ -15,9 +15,14 @@ export function askSecret(context: Context, question: string): Promise<string> {
   return ask(context, ({ password }) => password({ message: question, signal: context.signal }));
 }
 
-/** Asks for a line of text. */
-export function askText(context: Context, question: string): Promise<string> {
-  return ask(context, ({ text }) => text({ message: question, signal: context.signal }));
+/** Asks for a line of text, again for as long as `complaint` has something against it. */
+export function askText(
+  context: Context,
+  question: string,
+  complaint: (answer: string) => string | undefined,
+): Promise<string> {
+  const validate = (answer: string | undefined) => complaint(answer ?? "");
+  return ask(context, ({ text }) => text({ message: question, signal: context.signal, validate }));
 }
 
 /** Reads up to this many lines from standard input, without their ends. */

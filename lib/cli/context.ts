@@ -1,6 +1,7 @@
 import type { Owner, Paths } from "../client/paths.ts";
 import { UsageError } from "../error.ts";
 import type { ThisMachine } from "../os/mod.ts";
+import { toAscii } from "./ascii.ts";
 
 /** What a command may touch of the process it runs in; a test passes its own. */
 export interface Context {
@@ -11,6 +12,8 @@ export interface Context {
   readonly stderrIsTerminal: boolean;
   readonly stdinIsTerminal: boolean;
   readonly color: boolean;
+  /** What text for people is laid out for. */
+  readonly terminal: Terminal;
   readonly env: (name: string) => string | undefined;
   readonly signal: AbortSignal;
   readonly nowMs: () => number;
@@ -20,6 +23,13 @@ export interface Context {
   readonly owner: Owner;
   readonly paths: Paths;
   readonly globals: Globals;
+}
+
+/** Where text is shown. */
+export interface Terminal {
+  readonly columns: number;
+  /** Whether it has no letters but those of ASCII. */
+  readonly ascii: boolean;
 }
 
 /** Options that every command takes. */
@@ -54,8 +64,8 @@ export function requireConfigFile(context: Context, act: string, usual: string):
     if (!(thrown instanceof Deno.errors.NotFound)) return file; // Reading it will say more.
     throw new UsageError("file-missing", `${act}: there is no file "${file}"`, {
       hint: named === undefined
-        ? "Write it, or name another with --config FILE or VNET_CONFIG; docs/cluster.md shows one"
-        : "Check the path; docs/cluster.md shows such files",
+        ? "Write it, or name another with --config FILE or VNET_CONFIG; `vnet help cluster` shows one"
+        : "Check the path; `vnet help cluster` shows such files",
     });
   }
 }
@@ -63,6 +73,11 @@ export function requireConfigFile(context: Context, act: string, usual: string):
 /** Tells the person at the terminal, unless `--quiet`. */
 export function tell(context: Context, text: string): void {
   if (!context.globals.quiet) context.stderr(`${text}\n`);
+}
+
+/** Prints a text as the result. */
+export function printText(context: Context, text: string): void {
+  context.stdout(context.terminal.ascii ? toAscii(text) : text);
 }
 
 /** Prints one JSON document as the result. */

@@ -3,42 +3,32 @@
  *
  * @module
  */
-import { runParserSync } from "@optique/core/facade";
-import { formatMessage, message } from "@optique/core/message";
+import { formatMessage } from "@optique/core/message";
+import { parseSync } from "@optique/core/parser";
 import { configureLog } from "../log.ts";
 import { ConfigError, describeError, UsageError, VnetError } from "../error.ts";
 import { VERSION } from "../version.ts";
 import { findOwner, resolvePaths } from "../client/paths.ts";
-import { type Action, type Context, type Globals } from "./context.ts";
+import { isAsciiOnly, toAscii } from "./ascii.ts";
+import type { Action, Context, Globals, Terminal } from "./context.ts";
 import { AlreadyTold, EXIT, statusOfCode } from "./exit.ts";
+import { commandsBelow, optionsOf, renderHelp } from "./help.ts";
 import { PARSER } from "./parser.ts";
-import { describeUsage, helpHint } from "./usage.ts";
+import { describeUnknown, describeUsage, helpHint, readWords } from "./usage.ts";
 
-/** Thrown to leave the parser early with an exit status; everything was printed already. */
-class Leave {
-  constructor(readonly status: number) {}
-}
-
-/** How help is laid out. */
-const FORM = {
-  commandList: "top-level",
-  usageLine: [{ type: "ellipsis" }],
-  aboveError: "none",
-  maxWidth: 100,
-  colors: false,
-  showDefault: true,
-  showChoices: { prefix: " [", suffix: "]", label: "" },
-} as const;
+const TREE = { commandsBelow, optionsOf, helpOf };
 
 type Parsed = Globals & { readonly run: Action };
 
 /** Runs `vnet` with these arguments and returns the status to exit with. */
 export async function main(args: readonly string[]): Promise<number> {
+  const terminal = findTerminal();
   const encoder = new TextEncoder();
   const stdout = (text: string) => writeAll(Deno.stdout, encoder.encode(text));
-  const stderr = (text: string) => writeAll(Deno.stderr, encoder.encode(text));
-  const parsed = parse(args, stdout, stderr);
-  if (parsed instanceof Leave) return parsed.status;
+  const stderr = (text: string) =>
+    writeAll(Deno.stderr, encoder.encode(terminal.ascii ? toAscii(text) : text));
+  const parsed = parse(args, terminal, stdout, stderr);
+  if (typeof parsed === "number") return parsed;
   const stop = new AbortController();
   const onSignal = () => stop.abort();
   Deno.addSignalListener("SIGINT", onSignal);
@@ -49,7 +39,7 @@ export async function main(args: readonly string[]): Promise<number> {
       form: Deno.stderr.isTerminal() ? "text" : "json",
       write: stderr,
     });
-    return await parsed.run(openContext(parsed, stdout, stderr, stop.signal));
+    return await parsed.run(openContext(parsed, terminal, stdout, stderr, stop.signal));
   } catch (thrown) {
     return await reportError(thrown, parsed, args, stderr);
   } finally {
@@ -58,55 +48,58 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
+/** @returns The status to end with where there is nothing to run: help was shown, or an error told. */
 function parse(
   args: readonly string[],
+  terminal: Terminal,
   stdout: (text: string) => void,
   stderr: (text: string) => void,
-): Parsed | Leave {
-  try {
-    return runParserSync(PARSER, "vnet", [...args], {
-      brief: message`Reach protected TCP apps by DNS name, with no configuration of their own.`,
-      help: { command: true, option: true, onShow: (status) => leave(status) },
-      version: { value: VERSION, option: true, onShow: () => leave(EXIT.done) },
-      completion: { command: { names: ["completions"] }, onShow: (status) => leave(status) },
-      ...FORM,
-      stdout: (text) => stdout(`${text}\n`),
-      stderr: () => {},
-      onError: (_status, error) => {
-        const text = typeof error === "string" ? error : formatMessage(error ?? message`Bad usage`);
-        stderr(describeUsage(text, args, helpOf));
-        return leave(EXIT.usage);
-      },
-    });
-  } catch (thrown) {
-    if (thrown instanceof Leave) return thrown;
-    throw thrown;
+): Parsed | number {
+  // The script of `vnet completions` passes any words on, and they mean nothing yet.
+  const options = args[0] === "completions" ? [] : args.slice(0, endOfOptions(args));
+  if (args.length === 0 || options.some((arg) => arg === "-h" || arg === "--help")) {
+    const words = readWords(options, TREE);
+    if (words.unknown === null) stdout(renderHelp(words.command, terminal));
+    else stderr(describeUnknown(words));
+    return words.unknown === null ? EXIT.done : EXIT.usage;
   }
+  if (options.includes("--version")) {
+    stdout(`${VERSION}\n`);
+    return EXIT.done;
+  }
+  const parsed = parseSync(PARSER, args);
+  if (parsed.success) return parsed.value;
+  stderr(describeUsage(formatMessage(parsed.error), args, TREE));
+  return EXIT.usage;
 }
 
-/** The help text of a command, empty when there is none of these words. */
+/** Help as it is laid out where nobody says how wide the terminal is. */
 function helpOf(command: readonly string[]): string {
-  let text = "";
-  try {
-    runParserSync(PARSER, "vnet", [...command, "--help"], {
-      ...FORM,
-      help: { option: true, onShow: (status) => leave(status) },
-      stdout: (shown) => void (text = shown),
-      stderr: () => {},
-      onError: (status) => leave(status),
-    });
-  } catch (thrown) {
-    if (!(thrown instanceof Leave)) throw thrown;
-  }
-  return text;
+  return renderHelp(command, { columns: 80, ascii: true });
 }
 
-function leave(status: number): never {
-  throw new Leave(status);
+function endOfOptions(args: readonly string[]): number {
+  const end = args.indexOf("--");
+  return end === -1 ? args.length : end;
+}
+
+/** Finds what text for people is laid out for; 80 columns where nobody says otherwise. */
+function findTerminal(): Terminal {
+  const env = (name: string) => Deno.env.get(name);
+  return { columns: Number(env("COLUMNS")) || consoleColumns() || 80, ascii: isAsciiOnly(env) };
+}
+
+function consoleColumns(): number {
+  try {
+    return Deno.stdout.isTerminal() ? Deno.consoleSize().columns : 0;
+  } catch {
+    return 0;
+  }
 }
 
 function openContext(
   parsed: Parsed,
+  terminal: Terminal,
   stdout: (text: string) => void,
   stderr: (text: string) => void,
   signal: AbortSignal,
@@ -120,6 +113,7 @@ function openContext(
     stderrIsTerminal: Deno.stderr.isTerminal(),
     stdinIsTerminal: Deno.stdin.isTerminal(),
     color: Deno.stdout.isTerminal() && !parsed.noColor && env("NO_COLOR") === undefined,
+    terminal,
     env,
     signal,
     nowMs: () => Date.now(),
@@ -153,7 +147,7 @@ async function reportError(
     if (parsed.debug && thrown instanceof Error) stderr(`${thrown.stack ?? ""}\n`);
     return EXIT.failed;
   }
-  const hint = thrown.hint ?? (thrown instanceof UsageError ? helpHint(args, helpOf) : null);
+  const hint = thrown.hint ?? (thrown instanceof UsageError ? helpHint(args, TREE) : null);
   if (hint !== null) stderr(`hint: ${hint}\n`);
   if (parsed.debug && thrown.cause !== undefined) stderr(`cause: ${describeError(thrown.cause)}\n`);
   return thrown instanceof UsageError ? EXIT.usage : await statusOfCode(thrown.code);
@@ -164,8 +158,13 @@ function writeAll(to: { writeSync(bytes: Uint8Array): number }, bytes: Uint8Arra
     for (let sent = 0; sent < bytes.length;) sent += to.writeSync(bytes.subarray(sent));
   } catch (thrown) {
     // The reader of a pipe may leave before the end (`vnet apps ls | head`); that is its right.
-    if (!(thrown instanceof Deno.errors.BrokenPipe)) throw thrown;
+    if (!(thrown instanceof Deno.errors.BrokenPipe) && !isHungUp(thrown)) throw thrown;
   }
+}
+
+/** Whether a write failed because its terminal was closed. */
+function isHungUp(thrown: unknown): boolean {
+  return thrown instanceof Error && "code" in thrown && thrown.code === "EIO";
 }
 
 function absolute(path: string): string {

@@ -9,11 +9,14 @@ import { optional, withDefault } from "@optique/core/modifiers";
 import { flag, option } from "@optique/core/primitives";
 import { string } from "@optique/core/valueparser";
 import * as apps from "./commands/apps.ts";
+import * as completions from "./commands/completions.ts";
 import * as ctl from "./commands/ctl.ts";
 import * as demo from "./commands/demo.ts";
 import * as doctor from "./commands/doctor.ts";
+import * as help from "./commands/help.ts";
 import * as internal from "./commands/internal.ts";
 import * as login from "./commands/login.ts";
+import * as logs from "./commands/logs.ts";
 import * as man from "./commands/man.ts";
 import * as resolve from "./commands/resolve.ts";
 import * as server from "./commands/server.ts";
@@ -25,7 +28,7 @@ import * as version from "./commands/version.ts";
 /** They are listed below every command, and would fill its usage line. */
 const hidden = "usage";
 
-const globals = object("Everywhere", {
+const globals = object("Global options", {
   home: optional(option("--home", string({ metavar: "DIR" }), {
     description: message`Keep configuration, state and sockets under DIR.`,
     hidden,
@@ -35,16 +38,27 @@ const globals = object("Everywhere", {
     hidden,
   })),
   verbose: withDefault(
-    flag("-v", "--verbose", { description: message`Say what is being done.`, hidden }),
+    flag("-v", "--verbose", { description: message`Print each step.`, hidden }),
     false,
   ),
   debug: withDefault(
-    flag("--debug", { description: message`Log decisions, with names and addresses.`, hidden }),
+    flag("--debug", {
+      description: message`Log every decision, with names and addresses.`,
+      hidden,
+    }),
     false,
   ),
-  quiet: withDefault(flag("-q", "--quiet", { description: message`Only errors.`, hidden }), false),
+  quiet: withDefault(
+    flag("-q", "--quiet", { description: message`Print errors only.`, hidden }),
+    false,
+  ),
   noColor: withDefault(
     flag("--no-color", { description: message`No colour, as with NO_COLOR.`, hidden }),
+    false,
+  ),
+  help: withDefault(flag("-h", "--help", { description: message`Show this help.`, hidden }), false),
+  version: withDefault(
+    flag("--version", { description: message`Print the version.`, hidden }),
     false,
   ),
 });
@@ -57,6 +71,7 @@ const client = or(
   up.restart,
   up.wait,
   status.status,
+  logs.logs,
   apps.apps,
   resolve.resolve,
   doctor.doctor,
@@ -68,6 +83,8 @@ const other = or(
   version.version,
   version.schema,
   man.man,
+  help.help,
+  completions.completions,
   internal.helper,
   internal.repair,
   internal.purgeOwn,

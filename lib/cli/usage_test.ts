@@ -1,13 +1,17 @@
 import { equal } from "node:assert/strict";
-import { describeUsage } from "./usage.ts";
+import { type CommandTree, describeUsage } from "./usage.ts";
 
-const HELP: Readonly<Record<string, string>> = {
-  "": "status start ctl --home -v",
-  "status": "--format --home -v",
-  "ctl": "users lock --home",
-  "ctl users": "add ls --home",
+const BELOW: Readonly<Record<string, readonly string[]>> = {
+  "": ["status", "start", "ctl", "help", "completions"],
+  "ctl": ["users", "lock"],
+  "ctl users": ["add", "ls"],
 };
-const helpOf = (command: readonly string[]) => HELP[command.join(" ")] ?? "";
+const OPTIONS: Readonly<Record<string, readonly string[]>> = { "status": ["--format"] };
+const TREE: CommandTree = {
+  commandsBelow: (command) => BELOW[command.join(" ")] ?? [],
+  optionsOf: (command) => ["--home", "-v", ...OPTIONS[command.join(" ")] ?? []],
+  helpOf: () => "",
+};
 
 Deno.test("describeUsage() says what is wrong, what was meant, and where help is", async (t) => {
   const cases: [args: string[], complaint: string, want: [error: string, hint: string]][] = [
@@ -16,11 +20,11 @@ Deno.test("describeUsage() says what is wrong, what was meant, and where help is
       "Run `vnet help`",
     ]],
     [["ctl", "users"], "No matching option, command, or argument found.", [
-      '"ctl users" needs another word after it',
+      '"ctl users" needs a command after it: add, ls',
       "Run `vnet help ctl users`",
     ]],
     [["ctl"], 'Command "users" was not matched.', [
-      '"ctl" needs another word after it',
+      '"ctl" needs a command after it: users, lock',
       "Run `vnet help ctl`",
     ]],
     // What another command takes is not what was meant.
@@ -33,8 +37,20 @@ Deno.test("describeUsage() says what is wrong, what was meant, and where help is
       ],
     ],
     [["stats"], 'Unexpected: "stats".\n\nDid you mean one of these?\n  "status"\n  "start"', [
-      'Unexpected: "stats"',
+      'There is no command "stats"',
       'Did you mean "status" or "start"? Run `vnet help`',
+    ]],
+    [["ctl", "nope"], 'Unexpected option or argument: "nope".', [
+      'There is no command "ctl nope"',
+      "Run `vnet help ctl`",
+    ]],
+    [["--home", "x", "stats"], 'Unexpected: "stats".', [
+      'There is no command "stats"',
+      "Run `vnet help`",
+    ]],
+    [["status", "nope"], 'Unexpected option or argument: "nope".', [
+      '"status" takes no argument "nope"',
+      "Run `vnet help status`",
     ]],
     [["help", "nope"], 'Unexpected option or argument: "help".', [
       'There is no command "nope"',
@@ -46,7 +62,7 @@ Deno.test("describeUsage() says what is wrong, what was meant, and where help is
     ]],
     [["completions", "tcsh"], 'Unexpected option or argument: "completions".', [
       "Completions are for bash, zsh or fish",
-      "Run `vnet help`",
+      "Run `vnet help completions`",
     ]],
     [["status", "--home"], '"--home" cannot be used multiple times.', [
       'Option "--home" needs a value',
@@ -54,12 +70,12 @@ Deno.test("describeUsage() says what is wrong, what was meant, and where help is
     ]],
     [["--home", "a", "status", "--home", "b"], '"--home" cannot be used multiple times.', [
       '"--home" cannot be used multiple times',
-      "Run `vnet help`",
+      "Run `vnet help status`",
     ]],
   ];
   for (const [args, complaint, [error, hint]] of cases) {
     await t.step(args.join(" ") || "nothing", () => {
-      equal(describeUsage(complaint, args, helpOf), `error: ${error} [usage]\nhint: ${hint}\n`);
+      equal(describeUsage(complaint, args, TREE), `error: ${error} [usage]\nhint: ${hint}\n`);
     });
   }
 });

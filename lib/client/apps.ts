@@ -28,6 +28,7 @@ export function renderApps(
   const apps = views.flatMap(({ proxy, apps }) =>
     apps.map((app): AppsV1["apps"][number] => ({
       name: app.name,
+      kind: app.kind,
       cluster: app.cluster,
       proxy,
       public_addrs: [...app.publicAddrs],
@@ -59,7 +60,7 @@ export async function listApps(
   const profiles = await new ProfileStore(paths.configDir).list();
   if (profiles.length === 0) {
     throw new VnetError("login-needed", "Cannot list apps: you are logged in nowhere", {
-      hint: "Run `vnet login --proxy HOST` first",
+      hint: "Run `vnet login HOST` first",
     });
   }
   const views = await Promise.all(profiles.map(async (profile) => {

@@ -24,7 +24,7 @@ export async function readBook(
     return parseBook(text);
   } catch (thrown) {
     throw new VnetError("leases-damaged", `Cannot use the address book "${path}"`, {
-      hint: "Move the file away; addresses will then be chosen anew",
+      hint: "Move the file away; vnet then assigns new addresses",
       cause: thrown,
     });
   }

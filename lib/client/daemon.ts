@@ -390,16 +390,22 @@ export class Daemon implements ControlTarget {
 }
 
 function loginFacts(
-  { name, profile, state }: Clusters["sessions"][number],
+  { name, profile, refusal }: Clusters["sessions"][number],
 ): LoginFacts {
   const { cluster, expiresMs } = profile;
-  return { name, cluster, isOver: state === "expired", expiresMs };
+  return {
+    name,
+    cluster,
+    isOver: refusal !== null,
+    isLocked: refusal === "access-locked",
+    expiresMs,
+  };
 }
 
 function requireLogin(profiles: readonly Profile[], nowMs: number): void {
   if (profiles.length === 0) {
     throw new VnetError("login-needed", "Cannot bring vnet up: you are logged in nowhere", {
-      hint: "Run `vnet login --proxy HOST` first",
+      hint: "Run `vnet login HOST` first",
     });
   }
   if (profiles.every((profile) => profile.expiresMs <= nowMs)) {

@@ -60,13 +60,14 @@ function isDegraded({ phase, sessions, findings }: StatusInput): boolean {
 }
 
 function renderSession(session: Session): StatusV1["profiles"][number] {
-  const { profile, refreshedMs, error } = session;
+  const { profile, refusal, refreshedMs, error } = session;
   return {
     proxy: session.name,
     cluster: profile.cluster,
     user: profile.user,
     expires: new Date(profile.expiresMs).toISOString(),
     state: session.state,
+    ...(refusal === null ? {} : { reason: refusal }),
     ...(refreshedMs === null ? {} : { refreshed: new Date(refreshedMs).toISOString() }),
     ...(error === null ? {} : { error }),
   };

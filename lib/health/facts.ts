@@ -112,6 +112,8 @@ export interface DnsStatus {
 interface SessionStatus {
   readonly profile: string;
   readonly state: "active" | "expired" | "unreachable";
+  /** Why it is expired, as a code; `null` if it is not, or an older daemon does not say. */
+  readonly reason?: string | null;
   readonly error: string | null;
 }
 

@@ -56,7 +56,7 @@ function restore(
         code: "link-contested",
         message: `Another program keeps taking addresses or routes from ${link.name}; ` +
           `vnet tries again in ${Math.ceil(waitMs / 1000)} s`,
-        hint: "Find out what manages this machine's network, and have it leave the link alone",
+        hint: "Configure your network manager to ignore vnet* devices",
       });
       return waitMs;
     }
@@ -88,7 +88,7 @@ function tellShadows(link: Link, before: string, onNotice: (notice: Notice) => v
     onNotice({
       code: "range-shadowed",
       message: `Another program has a route or address inside vnet's range: ${text}`,
-      hint: "Run `sudo vnet restart`: vnet then takes addresses from elsewhere",
+      hint: "Run `sudo vnet restart`: vnet then chooses another range",
     });
   }
   return text;

@@ -5,6 +5,7 @@ export const AppsV1Schema = z.object({
   schema: z.literal("vnet.apps/1"),
   apps: z.array(z.object({
     name: z.string(),
+    kind: z.string().optional(),
     cluster: z.string(),
     proxy: z.string(),
     public_addrs: z.array(z.string()),

@@ -18,6 +18,8 @@ const ProfileSchema = z.object({
   user: z.string(),
   expires: timestamp,
   state: z.enum(["active", "expired", "unreachable"]),
+  /** Why an expired login cannot be used: `login-expired`, `access-locked`, `session-ended` and the like. */
+  reason: z.string().optional(),
   refreshed: timestamp.optional(),
   error: z.string().optional(),
 });

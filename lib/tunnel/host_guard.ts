@@ -35,7 +35,7 @@ export const HELD_MAX_BYTES = 16_384;
 
 /** The names of the app are not in it: the page that asks may be anybody's. */
 const REPLY_TEXT = "421 Misdirected Request\n" +
-  "The Host of this request is none of the app's names. See the section on the Host guard in vnet's manual.\n";
+  "The Host of this request is not a name of this app. To learn more, run: vnet help security guard\n";
 
 const FRAME_HEADER_BYTES = 9;
 const DATA = 0;

@@ -2,7 +2,7 @@ import { deepEqual, equal, match } from "node:assert/strict";
 import { loadSettings, saveSettings } from "../../lib/client/saved_settings.ts";
 import { DEFAULT_UP_SETTINGS } from "../../lib/config/mod.ts";
 import { parsePrefix } from "../../lib/ip/mod.ts";
-import { StatusV1Schema, VersionV1Schema } from "../../lib/status/mod.ts";
+import { type AppsV1, StatusV1Schema, VersionV1Schema } from "../../lib/status/mod.ts";
 import { ControlDaemon } from "../doubles/control_daemon.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
@@ -14,10 +14,25 @@ interface Ran {
 }
 
 /** Runs `vnet` with a home of its own, as a program would. */
-async function vnet(home: string, ...args: string[]): Promise<Ran> {
+function vnet(home: string, ...args: string[]): Promise<Ran> {
+  return vnetWith({}, home, ...args);
+}
+
+async function vnetWith(
+  env: Readonly<Record<string, string>>,
+  home: string,
+  ...args: string[]
+): Promise<Ran> {
   const output = await new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--no-check", `${ROOT}main.ts`, ...args],
-    env: { VNET_HOME: home, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
+    env: {
+      VNET_HOME: home,
+      NO_COLOR: "1",
+      DENO_NO_UPDATE_CHECK: "1",
+      LC_ALL: "C.UTF-8",
+      COLUMNS: "80",
+      ...env,
+    },
     stdin: "null",
   }).output();
   const decoder = new TextDecoder();
@@ -37,28 +52,50 @@ async function withHome(act: (home: string) => Promise<void>): Promise<void> {
   }
 }
 
-Deno.test("vnet --help names every command and option", (t) =>
+Deno.test("vnet, vnet -h, vnet --help and vnet help are the same", () =>
   withHome(async (home) => {
-    const { code, stdout, stderr } = await vnet(home, "--help");
+    const { code, stdout, stderr } = await vnet(home);
     deepEqual([code, stderr], [0, ""]);
-    await t.assertSnapshot(stdout);
+    for (const args of [["-h"], ["--help"], ["help"]]) {
+      equal((await vnet(home, ...args)).stdout, stdout);
+    }
+    const up = await vnet(home, "help", "up");
+    equal((await vnet(home, "up", "--detach", "-h")).stdout, up.stdout);
+    match(up.stdout, /^Bring vnet up/);
   }));
 
-Deno.test("vnet help COMMAND explains one command", (t) =>
+Deno.test("vnet help is as wide as the terminal, and ASCII where the locale is", () =>
   withHome(async (home) => {
-    for (const command of ["up", "restart", "down", "login", "demo", "ctl"]) {
-      await t.step(command, async (t) => {
-        const { code, stdout } = await vnet(home, "help", command);
-        equal(code, 0);
-        await t.assertSnapshot(stdout);
-      });
-    }
+    const { stdout } = await vnetWith({ COLUMNS: "60" }, home, "doctor", "-h");
+    equal(Math.max(...stdout.split("\n").map((line) => line.length)) <= 60, true);
+    match(stdout, /ID,…/);
+    const { stdout: ascii } = await vnetWith({ LC_ALL: "C" }, home, "doctor", "-h");
+    match(ascii, /^[\0-\x7f]+$/);
+    match(ascii, /ID,\.\.\./);
+  }));
+
+Deno.test("vnet --json is --format json", () =>
+  withHome(async (home) => {
+    const json = await vnet(home, "version", "--json");
+    equal(json.stdout, (await vnet(home, "version", "--format", "json")).stdout);
+    equal(JSON.parse(json.stdout).schema, "vnet.version/1");
   }));
 
 Deno.test("vnet ends with the documented status and one line with a code and a hint", (t) =>
   withHome(async (home) => {
     const cases: [args: string[], code: number, stderr: RegExp][] = [
-      [["bogus"], 2, /^error: .*"bogus" \[usage\]\nhint: Run `vnet help`\n$/],
+      [["qqqqqq"], 2, /^error: There is no command "qqqqqq" \[usage\]\nhint: Run `vnet help`\n$/],
+      [
+        ["qqqqqq", "-h"],
+        2,
+        /^error: There is no command "qqqqqq" \[usage\]\nhint: Run `vnet help`\n$/,
+      ],
+      [
+        ["stats"],
+        2,
+        /^error: There is no command "stats" .*\nhint: Did you mean "status".*\? Run /,
+      ],
+      [["apps"], 2, /^error: "apps" needs a command after it: ls \[usage\]\nhint: /],
       [
         ["up", "--share", "bob"],
         2,
@@ -76,19 +113,34 @@ Deno.test("vnet ends with the documented status and one line with a code and a h
       [["up", "--link", "tun0"], 2, /^error: Cannot name the device "tun0": .* \[usage\]\nhint: /],
       [["up", "--dns", "magic"], 2, /"auto", "resolved", "direct", and "none"/],
       [["up", "--dtach"], 2, /^error: .* \[usage\]\nhint: Did you mean "--detach"\? .*\n$/],
-      [[], 2, /^error: No command was given \[usage\]\nhint: Run `vnet help`\n$/],
+      [["-v"], 2, /^error: No command was given \[usage\]\nhint: Run `vnet help`\n$/],
       [["help", "nope"], 2, /^error: There is no command "nope" \[usage\]\nhint: /],
       [["ctl", "users"], 2, /^error: .* \[usage\]\nhint: Run `vnet help ctl users`\n$/],
       [["status", "--bogus"], 2, /^error: .* \[usage\]\nhint: Run `vnet help status`\n$/],
-      [["login"], 2, /^error: Missing option "--proxy" \[usage\]\nhint: .*\n$/],
+      [["login"], 2, /^error: Cannot log in: no proxy was named \[usage\]\nhint: Run `vnet login /],
+      [["login", "a.test", "--proxy", "b.test"], 2, /^error: Cannot log in to "a\.test" and to /],
+      [
+        ["login", "a.test", "--ttl", "30s"],
+        2,
+        /^error: .*: --ttl must be at least 1m .* \[usage\]/,
+      ],
+      [["login", "http://a.test"], 2, /^error: Cannot read the proxy "http:\/\/a\.test" \[usage\]/],
       [["login", "--proxy", "a:b:c"], 2, /^error: Cannot read the proxy "a:b:c" \[usage\]\nhint: /],
       [
         ["login", "--proxy", "localhost:1", "--ca-pin", "x", "--password-stdin"],
         2,
         /^error: Cannot read the CA pin "x" \[usage\]\nhint: /,
       ],
-      [["wait", "--timeout", "soon"], 2, /Not a duration/],
-      [["status"], 5, /^error: .* \[daemon-not-running\]\nhint: Run `sudo vnet up`\n$/],
+      [
+        ["wait", "--timeout", "soon"],
+        2,
+        /"soon" is not a duration: use a number and a unit, such as 30s/,
+      ],
+      [
+        ["status", "--json"],
+        5,
+        /^error: .* \[daemon-not-running\]\nhint: Run `sudo vnet up`\n$/,
+      ],
       [["wait", "--timeout", "1s"], 5, /\[daemon-not-running\]/],
       [["apps", "ls"], 4, /^error: .* \[login-needed\]\nhint: Run `vnet login/],
       [["resolve", "a..b"], 2, /^error: Cannot ask for "a\.\.b": it is no domain name \[usage\]\n/],
@@ -149,6 +201,121 @@ Deno.test("vnet up while it is up does nothing, and says so when it is up otherw
       });
     }
     deepEqual(daemon.downs, []);
+  }));
+
+Deno.test("vnet status names the logins while vnet is down", () =>
+  withHome(async (home) => {
+    const none = await vnet(home, "status");
+    deepEqual([none.code, none.stdout], [
+      5,
+      "vnet is down\nYou are logged in nowhere: run `vnet login HOST`\n",
+    ]);
+    await saveProfile(home);
+    const one = await vnet(home, "status");
+    equal(one.code, 5);
+    match(
+      one.stdout,
+      /^vnet is down\n {2}login {5}alice in example through a\.test: ended .* ago /,
+    );
+    match(one.stderr, /^error: .* \[daemon-not-running\]\nhint: Run `sudo vnet up`\n$/);
+  }));
+
+/** A login that is over, as `vnet login` leaves it. */
+async function saveProfile(home: string): Promise<void> {
+  await Deno.mkdir(`${home}/config/profiles`, { recursive: true });
+  await Deno.writeTextFile(
+    `${home}/config/profiles/a.test_443.json`,
+    JSON.stringify({
+      schema: "vnet.profile/2",
+      kind: "vnet",
+      proxy: { host: "a.test", port: 443 },
+      cluster: "example",
+      user: "alice",
+      expires: "2026-01-31T12:00:00Z",
+      credentials: {},
+    }),
+  );
+}
+
+const APPS: AppsV1["apps"] = [{
+  name: "db",
+  kind: "tcp",
+  cluster: "example",
+  proxy: "a.test",
+  public_addrs: ["db.company.test"],
+  addresses: [{ name: "db.company.test", ipv4: "100.64.0.2" }],
+  ports: ["5432"],
+  labels: {},
+}];
+
+Deno.test("vnet apps ls says what to type, and knows its clusters and apps", () =>
+  withHome(async (home) => {
+    await using daemon = await ControlDaemon.open(home);
+    daemon.apps = APPS;
+    equal(
+      (await vnet(home, "apps", "ls")).stdout,
+      "APP  KIND  NAME             ADDRESS     PORTS  USE\n" +
+        "db   tcp   db.company.test  100.64.0.2  5432   psql -h db.company.test -p 5432\n",
+    );
+    const cluster = await vnet(home, "apps", "ls", "--cluster", "nope");
+    deepEqual([cluster.code, cluster.stderr], [
+      2,
+      'error: There is no cluster "nope" [usage]\nhint: Your clusters are: example\n',
+    ]);
+    const app = await vnet(home, "apps", "ls", "--copy", "nope");
+    deepEqual([app.code, app.stderr], [
+      2,
+      'error: There is no app "nope" [usage]\nhint: Your apps are: db\n',
+    ]);
+    match((await vnet(home, "apps", "ls", "--copy", "db")).stderr, /\[clipboard-missing\]\nhint: /);
+  }));
+
+Deno.test("vnet apps ls --copy gives the line to the program that has the clipboard", () =>
+  withHome(async (home) => {
+    await using daemon = await ControlDaemon.open(home);
+    daemon.apps = APPS;
+    await Deno.writeTextFile(`${home}/xclip`, `#!/bin/sh\nexec cat > ${home}/clipboard\n`);
+    await Deno.chmod(`${home}/xclip`, 0o755);
+    const env = { PATH: `${home}:/usr/bin:/bin`, DISPLAY: ":0" };
+    const ran = await vnetWith(env, home, "apps", "ls", "--copy", "DB.company.test");
+    deepEqual([ran.code, ran.stderr], [
+      0,
+      'Copied "psql -h db.company.test -p 5432" by xclip\n',
+    ]);
+    equal(await Deno.readTextFile(`${home}/clipboard`), "psql -h db.company.test -p 5432");
+  }));
+
+Deno.test("vnet completions complete what there is, and are silent where nothing is known", (t) =>
+  withHome(async (home) => {
+    const complete = async (...words: string[]) => {
+      const { code, stdout, stderr } = await vnet(home, "completions", "bash", ...words);
+      deepEqual([code, stderr], [0, ""]);
+      return stdout.split("\n").filter((line) => line !== "");
+    };
+    await t.step("nothing is known", async () => {
+      deepEqual(await complete("logout", ""), []);
+      deepEqual(await complete("apps", "ls", "--cluster", ""), []);
+    });
+    await saveProfile(home);
+    await Deno.mkdir(`${home}/state`);
+    await Deno.writeTextFile(
+      `${home}/state/clusters.json`,
+      JSON.stringify({
+        views: { a: { apps: [{ name: "db", cluster: "leaf", publicAddrs: ["db.a.test"] }] } },
+      }),
+    );
+    const cases: [words: string[], want: string[]][] = [
+      [["logout", "a"], ["a.test"]],
+      [["apps", "ls", "--cluster", ""], ["example", "leaf"]],
+      [["apps", "ls", "--copy", "d"], ["db", "db.a.test"]],
+      [["resolve", "d"], ["db.a.test"]],
+      [["doctor", "--only", "sys.tun,sys.c"], ["sys.tun,sys.clock"]],
+      [["up", "--dns", "r"], ["resolved"]],
+      [["res"], ["restart", "resolve"]],
+    ];
+    for (const [words, want] of cases) {
+      await t.step(words.join(" "), async () => deepEqual(await complete(...words), want));
+    }
   }));
 
 Deno.test("vnet down forgets what a killed daemon was told", () =>

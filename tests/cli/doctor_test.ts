@@ -27,7 +27,7 @@ Deno.test("vnet doctor without a login says what to do, in text and JSON, with s
   const text = await doctor();
   equal(text.code, 1);
   match(text.stdout, /^FAIL\s+auth\.profile\s+you are logged in nowhere$/m);
-  match(text.stdout, /^\s+fix\s+vnet login --proxy HOST --user NAME$/m);
+  match(text.stdout, /^\s+fix\s+vnet login HOST --user NAME$/m);
   const json = await doctor("--format", "json");
   equal(json.code, 1);
   const report = DoctorV1Schema.parse(JSON.parse(json.stdout));
@@ -54,9 +54,9 @@ Deno.test("vnet doctor --list names every check", async (t) => {
 Deno.test("vnet doctor refuses what is no check and no name", async (t) => {
   const cases: [args: string[], stderr: RegExp][] = [
     [["--only", "dns.zon"], /^error: There is no check "dns\.zon" \[usage\]\nhint: .*--list/],
-    [["--name", "192.0.2.1:80"], /^error: Cannot look for "192\.0\.2\.1:80".* \[usage\]\nhint: /],
-    [["--name", "a.test:0"], /^error: Cannot look for "a\.test:0"/],
-    [["--name", "a..test"], /^error: Cannot look for "a\.\.test"/],
+    [["--name", "192.0.2.1:80"], /^error: Cannot check "192\.0\.2\.1:80".* \[usage\]\nhint: /],
+    [["--name", "a.test:0"], /^error: Cannot check "a\.test:0"/],
+    [["--name", "a..test"], /^error: Cannot check "a\.\.test"/],
   ];
   for (const [args, stderr] of cases) {
     await t.step(args.join(" "), async () => {

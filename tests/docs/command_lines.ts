@@ -3,9 +3,15 @@
  *
  * @module
  */
-import { runParserSync } from "@optique/core/facade";
 import { formatMessage } from "@optique/core/message";
+import { parseSync } from "@optique/core/parser";
+import { extractCommandNames } from "@optique/core/usage";
+import { commandsBelow } from "../../lib/cli/help.ts";
 import { PARSER } from "../../lib/cli/parser.ts";
+import { renderTopic } from "../../lib/cli/topics/topics.ts";
+import { readWords } from "../../lib/cli/usage.ts";
+
+const TERMINAL = { columns: 80, ascii: false };
 
 /** Arguments of one `vnet …` in a line of shell. */
 export type Arguments = readonly string[];
@@ -27,23 +33,14 @@ export function callsIn(line: string): Arguments[] {
 
 /** Says what the program would say against the arguments; `null` if it understands them. */
 export function complaintOf(args: Arguments): string | null {
-  class Complaint extends Error {}
-  try {
-    runParserSync(PARSER, "vnet", [...args], {
-      help: { command: true, option: true, onShow: () => null as never },
-      version: { value: "0", option: true, onShow: () => null as never },
-      completion: { command: { names: ["completions"] }, onShow: () => null as never },
-      stdout: () => {},
-      stderr: () => {},
-      onError: (_status, error) => {
-        throw new Complaint(typeof error === "string" ? error : formatMessage(error ?? []));
-      },
-    });
-    return null;
-  } catch (thrown) {
-    if (thrown instanceof Complaint) return thrown.message;
-    throw thrown;
-  }
+  const { unknown } = readWords(args, { commandsBelow });
+  // Some commands help does not list.
+  const isHidden = extractCommandNames(PARSER.usage, true).has(unknown ?? "");
+  if (args[0] === "help" && renderTopic(args.slice(1), TERMINAL) !== null) return null;
+  if (unknown !== null && !isHidden) return `There is no command "${unknown}"`;
+  if (args.length === 0 || args.includes("-h") || args.includes("--help")) return null;
+  const parsed = parseSync(PARSER, args);
+  return parsed.success ? null : formatMessage(parsed.error);
 }
 
 const WORD = /\s*(?:(#.*)|(&&|\|\||[|;&<>]+)|((?:"(?:[^"\\]|\\.)*"|'[^']*'|\\.|[^\s"'\\|;&<>])+))/y;

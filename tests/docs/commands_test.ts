@@ -60,7 +60,8 @@ Deno.test("complaintOf() parses and runs nothing", () => {
   equal(complaintOf(["completions", "bash"]), null);
   notEqual(complaintOf(["bogus"]), null);
   notEqual(complaintOf(["status", "--bogus"]), null);
-  notEqual(complaintOf(["login"]), null);
+  notEqual(complaintOf(["resolve"]), null);
+  notEqual(complaintOf(["help", "bogus"]), null);
 });
 
 const SHELL: ReadonlySet<string> = new Set(["sh", "console", "bash"]);

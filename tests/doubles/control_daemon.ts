@@ -5,7 +5,7 @@
  */
 import { type ControlTarget, serveControl } from "../../lib/client/control/server.ts";
 import { DEFAULT_UP_SETTINGS, type UpSettings } from "../../lib/config/mod.ts";
-import type { StatusV1 } from "../../lib/status/mod.ts";
+import type { AppsV1, StatusV1 } from "../../lib/status/mod.ts";
 
 /** No process has it. */
 const PID = 4_194_304 + 1;
@@ -15,6 +15,7 @@ export class ControlDaemon implements AsyncDisposable {
   /** How it was asked to end, in order. */
   readonly downs: ("end" | "restart")[] = [];
   state: StatusV1["state"] = "ready";
+  apps: AppsV1["apps"] = [];
   settings: UpSettings = DEFAULT_UP_SETTINGS;
   #server: Deno.HttpServer | null = null;
   #closing: Promise<void> | null = null;
@@ -69,7 +70,7 @@ export class ControlDaemon implements AsyncDisposable {
       status: () => this.status(),
       settings: () => this.settings,
       ready: () => Promise.resolve(),
-      apps: () => ({ schema: "vnet.apps/1", apps: [] }),
+      apps: () => ({ schema: "vnet.apps/1", apps: [...this.apps] }),
       resolve: () => {
         throw new TypeError("Nobody resolves here");
       },

@@ -34,11 +34,11 @@ export const demo = command(
         0,
       ),
       keep: withDefault(
-        flag("--keep", { description: message`Stay up after the proof, until Ctrl-C.` }),
+        flag("--keep", { description: message`Stay up after the checks, until Ctrl-C.` }),
         false,
       ),
       shell: withDefault(
-        flag("--shell", { description: message`Open a shell inside after the proof.` }),
+        flag("--shell", { description: message`Open a shell in the namespaces after the checks.` }),
         false,
       ),
       host: withDefault(
@@ -53,15 +53,15 @@ export const demo = command(
   ),
   {
     brief:
-      message`Start a cluster, an agent, apps and a client, and prove that it works end to end`,
+      message`Start a cluster, an agent, apps and a client, and check that it works end to end`,
     description:
-      message`Everything runs in network and mount namespaces of its own and is gone afterwards; this machine is not touched.`,
+      message`Everything runs in network and mount namespaces of its own and is removed afterwards; this machine is not changed.`,
   },
 );
 
 async function runDemo(context: Context, options: DemoOptions): Promise<number> {
   if (options.keep && options.shell) {
-    throw new UsageError("usage", `Say "--keep" or "--shell", not both`);
+    throw new UsageError("usage", `Use "--keep" or "--shell", not both`);
   }
   if (options.host && Deno.uid() !== 0) {
     throw new VnetError("not-permitted", "Cannot use this machine's network: this needs root", {
@@ -127,7 +127,7 @@ async function makeHome(): Promise<string> {
     }
   }
   throw new VnetError("folder-denied", "Cannot make a folder for the demo", {
-    hint: "Set TMPDIR to a folder that may be written",
+    hint: "Set TMPDIR to a writable folder",
     cause,
   });
 }

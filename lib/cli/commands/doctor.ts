@@ -2,13 +2,13 @@ import { object } from "@optique/core/constructs";
 import { message } from "@optique/core/message";
 import { map, optional, withDefault } from "@optique/core/modifiers";
 import { command, flag, option } from "@optique/core/primitives";
-import { string } from "@optique/core/valueparser";
 import type { RepairStep, Target } from "../../client/doctor/mod.ts";
 import { UsageError } from "../../error.ts";
 import type { DoctorV1 } from "../../status/mod.ts";
-import { type Action, type Context, printJson, tell } from "../context.ts";
+import { type Action, type Context, printJson, printText, tell } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import { journalDir } from "../journal.ts";
+import { known } from "../known_values.ts";
 import { format } from "./options.ts";
 
 interface Options {
@@ -25,22 +25,24 @@ export const doctor = command(
   "doctor",
   map(
     object({
-      only: optional(option("--only", string({ metavar: "ID,…" }), {
-        description: message`Only these checks, and the causes of what they find.`,
+      only: optional(option("--only", known("check", "ID,…"), {
+        description: message`Run only these checks, and those they depend on.`,
       })),
-      skip: optional(option("--skip", string({ metavar: "ID,…" }), {
-        description: message`All checks but these.`,
+      skip: optional(option("--skip", known("check", "ID,…"), {
+        description: message`Run all checks except these.`,
       })),
-      name: optional(option("--name", string({ metavar: "HOST[:PORT]" }), {
-        description: message`Walk the way to one app too, step by step.`,
+      name: optional(option("--name", known("name", "HOST[:PORT]"), {
+        description: message`Also check the path to one app, step by step.`,
       })),
       fix: withDefault(
-        flag("--fix", { description: message`Repair what a killed vnet left (root), then check.` }),
+        flag("--fix", {
+          description: message`Repair what a killed vnet left behind (needs root), then check.`,
+        }),
         false,
       ),
-      list: withDefault(flag("--list", { description: message`List the checks and end.` }), false),
+      list: withDefault(flag("--list", { description: message`List the checks and exit.` }), false),
       strict: withDefault(
-        flag("--strict", { description: message`End with status 3 when there are warnings.` }),
+        flag("--strict", { description: message`Exit with status 3 if there are warnings.` }),
         false,
       ),
       format,
@@ -48,9 +50,9 @@ export const doctor = command(
     (options): Action => (context) => run(context, options),
   ),
   {
-    brief: message`Find out what is wrong on this machine, why, and what to do about it`,
+    brief: message`Diagnose this machine: what is wrong, why, and what to do about it`,
     description:
-      message`Looks and touches nothing, in three seconds, without root, whether vnet is up or not. Ends with status 1 when a check failed.`,
+      message`Read-only unless --fix is given. Needs no root, takes at most three seconds, and works whether vnet is up or down. Exits with status 1 if a check failed.`,
   },
 );
 
@@ -99,7 +101,7 @@ async function print(context: Context, options: Options, report: DoctorV1): Prom
   if (options.format === "json") return printJson(context, report);
   const { renderDoctor } = await import("../text/doctor_text.ts");
   const { color, globals } = context;
-  context.stdout(renderDoctor(report, { color, verbose: globals.verbose }));
+  printText(context, renderDoctor(report, { color, verbose: globals.verbose }));
 }
 
 function exitStatus({ summary }: DoctorV1, strict: boolean): number {
@@ -116,7 +118,7 @@ async function printList(context: Context): Promise<number> {
     needsTarget === true ? `${title} (with --name)` : title,
     dependsOn.join(", "),
   ]);
-  context.stdout(renderTable(["ID", "SEVERITY", "CHECK", "DEPENDS ON"], rows));
+  printText(context, renderTable(["ID", "SEVERITY", "CHECK", "DEPENDS ON"], rows));
   return EXIT.done;
 }
 
@@ -133,7 +135,7 @@ async function readTarget(text: string | undefined): Promise<Target | null> {
   const hasPort = /:[0-9]+$/.test(plain);
   const found = parseHostPort(hasPort ? plain : `${plain}:1`, null);
   if (found === null || !isDomainName(found.host) || /^[0-9.]+$/.test(found.host)) {
-    throw new UsageError("usage", `Cannot look for "${text}": it is no name`, {
+    throw new UsageError("usage", `Cannot check "${text}": it is not a DNS name`, {
       hint: "Use the name of an app, for example --name db.example.com:5432",
     });
   }

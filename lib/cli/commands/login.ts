@@ -7,10 +7,19 @@ import { UsageError } from "../../error.ts";
 import { type Action, type Context, tell } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import { askSecret, askText, readSecretFromStdin } from "../ask.ts";
+import { known } from "../known_values.ts";
+import { readTotpCode } from "../totp.ts";
 import { duration } from "./options.ts";
 
+/** What the cluster's API takes. */
+const MIN_TTL_MS = 60_000;
+const MAX_TTL_MS = 365 * 86_400_000;
+
+const NO_CODE = "a code has 6 to 8 digits";
+
 interface LoginOptions {
-  readonly proxy: string;
+  readonly host: string | undefined;
+  readonly proxy: string | undefined;
   readonly user: string | undefined;
   readonly ttl: number | undefined;
   readonly caPin: string | undefined;
@@ -22,18 +31,23 @@ export const login = command(
   "login",
   map(
     object({
-      proxy: option("--proxy", string({ metavar: "HOST[:PORT]" }), {
-        description: message`The cluster's proxy; port 443 unless said otherwise.`,
-      }),
+      host: optional(argument(known("profile", "HOST[:PORT]"), {
+        description:
+          message`The cluster's proxy: a host name or its https:// URL. Default port: 443.`,
+      })),
+      proxy: optional(option("--proxy", known("profile", "HOST[:PORT]"), {
+        description: message`The same as the argument.`,
+      })),
       user: optional(option("--user", string({ metavar: "NAME" }), {
-        description: message`Who you are there; by default your name here.`,
+        description: message`Your user name in the cluster. Default: your local user name.`,
       })),
       ttl: optional(option("--ttl", duration(), {
-        description: message`How long the login is to last; the cluster may allow less.`,
+        description:
+          message`How long the login should last, at least 1m; the cluster may shorten it.`,
       })),
       caPin: optional(option("--ca-pin", string({ metavar: "sha256:HEX" }), {
         description:
-          message`Trust the proxy by its cluster's CA, as "vnet ctl status" prints it, instead of the public web roots.`,
+          message`Trust this CA of the cluster, as "vnet ctl status" prints it, instead of the public root certificates.`,
       })),
       caFile: optional(option("--ca-file", string({ metavar: "FILE" }), {
         description:
@@ -42,34 +56,37 @@ export const login = command(
       passwordStdin: withDefault(
         flag("--password-stdin", {
           description:
-            message`Read the password from the first line of standard input, a TOTP code from the second.`,
+            message`Read the password from the first line of standard input and the TOTP code from the second.`,
         }),
         false,
       ),
     }),
     (options): Action => (context) => runLogin(context, options),
   ),
-  { brief: message`Log in to a cluster and keep the short-lived certificate` },
+  { brief: message`Log in to a cluster and save a short-lived certificate` },
 );
 
 export const logout = command(
   "logout",
   map(
     object({
-      profile: optional(argument(string({ metavar: "PROFILE" }), {
-        description: message`The proxy to forget; not needed when there is only one.`,
+      profile: optional(argument(known("profile", "PROFILE"), {
+        description: message`The login to remove, by its proxy. Not needed if there is only one.`,
       })),
-      all: withDefault(flag("--all", { description: message`Forget every login.` }), false),
+      all: withDefault(flag("--all", { description: message`Remove all logins.` }), false),
     }),
     (options): Action => (context) => runLogout(context, options.profile, options.all),
   ),
-  { brief: message`Forget a login and its key` },
+  { brief: message`Log out: remove a login and its key` },
 );
 
 async function runLogin(context: Context, options: LoginOptions): Promise<number> {
   const { ControlClient, login, parseProxy, profileName } = await import("../../client/mod.ts");
   const { readProxyVariables } = await import("../../config/mod.ts");
-  const proxy = parseProxy(options.proxy);
+  requireTtl(options.ttl);
+  const address = proxyOf(options);
+  const proxy = parseProxy(address);
+  const { renderMoment } = await import("../text/moment.ts");
   const authorityPems = options.caFile === undefined
     ? null
     : await (await import("../../io/mod.ts")).readAuthorityFile(options.caFile);
@@ -87,23 +104,61 @@ async function runLogin(context: Context, options: LoginOptions): Promise<number
     ask: {
       password: () =>
         lines === null
-          ? askSecret(context, `Password of ${user} at ${options.proxy}`)
+          ? askSecret(context, `Password of ${user} at ${profileName(proxy)}`)
           : Promise.resolve(lines[0] ?? ""),
-      totp: (optional) => {
-        if (lines !== null) return Promise.resolve(lines[1] ?? "");
-        const none = optional ? " (empty if you have none)" : "";
-        return askText(context, `Code of your authenticator${none}`);
-      },
+      totp: (optional) => askCode(context, lines, optional),
     },
   });
   tell(
     context,
-    `Logged in to ${profile.cluster} as ${profile.user} through ${profileName(profile.proxy)}, ` +
-      `until ${new Date(profile.expiresMs).toISOString()}`,
+    `Logged in to ${profile.cluster} as ${profile.user} through ${profileName(profile.proxy)}; ` +
+      `the login ends ${renderMoment(profile.expiresMs, context.nowMs())}`,
   );
   using control = new ControlClient(context.paths.controlSocket);
   await control.refresh().catch(() => {}); // A daemon that is down reads the profile when it starts.
   return EXIT.done;
+}
+
+/** @throws UsageError when what was piped is no code; at a terminal it is asked for again. */
+async function askCode(
+  context: Context,
+  lines: readonly string[] | null,
+  optional: boolean,
+): Promise<string> {
+  const isGood = (text: string) => text.trim() === "" ? optional : readTotpCode(text) !== null;
+  const answer = lines === null
+    ? await askText(
+      context,
+      `Code of your authenticator${optional ? " (empty if you have none)" : ""}`,
+      (text) => isGood(text) ? undefined : NO_CODE,
+    )
+    : lines[1] ?? "";
+  if (isGood(answer)) return readTotpCode(answer) ?? "";
+  throw new UsageError("usage", `Cannot use the code of your authenticator: ${NO_CODE}`, {
+    hint: "Put the code on the second line of standard input, below the password",
+  });
+}
+
+/** @throws UsageError for a duration that no cluster takes. */
+function requireTtl(ttlMs: number | undefined): void {
+  if (ttlMs === undefined || (ttlMs >= MIN_TTL_MS && ttlMs <= MAX_TTL_MS)) return;
+  throw new UsageError("usage", "Cannot log in: --ttl must be at least 1m and at most 365d", {
+    hint: "Use a duration such as --ttl 8h",
+  });
+}
+
+/** @throws UsageError when no proxy is named, or two. */
+function proxyOf({ host, proxy }: LoginOptions): string {
+  if (host !== undefined && proxy !== undefined && host !== proxy) {
+    throw new UsageError("usage", `Cannot log in to "${host}" and to "${proxy}" at once`, {
+      hint: "Name one of them: `vnet login HOST`",
+    });
+  }
+  const address = host ?? proxy;
+  if (address !== undefined) return address;
+  throw new UsageError("usage", "Cannot log in: no proxy was named", {
+    hint: "Run `vnet login HOST`; `vnet help login` says more",
+  });
 }
 
 async function runLogout(
@@ -112,7 +167,7 @@ async function runLogout(
   all: boolean,
 ): Promise<number> {
   if (profile !== undefined && all) {
-    throw new UsageError("usage", `Name a profile or say "--all", not both`);
+    throw new UsageError("usage", `Name a login or use "--all", not both`);
   }
   const { ControlClient, logout } = await import("../../client/mod.ts");
   const removed = await logout({
@@ -121,8 +176,8 @@ async function runLogout(
     nowMs: context.nowMs(),
     signal: context.signal,
   });
-  for (const name of removed) tell(context, `Forgot ${name}`);
-  if (removed.length === 0) tell(context, "Nothing to forget: you are not logged in");
+  for (const name of removed) tell(context, `Logged out of ${name}`);
+  if (removed.length === 0) tell(context, "You are not logged in");
   using control = new ControlClient(context.paths.controlSocket);
   await control.refresh().catch(() => {});
   return EXIT.done;

@@ -14,6 +14,6 @@ export const man = command(
   }),
   {
     brief: message`Print the manual page`,
-    description: message`In roff; \`vnet man | man -l -\` shows it.`,
+    description: message`The page is in roff; \`vnet man | man -l -\` shows it.`,
   },
 );

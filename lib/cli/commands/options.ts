@@ -1,15 +1,22 @@
 /** Options that several commands share. */
+import { or } from "@optique/core/constructs";
 import { message, text as msgText } from "@optique/core/message";
-import { withDefault } from "@optique/core/modifiers";
-import { option } from "@optique/core/primitives";
+import { map, withDefault } from "@optique/core/modifiers";
+import { flag, option } from "@optique/core/primitives";
 import { formatDuration } from "../../config/duration.ts";
 import { choice, type ValueParser, type ValueParserResult } from "@optique/core/valueparser";
 
-/** `--format text|json`. */
+/** `--format text|json`, and `--json` for short. */
 export const format = withDefault(
-  option("--format", choice(["text", "json"] as const, { metavar: "FORM" }), {
-    description: message`How to print the result.`,
-  }),
+  or(
+    option("--format", choice(["text", "json"] as const, { metavar: "FORMAT" }), {
+      description: message`Output format. Default: text.`,
+    }),
+    map(
+      flag("--json", { description: message`The same as "--format json".` }),
+      () => "json" as const,
+    ),
+  ),
   "text" as const,
 );
 
@@ -32,7 +39,11 @@ export function duration(
       const [, digits, suffix] = /^([0-9]{1,6})(ms|s|m|h|d)$/.exec(text) ?? [];
       const factor = unit[suffix ?? ""];
       if (digits === undefined || factor === undefined) {
-        return { success: false, error: message`Not a duration such as 30s, 5m or 12h: ${text}.` };
+        return {
+          success: false,
+          error:
+            message`${text} is not a duration: use a number and a unit, such as 30s, 5m or 12h.`,
+        };
       }
       const value = Number(digits) * factor;
       if (value < minMs || value > maxMs) {

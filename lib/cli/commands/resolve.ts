@@ -5,6 +5,7 @@ import { argument, command, option } from "@optique/core/primitives";
 import { string } from "@optique/core/valueparser";
 import { type Action, type Context, printJson } from "../context.ts";
 import { EXIT } from "../exit.ts";
+import { known } from "../known_values.ts";
 import { format } from "./options.ts";
 
 interface Options {
@@ -17,7 +18,7 @@ export const resolve = command(
   "resolve",
   map(
     object({
-      name: argument(string({ metavar: "NAME" }), { description: message`The name to ask for.` }),
+      name: argument(known("name", "NAME"), { description: message`The DNS name to look up.` }),
       type: withDefault(
         option("--type", string({ metavar: "TYPE" }), {
           description: message`The record type: A, AAAA, PTR, HTTPS, …`,
@@ -29,9 +30,9 @@ export const resolve = command(
     (options): Action => (context) => run(context, options),
   ),
   {
-    brief: message`Say what vnet's DNS server answers for a name, and the rule that says so`,
+    brief: message`Show what vnet's DNS server answers for a name, and why`,
     description:
-      message`Asks nobody else: a name that is not vnet's shows as "forward". Works with the daemon down, from what it last knew.`,
+      message`No other resolver is asked: a name outside the zones of your clusters shows as "forward". Works while vnet is down, with the last known state.`,
   },
 );
 

@@ -14,12 +14,12 @@ const install = command(
   map(
     object({
       user: optional(option("--user", string({ metavar: "NAME" }), {
-        description: message`Also start this user's vnet at boot.`,
+        description: message`Also start vnet for this user at boot.`,
       })),
       polkit: withDefault(
         flag("--polkit", {
           description:
-            message`Let polkit decide about users outside the group; without a rule it asks for an administrator's password.`,
+            message`Let polkit decide about users who are not in the group; without a rule it asks for an administrator's password.`,
         }),
         false,
       ),
@@ -33,7 +33,7 @@ const install = command(
   {
     brief: message`Install the helper's socket, for "vnet up" without sudo (root)`,
     description:
-      message`Members of group vnet may use it. Writes units into /etc/systemd/system and says which; run it again to bring them up to date.`,
+      message`Members of group "vnet" may use it. Prints each file it writes to /etc/systemd/system; run it again after an upgrade to update them.`,
   },
 );
 
@@ -44,7 +44,7 @@ const uninstall = command(
     await uninstall(context);
     return EXIT.done;
   }),
-  { brief: message`Take back what "install" did (root)` },
+  { brief: message`Remove what "install" installed (root)` },
 );
 
 const status = command(
@@ -56,7 +56,7 @@ const status = command(
     else context.stdout(renderService(described));
     return described.ready ? EXIT.done : EXIT.notRunning;
   }),
-  { brief: message`Show what is installed, whether it runs and who may use it` },
+  { brief: message`Show what is installed, whether it runs, and who may use it` },
 );
 
 export const service = command("service", or(install, uninstall, status), {
@@ -65,7 +65,7 @@ export const service = command("service", or(install, uninstall, status), {
 
 /** Writes a service for people. */
 export function renderService(service: ServiceV1): string {
-  if (!service.systemd) return "systemd does not run this machine\n";
+  if (!service.systemd) return "This machine does not run systemd\n";
   const { name, exists, members } = service.group;
   const group = exists ? `${name}: ${members.join(" ") || "no members"}` : `${name}: missing`;
   const units = service.units.map((unit) => [unit.name, unit.active, unit.enabled || unit.load]);

@@ -11,12 +11,12 @@ import { restartOptions, upOptions } from "./up_options.ts";
 
 const upChoices = object({
   detach: withDefault(
-    flag("--detach", { description: message`Return when ready, and go on in the background.` }),
+    flag("--detach", { description: message`Run in the background; return when vnet is ready.` }),
     false,
   ),
   dryRun: withDefault(
     flag("--dry-run", {
-      description: message`Print what would be done, line by line, and do nothing.`,
+      description: message`Print every change that would be made, and make none.`,
     }),
     false,
   ),
@@ -30,13 +30,20 @@ export const up = command(
     const wishes = parseUpOptions(options);
     const { bringUp, printPlan, stayUp } = await import("../supervise/bring_up.ts");
     if (dryRun) return await printPlan(context, wishes);
-    const running = await bringUp(context, wishes, { detach });
-    return running === null ? EXIT.done : await stayUp(context, running);
+    if (detach) {
+      await bringUp(context, wishes, { detach });
+      return EXIT.done;
+    }
+    const { onHangup } = await import("../supervise/hangup.ts");
+    using hangup = onHangup();
+    const signal = AbortSignal.any([context.signal, hangup.signal]);
+    const running = await bringUp({ ...context, signal }, wishes, { detach });
+    return running === null ? EXIT.done : await stayUp({ ...context, signal }, running);
   }),
   {
     brief: message`Bring vnet up: device, addresses, DNS, forwarding (root, or the helper service)`,
     description:
-      message`Starts a small root helper and a daemon that runs as you. Everything is undone when it ends, also after a crash.`,
+      message`Starts a small helper as root and a daemon as your user. All changes to this machine are undone when vnet ends, even after a crash.`,
   },
 );
 
@@ -47,7 +54,7 @@ export const down = command(
       purge: withDefault(
         flag("--purge", {
           description:
-            message`Remove all that vnet keeps for you here as well: addresses, saved answers, logs, journal. Logins stay; \`vnet logout --all\` forgets those.`,
+            message`Also remove the data that vnet keeps for you: addresses, cached cluster data, logs, journal. Logins stay; \`vnet logout --all\` removes those.`,
         }),
         false,
       ),
@@ -59,7 +66,7 @@ export const down = command(
       return EXIT.done;
     },
   ),
-  { brief: message`Bring vnet down and leave the machine as it was` },
+  { brief: message`Bring vnet down and undo its changes to this machine` },
 );
 
 export const restart = command(
@@ -74,7 +81,7 @@ export const restart = command(
   {
     brief: message`Bring vnet down and up again, in the background`,
     description:
-      message`With what "vnet up" was told, also when vnet was killed; an option that is given replaces what was told of it.`,
+      message`Keeps the options of the last "vnet up", even if vnet was killed; options given here replace them.`,
   },
 );
 
@@ -84,18 +91,18 @@ export const wait = command(
     object({
       for: withDefault(
         option("--for", choice(["ready"] as const, { metavar: "STATE" }), {
-          description: message`What to wait for.`,
+          description: message`The state to wait for.`,
         }),
         "ready" as const,
       ),
       timeout: withDefault(
-        option("--timeout", duration(), { description: message`How long at most.` }),
+        option("--timeout", duration(), { description: message`Maximum time to wait.` }),
         30_000,
       ),
     }),
     (chosen): Action => (context) => runWait(context, chosen.timeout),
   ),
-  { brief: message`Wait until a daemon that is starting is ready` },
+  { brief: message`Wait until vnet is ready` },
 );
 
 async function runWait(context: Context, timeoutMs: number): Promise<number> {

@@ -13,7 +13,7 @@ import {
 import { DNS_MODES } from "../../dns/mode.ts";
 
 const dnsOption = option(UP_FLAGS.dns, choice(DNS_MODES, { metavar: "MODE" }), {
-  description: message`How DNS is set up.`,
+  description: message`How to configure the system resolver.`,
 });
 
 const containersOption = option(
@@ -35,16 +35,16 @@ export const containers = withDefault(containersOption, undefined, {
 });
 
 const cidr = optional(option(UP_FLAGS.cidr, string({ metavar: "CIDR" }), {
-  description: message`Take virtual addresses from this IPv4 range, whatever the clusters say.`,
+  description: message`Take virtual addresses from this IPv4 range instead of the clusters' own.`,
 }));
 
 const link = optional(option(UP_FLAGS.link, string({ metavar: "NAME" }), {
-  description: message`The name of the network device; without it the first vnetN that is free.`,
+  description: message`Network device, vnet0 to vnet999. Default: the first free one.`,
 }));
 
 const share = multiple(option(UP_FLAGS.share, string({ metavar: "WHO" }), {
   description:
-    message`Let another user's programs connect as well: user:NAME, group:NAME, or all. Can be repeated; a group is whoever is in it at this moment.`,
+    message`Also let other local users connect: user:NAME, group:NAME or all. Can be repeated. Group members are read once, when vnet starts.`,
 }));
 
 /** What was given of all of them, for `parseUpOptions` to read. */

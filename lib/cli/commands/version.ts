@@ -14,7 +14,7 @@ const NAMES = ["apps", "demo", "doctor", "resolve", "service", "status", "versio
 export const version = command(
   "version",
   map(object({ format }), (options): Action => (context) => printVersion(context, options.format)),
-  { brief: message`Print the version, the commit and the form of this program` },
+  { brief: message`Print the version, commit and build of this program` },
 );
 
 export const schema = command(
@@ -22,7 +22,7 @@ export const schema = command(
   map(
     object({
       name: argument(choice(NAMES, { metavar: "NAME" }), {
-        description: message`The document whose JSON Schema to print.`,
+        description: message`The JSON output to describe.`,
       }),
     }),
     (options): Action => async (context) => {
@@ -31,7 +31,7 @@ export const schema = command(
       return EXIT.done;
     },
   ),
-  { brief: message`Print the JSON Schema of a document that vnet prints` },
+  { brief: message`Print the JSON Schema of a command's JSON output` },
 );
 
 function printVersion(context: Context, form: "text" | "json"): Promise<number> {

@@ -5,12 +5,11 @@
  */
 import type { DocEntry, DocPage } from "@optique/core/doc";
 import type { Message } from "@optique/core/message";
-import { getDocPageSync } from "@optique/core/parser";
 import type { Usage, UsageTerm } from "@optique/core/usage";
 import { VERSION } from "../../version.ts";
-import { PARSER } from "../parser.ts";
+import { pageOf } from "../help.ts";
 import { AFTERWORD, FOREWORD } from "./prose.ts";
-import { bold, escapeText, italic, renderMessage, renderTerm, renderUsage } from "./roff.ts";
+import { escapeText, renderMessage, renderTerm, renderUsage } from "./roff.ts";
 
 /** One command with everything the help says of it. */
 interface Command {
@@ -30,19 +29,12 @@ export function renderManual(): string {
     FOREWORD,
     ".SH COMMANDS",
     ...commandsBelow({ path: [], page: root }).flatMap((command) => renderCommand(command)),
-    ...renderBuiltins(),
     ".SH OPTIONS",
     "These may stand after every command.",
     ...everywhere.flatMap((section) => section.entries.flatMap(renderEntry)),
     AFTERWORD,
   ];
   return `${lines.join("\n")}\n`;
-}
-
-function pageOf(path: readonly string[]): DocPage {
-  const page = getDocPageSync(PARSER, path);
-  if (page === undefined) throw new TypeError(`There is no help on "vnet ${path.join(" ")}"`);
-  return page;
 }
 
 /** Lists the commands of a page in the help's order, a group before its members. */
@@ -90,22 +82,9 @@ function ownTerms(usage: Usage, path: readonly string[]): UsageTerm[] {
 
 function renderEntry(entry: DocEntry): string[] {
   const description = entry.description === undefined ? "" : renderMessage(entry.description);
+  const choices = entry.choices === undefined ? "" : ` One of ${renderMessage(entry.choices)}.`;
   const standard = entry.default === undefined ? "" : ` Default: ${renderMessage(entry.default)}.`;
-  return [".TP", renderTerm(entry.term), `${description}${standard}` || "\\&"];
-}
-
-/** The two commands that the parser's library brings along. */
-function renderBuiltins(): string[] {
-  return [
-    ".SS vnet help",
-    `${bold("vnet help")} [${italic("COMMAND")} ...]`,
-    ".PP",
-    "Show what a command does and takes.",
-    ".SS vnet completions",
-    `${bold("vnet completions")} ${italic("SHELL")}`,
-    ".PP",
-    escapeText("Print the completion script of bash, zsh or fish."),
-  ];
+  return [".TP", renderTerm(entry.term), `${description}${choices}${standard}` || "\\&"];
 }
 
 function sentence(brief: Message): string {

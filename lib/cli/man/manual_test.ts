@@ -85,6 +85,7 @@ Deno.test("renderManual() has the sections that man-pages(7) asks for, in its or
     "SIGNALS",
     "ENVIRONMENT",
     "FILES",
+    "NOTES",
     "EXAMPLES",
     "SEE ALSO",
   ]);

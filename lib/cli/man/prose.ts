@@ -55,10 +55,15 @@ A login is needed.
 The daemon does not run, or this is not permitted.
 .SH SIGNALS
 .TP
-.BR SIGINT ", " SIGTERM
+.BR SIGINT ", " SIGTERM ", " SIGHUP
 End in order:
 .B vnet up
 undoes what it changed on this machine.
+A closed terminal sends SIGHUP to a
+.B vnet up
+in the foreground; under
+.BR nohup (1)
+it stays.
 .TP
 .B SIGKILL
 To the daemon, the helper or both: what they changed is undone by what is left of them; what a lost machine leaves
@@ -141,6 +146,24 @@ What root lets the helper service's clients have.
 .TP
 .I /var/lib/vnet
 The journal of what is to be undone.
+.SH NOTES
+.SS Host guard
+A plain HTTP request whose Host is neither a name of the app nor its virtual address is answered by vnet with
+"421 Misdirected Request" and does not reach the app: it may come from a web page that uses DNS rebinding.
+The label
+.I vnet/host\\-guard
+with the value
+.I off
+switches that off for an app, for example a forward proxy.
+.B vnet help security guard
+says more.
+.SS Further reading
+.B vnet help topics
+lists the guides that are in the program: errors, checks of
+.BR "vnet doctor" ,
+DNS, configuration, operations and security.
+.BI "vnet help " CODE
+explains an error code.
 .SH EXAMPLES
 .EX
 vnet demo

@@ -36,7 +36,10 @@ export async function readReceipt(): Promise<Receipt | null> {
     throw new VnetError(
       "service-receipt-damaged",
       `Cannot read "${RECEIPT}": ${describeError(cause).split("\n")[0]}`,
-      { hint: `Look at it; without it, the files listed in docs/operations.md are yours`, cause },
+      {
+        hint: "Look at it; `vnet help operations service` lists the files to remove by hand",
+        cause,
+      },
     );
   }
 }

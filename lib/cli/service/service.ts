@@ -133,7 +133,7 @@ async function describeUnit(name: string): Promise<ServiceV1["units"][number]> {
 
 async function requireRootAndSystemd(act: string): Promise<void> {
   if (!await hasSystemd()) {
-    throw new VnetError("systemd-missing", `Cannot ${act}: systemd does not run this machine`, {
+    throw new VnetError("systemd-missing", `Cannot ${act}: this machine does not run systemd`, {
       hint: "Have your init run `vnet up` as root at boot; `sudo vnet up` needs no service",
     });
   }
@@ -217,7 +217,7 @@ async function makeFolders(
   const end = await processes.wait(pid, AbortSignal.timeout(10_000));
   if ("code" in end && end.code === 0) return;
   throw new VnetError("service-user-unusable", `Cannot make vnet's folders in ${homeDir}`, {
-    hint: `See whether ${name} may write there`,
+    hint: `Check that ${name} can write there`,
   });
 }
 

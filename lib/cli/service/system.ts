@@ -35,7 +35,7 @@ export async function system(command: string, ...args: readonly string[]): Promi
 function failed(command: string, args: readonly string[], why: string): VnetError {
   const line = [command, ...args].join(" ");
   return new VnetError("service-command-failed", `Cannot run "${line}": ${why}`, {
-    hint: "Run it by hand and see",
+    hint: "Run the command by hand to see why",
   });
 }
 

@@ -10,7 +10,14 @@ import type { StatusV1 } from "../../status/mod.ts";
 import { type Context, tell } from "../context.ts";
 import { AlreadyTold, EXIT, statusOfCode } from "../exit.ts";
 import { sharedUids } from "../shares.ts";
-import { logFiles, prepareFolders, requireHelper, whereToLook } from "./places.ts";
+import {
+  logFile,
+  logFiles,
+  prepareFolders,
+  requireHelper,
+  showLogToOwner,
+  whereToLook,
+} from "./places.ts";
 import { type Running, type Start, startProcesses } from "./processes.ts";
 import { remarks, summarize } from "./summary.ts";
 import { refuseOthers, toldSettings } from "./told.ts";
@@ -49,6 +56,9 @@ export async function startReady(context: Context, start: Start): Promise<Runnin
     for (const path of logFiles(context)) await processes.trimLog(path);
   }
   const running = await startProcesses(context, start);
+  if (start.detach && Deno.uid() === 0) {
+    await showLogToOwner(context, logFile(context, "daemon"));
+  }
   const status = await ready(context, running, start.detach);
   tell(context, summarize(status));
   for (const line of remarks(status)) tell(context, line);
@@ -60,7 +70,7 @@ export async function stayUp(context: Context, running: Running): Promise<number
   const stopped = Promise.withResolvers<"signal">();
   context.signal.addEventListener("abort", () => stopped.resolve("signal"), { once: true });
   if (context.signal.aborted) stopped.resolve("signal");
-  tell(context, "Press Ctrl-C to bring it down");
+  tell(context, "Press Ctrl-C to bring vnet down; closing this terminal does so, too");
   const first = await Promise.race([stopped.promise, running.daemonEnd.then(() => "daemon")]);
   if (first === "signal") await askDown(context.paths);
   await Promise.all([running.daemonEnd, running.helperEnd]);

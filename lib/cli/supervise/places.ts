@@ -54,6 +54,27 @@ export function logFile(context: Context, name: "helper" | "daemon"): string {
   return `${journalDir(context)}/${name}-${context.owner.uid}.log`;
 }
 
+/** Where the daemon of this owner may log to in the background: started by root, or by itself. */
+export function daemonLogs(context: Context): readonly string[] {
+  return [
+    `${journalDir(context)}/daemon-${context.owner.uid}.log`,
+    `${context.paths.stateDir}/daemon.log`,
+  ];
+}
+
+/**
+ * Lets the owner read the log of a daemon that root started: by the group, where that is nobody else's. Root's file
+ * it stays.
+ */
+export async function showLogToOwner({ owner }: Context, path: string): Promise<void> {
+  const groups = await Deno.readTextFile("/etc/group").catch(() => "");
+  const isOwn = groups.split("\n").some((line) => {
+    const [name, , gid, members] = line.split(":");
+    return name === owner.name && gid === `${owner.gid}` && members === "";
+  });
+  if (isOwn) await Deno.chown(path, null, owner.gid);
+}
+
 /** All that this user's processes append to here. */
 export function logFiles(context: Context): readonly string[] {
   const names = Deno.uid() === 0 ? ["helper", "daemon"] as const : ["daemon"] as const;

@@ -1,4 +1,5 @@
 /** What somebody who just brought vnet up is told; `vnet status` says it again. */
+import { counted } from "../plural.ts";
 import type { StatusV1 } from "../../status/mod.ts";
 
 /** Tells whether names can be used; a degraded daemon serves what it can. */
@@ -9,7 +10,6 @@ export function isReady(status: StatusV1): boolean {
 /** How it is, in a line. */
 export function summarize(status: StatusV1): string {
   const zones = status.dns?.zones.length ?? 0;
-  const counted = (count: number, noun: string) => `${count} ${noun}${count === 1 ? "" : "s"}`;
   const state = status.state === "ready" ? "ready" : `up, but ${status.state}; see \`vnet status\``;
   return `vnet is ${state}: ${counted(status.apps_total, "app")} in ${counted(zones, "zone")}`;
 }

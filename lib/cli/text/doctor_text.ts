@@ -5,6 +5,7 @@
  * @module
  */
 import type { DoctorV1 } from "../../status/mod.ts";
+import { counted } from "../plural.ts";
 
 type Check = DoctorV1["checks"][number];
 
@@ -20,9 +21,6 @@ const COLORS: Readonly<Record<Check["status"], string>> = {
   fail: "31",
   skip: "2",
 };
-
-/** Where everything about a check is written down. */
-const DOCS = "docs/doctor.md";
 
 interface RenderOptions {
   readonly color: boolean;
@@ -63,21 +61,20 @@ function renderCheck(
   if (fix !== undefined) details.push(["fix", fix.text]);
   const blocked = all.filter(({ blocked_by }) => blocked_by === id).map(({ id }) => id);
   if (blocked.length > 0) details.push(["hides", blocked.join(", ")]);
-  if (!isWell) details.push(["more", `${DOCS}#${anchorOf(id)}`]);
+  if (!isWell) details.push(["more", `vnet help checks ${headingOf(id)}`]);
   const labels = Math.max(...details.map(([label = ""]) => label.length));
   for (const [label = "", text] of details) lines.push(`        ${label.padEnd(labels)}  ${text}`);
   return lines;
 }
 
-/** The heading of a check is its id, of a family member the family's; GitHub drops the dots. */
-function anchorOf(id: string): string {
+/** The heading of a check is its id, of a family member the family's. */
+function headingOf(id: string): string {
   const [folder = "", name = ""] = id.split(".");
-  return `${folder}${name}`;
+  return `${folder}.${name}`;
 }
 
 function summarize({ summary, checks }: DoctorV1): string {
   const { ok, warn, fail, skip } = summary;
-  const counted = (count: number, noun: string) => `${count} ${noun}${count === 1 ? "" : "s"}`;
   const parts = [
     ...(fail > 0 ? [counted(fail, "problem")] : []),
     ...(warn > 0 ? [counted(warn, "warning")] : []),

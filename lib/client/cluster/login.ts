@@ -21,12 +21,12 @@ interface LoginOptions extends Omit<LoginRequest, "earlier"> {
   readonly drivers?: readonly ClusterDriver[];
 }
 
-/** Reads `HOST[:PORT]`. @throws UsageError */
+/** Reads `HOST[:PORT]`, or the `https://` address as a browser shows it. @throws UsageError */
 export function parseProxy(text: string): HostPort {
-  const parsed = parseHostPort(text, DEFAULT_PORT);
+  const parsed = parseHostPort(text.replace(/^https:\/\/([^/?#]*)\/?$/i, "$1"), DEFAULT_PORT);
   if (parsed !== null) return parsed;
   throw new UsageError("usage", `Cannot read the proxy "${text}"`, {
-    hint: "Use HOST or HOST:PORT, for example teleport.example.com:443",
+    hint: "Use HOST, HOST:PORT or https://HOST, for example proxy.example.com:443",
   });
 }
 
@@ -98,7 +98,7 @@ function choose(profiles: readonly Profile[], which: string | null): readonly Pr
   );
   if (found.length > 0) return found;
   throw new UsageError("profile-unknown", `Cannot forget "${which}": you are not logged in there`, {
-    hint: "Run `vnet status` to see where you are",
+    hint: "Run `vnet status` to see your logins",
   });
 }
 

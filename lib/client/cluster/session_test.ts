@@ -61,6 +61,7 @@ Deno.test("Session.state is expired when the cluster refuses and when the login 
   equal(session.state, "active");
   clock.nowMs = session.profile.expiresMs;
   equal(session.state, "expired");
+  equal(session.refusal, "login-expired");
   await rejects(session.connect(TARGET, 5432, signal), { code: "login-expired" });
 });
 

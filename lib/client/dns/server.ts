@@ -6,6 +6,7 @@
 import {
   decodeQuery,
   encodeReply,
+  formatRrType,
   judgeQuery,
   type NameTable,
   type Query,
@@ -60,6 +61,8 @@ export class DnsServer implements AsyncDisposable {
   /** What the shim answers by itself: replies of the table as it is now, and none else. */
   readonly #known: AnswerStore;
   #table: NameTable | null;
+  /** Whether every question is to be logged; asking the logger each time would cost more than the answer. */
+  readonly #logsNames = log.isEnabledFor("debug");
   #backend = "none";
   #why: readonly string[] = [];
   #total = 0;
@@ -180,9 +183,17 @@ export class DnsServer implements AsyncDisposable {
   #answer(query: Query, transport: Transport, out: Uint8Array, later: () => Reply): number {
     const table = this.#table;
     const verdict = table === null ? null : judgeQuery(query, table, transport);
+    if (this.#logsNames) {
+      const { name, type } = query.question;
+      const answer = verdict?.kind ?? "forward";
+      log.debug("Asked for a name", { name, type: formatRrType(type), answer });
+    }
     if (verdict !== null && verdict.kind !== "forward") {
       const written = encodeReply(query, verdict, transport, out);
-      if (transport === "udp") this.#known.put(query.bytes, out.subarray(0, written));
+      // What the shim answers by itself is not logged.
+      if (transport === "udp" && !this.#logsNames) {
+        this.#known.put(query.bytes, out.subarray(0, written));
+      }
       return written;
     }
     const emptyNonTerminal = verdict?.emptyNonTerminal ?? false;

@@ -25,6 +25,7 @@ import {
   parseIpv6,
   parsePrefix,
 } from "../../ip/mod.ts";
+import { configureLog } from "../../log.ts";
 import { DnsServer, type DnsServerOptions } from "./server.ts";
 import type { HelperLink } from "../setup/helper_link.ts";
 
@@ -342,4 +343,27 @@ Deno.test("DnsServer tells those who wait that it is stopping", async () => {
   await upstream.askedTimes(1);
   await server[Symbol.asyncDispose]();
   equal(read(await client.receive()).edns?.error?.code, EDE.NOT_READY);
+});
+
+Deno.test("DnsServer logs every name it is asked for at debug level, and none above", async () => {
+  const lines: string[] = [];
+  const write = (line: string) => void lines.push(line);
+  try {
+    for (const level of ["info", "debug"] as const) {
+      await configureLog({ level, form: "text", write });
+      await using server = await open();
+      const [endpoint] = server.endpoints;
+      if (endpoint === undefined) throw new Error("It listens nowhere");
+      await askUdp(endpoint, question("db.example.test"));
+      await askUdp(endpoint, question("db.example.test"));
+    }
+  } finally {
+    await configureLog({ level: "error", form: "text", write: () => {} });
+  }
+  const asked = lines.filter((line) => line.includes("db.example.test"));
+  equal(asked.length, 2);
+  match(
+    asked[0] ?? "",
+    / debug client\.dns: Asked for a name name=db\.example\.test type=A answer=answer/,
+  );
 });

@@ -95,9 +95,10 @@ function readStatus(status: StatusV1): DaemonStatus {
       zones: dns.zones,
       upstreams: dns.upstreams.map(parseEndpoint),
     },
-    sessions: status.profiles.map(({ proxy, state, error }) => ({
+    sessions: status.profiles.map(({ proxy, state, reason, error }) => ({
       profile: proxy,
       state,
+      reason: reason ?? null,
       error: error ?? null,
     })),
     findings: status.findings.map(({ code, message, hint }) => ({

@@ -332,7 +332,8 @@ function connectHelper(sockets: Sockets, path: string): MessageSocket {
         {
           call,
           errno,
-          hint: "Run `sudo usermod -aG vnet $USER` and log in anew, or run `sudo vnet up`",
+          hint:
+            "Run `sudo usermod -aG vnet $USER` and log in to this machine again, or run `sudo vnet up`",
           cause,
         },
       );

@@ -41,7 +41,7 @@ const MAX_RANGES = 16;
 const IPV6_OFF: StateFinding = {
   code: "ipv6-off",
   message: "IPv6 is switched off on this machine: apps are reached by IPv4 alone",
-  hint: "Nothing needs to be done; switch IPv6 on and run `sudo vnet restart` to have both",
+  hint: "No action needed; to have both, enable IPv6 and run `sudo vnet restart`",
 };
 
 interface SetupOptions {

@@ -55,6 +55,6 @@ export function describeMoves(moves: readonly RangeMove[]): StateFinding | null 
   return {
     code: "range-moved",
     message: `Addresses come from ${parts.join(", and from ")}`,
-    hint: "Nothing needs to be done; with --cidr you choose a range yourself",
+    hint: "No action needed; use --cidr to choose a range",
   };
 }

@@ -18,7 +18,14 @@ import {
 import type { StateFinding } from "./finding.ts";
 import { compileNames, type Names, type NamesOptions } from "./names.ts";
 import { describeMoves, placePlan } from "./places.ts";
-import { followTroubles, loggedOut, nextEnd, NO_TROUBLES, type Troubles } from "./troubles.ts";
+import {
+  followTroubles,
+  lockedOut,
+  loggedOut,
+  nextEnd,
+  NO_TROUBLES,
+  type Troubles,
+} from "./troubles.ts";
 
 /** What a state is compiled from, beside the state before. */
 export interface StateInput {
@@ -36,6 +43,8 @@ export interface LoginFacts {
   readonly name: string;
   readonly cluster: string;
   readonly isOver: boolean;
+  /** Whether it is over because an administrator locked it. */
+  readonly isLocked?: boolean;
   readonly expiresMs: number;
 }
 
@@ -149,8 +158,10 @@ function place(before: State, { sources, range, machine }: StateInput): {
   };
 }
 
-function overLogin({ name, cluster }: LoginFacts): [profile: string, trouble: Trouble] {
-  return [name, loggedOut(cluster, name)];
+function overLogin(
+  { name, cluster, isLocked }: LoginFacts,
+): [profile: string, trouble: Trouble] {
+  return [name, isLocked === true ? lockedOut() : loggedOut(cluster, name)];
 }
 
 function soonest(troubles: Troubles, logins: readonly LoginFacts[]): number | null {

@@ -85,6 +85,11 @@ export function removedTrouble(): Trouble {
   return REMOVED;
 }
 
+/** What DNS says of every name of a login that is locked. */
+export function lockedOut(): Trouble {
+  return REFUSALS["access-locked"].ede;
+}
+
 /** What DNS says of every name of a login that is over. */
 export function loggedOut(cluster: string, proxy: string): Trouble {
   return {

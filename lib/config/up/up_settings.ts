@@ -65,7 +65,7 @@ const share = z.codec(z.string(), z.custom<Share>(), {
 export const UpSettingsSchema = z.object({
   cidr: range.nullable(),
   dns: z.enum(DNS_MODES, { error: `a mode is one of ${DNS_MODES.join(", ")}` }),
-  link: z.string().regex(/^vnet[0-9]{1,3}$/, "it is not vnet and a number up to 999").nullable(),
+  link: z.string().regex(/^vnet[0-9]{1,3}$/, "use vnet0 to vnet999").nullable(),
   share: z.array(share),
   containers: z.enum(CONTAINER_POLICIES, {
     error: `a policy is one of ${CONTAINER_POLICIES.join(", ")}`,

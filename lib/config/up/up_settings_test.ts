@@ -85,7 +85,7 @@ Deno.test("parseUpOptions() says what it cannot use, why, and what could be", as
     [{ cidr: "172.0.0.0/8" }, '"172.0.0.0/8": it is public address space', /private/],
     [{ cidr: "fd00::/64" }, '"fd00::/64": not an IPv4 prefix', /IPv4/],
     [{ cidr: "10.0.0.0" }, '"10.0.0.0": not a prefix like 192.0.2.0/24', /IPv4/],
-    [{ link: "tun0" }, 'name the device "tun0": it is not vnet and a number up to 999', /vnet7/],
+    [{ link: "tun0" }, 'name the device "tun0": use vnet0 to vnet999', /vnet7/],
     [{ dns: "magic" }, '"magic": a mode is one of auto, resolved, direct, none', /help up/],
     [{ containers: "some" }, '"some": a policy is one of allow, deny', /allow/],
     [

@@ -80,7 +80,7 @@ Deno.test("checks of logins and proxies", async (t) => {
   const expiring = (ms: number) => known([{ ...profile, expiresMs: HEALTHY.nowMs + ms }]);
   await table(t, [
     ["no login", { ...DOWN, profiles: known([]), proxies: known([]) }, {
-      "auth.profile": /^fail you are logged in nowhere.*vnet login --proxy HOST/,
+      "auth.profile": /^fail you are logged in nowhere.*vnet login HOST/,
     }],
     ["a login that ends soon", { ...HEALTHY, profiles: expiring(HOUR_MS / 2) }, {
       [`auth.profile.${PROXY}`]: /^warn the login ends in 30 min.*vnet login --proxy/,
@@ -165,6 +165,13 @@ Deno.test("checks of logins and proxies", async (t) => {
       { [`auth.session.${PROXY}`]: /^fail .*locked.*vnet login/ },
     ],
     [
+      "a login that is locked",
+      withStatus({
+        sessions: [{ profile: PROXY, state: "expired", reason: "access-locked", error: null }],
+      }),
+      { [`auth.session.${PROXY}`]: /^fail a lock is in force for you.*Ask an administrator/ },
+    ],
+    [
       "a cluster that answers again",
       withStatus({
         sessions: [{ profile: PROXY, state: "unreachable", error: "timeout" }],
@@ -229,7 +236,7 @@ Deno.test("checks of daemon and helper", async (t) => {
           { code: "apply-failed", message: "two", hint: "do this" },
         ],
       }),
-      { "cluster.config": /^warn the daemon has 2 complaints.*one.*two.*do this/ },
+      { "cluster.config": /^warn 2 configuration warnings.*one.*two.*do this/ },
     ],
     ["shared with everybody", withStatus({ access: { sharedWith: "all", containers: "deny" } }), {
       "sec.owner": /^warn every user/,

@@ -53,7 +53,7 @@ const profile: Check = {
     judged(profiles, (all) =>
       all.length === 0
         ? fail("you are logged in nowhere", {
-          fix: command("vnet login --proxy HOST --user NAME"),
+          fix: command("vnet login HOST --user NAME"),
         })
         : all.flatMap((one) => judgeProfile(one, nowMs, all))),
 };

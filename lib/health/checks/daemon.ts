@@ -138,12 +138,21 @@ const session: Check = {
   isFamily: true,
   judge: (facts) =>
     whenUp(facts, ({ sessions }) =>
-      sessions.flatMap(({ profile, state, error }) => {
+      sessions.flatMap(({ profile, state, reason, error }) => {
         const evidence = error === null ? [] : [seen("daemon says", error)];
         switch (state) {
           case "active":
             return ok("the cluster accepts the login", { of: profile });
           case "expired":
+            if (reason === "access-locked") {
+              return fail("a lock is in force for you", {
+                of: profile,
+                evidence,
+                cause: "an administrator of the cluster locked you, your role or this login",
+                fix: advice("Ask an administrator of the cluster; a new login does not help"),
+                blocks: false,
+              });
+            }
             return fail("the cluster does not accept the login any more", {
               of: profile,
               evidence,
@@ -183,10 +192,10 @@ const config: Check = {
   judge: (facts) =>
     whenUp(facts, ({ findings }) => {
       const own = findings.filter(({ code }) => !JUDGED_ELSEWHERE.test(code));
-      if (own.length === 0) return ok("everything the clusters say is in force");
+      if (own.length === 0) return ok("the configuration of every cluster is in force");
       const hint = own.find(({ hint }) => hint !== null)?.hint;
       return warn(
-        own.length === 1 ? own[0]?.message ?? "" : `the daemon has ${own.length} complaints`,
+        own.length === 1 ? own[0]?.message ?? "" : `${own.length} configuration warnings`,
         {
           evidence: own.map(({ code, message }) => seen(code, message)),
           fix: advice(hint ?? "Ask the cluster's administrator to correct the configuration"),

@@ -161,7 +161,7 @@ const refusals: Check = {
             seen(at, `port ${port}: ${message} [${code}]`)
           ),
           cause: last.message,
-          fix: advice("docs/errors.md says what each code means"),
+          fix: advice("`vnet help CODE` says what each code means"),
         });
       })),
 };

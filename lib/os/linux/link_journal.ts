@@ -200,7 +200,7 @@ function unwritable(path: string, cause: unknown): OsError {
   return new OsError("dns-journal-unwritable", `Cannot keep a journal in "${path}": ${why}`, {
     call: "open",
     errno: "EIO",
-    hint: "Run as root, and check the room and the mode of the folder",
+    hint: "Run as root, and check free space and the mode of the folder",
     cause,
   });
 }

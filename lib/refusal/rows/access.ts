@@ -21,11 +21,12 @@ export const ACCESS = {
   },
   "host-refused": {
     fault: "auth",
-    state: "the HTTP request names a host that is none of the app's names",
+    state: "the Host of the HTTP request is not a name of the app",
     hint: 'Use a name of the app; for a forward proxy, set its label vnet/host-guard to "off"',
     happened:
-      "A plain HTTP request names a host that is none of the app's names (DNS rebinding). It was answered and did not reach the app.",
-    remedy: 'Use a name of the app. For a forward proxy, set its label `vnet/host-guard: "off"`.',
+      "The `Host` of a plain HTTP request is not a name of the app (DNS rebinding). vnet answered with status 421; the request did not reach the app.",
+    remedy:
+      'Use a name of the app; `vnet help security guard` says more. For a forward proxy, set its label `vnet/host-guard: "off"`.',
   },
   "access-denied": {
     fault: "auth",
@@ -42,9 +43,10 @@ export const ACCESS = {
     answer: "rst",
     httpStatus: 403,
     ede: { code: 18, kind: "access-denied", text: "access denied: a lock is in force" },
-    state: "access is locked",
-    hint: "Ask an administrator of the cluster why; `vnet ctl get lock` shows them",
-    happened: "An administrator locked you, your role, your login or the agent.",
+    state: "a lock is in force for you",
+    hint: "Ask an administrator of the cluster; `vnet ctl get lock` shows them why",
+    happened:
+      "A lock is in force: an administrator locked you, your role, your login or the agent. A new login does not help.",
     remedy: "Ask an administrator; they see the lock with `vnet ctl get lock`.",
   },
   "app-unknown": {
@@ -53,7 +55,7 @@ export const ACCESS = {
     httpStatus: 404,
     state: "no agent serves this app any more, or your roles do not allow it",
     hint: "Run `vnet apps ls` to see what is served",
-    happened: "No such app is served, or you may not know of it.",
+    happened: "No agent serves this app, or your roles do not allow it.",
     remedy: "`vnet apps ls`.",
   },
   "app-removed": {
@@ -78,11 +80,10 @@ export const ACCESS = {
     fault: "auth",
     answer: "rst",
     httpStatus: 403,
-    state: "this app wants a second factor for each session",
-    hint: "This version of the client cannot ask for one; use an app that does not want it",
-    happened: "The role wants a second factor for each session.",
-    remedy:
-      "This version of the client has no command for it yet: use a role without `require_session_mfa`.",
+    state: "this app requires a second factor for each session",
+    hint: "This version of vnet cannot ask for one; ask for a role without `require_session_mfa`",
+    happened: "The role requires a second factor for each session (`require_session_mfa`).",
+    remedy: "This version of vnet cannot ask for it: use a role without `require_session_mfa`.",
   },
   "certificate-expired": {
     fault: "auth",
@@ -101,8 +102,8 @@ export const ACCESS = {
     httpStatus: 401,
     state: "the certificate was not issued by this cluster",
     hint: "Run `vnet login` again; if it persists, check that the profile names the right proxy",
-    happened: "A certificate is of another cluster.",
-    remedy: "`vnet login` again; check the name of the proxy.",
+    happened: "The certificate was issued by another cluster.",
+    remedy: "`vnet login` again; check the address of the proxy.",
   },
   "certificate-missing": {
     fault: "auth",

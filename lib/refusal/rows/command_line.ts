@@ -5,17 +5,22 @@ export const COMMAND_LINE = {
   "usage": {
     fault: "usage",
     exitStatus: 2,
-    happened: "The command line, or a value in it, is not understood.",
-    remedy: "Read the hint; `vnet help COMMAND` shows what there is.",
+    happened: "The command line is invalid: a command, option or value.",
+    remedy: "Follow the hint; `vnet help COMMAND` lists the options.",
   },
   "cancelled": {
     fault: "usage",
-    happened: "You stopped the command, or left a question unanswered.",
+    happened: "You cancelled the command or left a prompt unanswered.",
     remedy: "Nothing; run it again.",
+  },
+  "clipboard-missing": {
+    fault: "machine",
+    happened: "`vnet apps ls --copy`: no clipboard program works here, and this is no terminal.",
+    remedy: "Install `wl-copy`, `xclip` or `xsel`, or run it at a terminal.",
   },
   "no-terminal": {
     fault: "usage",
-    happened: "A password is needed and standard input is no terminal.",
+    happened: "A password is needed, and standard input is not a terminal.",
     remedy: "Pipe the password and pass `--password-stdin`.",
   },
   "not-permitted": {
@@ -33,12 +38,12 @@ export const COMMAND_LINE = {
     fault: "config",
     httpStatus: 422,
     happened:
-      "A file has mistakes. Each is listed: where, what was found, what was expected. The same for a `data_dir` of another cluster.",
+      "A file has mistakes. Each is listed with its key, what was found and what was expected. Also for a `data_dir` that belongs to another cluster.",
     remedy: "Correct the file; [configuration.md](configuration.md) has every key.",
   },
   "file-missing": {
     fault: "machine",
-    happened: "The named file is not there.",
+    happened: "The file does not exist.",
     remedy: "Check the path of `--config`, `VNET_CONFIG` or `--file`.",
   },
   "file-unreadable": {
@@ -49,11 +54,11 @@ export const COMMAND_LINE = {
   "file-unwritable": {
     fault: "machine",
     happened: "A file cannot be written.",
-    remedy: "Check the folder's owner and mode, and the room on the disk.",
+    remedy: "Check the folder's owner and mode, and free space on the disk.",
   },
   "directory-unusable": {
     fault: "machine",
-    happened: "A folder for vnet's own files cannot be made or made private.",
+    happened: "A folder for vnet's files cannot be created or made private.",
     remedy: "Check who owns it and its parents.",
   },
   "profile-damaged": {
@@ -68,12 +73,12 @@ export const COMMAND_LINE = {
   },
   "profile-unknown": {
     fault: "usage",
-    happened: "`vnet logout NAME`: there is no login of that name.",
-    remedy: "`vnet status` names the logins while vnet is up.",
+    happened: "`vnet logout NAME`: there is no login with that name.",
+    remedy: "`vnet status` lists the logins.",
   },
   "nothing-known": {
     fault: "usage",
-    happened: "`vnet resolve` with the daemon down, and no cluster was asked yet.",
+    happened: "`vnet resolve` while vnet is down, and no cluster data is saved yet.",
     remedy: "`vnet login`, then `sudo vnet up` once.",
   },
 } as const satisfies Record<string, Refusal>;

@@ -19,7 +19,7 @@ export const CREDENTIALS = {
     httpStatus: 401,
     state: "the certificate cannot be read",
     hint: "Run `vnet login` again",
-    happened: "What was shown is no certificate of ours.",
+    happened: "The certificate was not issued by a vnet cluster.",
     remedy: "`vnet login` again.",
   },
   "certificate-not-yet-valid": {
@@ -27,9 +27,9 @@ export const CREDENTIALS = {
     answer: "rst",
     httpStatus: 401,
     state: "the certificate is not valid yet",
-    hint: "Set this machine's clock",
-    happened: "A certificate begins in the future.",
-    remedy: "Set the clock of this machine.",
+    hint: "Check this machine's clock",
+    happened: "The certificate is not valid yet.",
+    remedy: "Check the clock of this machine.",
   },
   "public-key-unsupported": {
     fault: "protocol",

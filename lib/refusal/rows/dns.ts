@@ -11,30 +11,29 @@ export const DNS = {
     fault: "machine",
     finding: "helper",
     happened: "Another program changed the DNS settings; the message says what vnet did.",
-    remedy: "Nothing, unless it comes again and again.",
+    remedy: "No action needed, unless it happens repeatedly.",
   },
   "dns-warning": {
     fault: "machine",
     finding: "client",
     hint: "Run `vnet doctor`",
-    happened:
-      "The DNS settings were made, but something in the way of this machine may spoil them.",
+    happened: "The DNS settings are in place, but something on this machine may override them.",
     remedy: "The message says what; `vnet doctor` says more.",
   },
   "dns-journal-unwritable": {
     fault: "machine",
     happened: "The journal of DNS changes cannot be written, so nothing is changed.",
-    remedy: "Run as root; check the room and the mode of `/var/lib/vnet`.",
+    remedy: "Run as root; check free space and the mode of `/var/lib/vnet`.",
   },
   "dns-server-port": {
     fault: "machine",
     happened:
-      "The settings need port 53, and the server has another: the machine changed meanwhile.",
+      "The resolver needs the DNS server on port 53, and it has another port: the resolver changed while vnet was up.",
     remedy: "`sudo vnet up` again.",
   },
   "dns-service-failed": {
     fault: "machine",
-    happened: "The service that manages DNS does not do what it is asked.",
+    happened: "The service that manages DNS did not apply the settings.",
     remedy: "Try again, or `--dns direct`.",
   },
   "dbus-unreachable": {

@@ -41,7 +41,7 @@ export const LINK = {
   "link-unknown": {
     fault: "machine",
     happened: "There is no device of that name.",
-    remedy: "Was it deleted by hand? `sudo vnet restart`.",
+    remedy: "It may have been deleted by hand: `sudo vnet restart`.",
   },
   "link-failed": {
     fault: "machine",
@@ -51,20 +51,20 @@ export const LINK = {
   "link-restored": {
     fault: "machine",
     finding: "helper",
-    happened: "Another program took addresses or routes of the device away; they are back.",
-    remedy: "Nothing.",
+    happened: "Another program removed addresses or routes of the device; vnet put them back.",
+    remedy: "No action needed.",
   },
   "link-contested": {
     fault: "machine",
     finding: "helper",
-    hint: "Have what manages the network leave vnet's devices alone",
-    happened: "Another program keeps taking addresses or routes of the device away.",
-    remedy: "Have what manages the network leave `vnet*` devices alone.",
+    hint: "Configure your network manager to ignore vnet* devices",
+    happened: "Another program keeps removing addresses or routes of the device.",
+    remedy: "Configure your network manager to ignore `vnet*` devices.",
   },
   "address-exists": {
     fault: "machine",
     happened: "The address is already set.",
-    remedy: "Who set it? `ip address`.",
+    remedy: "`ip address` shows it; find out which program set it.",
   },
   "address-failed": {
     fault: "machine",
@@ -74,7 +74,7 @@ export const LINK = {
   "route-exists": {
     fault: "machine",
     happened: "The route is already set.",
-    remedy: "Who set it? `ip route show table all`.",
+    remedy: "`ip route show table all` shows it; find out which program set it.",
   },
   "route-failed": {
     fault: "machine",

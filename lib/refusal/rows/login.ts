@@ -6,9 +6,9 @@ export const LOGIN = {
     fault: "auth",
     exitStatus: 4,
     finding: "client",
-    hint: "Run `vnet login --proxy HOST` first",
-    happened: "You are logged in nowhere.",
-    remedy: "`vnet login --proxy HOST`.",
+    hint: "Run `vnet login HOST` first",
+    happened: "You are not logged in to any cluster.",
+    remedy: "`vnet login HOST`.",
   },
   "login-expired": {
     fault: "auth",
@@ -19,13 +19,14 @@ export const LOGIN = {
     state: "the login has expired",
     hint: "Run `vnet login` again",
     happened: "Every login has expired.",
-    remedy: "`vnet login --proxy HOST` again.",
+    remedy: "`vnet login HOST` again.",
   },
   "login-failed": {
     fault: "auth",
     httpStatus: 401,
     hint: "Check user name, password and, if you have one, the code; a code works once",
-    happened: "The user name, the password or the code is wrong; which one is not said.",
+    happened:
+      "The user name, the password or the code is wrong; for safety the cluster does not say which.",
     remedy: "Check all three. A code works once: wait for the next one.",
   },
   "login-locked": {
@@ -49,7 +50,7 @@ export const LOGIN = {
     fault: "usage",
     httpStatus: 422,
     happened: "A new password is too short.",
-    remedy: "Take a longer one; the message says how long.",
+    remedy: "Choose a longer one; the message has the minimum.",
   },
   "mfa-failed": {
     fault: "auth",
@@ -58,7 +59,7 @@ export const LOGIN = {
     state: "the code is wrong, or was used before",
     hint: "Wait for the next code",
     happened: "The code of the second factor is wrong, or was used before.",
-    remedy: "Wait for the next code. If it stays, set the clock of the device.",
+    remedy: "Wait for the next code. If it happens again, check the clock of the device.",
   },
   "mfa-not-enrolled": {
     fault: "auth",
@@ -66,18 +67,18 @@ export const LOGIN = {
     httpStatus: 403,
     state: "no second factor is enrolled",
     hint: "Ask an administrator to run `vnet ctl users reset` with a second factor",
-    happened: "The app or the cluster wants a second factor and you have none.",
+    happened: "A second factor is required, and you have none.",
     remedy: "An administrator runs `vnet ctl users reset NAME --totp`.",
   },
   "client-outdated": {
     fault: "protocol",
-    happened: "The cluster wants a newer vnet.",
-    remedy: "Install it; `vnet version` says what you have.",
+    happened: "The cluster requires a newer vnet.",
+    remedy: "Upgrade; `vnet version` shows your version.",
   },
   "cluster-mismatch": {
     fault: "protocol",
     happened: "The cluster says that nothing changed, but this client has nothing.",
-    remedy: "It is asked again; tell an administrator if it stays.",
+    remedy: "vnet asks again; tell an administrator if it happens again.",
   },
   "cluster-unknown": {
     fault: "usage",
@@ -88,7 +89,7 @@ export const LOGIN = {
   },
   "cluster-unreachable": {
     fault: "network",
-    happened: "vnet cannot start: no cluster answers and none answered before.",
-    remedy: "Check the network, and that the login is still good.",
+    happened: "vnet cannot start: no cluster answers, and no cluster data is saved.",
+    remedy: "Check the network and the login.",
   },
 } as const satisfies Record<string, Refusal>;

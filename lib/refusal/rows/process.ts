@@ -10,12 +10,12 @@ export const PROCESS = {
   },
   "already-up": {
     fault: "machine",
-    happened: "A daemon of yours runs already, or was told other options than `vnet up` now.",
-    remedy: "`vnet status`; `sudo vnet restart` with those options, it keeps the rest.",
+    happened: "Your daemon is already running, or is running with other options.",
+    remedy: "`vnet status`; `sudo vnet restart` with the new options keeps the others.",
   },
   "daemon-stuck": {
     fault: "machine",
-    happened: "The daemon does not answer, or does not end.",
+    happened: "The daemon does not answer or does not exit.",
     remedy: "`sudo kill` its pid; `sudo vnet down` repairs the rest.",
   },
   "purge-failed": {
@@ -25,18 +25,18 @@ export const PROCESS = {
   },
   "daemon-mismatch": {
     fault: "protocol",
-    happened: "The daemon's answer is not understood: another version runs.",
+    happened: "The daemon's answer is invalid: it is another version.",
     remedy: "`sudo vnet restart`.",
   },
   "start-failed": {
     fault: "machine",
-    happened: "vnet ended while it started.",
-    remedy: "Read the two log files of the hint.",
+    happened: "vnet exited while starting.",
+    remedy: "Read the log files that the hint names.",
   },
   "start-timeout": {
     fault: "machine",
     happened: "vnet was not ready in time.",
-    remedy: "Read the two log files of the hint.",
+    remedy: "Read the log files that the hint names.",
   },
   "starting": {
     fault: "machine",
@@ -45,8 +45,19 @@ export const PROCESS = {
   },
   "not-ready": {
     fault: "machine",
-    happened: "`vnet wait` waited as long as it should, in vain.",
-    remedy: "`vnet status` shows what is missing.",
+    happened: "`vnet wait` timed out.",
+    remedy: "`vnet status` shows the reason.",
+  },
+  "log-missing": {
+    fault: "machine",
+    happened: "`vnet logs`: vnet has no log file; it was never up in the background.",
+    remedy: "`sudo vnet up --detach`; without `--detach` the log is on its terminal.",
+  },
+  "log-denied": {
+    fault: "machine",
+    exitStatus: 5,
+    happened: "`vnet logs`: root brought vnet up, and the log is root's.",
+    remedy: "`sudo vnet logs`.",
   },
   "helper-missing": {
     fault: "machine",
@@ -57,16 +68,16 @@ export const PROCESS = {
     fault: "machine",
     exitStatus: 5,
     happened: "You are not in group `vnet`, and no polkit rule lets you use the helper service.",
-    remedy: "`sudo usermod -aG vnet NAME`, and log in anew.",
+    remedy: "`sudo usermod -aG vnet NAME`, and log in to this machine again.",
   },
   "helper-refused": {
     fault: "machine",
-    happened: "The helper service hung up at once, as when too many users have vnet up.",
+    happened: "The helper service closed the connection; too many users may have vnet up.",
     remedy: "Root reads `journalctl -u 'vnet-helper*'`.",
   },
   "helper-lost": {
     fault: "machine",
-    happened: "The root helper went away; the daemon ends too.",
+    happened: "The root helper exited, so the daemon did too.",
     remedy: "`sudo vnet up`.",
   },
   "helper-stuck": {
@@ -76,7 +87,7 @@ export const PROCESS = {
   },
   "helper-overdue": {
     fault: "machine",
-    happened: "A service of the machine that the root helper asks hangs, often the resolver's.",
+    happened: "A system service that the root helper calls hangs, often the resolver.",
     remedy: "Restart that service, then `sudo vnet restart`.",
   },
 } as const satisfies Record<string, Refusal>;

@@ -5,31 +5,31 @@ export const RANGE = {
   "range-conflict": {
     fault: "machine",
     happened: "This machine has a route or address inside the range of `--cidr`.",
-    remedy: "Leave `--cidr` away: vnet finds a range that nothing uses.",
+    remedy: "Omit `--cidr`: vnet then chooses a free range.",
   },
   "mode-refused": {
     fault: "config",
-    happened: "`--dns` asks for another mode than root allows.",
-    remedy: "Leave it out, or root changes `dns` in `/etc/vnet/helper.yaml`.",
+    happened: "`--dns` is a mode that root does not allow.",
+    remedy: "Omit it, or have root change `dns` in `/etc/vnet/helper.yaml`.",
   },
   "range-refused": {
     fault: "config",
-    happened: "vnet takes no addresses from such a range.",
+    happened: "vnet does not use this range for virtual addresses.",
     remedy: "Use one inside 100.64.0.0/10, 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16.",
   },
   "range-moved": {
     fault: "machine",
     finding: "client",
-    hint: "Nothing needs to be done; `--cidr` lets you choose",
-    happened: "The cluster's range is in use here; addresses come from another.",
-    remedy: "Nothing; `--cidr` lets you choose.",
+    hint: "No action needed; use `--cidr` to choose a range",
+    happened: "The cluster's range is in use here; vnet uses another range.",
+    remedy: "No action needed; use `--cidr` to choose a range.",
   },
   "range-shadowed": {
     fault: "machine",
     finding: "helper",
-    hint: "Run `sudo vnet restart`: addresses then come from elsewhere",
+    hint: "Run `sudo vnet restart`: vnet then chooses another range",
     happened: "Another program has a route or address inside vnet's range.",
-    remedy: "`sudo vnet restart`: addresses then come from elsewhere.",
+    remedy: "`sudo vnet restart`: vnet then chooses another range.",
   },
   "range-full": {
     fault: "config",
@@ -49,9 +49,10 @@ export const RANGE = {
   "range-overlap": {
     fault: "config",
     finding: "plan",
-    hint: "Nothing needs to be done; ranges apart, or the same one, end the warning",
+    hint:
+      "No action needed; to end the warning, give the clusters the same range or ranges that do not overlap",
     happened: "Two clusters' ranges overlap; addresses come from the first.",
-    remedy: "Nothing, or give the clusters ranges apart.",
+    remedy: "No action needed; or give the clusters ranges that do not overlap.",
   },
   "range-limit": {
     fault: "config",
@@ -64,7 +65,7 @@ export const RANGE = {
     fault: "machine",
     finding: "client",
     happened: "IPv6 is off on this machine; apps are reached by IPv4.",
-    remedy: "Nothing.",
+    remedy: "No action needed.",
   },
   "apply-failed": {
     fault: "machine",
@@ -81,8 +82,8 @@ export const RANGE = {
   },
   "leases-damaged": {
     fault: "machine",
-    happened: "The file of given addresses cannot be read.",
-    remedy: "Move it away; addresses are then chosen anew.",
+    happened: "The file of assigned addresses cannot be read.",
+    remedy: "Move it away; vnet then assigns new addresses.",
   },
   "listener-guard-failed": {
     fault: "machine",
@@ -101,12 +102,12 @@ export const RANGE = {
   },
   "folder-denied": {
     fault: "machine",
-    happened: "The demo found no place for its folder.",
-    remedy: "Set `TMPDIR` to a folder that may be written.",
+    happened: "The demo cannot create its temporary folder.",
+    remedy: "Set `TMPDIR` to a writable folder.",
   },
   "namespaces-denied": {
     fault: "machine",
-    happened: "The demo may not make namespaces.",
+    happened: "The demo is not allowed to create namespaces.",
     remedy: "Run it with `sudo`, or allow user namespaces.",
   },
   "resolv-conf-missing": {
@@ -121,7 +122,7 @@ export const RANGE = {
   },
   "claim-failed": {
     fault: "internal",
-    happened: "The demo saw something else than it claims.",
+    happened: "A check of the demo failed.",
     remedy: "Run it with `--debug`; this is a bug.",
   },
 } as const satisfies Record<string, Refusal>;

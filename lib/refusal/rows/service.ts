@@ -4,8 +4,8 @@ import type { Refusal } from "../refusal.ts";
 export const SERVICE = {
   "systemd-missing": {
     fault: "machine",
-    happened: "systemd does not run this machine.",
-    remedy: "Have your init run `vnet up` as root; nothing else needs the service.",
+    happened: "This machine does not run systemd.",
+    remedy: "Have your init system run `vnet up` as root; nothing else needs the service.",
   },
   "service-program-unusable": {
     fault: "machine",
@@ -32,7 +32,7 @@ export const SERVICE = {
   "service-command-failed": {
     fault: "machine",
     happened: "`systemctl`, `groupadd` or `groupdel` failed; the message has what it said.",
-    remedy: "Run it by hand and see.",
+    remedy: "Run the command by hand to see why.",
   },
   "zone-forbidden": {
     fault: "config",
@@ -42,6 +42,6 @@ export const SERVICE = {
   "service-receipt-damaged": {
     fault: "machine",
     happened: "`/var/lib/vnet/service.json`, which says what was installed, cannot be read.",
-    remedy: "Look at it. Without it `uninstall` takes nothing back; remove the files by hand.",
+    remedy: "Check the file. Without it `uninstall` removes nothing; remove the files by hand.",
   },
 } as const satisfies Record<string, Refusal>;

@@ -6,9 +6,9 @@ export const WAY = {
     fault: "network",
     answer: "rst",
     state: "the app refused the connection",
-    hint: "Check that the app is running where its agent looks for it",
+    hint: "Check that the app is running at the `uri` in its agent's configuration",
     happened: "The app refused the agent's connection.",
-    remedy: "Is the app running where its agent looks for it?",
+    remedy: "Check that the app is running at the `uri` in the agent's file.",
   },
   "target-timeout": {
     fault: "network",
@@ -16,7 +16,7 @@ export const WAY = {
     state: "the app did not answer in time",
     hint: "Check that the agent can reach the app's host and port",
     happened: "The app did not answer the agent in time.",
-    remedy: "Can the agent reach the app's host and port?",
+    remedy: "Check that the agent can reach the app's host and port.",
   },
   "target-unreachable": {
     fault: "network",
@@ -49,7 +49,7 @@ export const WAY = {
     hint:
       "Run `vnet login` again to refresh what is trusted; if it persists, tell an administrator",
     happened: "The other end is no agent of this cluster for this app.",
-    remedy: "`vnet login` again; if it stays, tell an administrator.",
+    remedy: "`vnet login` again; if it stays, ask an administrator.",
   },
   "proxy-unreachable": {
     fault: "network",

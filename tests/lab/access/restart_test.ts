@@ -148,6 +148,19 @@ story("restart: keeps what up was told", async (step, lab) => {
     await check(plain);
     await alice.vnet.run(["down"]);
   });
+
+  await step("closing the terminal of a foreground up brings vnet down", async () => {
+    const up = alice.sudo.start(["up"], "foreground.log");
+    await until("vnet is up", 20_000, async () => {
+      return (await alice.vnet.run(["status"], { expect: "any", quiet: true })).code === 0;
+    });
+    await alice.vnet.run(["wait"]);
+    up.signal("SIGHUP");
+    await until("vnet is down", 20_000, async () => {
+      return (await alice.vnet.run(["status"], { expect: "any", quiet: true })).code === 5;
+    });
+    await client.run(["test", "!", "-e", "/sys/class/net/vnet0"]);
+  });
 });
 
 async function killDaemon(client: Host): Promise<void> {

@@ -1,0 +1,75 @@
+/**
+ * What the shell can complete, as the client's own files have it: read as they are, so that it is fast.
+ *
+ * @module
+ */
+import type { Paths } from "../client/paths.ts";
+import type { KnownValues } from "./known_values.ts";
+
+/** Reads what there is. What cannot be read is not there. */
+export async function readKnownValues(
+  paths: Paths,
+  words: readonly string[],
+): Promise<KnownValues> {
+  const views = Object.values(
+    record(record(await readJson(`${paths.stateDir}/clusters.json`)).views),
+  );
+  const apps = views.flatMap((view) => list(record(view).apps)).map(record);
+  const names = apps.flatMap(({ publicAddrs }) => texts(publicAddrs));
+  const profiles = await readProfiles(`${paths.configDir}/profiles`);
+  return {
+    app: sorted([...texts(apps.map(({ name }) => name)), ...names]),
+    name: sorted(names),
+    profile: sorted(profiles.map(({ name }) => name)),
+    cluster: sorted([
+      ...texts(apps.map(({ cluster }) => cluster)),
+      ...texts(profiles.map(({ cluster }) => cluster)),
+    ]),
+    // The table of checks is large, and one command has them.
+    check: words[0] === "doctor" ? await checkIds() : [],
+    topic: words[0] === "help" ? await topics(words) : [],
+  };
+}
+
+async function topics(words: readonly string[]): Promise<readonly string[]> {
+  if (words.length > 2) return [];
+  const { commandsBelow } = await import("./help.ts");
+  const { TOPIC_NAMES } = await import("./topics/topics.ts");
+  return sorted([...commandsBelow([]), ...TOPIC_NAMES, "topics"]);
+}
+
+async function checkIds(): Promise<readonly string[]> {
+  const { CHECKS } = await import("../health/mod.ts");
+  return CHECKS.map(({ id }) => id);
+}
+
+async function readProfiles(
+  dir: string,
+): Promise<readonly { readonly name: string; readonly cluster: unknown }[]> {
+  const files = await Array.fromAsync(Deno.readDir(dir)).catch(() => []);
+  return await Promise.all(files.map(async (file) => {
+    const { proxy, cluster } = record(await readJson(`${dir}/${file.name}`));
+    const { host, port } = record(proxy);
+    return { name: port === 443 ? `${host}` : `${host}:${port}`, cluster };
+  }));
+}
+
+async function readJson(path: string): Promise<unknown> {
+  return JSON.parse(await Deno.readTextFile(path).catch(() => "null"));
+}
+
+function record(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null ? { ...value } : {};
+}
+
+function list(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+function texts(value: unknown): readonly string[] {
+  return list(value).filter((text) => typeof text === "string");
+}
+
+function sorted(values: readonly string[]): readonly string[] {
+  return [...new Set(values)].sort();
+}

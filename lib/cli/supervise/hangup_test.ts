@@ -1,0 +1,15 @@
+import { equal } from "node:assert/strict";
+import { onHangup } from "./hangup.ts";
+
+Deno.test("onHangup() aborts when the terminal is closed", async () => {
+  using hangup = onHangup("SigIgn:\t0000000000001000\n");
+  equal(hangup.signal.aborted, false);
+  Deno.kill(Deno.pid, "SIGHUP");
+  while (!hangup.signal.aborted) await new Promise((done) => setTimeout(done, 1));
+  equal(hangup.signal.aborted, true);
+});
+
+Deno.test("onHangup() leaves SIGHUP alone under nohup", () => {
+  using hangup = onHangup("Name:\tvnet\nSigIgn:\t0000000000001001\n");
+  equal(hangup.signal.aborted, false);
+});
