@@ -9,7 +9,7 @@ import { dirname, join, normalize } from "node:path/posix";
 /** One production module; paths are relative to the repository. */
 export interface Module {
   readonly path: string;
-  /** Modules named by static imports and re-exports, type-only ones included; in order, once each. */
+  /** Modules named by static imports and re-exports, type-only ones included; in order, once each. Texts are none. */
   readonly imports: readonly string[];
   /** Modules named by `import("…")`, which load later and so close no circle while loading. */
   readonly lazyImports: readonly string[];
@@ -41,7 +41,7 @@ async function collect(root: URL, path: string, into: string[]): Promise<void> {
   }
 }
 
-const STATIC_IMPORT = /^(?:import|export)\b(?:[^"';()=]*\bfrom)?\s*"(\.[^"]+)"/gm;
+const STATIC_IMPORT = /^(?:import|export)\b(?:[^"';()=]*\bfrom)?\s*"(\.[^"]+\.ts)"/gm;
 const LAZY_IMPORT = /\bimport\(\s*"(\.[^"]+)"/g;
 
 /** Reads one module's text. */

@@ -51,6 +51,7 @@ Deno.test("parseModule() finds every form of import, and no other", async (t) =>
     [`const b = await import("./b.ts");`, [], ["lib/ip/b.ts"]],
     [`/**\n * import { x } from "./b.ts";\n */`, [], []],
     [`// import { x } from "./b.ts";`, [], []],
+    [`import page from "../../docs/dns.md" with { type: "text" };`, [], []],
     [`import { z } from "zod";\nimport "node:net";`, [], []],
     [`export function from() {}\nconst text = "./b.ts";`, [], []],
   ];

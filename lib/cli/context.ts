@@ -1,7 +1,7 @@
 import type { Owner, Paths } from "../client/paths.ts";
 import { UsageError } from "../error.ts";
 import type { ThisMachine } from "../os/mod.ts";
-import { toAscii } from "./ascii.ts";
+import { toAscii } from "./text/ascii.ts";
 
 /** What a command may touch of the process it runs in; a test passes its own. */
 export interface Context {

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Paths } from "../client/paths.ts";
-import type { KnownValues } from "./known_values.ts";
+import type { KnownValues } from "./grammar/known_values.ts";
 
 /** Reads what there is. What cannot be read is not there. */
 export async function readKnownValues(
@@ -33,7 +33,7 @@ export async function readKnownValues(
 
 async function topics(words: readonly string[]): Promise<readonly string[]> {
   if (words.length > 2) return [];
-  const { commandsBelow } = await import("./help.ts");
+  const { commandsBelow } = await import("./grammar/help.ts");
   const { TOPIC_NAMES } = await import("./topics/topics.ts");
   return sorted([...commandsBelow([]), ...TOPIC_NAMES, "topics"]);
 }

@@ -9,12 +9,12 @@ import { configureLog } from "../log.ts";
 import { ConfigError, describeError, UsageError, VnetError } from "../error.ts";
 import { VERSION } from "../version.ts";
 import { findOwner, resolvePaths } from "../client/paths.ts";
-import { isAsciiOnly, toAscii } from "./ascii.ts";
+import { isAsciiOnly, toAscii } from "./text/ascii.ts";
 import type { Action, Context, Globals, Terminal } from "./context.ts";
 import { AlreadyTold, EXIT, statusOfCode } from "./exit.ts";
-import { commandsBelow, optionsOf, renderHelp } from "./help.ts";
-import { PARSER } from "./parser.ts";
-import { describeUnknown, describeUsage, helpHint, readWords } from "./usage.ts";
+import { commandsBelow, optionsOf, renderHelp } from "./grammar/help.ts";
+import { PARSER } from "./grammar/parser.ts";
+import { describeUnknown, describeUsage, helpHint, readWords } from "./grammar/usage.ts";
 
 const TREE = { commandsBelow, optionsOf, helpOf };
 

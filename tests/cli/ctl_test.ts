@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { parseServerFile } from "../../lib/config/mod.ts";
-import { EXAMPLES } from "../../lib/cli/examples.ts";
+import { EXAMPLES } from "../../lib/cli/grammar/examples.ts";
 import { type RunningServer, serveCluster } from "../../lib/server/mod.ts";
 import { complaintOf } from "../docs/command_lines.ts";
 

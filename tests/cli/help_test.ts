@@ -1,5 +1,5 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
-import { commandsBelow, renderHelp } from "../../lib/cli/help.ts";
+import { commandsBelow, renderHelp } from "../../lib/cli/grammar/help.ts";
 
 /** Every command, a group before its members. */
 function everyCommand(above: readonly string[] = []): (readonly string[])[] {

@@ -6,10 +6,10 @@
 import { formatMessage } from "@optique/core/message";
 import { parseSync } from "@optique/core/parser";
 import { extractCommandNames } from "@optique/core/usage";
-import { commandsBelow } from "../../lib/cli/help.ts";
-import { PARSER } from "../../lib/cli/parser.ts";
+import { commandsBelow } from "../../lib/cli/grammar/help.ts";
+import { PARSER } from "../../lib/cli/grammar/parser.ts";
 import { renderTopic } from "../../lib/cli/topics/topics.ts";
-import { readWords } from "../../lib/cli/usage.ts";
+import { readWords } from "../../lib/cli/grammar/usage.ts";
 
 const TERMINAL = { columns: 80, ascii: false };
 

@@ -6,7 +6,7 @@ import { UsageError } from "../../error.ts";
 import type { AppsV1 } from "../../status/mod.ts";
 import { type Action, type Context, printJson, printText, tell } from "../context.ts";
 import { EXIT } from "../exit.ts";
-import { known } from "../known_values.ts";
+import { known } from "../grammar/known_values.ts";
 import { format } from "./options.ts";
 import { renderTable } from "../text/table.ts";
 

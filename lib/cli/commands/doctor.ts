@@ -8,7 +8,7 @@ import type { DoctorV1 } from "../../status/mod.ts";
 import { type Action, type Context, printJson, printText, tell } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import { journalDir } from "../journal.ts";
-import { known } from "../known_values.ts";
+import { known } from "../grammar/known_values.ts";
 import { format } from "./options.ts";
 
 interface Options {

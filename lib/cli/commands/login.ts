@@ -7,7 +7,7 @@ import { UsageError } from "../../error.ts";
 import { type Action, type Context, tell } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import { askSecret, askText, readSecretFromStdin } from "../ask.ts";
-import { known } from "../known_values.ts";
+import { known } from "../grammar/known_values.ts";
 import { readTotpCode } from "../totp.ts";
 import { duration } from "./options.ts";
 

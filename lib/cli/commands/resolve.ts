@@ -5,7 +5,7 @@ import { argument, command, option } from "@optique/core/primitives";
 import { string } from "@optique/core/valueparser";
 import { type Action, type Context, printJson } from "../context.ts";
 import { EXIT } from "../exit.ts";
-import { known } from "../known_values.ts";
+import { known } from "../grammar/known_values.ts";
 import { format } from "./options.ts";
 
 interface Options {

@@ -11,7 +11,7 @@ import { type Context, printJson, tell } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import { cutWords } from "./lock.ts";
 import { type Form, openAdmin, splitList } from "./open.ts";
-import { minuteOf, whenWords } from "../words.ts";
+import { minuteOf, whenWords } from "./times.ts";
 
 /** Digits of a login's id that people are shown, and may give back. */
 const SHOWN_DIGITS = 8;

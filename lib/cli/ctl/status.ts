@@ -1,7 +1,7 @@
 import type { AdminResponse } from "../../server/mod.ts";
 import { type Context, printJson } from "../context.ts";
 import { EXIT } from "../exit.ts";
-import { minuteOf, spanWords, whenWords } from "../words.ts";
+import { minuteOf, spanWords, whenWords } from "./times.ts";
 import { type Form, openAdmin } from "./open.ts";
 
 export type ClusterStatus = AdminResponse<"status">;

@@ -7,7 +7,7 @@ import type { DocEntry, DocPage } from "@optique/core/doc";
 import type { Message } from "@optique/core/message";
 import type { Usage, UsageTerm } from "@optique/core/usage";
 import { VERSION } from "../../version.ts";
-import { pageOf } from "../help.ts";
+import { pageOf } from "../grammar/help.ts";
 import { AFTERWORD, FOREWORD } from "./prose.ts";
 import { escapeText, renderMessage, renderTerm, renderUsage } from "./roff.ts";
 

@@ -2,7 +2,7 @@ import { deepEqual, equal, match } from "node:assert/strict";
 import type { Usage } from "@optique/core/usage";
 import { needing } from "../../../tests/needs.ts";
 import { EXIT } from "../exit.ts";
-import { PARSER } from "../parser.ts";
+import { PARSER } from "../grammar/parser.ts";
 import { renderManual } from "./manual.ts";
 
 /** A bold letter is printed over itself, an italic one over a line. */

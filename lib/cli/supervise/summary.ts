@@ -1,5 +1,5 @@
 /** What somebody who just brought vnet up is told; `vnet status` says it again. */
-import { counted } from "../plural.ts";
+import { counted } from "../text/plural.ts";
 import type { StatusV1 } from "../../status/mod.ts";
 
 /** Tells whether names can be used; a degraded daemon serves what it can. */

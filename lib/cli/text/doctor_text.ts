@@ -5,7 +5,7 @@
  * @module
  */
 import type { DoctorV1 } from "../../status/mod.ts";
-import { counted } from "../plural.ts";
+import { counted } from "./plural.ts";
 
 type Check = DoctorV1["checks"][number];
 

@@ -5,7 +5,7 @@
  */
 import { formatMs } from "../../health/mod.ts";
 import type { StatusV1 } from "../../status/mod.ts";
-import { counted } from "../plural.ts";
+import { counted } from "./plural.ts";
 import { renderMoment } from "./moment.ts";
 
 type Login = StatusV1["profiles"][number];

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { fill } from "../fill.ts";
+import { fill } from "../text/fill.ts";
 
 /** One part of a page, from a heading to the next of its level or above. */
 interface Section {

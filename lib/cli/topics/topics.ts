@@ -13,8 +13,8 @@ import security from "../../../docs/threat-model.md" with { type: "text" };
 import operations from "../../../docs/operations.md" with { type: "text" };
 import { type RefusalCode, REFUSALS } from "../../refusal/mod.ts";
 import type { Terminal } from "../context.ts";
-import { toAscii } from "../ascii.ts";
-import { fill } from "../fill.ts";
+import { toAscii } from "../text/ascii.ts";
+import { fill } from "../text/fill.ts";
 import { renderTable } from "../text/table.ts";
 import { headingsOf, renderMarkdown } from "./markdown.ts";
 

@@ -2,9 +2,9 @@ import { object } from "@optique/core/constructs";
 import { message } from "@optique/core/message";
 import { map, multiple } from "@optique/core/modifiers";
 import { argument, command } from "@optique/core/primitives";
-import { AlreadyTold, EXIT } from "../exit.ts";
-import type { Action, Context } from "../context.ts";
-import { known } from "../known_values.ts";
+import { AlreadyTold, EXIT } from "../../exit.ts";
+import type { Action, Context } from "../../context.ts";
+import { known } from "../../grammar/known_values.ts";
 
 export const help = command(
   "help",
@@ -25,11 +25,11 @@ export const help = command(
 );
 
 async function run(context: Context, words: readonly string[]): Promise<number> {
-  const { commandsBelow, renderHelp } = await import("../help.ts");
-  const { describeUnknown, readWords } = await import("../usage.ts");
+  const { commandsBelow, renderHelp } = await import("../../grammar/help.ts");
+  const { describeUnknown, readWords } = await import("../../grammar/usage.ts");
   const found = readWords(words, { commandsBelow });
   if (found.unknown !== null) {
-    const { renderTopic } = await import("../topics/topics.ts");
+    const { renderTopic } = await import("../../topics/topics.ts");
     const text = renderTopic(words, context.terminal);
     if (text !== null) {
       context.stdout(text);

@@ -4,7 +4,7 @@
  * @module
  */
 import { type Suggestion, suggestSync } from "@optique/core/parser";
-import type { Paths } from "../client/paths.ts";
+import type { Paths } from "../../client/paths.ts";
 import { setKnownValues } from "./known_values.ts";
 import { PARSER } from "./parser.ts";
 
@@ -17,7 +17,7 @@ export async function suggest(
   words: readonly [string, ...string[]],
 ): Promise<readonly Suggestion[]> {
   try {
-    const { readKnownValues } = await import("./known_state.ts");
+    const { readKnownValues } = await import("../known_state.ts");
     setKnownValues(await readKnownValues(paths, words));
     return suggestSync(PARSER, words);
   } catch {

@@ -3,8 +3,8 @@ import { message } from "@optique/core/message";
 import { map } from "@optique/core/modifiers";
 import { argument, command, passThrough } from "@optique/core/primitives";
 import { choice } from "@optique/core/valueparser";
-import type { Action } from "../context.ts";
-import { EXIT } from "../exit.ts";
+import type { Action } from "../../context.ts";
+import { EXIT } from "../../exit.ts";
 
 const SHELLS = ["bash", "zsh", "fish"] as const;
 
@@ -25,7 +25,7 @@ export const completions = command(
         context.stdout(shells[shell].generateScript("vnet", ["completions", shell]));
         return EXIT.done;
       }
-      const { suggest } = await import("../suggest.ts");
+      const { suggest } = await import("../../grammar/suggest.ts");
       for (
         const chunk of shells[shell].encodeSuggestions(
           await suggest(context.paths, [first, ...rest]),

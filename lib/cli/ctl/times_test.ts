@@ -1,5 +1,5 @@
 import { equal } from "node:assert/strict";
-import { minuteOf, spanWords, whenWords } from "./words.ts";
+import { minuteOf, spanWords, whenWords } from "./times.ts";
 
 const DAY_MS = 86_400_000;
 

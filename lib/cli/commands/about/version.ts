@@ -3,11 +3,11 @@ import { message } from "@optique/core/message";
 import { map } from "@optique/core/modifiers";
 import { argument, command } from "@optique/core/primitives";
 import { choice } from "@optique/core/valueparser";
-import { VERSION } from "../../version.ts";
-import { type Action, type Context, printJson } from "../context.ts";
-import { EXIT } from "../exit.ts";
-import { buildForm, builtCommit } from "../self.ts";
-import { format } from "./options.ts";
+import { VERSION } from "../../../version.ts";
+import { type Action, type Context, printJson } from "../../context.ts";
+import { EXIT } from "../../exit.ts";
+import { buildForm, builtCommit } from "../../self.ts";
+import { format } from "../options.ts";
 
 const NAMES = ["apps", "demo", "doctor", "resolve", "service", "status", "version"] as const;
 
@@ -26,7 +26,7 @@ export const schema = command(
       }),
     }),
     (options): Action => async (context) => {
-      const { jsonSchemaOf } = await import("../../status/mod.ts");
+      const { jsonSchemaOf } = await import("../../../status/mod.ts");
       printJson(context, jsonSchemaOf(options.name));
       return EXIT.done;
     },

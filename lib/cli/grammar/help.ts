@@ -7,9 +7,9 @@ import type { DocEntry, DocPage, DocSection } from "@optique/core/doc";
 import { formatMessage, type Message } from "@optique/core/message";
 import { getDocPageSync } from "@optique/core/parser";
 import type { Usage, UsageTerm } from "@optique/core/usage";
-import { toAscii } from "./ascii.ts";
-import type { Terminal } from "./context.ts";
-import { fill } from "./fill.ts";
+import { toAscii } from "../text/ascii.ts";
+import type { Terminal } from "../context.ts";
+import { fill } from "../text/fill.ts";
 import { PARSER } from "./parser.ts";
 
 const INDENT = 2;
