@@ -40,7 +40,7 @@ export interface RunningAgent extends Running {
 export async function serveAgent(
   config: AgentConfig,
   options: {
-    readonly now: () => number;
+    readonly nowMs: () => number;
     readonly signal?: AbortSignal;
     /** What the environment says of HTTP proxies. */
     readonly proxies?: ProxyVariables;
@@ -54,13 +54,13 @@ export async function serveAgent(
   const decision = proxyFor(config.proxy, proxies);
   log.debug("Going to the proxy", { way: describeProxy(decision) });
   const uplink = new RemoteUplink(config, {
-    nowMs: options.now,
+    nowMs: options.nowMs,
     dial: decision.proxy === null ? dialTcp : dialThrough(decision.proxy, { authorities }),
     authorities,
   });
   try {
     const agent = await Agent.open(
-      { uplink, apps: config.apps, nowMs: options.now },
+      { uplink, apps: config.apps, nowMs: options.nowMs },
       options.signal ?? new AbortController().signal,
     );
     log.info("Serving", { agent: config.name, apps: config.apps.length });

@@ -21,7 +21,7 @@ const LOCAL_AGENT_MS = 10_000;
 
 interface ServeOptions {
   /** Milliseconds since 1970. */
-  readonly now: () => number;
+  readonly nowMs: () => number;
   /** How dear a password is to try; tests take a cheap one. */
   readonly passwordCost?: PasswordCost;
   readonly limits?: AdmissionLimits;
@@ -67,19 +67,19 @@ export async function serveCluster(
     proxyPublicAddrs: config.proxy.publicAddrs,
     proxyListenAddr: formatEndpoint(config.proxy.listen),
     secondFactor: config.auth.secondFactor,
-    now: options.now,
+    nowMs: options.nowMs,
     ...(options.passwordCost === undefined ? {} : { passwordCost: options.passwordCost }),
   });
   made.defer(() => auth.close());
   const admin = await serveAdmin(auth.admin, join(config.dataDir, ADMIN_SOCKET));
   made.defer(() => admin.close());
-  const certificate = await WebCertificate.open(config, auth, options.now);
+  const certificate = await WebCertificate.open(config, auth, options.nowMs);
   auth.admin.webCertificate = () => certificate.status();
   const proxy = new Proxy({
     listen: config.proxy.listen,
     auth,
     identity: certificate.identity,
-    nowMs: options.now,
+    nowMs: options.nowMs,
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   });
   made.defer(() => proxy.close());
@@ -90,7 +90,7 @@ export async function serveCluster(
     await renewing;
   });
   if (config.apps.length > 0) {
-    const agent = await openLocalAgent(config, { auth, proxy, certificate, now: options.now });
+    const agent = await openLocalAgent(config, { auth, proxy, certificate, nowMs: options.nowMs });
     made.defer(() => agent.close());
     await waitConnected(agent, options.localAgentMs ?? LOCAL_AGENT_MS);
   }
@@ -110,9 +110,9 @@ export async function serveCluster(
 
 async function openLocalAgent(
   config: ServerConfig,
-  parts: { auth: Auth; proxy: Proxy; certificate: WebCertificate; now: () => number },
+  parts: { auth: Auth; proxy: Proxy; certificate: WebCertificate; nowMs: () => number },
 ): Promise<Agent> {
-  const { auth, proxy, certificate, now } = parts;
+  const { auth, proxy, certificate, nowMs } = parts;
   const [publicAddr] = config.proxy.publicAddrs;
   if (publicAddr === undefined) throw new TypeError("A proxy has a public address");
   const uplink = new LocalUplink({
@@ -123,7 +123,7 @@ async function openLocalAgent(
     proxyAddress: { host: reachable(proxy.address.hostname), port: proxy.address.port },
     trustPems: () => certificate.trustPems,
   });
-  return await Agent.open({ uplink, apps: config.apps, nowMs: now }, new AbortController().signal);
+  return await Agent.open({ uplink, apps: config.apps, nowMs }, new AbortController().signal);
 }
 
 /** An agent that cannot get to its own proxy, because of a certificate for another name say, holds nobody up. */

@@ -31,7 +31,7 @@ proxy_service: { public_addr: proxy.test.example, listen_addr: "127.0.0.1:0" }
 `;
     await Deno.writeTextFile(`${directory}/server.yaml`, text);
     const server = await serveCluster(parseServerFile(text, "server.yaml"), {
-      now: Date.now,
+      nowMs: Date.now,
       passwordCost: { logN: 4, r: 8, p: 1 },
     });
     return new Cluster(directory, server);

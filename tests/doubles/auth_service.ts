@@ -51,7 +51,7 @@ export class Fixture implements AsyncDisposable {
       clusterName: CLUSTER,
       proxyPublicAddrs: [{ host: "proxy.c.example", port: 443 }],
       secondFactor: "optional",
-      now: () => fixture?.nowMs ?? START_MS,
+      nowMs: () => fixture?.nowMs ?? START_MS,
       passwordCost: { logN: 4, r: 1, p: 1 },
       delay: (_ms, signal) =>
         new Promise((resolve) => {

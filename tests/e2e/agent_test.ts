@@ -145,7 +145,7 @@ Deno.test("a joined agent serves, is missed when gone, and is found again when b
 
     await t.step("back with its kept certificate: reached again", async () => {
       await Deno.remove(agent.config.tokenFile ?? "");
-      await using back = await serveAgent(agent.config, { now: () => cluster.clock.nowMs });
+      await using back = await serveAgent(agent.config, { nowMs: () => cluster.clock.nowMs });
       await back.connected;
       await once(pool, target);
     });
@@ -178,7 +178,7 @@ Deno.test("an agent renews its certificate at half its life, and goes on serving
   const first = await cluster.joinAgent("edge", [app("echo", echo.port)]);
   await first[Symbol.asyncDispose]();
   cluster.clock.nowMs += HALF_A_LIFE_MS;
-  await using again = await serveAgent(first.config, { now: () => cluster.clock.nowMs });
+  await using again = await serveAgent(first.config, { nowMs: () => cluster.clock.nowMs });
   await again.connected;
   const renewed = await audited(cluster, ({ event }) => event === "agent.renewed");
   equal(renewed.agent, "edge");
@@ -195,9 +195,11 @@ Deno.test("a token lets one agent in, and no second", async () => {
   await using cluster = await TestCluster.start([]);
   await using first = await cluster.joinAgent("edge", [app("echo", 1)]);
   const config = { ...first.config, dataDir: `${first.config.dataDir}-2` };
-  await rejects(serveAgent(config, { now: () => cluster.clock.nowMs }), { code: "token-invalid" });
+  await rejects(serveAgent(config, { nowMs: () => cluster.clock.nowMs }), {
+    code: "token-invalid",
+  });
   await Deno.remove(config.tokenFile ?? "");
-  await rejects(serveAgent(config, { now: () => cluster.clock.nowMs }), {
+  await rejects(serveAgent(config, { nowMs: () => cluster.clock.nowMs }), {
     code: "join-token-missing",
   });
 });

@@ -43,7 +43,7 @@ app_service: { apps: [${apps}] }
 `,
       "server.yaml",
     );
-    site.server = await serveCluster(config, { now: Date.now, certificateCheckMs });
+    site.server = await serveCluster(config, { nowMs: Date.now, certificateCheckMs });
     return site;
   }
 
@@ -208,7 +208,7 @@ proxy_service:
 `,
     "server.yaml",
   );
-  const failed = await serveCluster(config, { now: Date.now }).then(() => null, (error) => error);
+  const failed = await serveCluster(config, { nowMs: Date.now }).then(() => null, (error) => error);
   equal(failed?.code, "config-invalid");
   match(failed.message, /found the key of another certificate/);
 });

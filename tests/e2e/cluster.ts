@@ -93,7 +93,7 @@ export class TestCluster implements AsyncDisposable {
     }
     const clock = { nowMs: Date.now() - behindMs };
     const server = await serveCluster(serverConfig(dataDir, apps), {
-      now: () => clock.nowMs,
+      nowMs: () => clock.nowMs,
       passwordCost: { logN: 4, r: 8, p: 1 },
       ...rest,
     });
@@ -108,7 +108,7 @@ export class TestCluster implements AsyncDisposable {
     const { listenAddress } = this.server;
     await this.server[Symbol.asyncDispose]();
     this.server = await serveCluster(serverConfig(this.dataDir, this.#apps, listenAddress), {
-      now: () => this.clock.nowMs,
+      nowMs: () => this.clock.nowMs,
     });
   }
 
@@ -251,7 +251,7 @@ app_service:
       "agent.yaml",
     );
     const { proxies = NO_PROXY_VARIABLES, store = NO_STORE } = through;
-    const agent = await serveAgent(config, { now: () => this.clock.nowMs, proxies, store });
+    const agent = await serveAgent(config, { nowMs: () => this.clock.nowMs, proxies, store });
     await agent.connected;
     return { ...agent, config, [Symbol.asyncDispose]: () => agent[Symbol.asyncDispose]() };
   }

@@ -25,7 +25,7 @@ app_service: { apps: [${app("db", 1)}] }
     "server.yaml",
   );
   try {
-    await using server = await serveCluster(config, { now: Date.now, localAgentMs: 50 });
+    await using server = await serveCluster(config, { nowMs: Date.now, localAgentMs: 50 });
     const [host = "", port = ""] = server.listenAddress.split(":");
     using http = new HttpClient({
       server: { host: "other.example", port: Number(port) },

@@ -44,7 +44,7 @@ async function startServer(context: Context): Promise<number> {
   const file = requireConfigFile(context, "Cannot start the server", SERVER_FILE);
   const config = parseServerFile(await readConfigFile(file), file);
   await useLog(context, config.log);
-  await using running = await serveCluster(config, { now: context.nowMs });
+  await using running = await serveCluster(config, { nowMs: context.nowMs });
   using hangup = onHangup(context, async () => {
     await readAgain(context, file, config);
     await running.reload();
@@ -117,7 +117,7 @@ async function startAgent(context: Context): Promise<number> {
   await useLog(context, config.log);
   const proxies = readProxyVariables(context.env);
   await using running = await serveAgent(config, {
-    now: context.nowMs,
+    nowMs: context.nowMs,
     signal: context.signal,
     proxies,
   });

@@ -26,7 +26,7 @@ interface AppCertificatesOptions {
   readonly audit: AuditLog;
   readonly userCa: Authority;
   readonly cluster: string;
-  readonly now: () => number;
+  readonly nowMs: () => number;
 }
 
 /** Gives users the right to one app for a while: a certificate and a ticket. */
@@ -43,8 +43,8 @@ export class AppCertificates {
    * `mfa-not-enrolled`, `public-key-unsupported`, `rate-limited`.
    */
   async issue(request: AppCertRequest, user: User, peer: Peer): Promise<AppCertResponse> {
-    const { audit, now } = this.#options;
-    this.#rate.take(user.sessionId, now());
+    const { audit, nowMs } = this.#options;
+    this.#rate.take(user.sessionId, nowMs());
     try {
       return await this.#issue(request, user, peer);
     } catch (thrown) {
@@ -64,14 +64,14 @@ export class AppCertificates {
   }
 
   async #issue(request: AppCertRequest, user: User, peer: Peer): Promise<AppCertResponse> {
-    const { store, gate, audit, userCa, cluster, now } = this.#options;
+    const { store, gate, audit, userCa, cluster, nowMs } = this.#options;
     const publicKey = await importPublicKey(request.public_key);
     if (publicKey === null) {
       throw refusal("public-key-unsupported", { message: "The key is not a P-256 key" });
     }
     const { served, requireMfa } = this.#decide(request, user);
     const mfaTimeMs = requireMfa ? await this.#confirm(request, user, peer) : null;
-    const nowMs = now();
+    const atMs = nowMs();
     const sessionId = randomHex(16);
     const { app } = served;
     const certificate = await issueAppCertificate(userCa, {
@@ -88,13 +88,13 @@ export class AppCertificates {
         mfaTimeMs,
       },
       publicKey,
-    }, { nowMs, userNotAfterMs: user.certificateExpiresMs });
+    }, { nowMs: atMs, userNotAfterMs: user.certificateExpiresMs });
     const expiresMs = certificate.validity.notAfterMs;
     const expires = new Date(expiresMs).toISOString();
     await store.sessions.add({
       id: sessionId,
       user: user.user,
-      startedMs: nowMs,
+      startedMs: atMs,
       expiresMs,
       source: peer.address,
       parent: user.sessionId,
@@ -153,6 +153,6 @@ export class AppCertificates {
       });
     }
     await this.#options.logins.confirm(user.user, request.totp_code, peer);
-    return this.#options.now();
+    return this.#options.nowMs();
   }
 }

@@ -50,7 +50,7 @@ export class Auth implements AuthService {
 
   private constructor(parts: Parts) {
     const { options, store, audit, directory, changes, agents, hasher, userCa, hostCa } = parts;
-    const { clusterName: cluster, now, secondFactor } = options;
+    const { clusterName: cluster, nowMs, secondFactor } = options;
     const wait = options.delay ?? pause;
     this.#parts = parts;
     this.clusterName = cluster;
@@ -58,16 +58,16 @@ export class Auth implements AuthService {
     this.audit = audit;
     this.#reports = new FlowReports(audit);
     agents.onGone = (agentId) => this.#agentGone(agentId);
-    this.#gate = new Gate({ ...parts, cluster, now });
+    this.#gate = new Gate({ ...parts, cluster, nowMs });
     this.#joins = new AgentJoins({
       store,
       audit,
       hostCa,
       userCaPems: this.userCaPems(),
       cluster,
-      now,
+      nowMs,
     });
-    const shared = { store, directory, audit, userCa, cluster, now };
+    const shared = { store, directory, audit, userCa, cluster, nowMs };
     const logins = new Logins({ ...shared, hasher, hostCaPem: this.hostCaPem(), secondFactor });
     const appCerts = new AppCertificates({ ...shared, agents, gate: this.#gate, logins });
     this.admin = new Admin({
@@ -79,7 +79,7 @@ export class Auth implements AuthService {
       secondFactor,
       delay: wait,
       events: parts.events,
-      startedMs: now(),
+      startedMs: nowMs(),
       authorities: [
         { kind: "user", notAfterMs: userCa.certificate.validity.notAfterMs },
         { kind: "host", notAfterMs: hostCa.certificate.validity.notAfterMs },
@@ -146,7 +146,7 @@ export class Auth implements AuthService {
     const publicKey = await importPublicKey(publicKeyPem);
     if (publicKey === null) throw new TypeError("The proxy's key is not a P-256 key");
     const { hostCa, options } = this.#parts;
-    const certificate = await issueProxyCertificate(hostCa, { names, publicKey }, options.now());
+    const certificate = await issueProxyCertificate(hostCa, { names, publicKey }, options.nowMs());
     return {
       chainPem: certificate.pem + hostCa.certificate.pem,
       expiresMs: certificate.validity.notAfterMs,
@@ -175,13 +175,13 @@ export class Auth implements AuthService {
 
   async policy(): Promise<AgentPolicy> {
     const { directory, store, options } = this.#parts;
-    const nowMs = options.now();
-    const ended = await store.sessions.endedLogins(nowMs - MAX_APP_MS);
+    const atMs = options.nowMs();
+    const ended = await store.sessions.endedLogins(atMs - MAX_APP_MS);
     return {
       cluster_name: this.clusterName,
       roles: directory.roleResources.map(({ metadata, spec }) => ({ name: metadata.name, spec })),
       locks: [
-        ...directory.locks(nowMs).map(({ target, expiresMs }) => ({
+        ...directory.locks(atMs).map(({ target, expiresMs }) => ({
           target,
           ...(expiresMs === null ? {} : { expires: new Date(expiresMs).toISOString() }),
         })),
@@ -280,7 +280,7 @@ export class Auth implements AuthService {
       session_id: user.sessionId,
       source: peer.address,
     });
-    const ended = await store.sessions.end(user.sessionId, options.now());
+    const ended = await store.sessions.end(user.sessionId, options.nowMs());
     for (const session of ended) this.#tellLock({ session }, "session-ended");
     changes.notify();
   }
@@ -298,14 +298,14 @@ export class Auth implements AuthService {
   /** Notes when agents were here last, for the list of them after a restart. */
   #seeAgents(ids: Iterable<string>): void {
     const { store, options } = this.#parts;
-    store.agents.see(ids, options.now()).catch((error) => {
+    store.agents.see(ids, options.nowMs()).catch((error) => {
       log.error("Cannot note when an agent was seen", { error: String(error) });
     });
   }
 
   #prune(): void {
     this.#seeAgents(this.agents.connectedIds());
-    this.#parts.store.prune(this.#parts.options.now()).catch((error) => {
+    this.#parts.store.prune(this.#parts.options.nowMs()).catch((error) => {
       log.error("Cannot prune the store", { error: String(error) });
     });
   }

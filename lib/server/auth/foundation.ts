@@ -52,15 +52,15 @@ export interface Parts {
  * @throws {ConfigError} When the directory belongs to another cluster.
  */
 export async function openParts(options: AuthOptions): Promise<Parts> {
-  const { dataDir, clusterName: cluster, now } = options;
+  const { dataDir, clusterName: cluster, nowMs } = options;
   await ensurePrivateDirectory(dataDir);
   const store = await openSqliteStore(join(dataDir, "auth.db"));
   try {
     await checkCluster(store, cluster, dataDir);
-    await store.prune(now());
+    await store.prune(nowMs());
     const changes = new Changes();
     const events = new Changes();
-    const audit = new StoreAudit({ store, path: join(dataDir, "audit.jsonl"), cluster, now });
+    const audit = new StoreAudit({ store, path: join(dataDir, "audit.jsonl"), cluster, nowMs });
     audit.onWritten = () => events.notify();
     await addFirstResources(store);
     const ticketKey = await store.settings.setOnce("ticket_key", randomHex(32));
@@ -73,8 +73,8 @@ export async function openParts(options: AuthOptions): Promise<Parts> {
       directory: await Directory.load(store, changes),
       agents: new Agents({ cluster, proxies: options.proxyPublicAddrs, changes }),
       hasher: PasswordHasher.create(options.passwordCost),
-      userCa: await openAuthority(store, { cluster, kind: "user" }, now()),
-      hostCa: await openAuthority(store, { cluster, kind: "host" }, now()),
+      userCa: await openAuthority(store, { cluster, kind: "user" }, nowMs()),
+      hostCa: await openAuthority(store, { cluster, kind: "host" }, nowMs()),
       ticketKey: Uint8Array.fromHex(ticketKey),
     };
   } catch (error) {

@@ -16,7 +16,7 @@ export interface AuthOptions {
   readonly proxyListenAddr?: string;
   readonly secondFactor: SecondFactor;
   /** Milliseconds since 1970. */
-  readonly now: () => number;
+  readonly nowMs: () => number;
   /** How dear a password is to try; tests take a cheap one. */
   readonly passwordCost?: PasswordCost;
   /** Waits, for long polls; tests bring their own. Resolves early, and quietly, when the signal fires. */

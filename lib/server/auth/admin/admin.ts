@@ -37,7 +37,7 @@ export interface AdminOptions {
   readonly caPin: string;
   readonly proxies: readonly HostPort[];
   readonly secondFactor: SecondFactor;
-  readonly now: () => number;
+  readonly nowMs: () => number;
   readonly delay: (ms: number, signal: AbortSignal) => Promise<void>;
   /** Changes of the audit log. */
   readonly events: Changes;
@@ -71,7 +71,8 @@ export class Admin {
   }
 
   async status(): Promise<AdminResponse<"status">> {
-    const { store, directory, agents, cluster, caPin, proxies, secondFactor, now } = this.#options;
+    const { store, directory, agents, cluster, caPin, proxies, secondFactor, nowMs } =
+      this.#options;
     const { startedMs, authorities, openFlows } = this.#options;
     const webCertificate = this.#webCertificate();
     return {
@@ -89,10 +90,10 @@ export class Admin {
       proxy_public_addrs: proxies.map(formatHostPort),
       second_factor: secondFactor,
       users: directory.users.size,
-      sessions: await store.sessions.countLive(now()),
+      sessions: await store.sessions.countLive(nowMs()),
       agents_connected: agents.connectedIds().size,
       apps: agents.apps().length,
-      locks: directory.locks(now()).length,
+      locks: directory.locks(nowMs()).length,
     };
   }
 
@@ -120,14 +121,14 @@ export class Admin {
   }
 
   async listUsers(): Promise<AdminResponse<"users.list">> {
-    const { directory, store, now } = this.#options;
+    const { directory, store, nowMs } = this.#options;
     const names = [...directory.users.keys()].sort();
-    const logins = (await store.sessions.listLive(now())).filter(isLogin);
+    const logins = (await store.sessions.listLive(nowMs())).filter(isLogin);
     const users = await Promise.all(names.map(async (name) => {
       const credential = await store.credentials.get(name);
       return {
         name,
-        locked: directory.isUserLocked(name, [], now()),
+        locked: directory.isUserLocked(name, [], nowMs()),
         logins: logins.filter(({ user }) => user === name).length,
         roles: [...directory.users.get(name) ?? []],
         can_log_in: credential !== null,
@@ -161,10 +162,10 @@ export class Admin {
 
   /** @returns The token, which is kept nowhere. */
   async addToken(request: AdminArguments<"tokens.add">): Promise<AdminResponse<"tokens.add">> {
-    const { store, audit, caPin, now } = this.#options;
+    const { store, audit, caPin, nowMs } = this.#options;
     const token = randomHex(16);
     const id = randomHex(4);
-    const expiresMs = now() + request.ttl_seconds * 1000;
+    const expiresMs = nowMs() + request.ttl_seconds * 1000;
     const scope = { kinds: [request.kind], apps: request.apps ?? null, labels: request.labels };
     await audit.write({ event: "token.created", name: id });
     await store.tokens.add({ id, scope, expiresMs, usesLeft: request.uses }, hashToken(token));
@@ -172,10 +173,10 @@ export class Admin {
   }
 
   async listTokens(): Promise<AdminResponse<"tokens.list">> {
-    const { store, now } = this.#options;
+    const { store, nowMs } = this.#options;
     const tokens = await store.tokens.list();
     return {
-      tokens: tokens.filter(({ expiresMs, usesLeft }) => expiresMs > now() && usesLeft > 0).map((
+      tokens: tokens.filter(({ expiresMs, usesLeft }) => expiresMs > nowMs() && usesLeft > 0).map((
         { id, scope, expiresMs, usesLeft },
       ) => ({
         id,
@@ -197,8 +198,8 @@ export class Admin {
   }
 
   async listAgents(): Promise<AdminResponse<"agents.list">> {
-    const { store, agents, directory, now } = this.#options;
-    const nowMs = now();
+    const { store, agents, directory, nowMs } = this.#options;
+    const atMs = nowMs();
     const connected = agents.connectedIds();
     const stored = await store.agents.list();
     return {
@@ -207,10 +208,10 @@ export class Admin {
         name,
         apps: [...apps],
         connected: connected.has(id),
-        locked: directory.isAgentLocked(id, nowMs),
+        locked: directory.isAgentLocked(id, atMs),
         joined: toTime(joinedMs),
         renewed: toTime(renewedMs),
-        last_seen: toTime(connected.has(id) ? nowMs : Math.max(seenMs ?? 0, renewedMs)),
+        last_seen: toTime(connected.has(id) ? atMs : Math.max(seenMs ?? 0, renewedMs)),
       })),
     };
   }
@@ -265,7 +266,7 @@ export class Admin {
     const { message, ttl_seconds, force = false } = request;
     const expires = ttl_seconds === undefined
       ? {}
-      : { expires: toTime(this.#options.now() + ttl_seconds * 1000) };
+      : { expires: toTime(this.#options.nowMs() + ttl_seconds * 1000) };
     const target = await this.#wholeTarget(request.target);
     const cut = await this.#reach(target);
     const resource = await this.putResource({
@@ -279,9 +280,9 @@ export class Admin {
 
   /** The logins in force, sorted by user and start. */
   async listSessions(): Promise<AdminResponse<"sessions.list">> {
-    const { store, directory, openFlows, now } = this.#options;
-    const nowMs = now();
-    const live = await store.sessions.listLive(nowMs);
+    const { store, directory, openFlows, nowMs } = this.#options;
+    const atMs = nowMs();
+    const live = await store.sessions.listLive(atMs);
     const flows = openFlows();
     const sessions = live.filter(isLogin).map(({ id, user, startedMs, expiresMs, source }) => {
       const drawn = live.filter(({ parent }) => parent === id);
@@ -294,7 +295,7 @@ export class Admin {
         ...(source === null ? {} : { source }),
         apps: [...new Set(drawn.flatMap(({ app }) => app?.name ?? []))].sort(),
         flows: flows.filter(({ sessionId }) => ids.has(sessionId)).length,
-        locked: directory.isUserLocked(user, [id], nowMs),
+        locked: directory.isUserLocked(user, [id], atMs),
       };
     });
     return { sessions };
@@ -307,11 +308,11 @@ export class Admin {
    * @throws {AuthError} `not-found` when no login, or more than one, begins so.
    */
   async removeSession(part: string): Promise<AdminResponse<"sessions.remove">> {
-    const { store, audit, onLock, now } = this.#options;
+    const { store, audit, onLock, nowMs } = this.#options;
     const login = await this.#findLogin(part);
     const { flows } = await this.#reach({ session: login.id });
     await audit.write({ event: "session.removed", user: login.user, session_id: login.id });
-    for (const session of await store.sessions.end(login.id, now())) {
+    for (const session of await store.sessions.end(login.id, nowMs())) {
       onLock({ session }, "session-ended");
     }
     return { id: login.id, user: login.user, flows };
@@ -344,15 +345,15 @@ export class Admin {
   }
 
   async #endUser(name: string): Promise<void> {
-    const { store, now, onLock } = this.#options;
-    const ended = await store.sessions.endUser(name, now());
+    const { store, nowMs, onLock } = this.#options;
+    const ended = await store.sessions.endUser(name, nowMs());
     for (const session of ended) onLock({ session }, "session-ended");
   }
 
   /** What a lock would cut. */
   async #reach(target: LockTarget): Promise<{ readonly logins: number; readonly flows: number }> {
-    const { store, directory, openFlows, now } = this.#options;
-    const live = await store.sessions.listLive(now());
+    const { store, directory, openFlows, nowMs } = this.#options;
+    const live = await store.sessions.listLive(nowMs());
     const [kind, name] = targetOf(target);
     const isMeant = ({ id, user, parent }: Session) => {
       if (kind === "user") return user === name;
@@ -392,8 +393,8 @@ export class Admin {
   }
 
   async #findLogin(part: string): Promise<Session> {
-    const { store, now } = this.#options;
-    const live = await store.sessions.listLive(now());
+    const { store, nowMs } = this.#options;
+    const live = await store.sessions.listLive(nowMs());
     const [first, ...more] = live.filter((one) => isLogin(one) && one.id.startsWith(part));
     const hint = "`vnet ctl sessions ls` shows the logins";
     if (first === undefined) {

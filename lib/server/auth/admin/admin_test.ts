@@ -330,7 +330,7 @@ Deno.test("what was said and signed is there after a restart", async () => {
       clusterName: CLUSTER,
       proxyPublicAddrs: [{ host: "proxy.c.example", port: 443 }],
       secondFactor: "optional",
-      now: () => START_MS,
+      nowMs: () => START_MS,
     }),
     (opened) => opened.close(),
   );

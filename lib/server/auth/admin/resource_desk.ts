@@ -15,7 +15,7 @@ export interface ResourceDeskOptions {
   readonly store: Store;
   readonly directory: Directory;
   readonly audit: AuditLog;
-  readonly now: () => number;
+  readonly nowMs: () => number;
   readonly onLock: (target: LockTarget, reason: ShutOut) => void;
   readonly onReview: () => void;
   /** Ends what a user has open, who is gone. */
@@ -111,8 +111,8 @@ export class ResourceDesk {
   }
 
   #tellLock({ spec: { target, expires } }: LockResource): void {
-    const { now, onLock } = this.#options;
-    if (expires === undefined || now() < Date.parse(expires)) onLock(target, "access-locked");
+    const { nowMs, onLock } = this.#options;
+    if (expires === undefined || nowMs() < Date.parse(expires)) onLock(target, "access-locked");
   }
 
   async #plan(
@@ -121,12 +121,12 @@ export class ResourceDesk {
       readonly alsoNamed?: readonly { readonly kind: string; readonly name: string }[];
     },
   ): Promise<ReturnType<typeof planPuts>> {
-    const { store, now } = this.#options;
+    const { store, nowMs } = this.#options;
     const held = await store.resources.list(null);
     return planPuts(resources, {
       resources: new Map(held.map((one) => [keyOf(one.kind, one.name), one])),
       agentIds: (await store.agents.list()).map(({ id }) => id),
-      sessionIds: (await store.sessions.listLive(now())).map(({ id }) => id),
+      sessionIds: (await store.sessions.listLive(nowMs())).map(({ id }) => id),
     }, { anybody: false, alsoNamed: [], ...how });
   }
 

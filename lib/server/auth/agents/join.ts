@@ -24,7 +24,7 @@ interface AgentJoinsOptions {
   readonly hostCa: Authority;
   readonly userCaPems: readonly string[];
   readonly cluster: string;
-  readonly now: () => number;
+  readonly nowMs: () => number;
 }
 
 /** What is asked to be certified. */
@@ -56,16 +56,16 @@ export class AgentJoins {
    * `rate-limited`.
    */
   async join(request: JoinRequest, peer: Peer): Promise<JoinResponse> {
-    const { store, audit, now } = this.#options;
-    this.#attempts.take(sourceOf(peer.address), now());
+    const { store, audit, nowMs } = this.#options;
+    this.#attempts.take(sourceOf(peer.address), nowMs());
     const hash = hashToken(request.token);
-    const token = await store.tokens.find(hash, now());
+    const token = await store.tokens.find(hash, nowMs());
     if (token === null) return await this.#refuseToken(peer);
     checkScope(token.scope, request);
     // Everything that may be wrong with the request is found before the token is used up
     const publicKey = await readKey(request.public_key);
     checkNames([request.name, ...request.apps]);
-    if (!await store.tokens.take(hash, now())) return await this.#refuseToken(peer);
+    if (!await store.tokens.take(hash, nowMs())) return await this.#refuseToken(peer);
     const agent = await this.#admit({
       name: request.name,
       apps: request.apps,
@@ -109,14 +109,14 @@ export class AgentJoins {
     request: AgentRenewRequest,
     peer: Peer,
   ): Promise<JoinResponse> {
-    const { store, audit, now } = this.#options;
-    this.#renewals.take(identity.agentId, now());
+    const { store, audit, nowMs } = this.#options;
+    this.#renewals.take(identity.agentId, nowMs());
     const held = await store.agents.get(identity.agentId);
     if (held === null) throw refusal("agent-unknown", { message: "The agent was removed" });
     checkScope(held.scope, { kind: held.scope.kinds[0] ?? "", apps: request.apps });
     checkNames(request.apps);
     const publicKey = await readKey(request.public_key);
-    const agent = { ...held, apps: unique(request.apps), renewedMs: now() };
+    const agent = { ...held, apps: unique(request.apps), renewedMs: nowMs() };
     await store.agents.put(agent);
     const certificate = await this.#certify(agent, publicKey);
     await audit.write({
@@ -132,14 +132,14 @@ export class AgentJoins {
     wish: { readonly name: string; readonly apps: readonly string[]; readonly scope: TokenScope },
     id: string = randomHex(16),
   ): Promise<StoredAgent> {
-    const nowMs = this.#options.now();
+    const atMs = this.#options.nowMs();
     const agent = {
       id,
       name: wish.name,
       apps: unique(wish.apps),
       scope: wish.scope,
-      joinedMs: nowMs,
-      renewedMs: nowMs,
+      joinedMs: atMs,
+      renewedMs: atMs,
       seenMs: null,
     };
     await this.#options.store.agents.put(agent);
@@ -147,9 +147,13 @@ export class AgentJoins {
   }
 
   #certify(agent: StoredAgent, publicKey: CryptoKey): Promise<Certificate> {
-    const { hostCa, cluster, now } = this.#options;
+    const { hostCa, cluster, nowMs } = this.#options;
     const appIds = agent.apps.map((app) => appId(cluster, app));
-    return issueAgentCertificate(hostCa, { cluster, agentId: agent.id, appIds, publicKey }, now());
+    return issueAgentCertificate(
+      hostCa,
+      { cluster, agentId: agent.id, appIds, publicKey },
+      nowMs(),
+    );
   }
 
   #response(agent: StoredAgent, certificate: Certificate): JoinResponse {

@@ -32,7 +32,7 @@ export class Gate {
     Extract<CertificateVerdict, { readonly kind: "good" }>
   >;
   readonly #ticketKey: Uint8Array;
-  readonly #now: () => number;
+  readonly #nowMs: () => number;
 
   constructor(options: {
     readonly store: Store;
@@ -42,7 +42,7 @@ export class Gate {
     readonly userCa: Authority;
     readonly hostCa: Authority;
     readonly ticketKey: Uint8Array;
-    readonly now: () => number;
+    readonly nowMs: () => number;
   }) {
     this.#store = options.store;
     this.#directory = options.directory;
@@ -57,12 +57,12 @@ export class Gate {
       verifyCertificate(der, { authorities, purpose: "client", nowMs })
     );
     this.#ticketKey = options.ticketKey;
-    this.#now = options.now;
+    this.#nowMs = options.nowMs;
   }
 
   /** Judges a login's certificate: ours, in force, its session not ended, its user still there and not locked. */
   async user(der: Uint8Array): Promise<UserVerdict> {
-    const nowMs = this.#now();
+    const nowMs = this.#nowMs();
     const client = this.#logins.judge(der, nowMs);
     if (client.kind === "bad") return { ...client, kind: "refused" };
     const { principal, claims, certificate } = client;
@@ -90,7 +90,7 @@ export class Gate {
 
   /** Judges an agent's certificate: ours, in force, the agent not removed and not locked. */
   async agent(der: Uint8Array): Promise<AgentVerdict> {
-    const nowMs = this.#now();
+    const nowMs = this.#nowMs();
     const verdict = this.#agentCertificates.judge(der, nowMs);
     if (verdict.kind === "bad") return { ...verdict, kind: "refused" };
     const { principal, validity } = verdict.certificate;
@@ -116,7 +116,7 @@ export class Gate {
 
   /** Judges a ticket: ours, not expired, its session live, its user not locked, the app still allowed. */
   async ticket(text: string): Promise<TicketHolder | null> {
-    const nowMs = this.#now();
+    const nowMs = this.#nowMs();
     const decoded = decodeTicket(text);
     if (decoded === null || !equalSecret(decoded.mac, this.#macOf(decoded.ticket))) return null;
     if (nowMs >= decoded.ticket.expiresSeconds * 1000) return null;
@@ -137,7 +137,7 @@ export class Gate {
   mayUse({ user, app, sessionId, loginId }: TicketHolder): boolean {
     const roles = this.#directory.rolesOf(user);
     if (roles === null) return false;
-    if (this.#directory.isUserLocked(user, [sessionId, loginId], this.#now())) return false;
+    if (this.#directory.isUserLocked(user, [sessionId, loginId], this.#nowMs())) return false;
     const served = this.#agents.find(app);
     // An app that nobody serves is not refused here: the proxy says that there is no agent
     return served === null || decideAccess(roles, served.app.labels).kind !== "denied";

@@ -23,7 +23,7 @@ export class StoreAudit implements AuditLog {
   readonly #store: Store;
   readonly #file: AuditFile;
   readonly #cluster: string;
-  readonly #now: () => number;
+  readonly #nowMs: () => number;
   #pending: Pending[] = [];
   #flushing: Promise<void> | null = null;
   #onWritten: () => void = () => {};
@@ -32,12 +32,12 @@ export class StoreAudit implements AuditLog {
     readonly store: Store;
     readonly path: string;
     readonly cluster: string;
-    readonly now: () => number;
+    readonly nowMs: () => number;
   }) {
     this.#store = options.store;
     this.#file = new AuditFile(options.path);
     this.#cluster = options.cluster;
-    this.#now = options.now;
+    this.#nowMs = options.nowMs;
   }
 
   /** Calls back after every write. */
@@ -81,7 +81,7 @@ export class StoreAudit implements AuditLog {
   }
 
   async #writeBatch(events: readonly AuditEvent[]): Promise<void> {
-    const time = new Date(this.#now()).toISOString();
+    const time = new Date(this.#nowMs()).toISOString();
     const bodies = events.map((event) =>
       JSON.stringify({ time, cluster_name: this.#cluster, ...event })
     );

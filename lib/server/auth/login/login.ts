@@ -34,7 +34,7 @@ interface LoginsOptions {
   readonly hostCaPem: string;
   readonly cluster: string;
   readonly secondFactor: SecondFactor;
-  readonly now: () => number;
+  readonly nowMs: () => number;
 }
 
 /** Logs users in. Whoever fails learns that it failed, not why. */
@@ -48,19 +48,19 @@ export class Logins {
 
   /** @throws {AuthError} `login-failed`, `login-locked`, `access-locked` and what the parts throw. */
   async finish(request: LoginFinishRequest, peer: Peer): Promise<LoginFinishResponse> {
-    this.#attempts.take(sourceOf(peer.address), this.#options.now());
+    this.#attempts.take(sourceOf(peer.address), this.#options.nowMs());
     const publicKey = await importPublicKey(request.tls_public_key);
     if (publicKey === null) {
       throw refusal("public-key-unsupported", { message: "The TLS key is not a P-256 key" });
     }
     const credential = await this.#authenticate(request, peer);
     const { user } = credential;
-    const { store, directory, userCa, cluster, now } = this.#options;
-    const nowMs = now();
-    if (directory.isUserLocked(user, [], nowMs)) {
+    const { store, directory, userCa, cluster, nowMs } = this.#options;
+    const atMs = nowMs();
+    if (directory.isUserLocked(user, [], atMs)) {
       await this.#audit({ event: "login.failed", user, source: peer.address, reason: "locked" });
       throw refusal("access-locked", {
-        message: directory.lockWords(user, [], nowMs),
+        message: directory.lockWords(user, [], atMs),
         hint: "Ask an administrator of the cluster why: `vnet ctl get locks` shows it",
       });
     }
@@ -69,7 +69,7 @@ export class Logins {
       userCa,
       { cluster, user, sessionId, publicKey },
       {
-        nowMs,
+        nowMs: atMs,
         requestedMs: request.ttl_seconds === undefined ? null : request.ttl_seconds * 1000,
         roleMaxMs: maxSessionMs(directory.rolesOf(user) ?? []),
       },
@@ -82,7 +82,7 @@ export class Logins {
     await store.sessions.add({
       id: sessionId,
       user,
-      startedMs: nowMs,
+      startedMs: atMs,
       expiresMs,
       source: peer.address,
       parent: null,
@@ -111,7 +111,7 @@ export class Logins {
    * @throws {AuthError} `mfa-not-enrolled`, `mfa-failed`, `login-locked`.
    */
   async confirm(user: string, code: string, peer: Peer): Promise<void> {
-    const { store, now } = this.#options;
+    const { store, nowMs } = this.#options;
     const attempt = { user, source: sourceOf(peer.address) };
     await this.#refuseLocked(attempt, peer);
     const credential = await store.credentials.get(user);
@@ -119,13 +119,13 @@ export class Logins {
       throw refusal("mfa-not-enrolled", { message: "No second factor is enrolled" });
     }
     if (await this.#takeCode(credential, code)) return;
-    await store.failures.record(attempt, now(), LOCKOUT);
+    await store.failures.record(attempt, nowMs(), LOCKOUT);
     throw refusal("mfa-failed", { message: "The code is wrong, or was used before" });
   }
 
   /** @returns What the user was known by, once password and second factor are right. */
   async #authenticate(request: LoginFinishRequest, peer: Peer): Promise<Credential> {
-    const { store, directory, hasher, now } = this.#options;
+    const { store, directory, hasher, nowMs } = this.#options;
     const user = isPrincipalName(request.user) ? request.user : "";
     const attempt = { user, source: sourceOf(peer.address) };
     await this.#refuseLocked(attempt, peer);
@@ -139,7 +139,7 @@ export class Logins {
         return credential;
       }
     }
-    const lockedUntilMs = await store.failures.record(attempt, now(), LOCKOUT);
+    const lockedUntilMs = await store.failures.record(attempt, nowMs(), LOCKOUT);
     await this.#audit({
       event: lockedUntilMs === null ? "login.failed" : "login.locked",
       ...(user === "" ? {} : { user }),
@@ -153,13 +153,13 @@ export class Logins {
     attempt: { readonly user: string; readonly source: string },
     peer: Peer,
   ): Promise<void> {
-    const { store, now } = this.#options;
-    const untilMs = await store.failures.lockedUntil(attempt, now());
+    const { store, nowMs } = this.#options;
+    const untilMs = await store.failures.lockedUntil(attempt, nowMs());
     if (untilMs === null) return;
     log.debug("Refused a locked out login", { source: peer.address });
     throw refusal("login-locked", {
       message: "Too many logins failed",
-      hint: `Try again in ${Math.ceil((untilMs - now()) / MINUTE_MS)} min`,
+      hint: `Try again in ${Math.ceil((untilMs - nowMs()) / MINUTE_MS)} min`,
     });
   }
 
@@ -179,7 +179,7 @@ export class Logins {
   /** A code is good once: its step, and those before it, are used up. */
   async #takeCode(credential: Credential, code: string): Promise<boolean> {
     if (credential.totpSecret === null) return false;
-    const step = findTotpStep(credential.totpSecret, code, this.#options.now());
+    const step = findTotpStep(credential.totpSecret, code, this.#options.nowMs());
     return step !== null &&
       await this.#options.store.credentials.takeTotpStep(credential.user, step);
   }

@@ -27,12 +27,12 @@ export function totpUri(
  * @see RFC 6238
  */
 export function findTotpStep(secret: string, code: string, nowMs: number): number | null {
-  const now = Math.floor(nowMs / 1000 / PERIOD_SECONDS);
+  const currentStep = Math.floor(nowMs / 1000 / PERIOD_SECONDS);
   const generator = totp(secret);
   const given = new TextEncoder().encode(code);
   let found: number | null = null;
   for (const offset of WINDOW) {
-    const step = now + offset;
+    const step = currentStep + offset;
     const expected = generator.generate({ timestamp: step * PERIOD_SECONDS * 1000 });
     // Every step is compared, so that the time says nothing
     if (equalSecret(new TextEncoder().encode(expected), given)) found ??= step;
