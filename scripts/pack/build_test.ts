@@ -25,7 +25,7 @@ function build(tree: string, args: string[]): Promise<Run> {
 
 /** A copy of what a build reads, in another place and without git. */
 async function copyTree(to: string): Promise<void> {
-  const names = ["deno.json", "deno.lock", "main.ts", "lib", "ffi", "scripts"];
+  const names = ["deno.json", "deno.lock", "main.ts", "lib", "ffi", "docs", "scripts"];
   equal((await run("cp", ["-r", ...names, to], root)).code, 0);
 }
 
