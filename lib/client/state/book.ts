@@ -20,6 +20,8 @@ import type { Plan } from "../../plan/mod.ts";
 /** How many random bytes a new book takes: 16 for the key, 5 for the ULA's global ID. */
 export const BOOK_RANDOM_BYTES = 21;
 const KEY_BYTES = 16;
+/** How many ranges that no cluster has now are remembered. */
+const MAX_FORMER_RANGES = 8;
 
 const BookSchema = z.object({
   schema: z.literal("vnet.leases/1"),
@@ -101,7 +103,8 @@ export function linkAddresses({ prefix6 }: Book, range: Prefix): LinkAddresses {
 
 /** Notes where ranges lie, by the text of the one they stand for; those that lie at home need no note. */
 export function rememberPlaces(book: Book, places: ReadonlyMap<string, Prefix>): Book {
-  const kept = [...book.places].filter(([wanted]) => !places.has(wanted));
+  const kept = [...book.places].filter(([wanted]) => !places.has(wanted))
+    .slice(-MAX_FORMER_RANGES);
   const moved = [...places].filter(([wanted, placed]) => formatPrefix(placed) !== wanted);
   return { ...book, places: new Map([...kept, ...moved]) };
 }
@@ -137,9 +140,9 @@ export function assignAddresses(
       lease === "exhausted" ? null : { ipv4: lease.ipv4, ipv6: twin(book.prefix6, lease.ipv4) },
     );
   }
-  const records = new Map(book.records);
-  for (const [text, pool] of pools) records.set(text, pool.records());
-  return { addresses, book: { ...book, records } };
+  const former = [...book.records].filter(([text]) => !pools.has(text)).slice(-MAX_FORMER_RANGES);
+  const current = [...pools].map(([text, pool]) => [text, pool.records()] as const);
+  return { addresses, book: { ...book, records: new Map([...former, ...current]) } };
 }
 
 /** Writes both addresses of a name as text. */

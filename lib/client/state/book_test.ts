@@ -120,3 +120,18 @@ Deno.test("rememberPlaces() notes where ranges lie, and forgets who went home", 
   const third = rememberPlaces(second, new Map([[home, parsePrefix(home)]]));
   deepEqual([...parseBook(renderBook(third)).places.keys()], [other]);
 });
+
+Deno.test("a cluster that moves its range again and again does not fill the book", () => {
+  let book = newBook(RANDOM);
+  for (let index = 0; index < 200; index++) {
+    const range = parsePrefix(`10.${index}.0.0/27`);
+    const home = `100.64.${index}.0/27`;
+    book = assign(book, plan(["a.example.test"], range), index).book;
+    book = rememberPlaces(book, new Map([[home, range]]));
+  }
+  equal(book.records.size, 9);
+  equal(book.places.size, 9);
+  equal(book.records.has("10.199.0.0/27") && book.places.has("100.64.199.0/27"), true);
+  const again = assign(book, plan(["a.example.test"], parsePrefix("10.192.0.0/27")), 200).book;
+  equal(again.records.has("10.191.0.0/27") && again.records.has("10.192.0.0/27"), true);
+});
