@@ -135,27 +135,33 @@ export function verifyCertificate(
   return { kind: "good", certificate, authority };
 }
 
-/** A user's certificate that says the user may use one app. */
-export type AppClient =
+/** A user's certificate with claims of one kind. */
+type UserClient<Claims> =
   | {
     readonly kind: "good";
     readonly principal: Principal;
-    readonly claims: AppClaims;
+    readonly claims: Claims;
     readonly certificate: Certificate;
     readonly authority: Certificate;
   }
   | Extract<CertificateVerdict, { readonly kind: "bad" }>;
 
+/** What the certificates of users are judged by. */
+interface Against {
+  readonly userCas: readonly Certificate[];
+  readonly nowMs: number;
+}
+
+function verifyUser(encoded: Uint8Array | string, { userCas, nowMs }: Against): CertificateVerdict {
+  return verifyCertificate(encoded, { authorities: userCas, purpose: "client", nowMs });
+}
+
+/** A user's certificate that says the user may use one app. */
+export type AppClient = UserClient<AppClaims>;
+
 /** Judges the client certificate of an app connection; see {@link KnownCertificates}. */
-export function verifyAppClient(
-  encoded: Uint8Array | string,
-  against: { readonly userCas: readonly Certificate[]; readonly nowMs: number },
-): AppClient {
-  const verdict = verifyCertificate(encoded, {
-    authorities: against.userCas,
-    purpose: "client",
-    nowMs: against.nowMs,
-  });
+export function verifyAppClient(encoded: Uint8Array | string, against: Against): AppClient {
+  const verdict = verifyUser(encoded, against);
   if (verdict.kind === "bad") return verdict;
   const { certificate, authority } = verdict;
   const { principal, claims } = certificate;
@@ -166,26 +172,11 @@ export function verifyAppClient(
 }
 
 /** A login's certificate. */
-export type LoginClient =
-  | {
-    readonly kind: "good";
-    readonly principal: Principal;
-    readonly claims: UserClaims;
-    readonly certificate: Certificate;
-    readonly authority: Certificate;
-  }
-  | Extract<CertificateVerdict, { readonly kind: "bad" }>;
+export type LoginClient = UserClient<UserClaims>;
 
 /** Judges the client certificate of an API request by a user. An app certificate is none. */
-export function verifyLoginClient(
-  encoded: Uint8Array | string,
-  against: { readonly userCas: readonly Certificate[]; readonly nowMs: number },
-): LoginClient {
-  const verdict = verifyCertificate(encoded, {
-    authorities: against.userCas,
-    purpose: "client",
-    nowMs: against.nowMs,
-  });
+export function verifyLoginClient(encoded: Uint8Array | string, against: Against): LoginClient {
+  const verdict = verifyUser(encoded, against);
   if (verdict.kind === "bad") return verdict;
   const { certificate, authority } = verdict;
   const { principal, claims } = certificate;
