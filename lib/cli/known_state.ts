@@ -28,6 +28,7 @@ export async function readKnownValues(
     // The table of checks is large, and one command has them.
     check: words[0] === "doctor" ? await checkIds() : [],
     topic: words[0] === "help" ? await topics(words) : [],
+    kind: words[0] === "ctl" ? await kinds() : [],
   };
 }
 
@@ -36,6 +37,11 @@ async function topics(words: readonly string[]): Promise<readonly string[]> {
   const { commandsBelow } = await import("./grammar/help.ts");
   const { TOPIC_NAMES } = await import("./topics/topics.ts");
   return sorted([...commandsBelow([]), ...TOPIC_NAMES, "topics"]);
+}
+
+async function kinds(): Promise<readonly string[]> {
+  const { RESOURCE_KINDS } = await import("../config/mod.ts");
+  return RESOURCE_KINDS;
 }
 
 async function checkIds(): Promise<readonly string[]> {

@@ -1,8 +1,10 @@
 import { deepEqual, equal, match } from "node:assert/strict";
+import { saveViews } from "../../lib/client/cluster/saved_views.ts";
 import { loadSettings, saveSettings } from "../../lib/client/saved_settings.ts";
 import { DEFAULT_UP_SETTINGS } from "../../lib/config/mod.ts";
 import { parsePrefix } from "../../lib/ip/mod.ts";
 import { type AppsV1, StatusV1Schema, VersionV1Schema } from "../../lib/status/mod.ts";
+import { memoryApp, MemoryCluster } from "../doubles/memory_cluster.ts";
 import { ControlDaemon } from "../doubles/control_daemon.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
@@ -298,12 +300,11 @@ Deno.test("vnet completions complete what there is, and are silent where nothing
     });
     await saveProfile(home);
     await Deno.mkdir(`${home}/state`);
-    await Deno.writeTextFile(
-      `${home}/state/clusters.json`,
-      JSON.stringify({
-        views: { a: { apps: [{ name: "db", cluster: "leaf", publicAddrs: ["db.a.test"] }] } },
-      }),
-    );
+    const cluster = new MemoryCluster({
+      nowMs: Date.now,
+      apps: [memoryApp("db", { cluster: "leaf", publicAddrs: ["db.a.test"] })],
+    });
+    await saveViews(`${home}/state`, new Map([["a.test", cluster.published]]));
     const cases: [words: string[], want: string[]][] = [
       [["logout", "a"], ["a.test"]],
       [["apps", "ls", "--cluster", ""], ["example", "leaf"]],
@@ -311,6 +312,7 @@ Deno.test("vnet completions complete what there is, and are silent where nothing
       [["resolve", "d"], ["db.a.test"]],
       [["doctor", "--only", "sys.tun,sys.c"], ["sys.tun,sys.clock"]],
       [["up", "--dns", "r"], ["resolved"]],
+      [["ctl", "get", "r"], ["role"]],
       [["res"], ["restart", "resolve"]],
     ];
     for (const [words, want] of cases) {

@@ -4,6 +4,7 @@ import { map, multiple, optional, withDefault } from "@optique/core/modifiers";
 import { argument, command, flag, option } from "@optique/core/primitives";
 import { integer, string } from "@optique/core/valueparser";
 import type { Action } from "../context.ts";
+import { known } from "../grammar/known_values.ts";
 import { duration, format } from "./options.ts";
 
 const name = (metavar: "NAME" | "ID", what: Message) =>
@@ -32,7 +33,7 @@ const DAY_MS = 86_400_000;
 /** `KIND/NAME`, or `KIND NAME`. */
 function oneResource(what: Message) {
   return {
-    what: argument(string({ metavar: "KIND/NAME" }), { description: what }),
+    what: argument(known("kind", "KIND/NAME"), { description: what }),
     name: optional(argument(string({ metavar: "NAME" }), {
       description: message`Its name, if it is not behind a slash.`,
     })),
@@ -213,7 +214,7 @@ const get = command(
   "get",
   map(
     object({
-      what: argument(string({ metavar: "KIND[/NAME]" }), {
+      what: argument(known("kind", "KIND[/NAME]"), {
         description: message`role, user, lock or vnet_config; roles, users and locks are the same.`,
       }),
       name: optional(argument(string({ metavar: "NAME" }), {
@@ -236,7 +237,7 @@ const lock = command(
   "lock",
   map(
     object({
-      what: argument(string({ metavar: "KIND[/NAME]" }), {
+      what: argument(known("kind", "KIND[/NAME]"), {
         description: message`What kind of thing to lock out: user, role, agent or session.`,
       }),
       name: optional(argument(string({ metavar: "NAME" }), {
