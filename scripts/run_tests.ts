@@ -37,6 +37,7 @@ export const STEPS: readonly Step[] = [
       "ffi/mod.ts",
       "scripts/*_test.ts",
       "scripts/docs",
+      "scripts/pictures",
       "scripts/setup",
       "tests/cli",
       "tests/docs",
