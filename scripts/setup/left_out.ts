@@ -27,7 +27,7 @@ const OTHER: Readonly<Record<string, string>> = {
 export function parseIgnored(line: string): string[] | null {
   // deno-lint-ignore no-control-regex
   const plain = line.replace(/\x1b\[[0-9;]*m/g, "");
-  const name = /^(.*) \.\.\. ignored(?: \(.*\))?$/.exec(plain)?.[1];
+  const name = /^(.*) \.\.\. ignored(?: \([^()]*\))?$/.exec(plain)?.[1];
   if (name === undefined) return null;
   const things = / \(needs ([^()]+)\)$/.exec(name)?.[1];
   return things === undefined ? ["what its name says"] : things.split(", ");
