@@ -32,8 +32,9 @@ export interface Program {
 
 /** Makes the packed form. @returns The executable's bytes; the same for the same program. */
 export async function makePacked(program: Program): Promise<Uint8Array> {
-  const [script, stub, boot, runtime, shim] = await Promise.all([
-    bundle(program.entry, "cjs").then(wrap),
+  // One bundler after the other: on a new machine each would fetch it to the same place, and one would fail.
+  const script = wrap(await bundle(program.entry, "cjs"));
+  const [stub, boot, runtime, shim] = await Promise.all([
     compileStub(),
     compileBoot(),
     Deno.readFile(Deno.execPath()),
