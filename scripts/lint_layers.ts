@@ -49,6 +49,8 @@ const DOORS: readonly string[] = [
   "lib/config/duration.ts",
   "lib/config/up/up_flags.ts",
   "lib/dns/mode.ts",
+  "lib/io/files.ts",
+  "lib/server/auth/admin/client.ts",
   "lib/wire/helper.ts",
 ];
 

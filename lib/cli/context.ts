@@ -49,12 +49,17 @@ export type Action = (context: Context) => Promise<number>;
 export const SERVER_FILE = "/etc/vnet/server.yaml";
 export const AGENT_FILE = "/etc/vnet/agent.yaml";
 
+/** What says where a server's or an agent's file is. */
+export type ConfigContext = Pick<Context, "env"> & {
+  readonly globals: Pick<Globals, "config">;
+};
+
 /**
  * Finds the file that `--config` or VNET_CONFIG names, or else the usual one.
  *
  * @throws UsageError `file-missing` when it is not there.
  */
-export function requireConfigFile(context: Context, act: string, usual: string): string {
+export function requireConfigFile(context: ConfigContext, act: string, usual: string): string {
   const named = context.globals.config ?? context.env("VNET_CONFIG");
   const file = named ?? usual;
   try {

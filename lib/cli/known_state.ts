@@ -3,14 +3,15 @@
  *
  * @module
  */
-import type { Paths } from "../client/paths.ts";
+import type { Context } from "./context.ts";
 import type { KnownValues } from "./grammar/known_values.ts";
 
 /** Reads what there is. What cannot be read is not there. */
 export async function readKnownValues(
-  paths: Paths,
+  context: Pick<Context, "paths" | "env" | "globals">,
   words: readonly string[],
 ): Promise<KnownValues> {
+  const { paths } = context;
   const views = Object.values(
     record(record(await readJson(`${paths.stateDir}/clusters.json`)).views),
   );
@@ -28,7 +29,7 @@ export async function readKnownValues(
     // The table of checks is large, and one command has them.
     check: words[0] === "doctor" ? await checkIds() : [],
     topic: words[0] === "help" ? await topics(words) : [],
-    kind: words[0] === "ctl" ? await kinds() : [],
+    ...await resourceWords(context, words),
   };
 }
 
@@ -39,9 +40,18 @@ async function topics(words: readonly string[]): Promise<readonly string[]> {
   return sorted([...commandsBelow([]), ...TOPIC_NAMES, "topics"]);
 }
 
-async function kinds(): Promise<readonly string[]> {
-  const { RESOURCE_KINDS } = await import("../config/mod.ts");
-  return RESOURCE_KINDS;
+async function resourceWords(
+  context: Pick<Context, "env" | "globals">,
+  words: readonly string[],
+): Promise<Pick<KnownValues, "kind" | "resource">> {
+  const { globals: { config } } = context;
+  const at = words.indexOf("ctl");
+  if (at < 0) return { kind: [], resource: [] };
+  const { completeResources } = await import("./ctl/complete.ts");
+  // The line being typed may name the server's file itself.
+  const named = words[words.indexOf("--config") + 1];
+  const file = words.indexOf("--config") < 0 ? config : named;
+  return await completeResources({ ...context, globals: { config: file } }, words.slice(at));
 }
 
 async function checkIds(): Promise<readonly string[]> {

@@ -19,7 +19,8 @@ import {
   type TlsIdentity,
 } from "../io/mod.ts";
 import { getLogger } from "../log.ts";
-import type { Auth, WebCertificateStatus } from "./auth/mod.ts";
+import type { WebCertificateStatus } from "../status/mod.ts";
+import type { Auth } from "./auth/mod.ts";
 
 const log = getLogger("server");
 

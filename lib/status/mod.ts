@@ -6,6 +6,16 @@
  */
 import { z } from "zod";
 import { AppsV1Schema } from "./apps_v1.ts";
+import {
+  CtlAgentsV1Schema,
+  CtlAuditV1Schema,
+  CtlResourcesV1Schema,
+  CtlSessionsV1Schema,
+  CtlStatusV1Schema,
+  CtlTokensV1Schema,
+  CtlTokenV1Schema,
+  CtlUsersV1Schema,
+} from "./ctl_v1.ts";
 import { DemoV1Schema } from "./demo_v1.ts";
 import { DoctorV1Schema } from "./doctor_v1.ts";
 import { ResolveV1Schema } from "./resolve_v1.ts";
@@ -14,6 +24,7 @@ import { StatusV1Schema } from "./status_v1.ts";
 import { VersionV1Schema } from "./version_v1.ts";
 
 export * from "./apps_v1.ts";
+export * from "./ctl_v1.ts";
 export * from "./demo_v1.ts";
 export * from "./doctor_v1.ts";
 export * from "./resolve_v1.ts";
@@ -22,8 +33,16 @@ export * from "./status_v1.ts";
 export * from "./version_v1.ts";
 
 /** Every public document by its short name, as `vnet schema NAME` knows it. */
-const DOCUMENTS = {
+export const DOCUMENTS = {
   apps: AppsV1Schema,
+  "ctl-agents": CtlAgentsV1Schema,
+  "ctl-audit": CtlAuditV1Schema,
+  "ctl-resources": CtlResourcesV1Schema,
+  "ctl-sessions": CtlSessionsV1Schema,
+  "ctl-status": CtlStatusV1Schema,
+  "ctl-token": CtlTokenV1Schema,
+  "ctl-tokens": CtlTokensV1Schema,
+  "ctl-users": CtlUsersV1Schema,
   demo: DemoV1Schema,
   doctor: DoctorV1Schema,
   resolve: ResolveV1Schema,

@@ -1,7 +1,18 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
+import type { z } from "zod";
 import { parseServerFile } from "../../lib/config/mod.ts";
 import { EXAMPLES } from "../../lib/cli/grammar/examples.ts";
 import { type RunningServer, serveCluster } from "../../lib/server/mod.ts";
+import {
+  CtlAgentsV1Schema,
+  CtlAuditV1Schema,
+  CtlResourcesV1Schema,
+  CtlSessionsV1Schema,
+  CtlStatusV1Schema,
+  CtlTokensV1Schema,
+  CtlTokenV1Schema,
+  CtlUsersV1Schema,
+} from "../../lib/status/mod.ts";
 import { complaintOf } from "../docs/command_lines.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
@@ -10,6 +21,12 @@ interface Ran {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
+}
+
+/** What a command finds. */
+interface Surroundings {
+  readonly stdin?: string;
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** A cluster in this process, and the commands that administer it. */
@@ -37,12 +54,16 @@ proxy_service: { public_addr: proxy.test.example, listen_addr: "127.0.0.1:0" }
     return new Cluster(directory, server);
   }
 
-  async ctl(
+  ctl(args: readonly string[], options: Surroundings = {}): Promise<Ran> {
+    return this.vnet(["ctl", ...args], options);
+  }
+
+  async vnet(
     args: readonly string[],
-    { stdin = "", env = {} }: { stdin?: string; env?: Record<string, string> } = {},
+    { stdin = "", env = {} }: Surroundings = {},
   ): Promise<Ran> {
     const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--no-check", `${ROOT}main.ts`, "ctl", ...args],
+      args: ["run", "-A", "--no-check", `${ROOT}main.ts`, ...args],
       env: {
         VNET_CONFIG: `${this.directory}/server.yaml`,
         NO_COLOR: "1",
@@ -394,6 +415,64 @@ Deno.test("vnet ctl status says what runs, since when, and until when certificat
   const json = JSON.parse((await cluster.ctl(["status", "--format", "json"])).stdout);
   equal(json.schema, "vnet.ctl-status/1");
   equal(json.web_certificate.source, "cluster");
+});
+
+Deno.test("vnet ctl prints JSON as vnet schema describes it", async (t) => {
+  await using cluster = await Cluster.start();
+  await cluster.ctl(["create", await cluster.write("resources.yaml", FILE)]);
+  await cluster.ctl(["lock", "user", "alice"]);
+  const cases: [args: string, schema: z.ZodObject, filled: string | null][] = [
+    ["status", CtlStatusV1Schema, "authorities"],
+    ["users ls", CtlUsersV1Schema, "users"],
+    ["sessions ls", CtlSessionsV1Schema, null],
+    ["tokens add", CtlTokenV1Schema, null],
+    ["tokens ls", CtlTokensV1Schema, "tokens"],
+    ["agents ls", CtlAgentsV1Schema, null],
+    ["get roles", CtlResourcesV1Schema, "resources"],
+    ["get lock", CtlResourcesV1Schema, "resources"],
+  ];
+  for (const [args, schema, filled] of cases) {
+    await t.step(args, async () => {
+      const { code, stdout, stderr } = await cluster.ctl([...args.split(" "), "--json"]);
+      equal(code, 0, stderr);
+      const printed = JSON.parse(stdout);
+      schema.strict().parse(printed);
+      if (filled !== null) ok(printed[filled].length > 0);
+    });
+  }
+  await t.step("audit, line by line", async () => {
+    const lines = (await cluster.ctl(["audit"])).stdout.trimEnd().split("\n");
+    ok(lines.length > 1);
+    for (const line of lines) CtlAuditV1Schema.parse(JSON.parse(line));
+  });
+});
+
+Deno.test("vnet completions know the names of resources, where the server can be asked", async (t) => {
+  await using cluster = await Cluster.start();
+  const complete = async (...words: string[]) => {
+    const { code, stdout, stderr } = await cluster.vnet(["completions", "bash", ...words]);
+    deepEqual([code, stderr], [0, ""]);
+    return stdout.split("\n").filter((line) => line !== "");
+  };
+  await cluster.ctl(["create", await cluster.write("resources.yaml", FILE)]);
+  const rows: [words: string[], want: string[]][] = [
+    [["ctl", "get", "us"], ["user"]],
+    [["ctl", "get", "user/"], ["user/alice"]],
+    [["ctl", "edit", "roles/d"], ["roles/dev"]],
+    [["ctl", "rm", "role", ""], ["access", "dev"]],
+    [["ctl", "rm", "role/x"], []],
+    [["ctl", "get", "weather/"], []],
+    [["ctl", "get", "user", "alice", ""], []],
+    [["--config", `${cluster.directory}/none.yaml`, "ctl", "get", "user/"], []],
+  ];
+  for (const [words, want] of rows) {
+    await t.step(words.join(" "), async () => deepEqual(await complete(...words), want));
+  }
+  await t.step("silent once the server is down", async () => {
+    await cluster.server[Symbol.asyncDispose]();
+    deepEqual(await complete("ctl", "get", "user/"), []);
+    deepEqual(await complete("ctl", "get", "us"), ["user"]);
+  });
 });
 
 Deno.test("an argument that is missing is named, with an example that the program understands", async (t) => {

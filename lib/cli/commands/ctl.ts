@@ -34,7 +34,7 @@ const DAY_MS = 86_400_000;
 function oneResource(what: Message) {
   return {
     what: argument(known("kind", "KIND/NAME"), { description: what }),
-    name: optional(argument(string({ metavar: "NAME" }), {
+    name: optional(argument(known("resource", "NAME"), {
       description: message`Its name, if it is not behind a slash.`,
     })),
   };
@@ -217,7 +217,7 @@ const get = command(
       what: argument(known("kind", "KIND[/NAME]"), {
         description: message`role, user, lock or vnet_config; roles, users and locks are the same.`,
       }),
-      name: optional(argument(string({ metavar: "NAME" }), {
+      name: optional(argument(known("resource", "NAME"), {
         description: message`Which one, if it is not behind a slash; without any, all of the kind.`,
       })),
       format,

@@ -6,7 +6,7 @@ import {
   type ResourceDocument,
 } from "../../config/mod.ts";
 import { ConfigError, type ConfigMistake, UsageError } from "../../error.ts";
-import { readConfigFile } from "../../io/mod.ts";
+import { readConfigFile } from "../../io/files.ts";
 import type { AdminClient, AdminResponse } from "../../server/mod.ts";
 import { type Context, printJson, tell } from "../context.ts";
 import { EXIT } from "../exit.ts";

@@ -7,5 +7,4 @@ export { serveAdmin } from "./admin/api.ts";
 export { AdminClient } from "./admin/client.ts";
 export { type AdminResponse } from "./admin/shapes.ts";
 export { Auth } from "./auth.ts";
-export { type WebCertificateStatus } from "./admin/shapes.ts";
 export * from "./types.ts";

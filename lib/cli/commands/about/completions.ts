@@ -28,7 +28,7 @@ export const completions = command(
       const { suggest } = await import("../../grammar/suggest.ts");
       for (
         const chunk of shells[shell].encodeSuggestions(
-          await suggest(context.paths, [first, ...rest]),
+          await suggest(context, [first, ...rest]),
         )
       ) {
         context.stdout(chunk);

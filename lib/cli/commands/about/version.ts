@@ -9,7 +9,24 @@ import { EXIT } from "../../exit.ts";
 import { buildForm, builtCommit } from "../../self.ts";
 import { format } from "../options.ts";
 
-const NAMES = ["apps", "demo", "doctor", "resolve", "service", "status", "version"] as const;
+/** The documents of lib/status, which no other command needs before it begins. */
+export const DOCUMENT_NAMES = [
+  "apps",
+  "ctl-agents",
+  "ctl-audit",
+  "ctl-resources",
+  "ctl-sessions",
+  "ctl-status",
+  "ctl-token",
+  "ctl-tokens",
+  "ctl-users",
+  "demo",
+  "doctor",
+  "resolve",
+  "service",
+  "status",
+  "version",
+] as const;
 
 export const version = command(
   "version",
@@ -21,7 +38,7 @@ export const schema = command(
   "schema",
   map(
     object({
-      name: argument(choice(NAMES, { metavar: "NAME" }), {
+      name: argument(choice(DOCUMENT_NAMES, { metavar: "NAME" }), {
         description: message`The JSON output to describe.`,
       }),
     }),

@@ -10,12 +10,8 @@ import { VERSION } from "../../../version.ts";
 import type { Session, Store } from "../../store/mod.ts";
 import { targetOf } from "./put_plan.ts";
 import { notFound, ResourceDesk } from "./resource_desk.ts";
-import type {
-  AdminArguments,
-  AdminRequest,
-  AdminResponse,
-  WebCertificateStatus,
-} from "./shapes.ts";
+import type { WebCertificateStatus } from "../../../status/mod.ts";
+import type { AdminArguments, AdminRequest, AdminResponse } from "./shapes.ts";
 import type { Agents } from "../agents/agents.ts";
 import type { OpenFlow } from "../agents/flow_reports.ts";
 import { withSeq } from "../audit/audit.ts";

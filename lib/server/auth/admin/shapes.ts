@@ -6,19 +6,24 @@
  */
 import { z } from "zod";
 import { LockTargetSchema, RESOURCE_KINDS } from "../../../config/mod.ts";
+import {
+  CtlAgentsV1Schema,
+  CtlAuditV1Schema,
+  CtlResourcesV1Schema,
+  CtlSessionsV1Schema,
+  CtlStatusV1Schema,
+  CtlTokensV1Schema,
+  CtlTokenV1Schema,
+  CtlUsersV1Schema,
+} from "../../../status/mod.ts";
 
 const name = z.string().min(1).max(253);
-const timestamp = z.iso.datetime();
 const nothing = z.object({});
 const strings = z.array(name).max(1024);
 const kind = z.enum(RESOURCE_KINDS);
 
-/** A resource as it is shown: whole, with its revision. */
-const resource = z.looseObject({
-  kind: z.string(),
-  version: z.string(),
-  metadata: z.looseObject({ name }),
-});
+/** A resource as it is shown. */
+const resource = CtlResourcesV1Schema.shape.resources.element;
 
 const password = z.string().min(1).max(1024);
 
@@ -27,93 +32,6 @@ const UserSecretsSchema = z.object({
   name,
   password: z.string().optional(),
   totp_uri: z.string().optional(),
-});
-
-const UserSchema = z.object({
-  name,
-  roles: strings,
-  can_log_in: z.boolean(),
-  has_second_factor: z.boolean(),
-  /** A lock on the user or one of the roles is in force. */
-  locked: z.boolean(),
-  /** Logins in force. */
-  logins: z.int(),
-});
-
-const SessionSchema = z.object({
-  id: name,
-  user: name,
-  /** Absent: it began before starts were kept. */
-  started: timestamp.optional(),
-  expires: timestamp,
-  /** The address it came from; absent if that was not kept. */
-  source: z.string().optional(),
-  /** The apps that certificates in force are for. */
-  apps: strings,
-  /** Open connections to apps, as far as agents have said. */
-  flows: z.int(),
-  locked: z.boolean(),
-});
-
-const TokenSchema = z.object({
-  id: name,
-  kinds: strings,
-  apps: strings.optional(),
-  labels: z.record(z.string(), z.string()),
-  expires: timestamp,
-  uses_left: z.int(),
-});
-
-const AgentSchema = z.object({
-  id: name,
-  name,
-  apps: strings,
-  connected: z.boolean(),
-  locked: z.boolean(),
-  joined: timestamp,
-  renewed: timestamp,
-  /** When it was connected last; of one that is connected, now. */
-  last_seen: timestamp,
-});
-
-/** What the proxy shows to whoever connects. */
-const WebCertificateSchema = z.object({
-  /** Whether it comes from files of `https_keypairs` or is issued by the cluster's own authority. */
-  source: z.enum(["files", "cluster"]),
-  /** Absent for one that the cluster issued. */
-  cert_file: z.string().optional(),
-  names: z.array(z.string()),
-  not_after: timestamp,
-  /** When it was taken into use. */
-  loaded: timestamp,
-  /** Why a newer one in the files is not used, or what is wrong with this one. */
-  problem: z.string().optional(),
-});
-export type WebCertificateStatus = z.infer<typeof WebCertificateSchema>;
-
-const StatusSchema = z.object({
-  cluster_name: name,
-  server_version: z.string(),
-  ca_pin: z.string(),
-  proxy_public_addrs: z.array(z.string()),
-  second_factor: z.string(),
-  users: z.int(),
-  sessions: z.int(),
-  agents_connected: z.int(),
-  apps: z.int(),
-  locks: z.int(),
-  started: timestamp,
-  flows: z.int(),
-  agents: z.array(AgentSchema),
-  /** Absent while the proxy starts. */
-  web_certificate: WebCertificateSchema.optional(),
-  authorities: z.array(z.object({ kind: z.enum(["user", "host"]), not_after: timestamp })),
-});
-
-const AuditRecordSchema = z.looseObject({
-  seq: z.int(),
-  time: timestamp,
-  event: z.string(),
 });
 
 const PutMistakeSchema = z.object({
@@ -131,7 +49,7 @@ const idPart = z.string().regex(/^[0-9a-f]{4,32}$/, { error: "4 to 32 hex digits
 
 /** Every operation: what it takes and what it gives. */
 export const ADMIN_OPERATIONS = {
-  "status": { request: nothing, response: StatusSchema },
+  "status": { request: nothing, response: CtlStatusV1Schema.omit({ schema: true }) },
   "users.add": {
     request: z.object({
       name,
@@ -143,7 +61,7 @@ export const ADMIN_OPERATIONS = {
     }),
     response: UserSecretsSchema,
   },
-  "users.list": { request: nothing, response: z.object({ users: z.array(UserSchema) }) },
+  "users.list": { request: nothing, response: CtlUsersV1Schema.omit({ schema: true }) },
   "users.reset": {
     request: z.object({
       name,
@@ -163,11 +81,11 @@ export const ADMIN_OPERATIONS = {
       uses: z.int().min(1).max(10_000).default(1),
     }),
     /** `token` is told once and never again. */
-    response: z.object({ id: name, token: z.string(), expires: timestamp, ca_pin: z.string() }),
+    response: CtlTokenV1Schema.omit({ schema: true }),
   },
-  "tokens.list": { request: nothing, response: z.object({ tokens: z.array(TokenSchema) }) },
+  "tokens.list": { request: nothing, response: CtlTokensV1Schema.omit({ schema: true }) },
   "tokens.remove": { request: z.object({ id: name }), response: nothing },
-  "agents.list": { request: nothing, response: z.object({ agents: z.array(AgentSchema) }) },
+  "agents.list": { request: nothing, response: CtlAgentsV1Schema.omit({ schema: true }) },
   "agents.remove": { request: z.object({ id: name }), response: nothing },
   "apps.list": {
     request: nothing,
@@ -206,7 +124,7 @@ export const ADMIN_OPERATIONS = {
   },
   "resources.get": {
     request: z.object({ kind, name: name.optional() }),
-    response: z.object({ resources: z.array(resource) }),
+    response: CtlResourcesV1Schema.omit({ schema: true }),
   },
   "resources.remove": { request: z.object({ kind, name }), response: nothing },
   "lock": {
@@ -224,7 +142,7 @@ export const ADMIN_OPERATIONS = {
       cut: z.object({ logins: z.int(), flows: z.int() }),
     }),
   },
-  "sessions.list": { request: nothing, response: z.object({ sessions: z.array(SessionSchema) }) },
+  "sessions.list": { request: nothing, response: CtlSessionsV1Schema.omit({ schema: true }) },
   "sessions.remove": {
     request: z.object({ id: idPart }),
     response: z.object({ id: name, user: name, flows: z.int() }),
@@ -237,7 +155,7 @@ export const ADMIN_OPERATIONS = {
       /** With `after`: waits this long for an event when there is none. */
       wait_seconds: z.int().min(0).max(60).default(0),
     }),
-    response: z.object({ events: z.array(AuditRecordSchema) }),
+    response: z.object({ events: z.array(CtlAuditV1Schema) }),
   },
 } as const;
 
