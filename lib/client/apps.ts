@@ -59,7 +59,7 @@ export async function listApps(
   }
   const profiles = await new ProfileStore(paths.configDir).list();
   if (profiles.length === 0) {
-    throw new VnetError("login-needed", "Cannot list apps: you are logged in nowhere", {
+    throw new VnetError("login-needed", "Cannot list apps: you are not logged in to any cluster", {
       hint: "Run `vnet login HOST` first",
     });
   }

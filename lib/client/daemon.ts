@@ -404,9 +404,13 @@ function loginFacts(
 
 function requireLogin(profiles: readonly Profile[], nowMs: number): void {
   if (profiles.length === 0) {
-    throw new VnetError("login-needed", "Cannot bring vnet up: you are logged in nowhere", {
-      hint: "Run `vnet login HOST` first",
-    });
+    throw new VnetError(
+      "login-needed",
+      "Cannot bring vnet up: you are not logged in to any cluster",
+      {
+        hint: "Run `vnet login HOST` first",
+      },
+    );
   }
   if (profiles.every((profile) => profile.expiresMs <= nowMs)) {
     throw new VnetError("login-expired", "Cannot bring vnet up: every login has expired", {

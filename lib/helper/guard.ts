@@ -55,7 +55,7 @@ export class Guard implements AsyncDisposable {
       return new Guard(sockets.adoptMessages(own), processes.wait(pid));
     } catch (thrown) {
       sockets.close(own);
-      log.warning("Nobody guards this process", { error: String(thrown) });
+      log.warning("Cannot start the guard of this process", { error: String(thrown) });
       return null;
     } finally {
       sockets.close(theirs);

@@ -264,12 +264,16 @@ export class Host implements AsyncDisposable {
   #refuseZones(zones: readonly string[]): void {
     for (const zone of zones) {
       if (isEverybodys(zone)) {
-        throw new VnetError("zone-refused", `Zone "${zone}" belongs to everybody`);
+        throw new VnetError("zone-refused", `Zone "${zone}" is public: no cluster may claim it`);
       }
       if (allowsZone(this.#policy, zone)) continue;
-      throw new VnetError("zone-forbidden", `Zone "${zone}" is none that root allows`, {
-        hint: "Have root add it to `zones` in /etc/vnet/helper.yaml",
-      });
+      throw new VnetError(
+        "zone-forbidden",
+        `Zone "${zone}" is not allowed by /etc/vnet/helper.yaml`,
+        {
+          hint: "Have root add it to `zones` in /etc/vnet/helper.yaml",
+        },
+      );
     }
   }
 
@@ -304,7 +308,7 @@ export class Host implements AsyncDisposable {
 }
 
 function tooOften(what: string): VnetError {
-  return new VnetError("helper-busy", `A client is not ${what} that often`, {
+  return new VnetError("helper-busy", `Too many requests: a client is not ${what} that often`, {
     hint: "Run `sudo vnet restart`",
   });
 }

@@ -210,7 +210,7 @@ Deno.test("vnet status names the logins while vnet is down", () =>
     const none = await vnet(home, "status");
     deepEqual([none.code, none.stdout], [
       5,
-      "vnet is down\nYou are logged in nowhere: run `vnet login HOST`\n",
+      "vnet is down\nYou are not logged in to any cluster: run `vnet login HOST`\n",
     ]);
     await saveProfile(home);
     const one = await vnet(home, "status");

@@ -26,7 +26,7 @@ async function doctor(...args: string[]) {
 Deno.test("vnet doctor without a login says what to do, in text and JSON, with status 1", async () => {
   const text = await doctor();
   equal(text.code, 1);
-  match(text.stdout, /^FAIL\s+auth\.profile\s+you are logged in nowhere$/m);
+  match(text.stdout, /^FAIL\s+auth\.profile\s+you are not logged in to any cluster$/m);
   match(text.stdout, /^\s+fix\s+vnet login HOST --user NAME$/m);
   const json = await doctor("--format", "json");
   equal(json.code, 1);

@@ -43,7 +43,7 @@ export function renderSavedLogins(
   logins: readonly Pick<Login, "proxy" | "cluster" | "user" | "expires">[],
   options: Omit<RenderOptions, "userName">,
 ): string {
-  if (logins.length === 0) return "You are logged in nowhere: run `vnet login HOST`\n";
+  if (logins.length === 0) return "You are not logged in to any cluster: run `vnet login HOST`\n";
   return logins.map((login) => {
     const isOver = Date.parse(login.expires) <= options.nowMs;
     return `  login     ${

@@ -101,5 +101,5 @@ Deno.test("renderSavedLogins() says which are good", () => {
     renderSavedLogins([LOGIN], OPTIONS),
     /^ {2}login {5}alice in example .*: good, ends in 7 h/,
   );
-  match(renderSavedLogins([], OPTIONS), /nowhere: run `vnet login HOST`/);
+  match(renderSavedLogins([], OPTIONS), /any cluster: run `vnet login HOST`/);
 });

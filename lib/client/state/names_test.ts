@@ -75,7 +75,11 @@ Deno.test("compileNames() has DNS say why a name has no address", () => {
     ["db.corp.example", ["answer", "app-address"]],
     ["vnet-diag-0a1b.corp.example", ["answer", "probe"]],
     ["web.corp.example", ["refuse", EDE.PROHIBITED, "access denied"]],
-    ["gone.corp.example", ["nx-domain", EDE.OTHER, "app removed, or yours to reach no more"]],
+    ["gone.corp.example", [
+      "nx-domain",
+      EDE.OTHER,
+      "app removed, or no longer allowed by your roles",
+    ]],
     ["full.corp.example", ["refuse", EDE.OTHER, "no free address for this name"]],
     ["old.secret.test", [
       "refuse",

@@ -80,7 +80,7 @@ Deno.test("checks of logins and proxies", async (t) => {
   const expiring = (ms: number) => known([{ ...profile, expiresMs: HEALTHY.nowMs + ms }]);
   await table(t, [
     ["no login", { ...DOWN, profiles: known([]), proxies: known([]) }, {
-      "auth.profile": /^fail you are logged in nowhere.*vnet login HOST/,
+      "auth.profile": /^fail you are not logged in to any cluster.*vnet login HOST/,
     }],
     ["a login that ends soon", { ...HEALTHY, profiles: expiring(HOUR_MS / 2) }, {
       [`auth.profile.${PROXY}`]: /^warn the login ends in 30 min.*vnet login --proxy/,
@@ -112,7 +112,7 @@ Deno.test("checks of logins and proxies", async (t) => {
         ...proxyOf(),
         reached: { kind: "failed", code: "proxy-unreachable", message: "Cannot reach it" },
       }]),
-    }, { [`net.proxy.${PROXY}`]: /^fail Cannot reach it.*refused.*nobody listens/ }],
+    }, { [`net.proxy.${PROXY}`]: /^fail Cannot reach it.*refused.*nothing listens/ }],
     ["a proxy whose name does not resolve", {
       ...HEALTHY,
       proxies: known([{
@@ -127,7 +127,7 @@ Deno.test("checks of logins and proxies", async (t) => {
         ...proxyOf(),
         reached: { kind: "failed", code: "ca-pin-mismatch", message: "Not it" },
       }]),
-    }, { [`net.proxy.${PROXY}`]: /somebody else answers/ }],
+    }, { [`net.proxy.${PROXY}`]: /another server answers/ }],
     ["a proxy with a certificate of a company's own authority, and the way there", {
       ...HEALTHY,
       proxies: known([{
@@ -141,7 +141,7 @@ Deno.test("checks of logins and proxies", async (t) => {
       }]),
     }, {
       [`net.proxy.${PROXY}`]:
-        /^fail issued by "Corp".*by ".corp.example" in NO_PROXY.*does not pass/,
+        /^fail issued by "Corp".*by ".corp.example" in NO_PROXY.*is not valid/,
     }],
     ["an HTTP proxy with such a certificate", {
       ...HEALTHY,
@@ -156,7 +156,7 @@ Deno.test("checks of logins and proxies", async (t) => {
         ...proxyOf(),
         addresses: { kind: "addresses", addresses: [parseIp("100.64.9.9")] },
       }]),
-    }, { [`net.proxy.${PROXY}`]: /^fail its own name leads into the virtual range/ }],
+    }, { [`net.proxy.${PROXY}`]: /^fail the proxy's own name resolves into the virtual range/ }],
     [
       "a login the cluster refuses",
       withStatus({
@@ -190,9 +190,9 @@ Deno.test("checks of daemon and helper", async (t) => {
     ["a start that failed", {
       ...DOWN,
       daemon: known({ kind: "down", crashed: false, lastError: "Cannot open TUN" }),
-    }, { "daemon.alive": /^fail vnet ended by itself.*Cannot open TUN/ }],
+    }, { "daemon.alive": /^fail vnet stopped because of an error.*Cannot open TUN/ }],
     ["no answer", { ...DOWN, daemon: known({ kind: "silent", reason: "EACCES" }) }, {
-      "daemon.alive": /^fail runs, but cannot be asked.*EACCES/,
+      "daemon.alive": /^fail running, but it does not answer.*EACCES/,
     }],
     ["a start under way", withStatus({ state: "starting", link: null, dns: null }), {
       "daemon.alive": /^warn still starting.*vnet wait/,
@@ -215,7 +215,7 @@ Deno.test("checks of daemon and helper", async (t) => {
       processes: known({ ...processes, guards: [], serviced: [5] }),
     }, {}],
     ["no guard", { ...HEALTHY, processes: known({ ...processes, guards: [] }) }, {
-      "helper.guard": /^warn nobody puts DNS back/,
+      "helper.guard": /^warn DNS would stay broken/,
     }],
     ["processes nobody shows", {
       ...HEALTHY,
@@ -338,7 +338,7 @@ Deno.test("checks of device, range and routes", async (t) => {
       withStatus({
         findings: [{ code: "link-contested", message: "keeps taking", hint: "Leave it" }],
       }),
-      { "route.range": /^warn .*not undisputed.*keeps taking.*Leave it/ },
+      { "route.range": /^warn .*keeps removing.*keeps taking.*Leave it/ },
     ],
     ["a policy rule", {
       ...HEALTHY,
@@ -382,7 +382,7 @@ Deno.test("checks of DNS", async (t) => {
   };
   await table(t, [
     ["mode none", withStatus({ dns: { ...dns, backend: "none" } }), {
-      "dns.mode": /^warn nothing tells this machine.*ask 127\.0\.53\.1:53/,
+      "dns.mode": /^warn this machine's resolver does not know.*ask 127\.0\.53\.1:53/,
     }],
     ["a host that would get none", {
       ...DOWN,
@@ -405,9 +405,9 @@ Deno.test("checks of DNS", async (t) => {
     ["a resolver that refuses", upstreams({ kind: "negative", code: "REFUSED" }), {
       "dns.upstream": /^fail .*REFUSED/,
     }],
-    ["no resolver", upstreams(), { "dns.upstream": /^warn there is none/ }],
+    ["no resolver", upstreams(), { "dns.upstream": /^warn there is no upstream resolver/ }],
     ["itself for a resolver", withStatus({ dns: { ...dns, upstreams: [dns.server] } }), {
-      "dns.upstream": /^fail vnet would ask itself/,
+      "dns.upstream": /^fail vnet is its own upstream resolver: it would ask itself/,
     }],
     ["nsswitch without DNS", { ...HEALTHY, nssHosts: known([{ service: "files", actions: [] }]) }, {
       "dns.nss": /^fail .*neither dns nor resolve/,
@@ -483,17 +483,17 @@ Deno.test("checks of DNS", async (t) => {
     }, {
       "dns.link": /^warn/,
       "dns.zone.company.test":
-        /^fail somebody else answers: 93\.184\.215\.14.*Take ~company\.test off "tun9"/,
+        /^fail another resolver answers: 93\.184\.215\.14.*Take ~company\.test off "tun9"/,
     }],
     ["a domain of another link that is not ours", {
       ...resolved,
       resolvedLink: known({ ...RESOLVED, elsewhere: [{ name: ".", link: "eth0" }] }),
     }, {}],
     ["a hijacked zone", { ...HEALTHY, zones: zones(HIJACKED) }, {
-      "dns.zone.company.test": /^fail somebody else answers: 93\.184\.215\.14/,
+      "dns.zone.company.test": /^fail another resolver answers: 93\.184\.215\.14/,
     }],
     ["a zone nobody answers for", { ...HEALTHY, zones: zones(SILENT) }, {
-      "dns.zone.company.test": /^fail nobody answers/,
+      "dns.zone.company.test": /^fail programs of this machine get no answer/,
     }],
     ["a zone that is not registered", { ...HEALTHY, zones: zones(NXDOMAIN) }, {
       "dns.zone.company.test": /^fail programs get NXDOMAIN/,
@@ -504,7 +504,7 @@ Deno.test("checks of DNS", async (t) => {
     ["a zone with mode none", {
       ...withStatus({ dns: { ...dns, backend: "none" } }),
       zones: zones(NXDOMAIN),
-    }, { "dns.mode": /^warn/, "dns.zone.company.test": /^warn programs do not see it/ }],
+    }, { "dns.mode": /^warn/, "dns.zone.company.test": /^warn programs cannot resolve it/ }],
   ]);
 });
 
@@ -567,7 +567,7 @@ Deno.test("checks of one name", async (t) => {
   await table(t, [
     ["all is well", walk({}), {}],
     ["not ours", walk({ verdict: verdict("forward"), app: known(null) }), {
-      "name.verdict": /^fail .*not vnet's to answer.*vnet apps ls/,
+      "name.verdict": /^fail .*vnet does not answer.*vnet apps ls/,
     }],
     ["no address", walk({ verdict: verdict("refuse") }), {
       "name.verdict": /^fail vnet answers refuse/,

@@ -52,7 +52,7 @@ const profile: Check = {
   judge: ({ profiles, nowMs }) =>
     judged(profiles, (all) =>
       all.length === 0
-        ? fail("you are logged in nowhere", {
+        ? fail("you are not logged in to any cluster", {
           fix: command("vnet login HOST --user NAME"),
         })
         : all.flatMap((one) => judgeProfile(one, nowMs, all))),
@@ -96,7 +96,7 @@ function judgeProxy(proxy: ProxyFacts, facts: Facts): readonly Judgement[] {
     : undefined;
   if (session?.error != null) evidence.push(seen("daemon says", session.error));
   if (isVirtual(addresses, facts)) {
-    return fail("its own name leads into the virtual range", {
+    return fail("the proxy's own name resolves into the virtual range", {
       of: profile,
       evidence,
       cause: "the proxy's name must keep its public address, or nothing can reach it",
@@ -138,9 +138,9 @@ function causeOf(code: string, addresses: Outcome): string {
   switch (code) {
     // Who resolves the name then is the HTTP proxy
     case "http-proxy-unreachable":
-      return "the HTTP proxy that the login went through is not there: another network, or it is down";
+      return "the HTTP proxy that the login went through cannot be reached: it is down, or this is another network";
     case "http-proxy-untrusted":
-      return "the certificate of the HTTP proxy on the way does not pass";
+      return "the certificate of the HTTP proxy on the way is not valid";
     case "http-proxy-denied":
       return "the HTTP proxy on the way rejected the user name or password";
     case "http-proxy-refused":
@@ -149,13 +149,13 @@ function causeOf(code: string, addresses: Outcome): string {
   if (addresses.kind !== "addresses") return "its name does not resolve";
   switch (code) {
     case "proxy-untrusted":
-      return "the certificate that is shown there does not pass: its authority, its names or its dates";
+      return "the certificate that is shown there is not valid: its authority, its names or its dates";
     case "ca-pin-mismatch":
-      return "somebody else answers there, or the cluster has another certificate authority";
+      return "another server answers at this address, or the cluster has a new certificate authority";
     case "proxy-timeout":
       return "nothing answers: the proxy is down, or a firewall drops the packets";
     default:
-      return "nobody listens there, or the way to it is cut";
+      return "nothing listens on that port, or a firewall rejects the connection";
   }
 }
 

@@ -28,7 +28,7 @@ const alive: Check = {
 function judgeAlive(daemon: DaemonFacts): readonly Judgement[] {
   switch (daemon.kind) {
     case "silent":
-      return fail("runs, but cannot be asked", {
+      return fail("running, but it does not answer", {
         evidence: [seen("asking", daemon.reason)],
         fix: RESTART,
       });
@@ -36,7 +36,7 @@ function judgeAlive(daemon: DaemonFacts): readonly Judgement[] {
       const { lastError, crashed } = daemon;
       const detail = { fix: command("sudo vnet up --detach"), blocks: true };
       if (lastError !== null) {
-        return fail("vnet ended by itself", { ...detail, cause: lastError });
+        return fail("vnet stopped because of an error", { ...detail, cause: lastError });
       }
       if (!crashed) return warn("vnet is not up", detail);
       const cause = "the daemon was killed, or it crashed; its socket is still there";
@@ -105,7 +105,8 @@ function judgeHelpers({ helpers, stoppedHelpers }: ProcessFacts): readonly Judge
   if (helpers.every((pid) => stoppedHelpers.includes(pid))) {
     return fail("the privileged helper is stopped", {
       evidence: [seen("process", `${helpers.join(", ")}: state T`)],
-      cause: "somebody sent it SIGSTOP: it undoes and follows nothing",
+      cause:
+        "it was suspended (SIGSTOP): it neither follows changes of the network nor repairs DNS",
       fix: command(`sudo kill -CONT ${helpers.join(" ")}`),
     });
   }
@@ -123,8 +124,8 @@ const guard: Check = {
         if (guards.length > 0) return ok(`ready to repair, pid ${guards.join(", ")}`);
         if (serviced.length > 0) return ok("not needed: systemd repairs after the helper");
         if (helpers.length === 0) return skip("processes of root cannot be seen from here");
-        return warn("nobody puts DNS back should the helper be killed", {
-          cause: "the guard, a shell of the helper's, was killed or could not start",
+        return warn("DNS would stay broken if the helper were killed", {
+          cause: "the guard process that repairs DNS then was killed, or could not start",
           fix: RESTART,
         });
       })),

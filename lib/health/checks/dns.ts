@@ -41,9 +41,9 @@ function judgeMode(
     seen("server", formatEndpoint(server)),
   ];
   if (backend !== "none") return ok(backend, { evidence });
-  return warn("nothing tells this machine about the zones", {
+  return warn("this machine's resolver does not know the zones", {
     evidence,
-    cause: "DNS mode is none, or nothing here can be written",
+    cause: "the DNS mode is none, or no DNS settings of this machine can be written",
     fix: advice(`Have your resolver ask ${formatEndpoint(server)} for the zones`),
   });
 }
@@ -54,7 +54,7 @@ function judgeChoice({ backend, why, warnings }: DnsChoiceFacts): readonly Judge
     ...warnings.map((line) => seen("but", line)),
   ];
   if (backend === "none") {
-    return warn("vnet could not tell this machine about the zones", {
+    return warn("vnet could not add the zones to this machine's DNS settings", {
       evidence,
       fix: advice("Make /etc/resolv.conf writable, or point your resolver at vnet by hand"),
     });
@@ -108,7 +108,7 @@ const upstream: Check = {
     whenUp(facts, ({ dns }) => {
       if (dns === null) return NOT_UP;
       if (dns.upstreams.some((upstream) => equalEndpoint(upstream, dns.server))) {
-        return fail("vnet would ask itself", {
+        return fail("vnet is its own upstream resolver: it would ask itself", {
           evidence: dns.upstreams.map((one) => seen("resolver", formatEndpoint(one))),
           fix: RESTART,
         });
@@ -121,7 +121,7 @@ function judgeUpstreams(
   asked: readonly { server: string; outcome: ListenerFacts["udp"]; elapsedMs: number }[],
 ): readonly Judgement[] {
   if (asked.length === 0) {
-    return warn("there is none: only the zones resolve", {
+    return warn("there is no upstream resolver: only vnet's zones resolve", {
       cause: "this machine had no nameserver when vnet came up",
       fix: RESTART,
     });

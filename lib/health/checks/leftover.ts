@@ -7,7 +7,7 @@ import { RTN_UNICAST } from "../routing.ts";
 
 const dns: Check = {
   id: "leftover.dns",
-  title: "Leftovers of DNS",
+  title: "Leftover DNS settings",
   severity: "error",
   dependsOn: [],
   judge: ({ journal, resolvConf, processes }) =>
@@ -26,7 +26,7 @@ const dns: Check = {
         const advised = advice("Wait a second, then run `vnet doctor --only leftover`");
         return warn("being repaired right now", { evidence, fix: advised, blocks: true });
       }
-      return fail("this machine's DNS still leads to a vnet that is gone", {
+      return fail("this machine's DNS still points to a vnet that no longer runs", {
         evidence,
         cause: "vnet was killed, and so was its guard",
         fix: REPAIR,
@@ -47,7 +47,7 @@ const connections: Check = {
       const count = remotes.length;
       return fail(`${count} ${count === 1 ? "connection leads" : "connections lead"} nowhere`, {
         evidence: [seen("to", [...new Set(remotes.map(formatIp))].join(" "))],
-        cause: "vnet was killed: these programs wait until their own time is up",
+        cause: "vnet was killed; these programs wait until their own timeouts pass",
         fix: REPAIR,
       });
     });
@@ -66,5 +66,5 @@ export function isRangeTaken({ network, wanted }: Facts): boolean {
   );
 }
 
-/** Leftovers of DNS and connections. */
+/** Leftover DNS settings and connections. */
 export const LEFTOVER_CHECKS: readonly Check[] = [dns, connections];

@@ -56,13 +56,13 @@ const device: Check = {
       if (link === undefined) {
         return fail(`there is no device ${name}`, {
           evidence: [seen("links", links.map(({ name }) => name).join(" "))],
-          cause: "somebody removed it, or the daemon runs in another network namespace",
+          cause: "it was removed, or the daemon runs in another network namespace",
           fix: RESTART,
         });
       }
       if (link.isUp === false) {
         return fail(`${name} is down`, {
-          cause: "somebody took it down",
+          cause: "it was set down, as by `ip link set`",
           fix: command(`sudo ip link set ${name} up && sudo vnet restart`),
         });
       }
@@ -85,7 +85,7 @@ const address: Check = {
       );
       if (missing.length === 0) return ok(wanted.map(formatIp).join(" "));
       return fail(`${link.name} has lost ${missing.map(formatIp).join(" and ")}`, {
-        cause: "another program manages this device, or somebody removed the address",
+        cause: "another program manages this device, or the address was removed by hand",
         fix: RESTART,
       });
     }),

@@ -99,9 +99,11 @@ function judgeFile(
     seen("wanted", `nameserver ${ours}`),
     seen("found", first === undefined ? `no nameserver (${file.kind})` : `nameserver ${first}`),
   ];
-  return fail(`${file.path} was changed under vnet`, {
+  return fail(`${file.path} was changed while vnet is up`, {
     evidence,
-    cause: `${file.owner ?? "another program"} wrote it${since(file, nowMs)}, and goes on doing so`,
+    cause: `${file.owner ?? "another program"} wrote it${
+      since(file, nowMs)
+    }, and writes it again when vnet corrects it`,
     fix: RESTART,
   });
 }
@@ -163,7 +165,7 @@ function judgeLink(found: ResolvedLinkFacts, dns: DnsStatus): readonly Judgement
   const { zones } = dns;
   const wrong = wrongSettings(found, dns);
   if (wrong.length > 0) {
-    return fail("vnet's link is not set as it was", {
+    return fail("the DNS settings of vnet's link were changed", {
       evidence: wrong,
       cause: "another program changed the link's DNS, or systemd-resolved lost it",
       fix: RESTART,
@@ -172,7 +174,7 @@ function judgeLink(found: ResolvedLinkFacts, dns: DnsStatus): readonly Judgement
   const rivals = found.elsewhere.filter(({ name }) => zones.includes(name));
   const [rival] = rivals;
   if (rival === undefined) return ok(zones.map((zone) => `~${zone}`).join(" "));
-  return warn("another link claims a zone, too: either may answer", {
+  return warn("another link claims the same zone, so either may answer", {
     evidence: rivals.map(({ name, link }) => seen(link, `~${name}`)),
     cause: rivalCause(rival),
     fix: takeAway(rival),
@@ -243,13 +245,13 @@ function judgeZone({ zone, ipv4, server, backend, rival }: ZoneCase): readonly J
   if (!isAnswer(system, ipv4)) {
     if (rival === null) return notOurs(zone, detail, backend);
     const cause = { ...detail, cause: rivalCause(rival), fix: takeAway(rival) };
-    return fail(`somebody else answers: ${describeOutcome(system)}`, cause);
+    return fail(`another resolver answers: ${describeOutcome(system)}`, cause);
   }
   const [first] = nameservers;
   if (first === undefined || isAnswer(first.outcome, ipv4)) {
     return ok("reaches vnet", detail);
   }
-  return warn("some programs do not see it", {
+  return warn("some programs cannot resolve it", {
     ...detail,
     cause: `${first.server} does not know this zone: programs that read resolv.conf themselves ` +
       "(Go, musl, containers) ask it",
@@ -263,7 +265,7 @@ function notOurs(
   backend: string,
 ): readonly Judgement[] {
   if (backend === "none") {
-    return warn("programs do not see it", {
+    return warn("programs cannot resolve it", {
       ...detail,
       cause: "DNS mode is none",
       fix: advice("Have your resolver ask vnet for this zone; `vnet status` says where"),
@@ -271,15 +273,15 @@ function notOurs(
   }
   switch (system.kind) {
     case "addresses":
-      return fail(`somebody else answers: ${describeOutcome(system)}`, {
+      return fail(`another resolver answers: ${describeOutcome(system)}`, {
         ...detail,
         cause: "another resolver is asked first, and it answers every name (a hijacked resolver)",
         fix: RESTART,
       });
     case "silent":
-      return fail("nobody answers programs of this machine", {
+      return fail("programs of this machine get no answer", {
         ...detail,
-        cause: "the machine's resolver waits for a server that is gone",
+        cause: "the machine's resolver asks a server that does not answer",
         fix: RESTART,
       });
     default:

@@ -40,7 +40,7 @@ const present: Check = {
         if (missing.length === 0) {
           const texts = link.ranges.map(formatPrefix).join(" ");
           if (contested === undefined) return ok(texts, { evidence });
-          return warn(`${texts}, but not undisputed`, {
+          return warn(`${texts}, but something keeps removing them`, {
             evidence,
             cause: "another program keeps removing addresses or routes of vnet's",
             fix: advice(contested.hint ?? "Have that program leave vnet's link alone"),

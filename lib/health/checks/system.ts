@@ -9,7 +9,7 @@ const privilege: Check = {
   judge: ({ program, netAdmin }) => {
     const who = seen("runs as", `uid ${program.uid}, for ${program.owner.name}`);
     if (program.uid !== 0) {
-      return ok("not root: what only root may see is skipped", { evidence: [who] });
+      return ok("not root: checks that need root are skipped", { evidence: [who] });
     }
     return judged(
       netAdmin,
@@ -36,10 +36,10 @@ const tun: Check = {
       if (errno === null) return ok("/dev/net/tun opens");
       const evidence = [seen("opening", `/dev/net/tun: ${errno}`)];
       if (errno === "EACCES" && program.uid !== 0) {
-        return ok("/dev/net/tun is there, for root alone", { evidence });
+        return ok("/dev/net/tun exists; only root may open it", { evidence });
       }
       if (errno === "EACCES" || errno === "EPERM") {
-        return fail("/dev/net/tun may not be opened", {
+        return fail("/dev/net/tun cannot be opened", {
           evidence,
           cause: "a device policy forbids it, as in many containers",
           fix: advice("Pass the device into the container: `docker run --device /dev/net/tun …`"),

@@ -40,7 +40,7 @@ const verdict: Check = {
         ];
         if (kind === "answer") return ok(`vnet answers for ${host}`, { evidence });
         if (kind === "forward") {
-          return fail(`${host} is not vnet's to answer`, {
+          return fail(`vnet does not answer for ${host}`, {
             evidence,
             cause: "no app you may use has this name",
             fix: command("vnet apps ls"),

@@ -61,10 +61,10 @@ export const ACCESS = {
   "app-removed": {
     fault: "network",
     answer: "rst",
-    ede: { code: 0, kind: "app-removed", text: "app removed, or yours to reach no more" },
+    ede: { code: 0, kind: "app-removed", text: "app removed, or no longer allowed by your roles" },
     state: "the app that had this address was removed",
     hint: "Run `vnet apps ls` to see what is served, and look the name up again",
-    happened: "The app that had this address was removed, or you may no longer reach it.",
+    happened: "The app that had this address was removed, or your roles no longer allow it.",
     remedy: "`vnet apps ls`; ask for the name again.",
   },
   "port-not-allowed": {

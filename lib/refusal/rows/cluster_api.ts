@@ -13,7 +13,7 @@ export const CLUSTER_API = {
     fault: "usage",
     httpStatus: 409,
     hint: "Get it again and repeat your change",
-    happened: "Somebody else changed it since you read it (`metadata.revision`).",
+    happened: "Another administrator changed it since you read it (`metadata.revision`).",
     remedy: "Get it again and repeat your change.",
   },
   "resource-in-use": {

@@ -87,7 +87,8 @@ export const RANGE = {
   },
   "listener-guard-failed": {
     fault: "machine",
-    happened: "The filter that keeps strangers off a listener cannot be attached.",
+    happened:
+      "The socket filter that protects a listener from other hosts and users cannot be attached.",
     remedy: "Needs Linux with socket filters; the message has the reason.",
   },
   "shim-missing": {

@@ -16,12 +16,13 @@ export const SERVICE = {
   "service-file-foreign": {
     fault: "machine",
     happened:
-      "A unit file of ours was edited, or somebody else has one of that name. Nothing was done.",
+      "A unit file of ours was edited, or another package has one of that name. Nothing was done.",
     remedy: "Move it away; put changes into drop-ins (`systemctl edit`).",
   },
   "service-user-unusable": {
     fault: "machine",
-    happened: "`--user`: there is no such user, it is root, or its name or home suits no unit.",
+    happened:
+      "`--user`: there is no such user, it is root, or its name or home cannot stand in a unit file.",
     remedy: "Name a user of `/etc/passwd` with a home of their own.",
   },
   "polkit-missing": {

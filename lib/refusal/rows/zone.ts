@@ -7,7 +7,7 @@ export const ZONE = {
     finding: "plan",
     hint: "Correct `custom_dns_zones` of the cluster",
     happened:
-      "A cluster claims a zone that is everybody's (`com`, `local`, a reverse zone) or no domain name.",
+      "A cluster claims a public zone (`com`, `local`, a reverse zone), or something that is not a domain name.",
     remedy: "Correct `custom_dns_zones`.",
   },
   "zone-limit": {

@@ -149,7 +149,7 @@ story("doctor: finds and repairs what a killed vnet left", async (step, lab) => 
     kill(client, "helper");
     await until("vnet and its guard ended", 10_000, () => client.processes().length === 0);
     const report = await examine(world, [], 1);
-    match(find(report, "daemon.alive").summary, /ended by itself/);
+    match(find(report, "daemon.alive").summary, /stopped because of an error/);
     equal(find(report, "leftover.dns").summary, "none");
     equal(find(report, "dns.zone").blocked_by, "daemon.alive");
   });

@@ -45,7 +45,7 @@ function actOf(name: string): Act {
       EPERM: { code: "tun-open-denied", state: "CAP_NET_ADMIN is missing", hint: "Run with sudo" },
       EACCES: {
         code: "tun-open-denied",
-        state: "/dev/net/tun may not be opened",
+        state: "/dev/net/tun cannot be opened",
         hint: "Run with sudo",
       },
       ENOENT: {
