@@ -94,7 +94,6 @@ export {
   type RuleId,
   type Verdict,
 } from "./verdict/verdict.ts";
-export { HEADER_BYTES } from "./wire/layout.ts";
 export { type Section, walkRecords } from "./wire/records.ts";
 export { decodeName, encodeName } from "./wire/wire_name.ts";
 export { objectionToZone, type Zone, ZoneTable } from "./verdict/zone.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { equal } from "node:assert/strict";
+import { equal, match } from "node:assert/strict";
 import type { DnsServer } from "../../lib/client/dns/server.ts";
 import { frameMessage } from "../../lib/dns/mod.ts";
 import { TcpClient, UdpClient } from "../doubles/dns_client.ts";
@@ -17,6 +17,7 @@ export class Exchange implements AsyncDisposable {
   /** What each upstream was asked last. */
   readonly #asked: Asked[] = [];
   readonly #udp: readonly UdpClient[];
+  readonly #echoes: UdpClient[] = [];
   #tcp: TcpClient | null = null;
 
   constructor(server: DnsServer, steps: readonly string[]) {
@@ -30,11 +31,12 @@ export class Exchange implements AsyncDisposable {
 
   async run(): Promise<void> {
     for (const step of this.#steps) await this.#play(step);
+    for (const echo of this.#echoes) equal((await echo.receive())[3]! & 15, 2);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#tcp?.[Symbol.dispose]();
-    for (const client of this.#udp) client[Symbol.dispose]();
+    for (const client of [...this.#udp, ...this.#echoes]) client[Symbol.dispose]();
     for (const upstream of this.#upstreams) await upstream[Symbol.asyncDispose]();
   }
 
@@ -48,6 +50,7 @@ export class Exchange implements AsyncDisposable {
     else if (who === "tcp" || who === "eof") await this.#playTcp(who, act, bytes);
     else if (who === "up") await this.#playUpstream(index, act, bytes);
     else if (who === "echo") await this.#echo(index);
+    else if (who === "probe") await this.#expectProbe(index);
     else throw new Error(`Cannot play "${step}"`);
   }
 
@@ -90,11 +93,19 @@ export class Exchange implements AsyncDisposable {
     await asked.reply(answer);
   }
 
-  /** The upstream leads back: what it was asked comes to the server, which says so and sends nothing on. */
+  /** The upstream leads back: what it was asked comes to the server, which says in the end that it failed. */
   async #echo(index: number): Promise<void> {
-    using client = new UdpClient(this.#server.endpoint);
-    const reply = await client.ask(this.#asked[index]!.bytes);
-    equal(reply[3]! & 15, 2);
+    const client = new UdpClient(this.#server.endpoint);
+    this.#echoes.push(client);
+    await client.send(this.#asked[index]!.bytes);
+  }
+
+  async #expectProbe(index: number): Promise<void> {
+    const asked = await this.#upstreams[index]!.next();
+    this.#asked[index] = asked;
+    const random = "vnet-loop-[0-9a-f]{32}";
+    const name = new TextDecoder().decode(asked.bytes.subarray(12, nameEnd(asked.bytes)));
+    match(name, new RegExp(`^\\x2a${random}\\x2a${random}\\0$`));
   }
 }
 

@@ -54,8 +54,7 @@ export interface Acceptance {
  * client's other EDNS options left behind, for they are between neighbours (RFC 6891 section 6.1.1).
  *
  * @param options.id 16 random bits.
- * @param options.caseBits Random bytes; a set bit turns the letter at its place to the other case. A question
- *   that comes back to us in just this spelling has gone in a circle.
+ * @param options.caseBits Random bytes; a set bit turns the letter at its place to the other case.
  */
 export function encodeForward(
   query: Query,

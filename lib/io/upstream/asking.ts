@@ -14,7 +14,6 @@ import {
 } from "../../dns/mod.ts";
 import { formatEndpoint } from "../../ip/mod.ts";
 import type { AskOptions, Upstream, UpstreamResult } from "./upstream.ts";
-import type { SentQuestion, SentQuestions } from "./echo.ts";
 import type { PortLease, PortListener, SourcePorts } from "./port.ts";
 import type { TcpConnections } from "./tcp.ts";
 
@@ -51,10 +50,9 @@ const SOFT_RCODES: ReadonlySet<number> = new Set([
 /** What a question needs of its surroundings. */
 interface AskingContext {
   readonly ports: SourcePorts;
-  readonly sent: SentQuestions;
   readonly tcp: TcpConnections;
-  /** Finds out whether an upstream leads back to us. */
-  readonly probe: (upstream: Upstream) => void;
+  /** Finds out whether an upstream leads back to us. @param onBack Called if it does for the name in question. */
+  readonly probe: (upstream: Upstream, onBack: () => void) => void;
   /** Takes care of work that outlives the call. */
   readonly background: (work: Promise<void>) => void;
   /** Called once; the winner is the upstream that answered well. */
@@ -176,7 +174,9 @@ export class Asking {
 
   #probe(): void {
     this.#suspected = false;
-    for (const { target } of [...this.#attempts]) this.context.probe(target);
+    for (const target of new Set([...this.#attempts].map(targetOf))) {
+      this.context.probe(target, () => this.giveUp(target));
+    }
   }
 
   #end(result: UpstreamResult, winner: Upstream | null): void {
@@ -214,7 +214,6 @@ class Attempt implements PortListener {
   #answered = false;
   #lease: PortLease | null = null;
   #bytes = NO_BYTES;
-  #sent: SentQuestion | null = null;
   #tcp: AbortController | null = null;
 
   constructor(asking: Asking, target: Upstream, askedAt: number) {
@@ -242,12 +241,9 @@ class Attempt implements PortListener {
     if (lease === null) return false;
     this.#lease = lease;
     const { id } = lease;
-    if (this.target.folds) {
-      this.#bytes = encodeForward(query, { id });
-    } else {
-      this.#bytes = encodeForward(query, { id, caseBits: context.ports.randomBytes(CASE_BYTES) });
-      this.#sent = context.sent.add(this.target, this.#bytes, query);
-    }
+    this.#bytes = this.target.folds
+      ? encodeForward(query, { id })
+      : encodeForward(query, { id, caseBits: context.ports.randomBytes(CASE_BYTES) });
     lease.send(this.#bytes);
     return true;
   }
@@ -269,7 +265,6 @@ class Attempt implements PortListener {
   /** Lets go of everything it holds. */
   end(): void {
     this.#lease?.release();
-    if (this.#sent !== null) this.#asking.context.sent.delete(this.#sent);
     this.#tcp?.abort();
   }
 

@@ -1,6 +1,10 @@
 /**
- * Finding out whether an upstream leads back to us when letter case does not tell: it is asked for a name that
- * nobody else can know, below the one in question. If that name comes in here, it led back.
+ * Finding out whether an upstream leads back to us: it is asked for names that nobody else can know. If one comes in
+ * here, it led back.
+ *
+ * The first name is all our own, and only that proves something of the upstream as a whole: no server that a client's
+ * name leads to ever sees it. Who answers it may still lead back in one zone, so the second is below the name in
+ * question. The servers of that zone see it and could have it asked here: it proves something of that question alone.
  *
  * @module
  */
@@ -8,26 +12,32 @@ import {
   decodeQuery,
   encodeForward,
   encodeQuestion,
-  HEADER_BYTES,
   type Query,
   type Question,
 } from "../../dns/mod.ts";
 import type { Upstream } from "./upstream.ts";
 import type { PortLease, PortListener, SourcePorts } from "./port.ts";
 
-/** No upstream is asked more often than this, whatever makes it suspicious. */
+/** No upstream is asked more often than this, whatever makes it suspicious; no probe lives longer. */
 const PAUSE_MS = 5_000;
 /** Probes that may be under way; each upstream has one at most. */
 const MAX_PROBES = 16;
 const PREFIX = "vnet-loop-";
-const RANDOM_BYTES = 8;
-const LABEL_BYTES = PREFIX.length + 2 * RANDOM_BYTES;
+const RANDOM_BYTES = 16;
 const NAME_MAX_CHARACTERS = 253;
+
+interface ProbeOptions {
+  readonly nowMs: number;
+  /** Called if the upstream leads back to us. */
+  readonly onLoop: () => void;
+  /** Called if it does for names below the one in question. */
+  readonly onBack: () => void;
+}
 
 /** The probes that are with upstreams. */
 export class LoopProbes {
   readonly #ports: SourcePorts;
-  readonly #byLabel = new Map<string, Probe>();
+  readonly #byName = new Map<string, Probe>();
 
   constructor(ports: SourcePorts) {
     this.#ports = ports;
@@ -35,50 +45,66 @@ export class LoopProbes {
 
   /** How many are under way. */
   get size(): number {
-    return this.#byLabel.size;
+    return this.#byName.size;
   }
 
-  /** Asks an upstream for an unknowable name below a question's, unless that was done lately. */
-  send(upstream: Upstream, query: Query, nowMs: number): void {
-    if (nowMs - upstream.probedMs < PAUSE_MS || this.#byLabel.size >= MAX_PROBES) return;
+  /** Asks an upstream for names that nobody can know, unless that was done lately. */
+  send(upstream: Upstream, { question }: Query, options: ProbeOptions): void {
+    const { nowMs, onLoop, onBack } = options;
+    if (nowMs - upstream.probedMs < PAUSE_MS || this.#byName.size >= MAX_PROBES) return;
     upstream.probedMs = nowMs;
-    const label = PREFIX + this.#ports.randomBytes(RANDOM_BYTES).toHex();
-    const probe = new Probe(upstream, () => this.#byLabel.delete(label));
-    if (probe.start(this.#ports, probeQuestion(label, query.question))) {
-      this.#byLabel.set(label, probe);
-    }
+    // Two labels: some forwarders keep single ones to themselves. A zone for tests, resolvers would.
+    const own = { ...question, name: `${this.#label()}.${this.#label()}` };
+    const below = { ...question, name: nameBelow(question.name, this.#label()) };
+    this.#start(upstream, own, onLoop, () => this.#start(upstream, below, onBack));
   }
 
-  /** @returns The upstream that a client's question is our probe to, or `null` if it is none of ours. */
-  find({ bytes }: Query): Upstream | null {
-    if (this.#byLabel.size === 0 || bytes[HEADER_BYTES] !== LABEL_BYTES) return null;
-    const start = HEADER_BYTES + 1;
-    const label = String.fromCharCode(...bytes.subarray(start, start + LABEL_BYTES)).toLowerCase();
-    return this.#byLabel.get(label)?.target ?? null;
+  /** Tells whether a client's question is a probe of ours; if so, its upstream was found out and the probe is over. */
+  take({ question }: Query): boolean {
+    const probe = this.#byName.size === 0 ? undefined : this.#byName.get(keyOf(question));
+    probe?.back();
+    return probe !== undefined;
   }
 
   /** Another step of the clock: what was not answered for long is let go. */
   tick(nowMs: number): void {
-    for (const probe of [...this.#byLabel.values()]) {
+    for (const probe of [...this.#byName.values()]) {
       if (nowMs - probe.target.probedMs >= PAUSE_MS) probe.end();
     }
   }
 
   /** Lets go of all. */
   clear(): void {
-    for (const probe of [...this.#byLabel.values()]) probe.end();
+    for (const probe of [...this.#byName.values()]) probe.end();
   }
+
+  #start(target: Upstream, question: Question, onBack: () => void, onAnswer = () => {}): void {
+    const key = keyOf(question);
+    const probe = new Probe({ target, onBack, onAnswer, onEnd: () => this.#byName.delete(key) });
+    if (probe.start(this.#ports, question)) this.#byName.set(key, probe);
+  }
+
+  #label(): string {
+    return PREFIX + this.#ports.randomBytes(RANDOM_BYTES).toHex();
+  }
+}
+
+interface ProbeEvents {
+  readonly target: Upstream;
+  readonly onBack: () => void;
+  readonly onAnswer: () => void;
+  readonly onEnd: () => void;
 }
 
 /** One probe: any answer ends it, for who answers does not ask us. */
 class Probe implements PortListener {
   readonly target: Upstream;
-  readonly #onEnd: () => void;
+  readonly #events: ProbeEvents;
   #lease: PortLease | null = null;
 
-  constructor(target: Upstream, onEnd: () => void) {
-    this.target = target;
-    this.#onEnd = onEnd;
+  constructor(events: ProbeEvents) {
+    this.target = events.target;
+    this.#events = events;
   }
 
   /** @returns Whether it could be sent. */
@@ -90,8 +116,15 @@ class Probe implements PortListener {
     return true;
   }
 
+  /** It came in here. */
+  back(): void {
+    this.end();
+    this.#events.onBack();
+  }
+
   onDatagram(): void {
     this.end();
+    this.#events.onAnswer();
   }
 
   onSendError(): void {
@@ -101,16 +134,20 @@ class Probe implements PortListener {
   end(): void {
     this.#lease?.release();
     this.#lease = null;
-    this.#onEnd();
+    this.#events.onEnd();
   }
 }
 
-/** Below the name in question, so that it goes the same way; as far up as there is room for the label. */
-function probeQuestion(label: string, { name, type, class: rrClass }: Question): Question {
+function keyOf({ name }: Question): string {
+  return name.toLowerCase();
+}
+
+/** Goes the same way as the name in question; as far up as there is room for the label. */
+function nameBelow(name: string, label: string): string {
   let parent = name;
   while (label.length + 1 + parent.length > NAME_MAX_CHARACTERS) {
     const dot = parent.indexOf(".");
     parent = dot < 0 ? "" : parent.slice(dot + 1);
   }
-  return { name: parent === "" ? label : `${label}.${parent}`, type, class: rrClass };
+  return parent === "" ? label : `${label}.${parent}`;
 }

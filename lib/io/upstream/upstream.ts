@@ -25,8 +25,6 @@ export interface AskOptions {
 export interface Upstream extends PortTarget {
   /** It gives names back in lower case: mixing the case would make every answer look forged. */
   folds: boolean;
-  /** Letters of our own spelling that came back to us lately. */
-  echoedLetters: number;
   /** 0, or when it may be asked again. */
   disabledUntilMs: number;
   /** Questions in a row that it was given time for and did not answer. */
@@ -40,7 +38,6 @@ export function newUpstream(endpoint: Endpoint): Upstream {
   return {
     ...portTarget(endpoint),
     folds: false,
-    echoedLetters: 0,
     disabledUntilMs: 0,
     unanswered: 0,
     probedMs: -Infinity,

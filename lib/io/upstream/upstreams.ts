@@ -3,8 +3,8 @@
  *
  * A question goes to the upstream that answered last. Who is silent for a moment, or answers with a failure, has
  * the next one asked beside it; the first good answer wins. Every time a question is sent, it has a new id and a
- * new letter case, so that an upstream that leads back to us gives itself away. Where that is lost on the way, a
- * question that comes in while an equal one gets no answer has its upstream probed.
+ * new letter case. A question that comes in while an equal one gets no answer may be that one, gone in a circle: it
+ * has its upstreams probed. What clients ask proves nothing, for they can ask anything.
  *
  * @module
  * @see RFC 5452 section 9, draft-vixie-dnsext-dns0x20
@@ -12,7 +12,6 @@
 import { EDE, equalQuestion, type ExtendedError, hashQuestion, type Query } from "../../dns/mod.ts";
 import { type Endpoint, equalEndpoint, formatEndpoint } from "../../ip/mod.ts";
 import { getLogger } from "../../log.ts";
-import { SentQuestions } from "./echo.ts";
 import { Asking, TICK_MS } from "./asking.ts";
 import { SourcePorts } from "./port.ts";
 import { LoopProbes } from "./probe.ts";
@@ -23,12 +22,6 @@ const log = getLogger("io", "upstream");
 
 /** An upstream that leads back to us is left alone for so long. */
 const LOOP_PAUSE_MS = 60_000;
-/** By chance a question of so many letters comes back in our spelling once in 4096 times. */
-const LOOP_PROOF_LETTERS = 12;
-/** With fewer letters a client of ours may have hit on the same spelling: its question is treated as any other. */
-const ECHO_LETTERS = 8;
-/** What came back by chance is forgotten again at this pace. */
-const FORGET_LETTERS_PER_TICK = 0.05;
 const STOPPING: ExtendedError = { code: EDE.NOT_READY, text: "this server is stopping" };
 
 interface UpstreamsOptions {
@@ -41,7 +34,6 @@ interface UpstreamsOptions {
 /** The upstreams, the questions that are with them, and the sockets in between. */
 export class Upstreams implements AsyncDisposable {
   readonly #ports = new SourcePorts();
-  readonly #sent = new SentQuestions();
   readonly #probes = new LoopProbes(this.#ports);
   readonly #tcp: TcpConnections;
   readonly #asking = new Set<Asking>();
@@ -94,9 +86,11 @@ export class Upstreams implements AsyncDisposable {
     const hash = hashQuestion(query);
     const asking = new Asking(query, options, upstreams, {
       ports: this.#ports,
-      sent: this.#sent,
       tcp: this.#tcp,
-      probe: (upstream) => this.#probes.send(upstream, query, performance.now()),
+      probe: (upstream, onBack) => {
+        const onLoop = () => this.#disable(upstream);
+        this.#probes.send(upstream, query, { nowMs: performance.now(), onLoop, onBack });
+      },
       background: (work) => this.#keep(work),
       done: (result, winner) => {
         this.#asking.delete(asking);
@@ -112,28 +106,16 @@ export class Upstreams implements AsyncDisposable {
   }
 
   /**
-   * Tells whether a client's question is one of ours that has come back, in the very spelling we sent it in or as
-   * a probe, and leaves the upstream it was sent to alone for a while once that cannot be chance. A question that is
-   * under way already has its upstreams probed, should they go on being silent.
+   * Tells whether a client's question is a probe of ours that has come back. A question that is under way already
+   * has its upstreams probed, should they go on being silent.
    *
    * @returns Whether to answer it with a failure.
    */
   leadsBack(query: Query): boolean {
-    const probed = this.#probes.find(query);
-    if (probed !== null) {
-      this.#disable(probed);
-      return true;
-    }
-    const found = this.#sent.find(query);
-    if (found === null) {
-      const asking = this.#byQuestion.get(hashQuestion(query));
-      if (asking !== undefined && equalQuestion(query, asking.query)) asking.suspect();
-      return false;
-    }
-    const { upstream, letters } = found;
-    upstream.echoedLetters += letters;
-    if (upstream.echoedLetters >= LOOP_PROOF_LETTERS) this.#disable(upstream);
-    return letters >= ECHO_LETTERS;
+    if (this.#probes.take(query)) return true;
+    const asking = this.#byQuestion.get(hashQuestion(query));
+    if (asking !== undefined && equalQuestion(query, asking.query)) asking.suspect();
+    return false;
   }
 
   /** Ends every question; each is told that it failed. */
@@ -149,9 +131,6 @@ export class Upstreams implements AsyncDisposable {
 
   #tick(): void {
     for (const asking of [...this.#asking]) asking.tick();
-    for (const upstream of this.#upstreams) {
-      upstream.echoedLetters = Math.max(upstream.echoedLetters - FORGET_LETTERS_PER_TICK, 0);
-    }
     this.#probes.tick(performance.now());
     if (this.#asking.size > 0 || this.#probes.size > 0 || this.#ticker === null) return;
     clearInterval(this.#ticker);
@@ -168,7 +147,6 @@ export class Upstreams implements AsyncDisposable {
     const nowMs = performance.now();
     if (upstream.disabledUntilMs > nowMs) return;
     upstream.disabledUntilMs = nowMs + LOOP_PAUSE_MS;
-    upstream.echoedLetters = 0;
     this.#loopsFound++;
     log.warning("An upstream resolver leads back to this server", { pauseMs: LOOP_PAUSE_MS });
     log.debug("Left alone", { upstream: formatEndpoint(upstream.endpoint) });
