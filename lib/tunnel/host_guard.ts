@@ -1,13 +1,14 @@
 /**
  * Keeps web pages of others away from an app that speaks plain HTTP: a browser that was led to the app's address by
- * a foreign name says that name in its first request.
+ * a foreign name says that name in its requests.
  *
  * @module
  * @see RFC 9110 section 15.5.20, "421 Misdirected Request"
  */
 import { equalIp, type IpAddress, parseIp } from "../ip/mod.ts";
 import { decodeHeaderBlock } from "./hpack.ts";
-import { HTTP2_PREFACE, judgeHttpStart } from "./http_start.ts";
+import { HELD_MAX_BYTES, HttpRequests } from "./http_requests.ts";
+import { HTTP2_PREFACE } from "./http_start.ts";
 
 /** What a request may call its host. */
 export interface HostNames {
@@ -19,19 +20,26 @@ export interface HostNames {
 
 /** What to do with the bytes a program has sent and that were not passed on yet. */
 export type HostVerdict =
-  /** The first `readyBytes` of them may go on, the rest waits for more. */
-  | { readonly kind: "hold"; readonly readyBytes: number }
+  | {
+    readonly kind: "hold";
+    /** So many of them may go on; the rest waits for more. */
+    readonly readyBytes: number;
+    /** So many more, after all of them, may go on unseen: the rest of a body. */
+    readonly freeBytes: number;
+    /** What waits must be HTTP, and is refused if no more comes; else it goes on then. */
+    readonly certain: boolean;
+  }
   /** All may go on, and everything after them. */
   | { readonly kind: "pass" }
   | {
     readonly kind: "refuse";
     /** What the request called its host; `null` if it named none that can be read. */
     readonly host: string | null;
-    readonly reply: Uint8Array<ArrayBuffer>;
+    /** `null` for a later request of a connection: answers to those before it may still be on their way. */
+    readonly reply: Uint8Array<ArrayBuffer> | null;
   };
 
-/** The most bytes that may be held: what servers take for a request's head. */
-export const HELD_MAX_BYTES = 16_384;
+type HostRefusal = Extract<HostVerdict, { readonly kind: "refuse" }>;
 
 /** The names of the app are not in it: the page that asks may be anybody's. */
 const REPLY_TEXT = "421 Misdirected Request\n" +
@@ -51,34 +59,38 @@ const PRIORITY = 0x20;
 
 const PASS = { kind: "pass" } as const satisfies HostVerdict;
 
-/** Judges what one program sends first. */
+/**
+ * Judges what one program sends: every HTTP/1 request as far as its end can be told from its head, and the first of
+ * HTTP/2. The verdict does not depend on the pieces in which the bytes come.
+ */
 export class HostGuard {
   readonly #names: HostNames;
-  #stage: "start" | "frames" = "start";
+  readonly #requests: HttpRequests;
+  #isHttp2 = false;
   /** What is still to come of a frame that may go on. */
   #skipBytes = 0;
 
   constructor(names: HostNames) {
     this.#names = names;
+    this.#requests = new HttpRequests((authority) => isNamed(authority, names));
   }
 
   /** Judges after more bytes have come. @param held What was not passed on, in order. */
   judge(held: Uint8Array): HostVerdict {
-    if (this.#stage === "frames") return this.#judgeFrames(held, 0);
-    const start = judgeHttpStart(held);
-    switch (start.kind) {
+    if (this.#isHttp2) return this.#judgeFrames(held, 0);
+    const step = this.#requests.read(held);
+    switch (step.kind) {
       case "other":
         return PASS;
-      case "more":
-        return { kind: "hold", readyBytes: 0 };
-      case "request":
-        if (start.authorities.length === 0 && !start.mustNameHost) return PASS;
-        return this.#judgeHosts(start.authorities, null);
+      case "hold":
+        return step;
       case "http2":
-        this.#stage = "frames";
-        return this.#judgeFrames(held, HTTP2_PREFACE.length);
+        this.#isHttp2 = true;
+        return this.#judgeFrames(held, step.at + HTTP2_PREFACE.length);
+      case "foreign":
+        return this.#refuse1(step.host);
       default:
-        return start satisfies never;
+        return step satisfies never;
     }
   }
 
@@ -86,11 +98,8 @@ export class HostGuard {
   judgeLast(held: Uint8Array): Exclude<HostVerdict, { readonly kind: "hold" }> {
     const verdict = this.judge(held);
     if (verdict.kind !== "hold") return verdict;
-    if (this.#stage === "frames") {
-      return verdict.readyBytes === held.length ? PASS : refuse(null, 1);
-    }
-    const start = judgeHttpStart(held);
-    return start.kind === "more" && start.certain ? refuse(null, null) : PASS;
+    if (!verdict.certain || verdict.readyBytes === held.length) return PASS;
+    return this.#isHttp2 ? this.#refuse2(null, 1) : this.#refuse1(null);
   }
 
   /** Lets everything go on up to the first header block. */
@@ -101,14 +110,14 @@ export class HostGuard {
       this.#skipBytes -= skipped;
       at += skipped;
       const frame = frameAt(held, at);
-      if (frame === null) return { kind: "hold", readyBytes: at };
+      if (frame === null) return holdFrames(at);
       switch (frame.type) {
         case HEADERS:
           return this.#judgeHeaders(held, at, frame);
         case DATA:
         case PUSH_PROMISE:
         case CONTINUATION:
-          return refuse(null, frame.stream); // nothing that can come before the first header block
+          return this.#refuse2(null, frame.stream); // nothing that can come before the first header block
         default:
           this.#skipBytes = FRAME_HEADER_BYTES + frame.length;
       }
@@ -122,7 +131,7 @@ export class HostGuard {
     while (frame !== null && frame.type === (at === from ? HEADERS : CONTINUATION)) {
       const end: number = at + FRAME_HEADER_BYTES + frame.length;
       if (frame.stream !== first.stream || end - from > HELD_MAX_BYTES) break;
-      if (end > held.length) return { kind: "hold", readyBytes: from };
+      if (end > held.length) return holdFrames(from);
       const piece = fragment(held.subarray(at + FRAME_HEADER_BYTES, end), frame);
       if (piece === null) break;
       pieces.push(piece);
@@ -131,15 +140,23 @@ export class HostGuard {
       }
       at = end;
       frame = frameAt(held, at);
-      if (frame === null) return { kind: "hold", readyBytes: from };
+      if (frame === null && held.length - from < HELD_MAX_BYTES) return holdFrames(from);
     }
-    return refuse(null, first.stream);
+    return this.#refuse2(null, first.stream);
   }
 
-  #judgeHosts(authorities: readonly string[], stream: number | null): HostVerdict {
+  #judgeHosts(authorities: readonly string[], stream: number): HostVerdict {
     const foreign = authorities.find((authority) => !isNamed(authority, this.#names));
     if (foreign === undefined && authorities.length > 0) return PASS;
-    return refuse(foreign ?? null, stream);
+    return this.#refuse2(foreign ?? null, stream);
+  }
+
+  #refuse1(host: string | null): HostRefusal {
+    return { kind: "refuse", host, reply: this.#requests.ended === 0 ? reply1() : null };
+  }
+
+  #refuse2(host: string | null, stream: number): HostRefusal {
+    return { kind: "refuse", host, reply: this.#requests.ended === 0 ? reply2(stream) : null };
   }
 }
 
@@ -199,11 +216,8 @@ function isNamed(authority: string, names: HostNames): boolean {
   }
 }
 
-function refuse(
-  host: string | null,
-  stream: number | null,
-): Extract<HostVerdict, { readonly kind: "refuse" }> {
-  return { kind: "refuse", host, reply: stream === null ? reply1() : reply2(stream) };
+function holdFrames(readyBytes: number): HostVerdict {
+  return { kind: "hold", readyBytes, freeBytes: 0, certain: true };
 }
 
 function reply1(): Uint8Array<ArrayBuffer> {

@@ -10,4 +10,5 @@ export * from "./json_frame.ts";
 export * from "./classify.ts";
 export * from "./client_hello.ts";
 export * from "./frame.ts";
-export { HELD_MAX_BYTES, HostGuard, type HostNames, type HostVerdict } from "./host_guard.ts";
+export { HostGuard, type HostNames, type HostVerdict } from "./host_guard.ts";
+export { HELD_MAX_BYTES } from "./http_requests.ts";

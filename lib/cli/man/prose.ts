@@ -150,6 +150,7 @@ The journal of what is to be undone.
 .SS Host guard
 A plain HTTP request whose Host is neither a name of the app nor its virtual address is answered by vnet with
 "421 Misdirected Request" and does not reach the app: it may come from a web page that uses DNS rebinding.
+A later one of the same connection ends it.
 The label
 .I vnet/host\\-guard
 with the value

@@ -8,6 +8,8 @@ const NAMES = { names: new Set(["web.vnet.example.com"]), address: parseIp("100.
 const GOOD = "GET / HTTP/1.1\r\nHost: web.vnet.example.com\r\n\r\n";
 const EVIL = "GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n";
 
+const post = (field: string) => GOOD.replace("GET", "POST").replace(/\r\n$/, `${field}\r\n\r\n`);
+
 /** A connection in memory: what its program sends is pushed, what it gets is kept. */
 class MemoryConn implements FlowConn {
   readonly got: number[] = [];
@@ -86,6 +88,16 @@ Deno.test("GuardedConn passes on what the app may see, unchanged", async (t) => 
     ["much of another protocol", ["\x16\x03\x01".repeat(20_000), "x"]],
     ["nothing at all", []],
     ["half a word, then the end", ["GE"]],
+    ["requests one after the other", [GOOD, GOOD + GOOD, GOOD.slice(0, 7), GOOD.slice(7)]],
+    ["a long body", [post(`Content-Length: 300000`), "x".repeat(300_000), GOOD]],
+    ["a body that looks like a request", [post(`Content-Length: ${EVIL.length}`) + EVIL, GOOD]],
+    ["chunks", [
+      post("Transfer-Encoding: chunked"),
+      `${EVIL.length.toString(16)}\r\n${EVIL}\r\n`,
+      `186a0\r\n${"y".repeat(100_000)}\r\n0\r\n\r\n`,
+      GOOD,
+    ]],
+    ["an upgrade", [GOOD.replace("\r\n\r\n", "\r\nUpgrade: tcp\r\n\r\n"), EVIL]],
   ];
   for (const [name, sent] of cases) {
     for (const sizeBytes of [7, 4091, 65_536]) {
@@ -130,6 +142,51 @@ Deno.test("GuardedConn answers a request for a foreign host, of which the app se
   }
 });
 
+Deno.test("GuardedConn ends the connection at a later request for a foreign host", async (t) => {
+  const cases: [name: string, pieces: string[], host: string | null][] = [
+    ["after an answer", [GOOD, EVIL], "evil.example"],
+    ["at once", [GOOD + EVIL], "evil.example"],
+    ["in pieces", [...(GOOD + EVIL)], "evil.example"],
+    ["after a body", [post("Content-Length: 5") + "he", `llo${EVIL}`], "evil.example"],
+    ["that never says its host", [GOOD, "GET / HTTP/1.1\r\n"], null],
+  ];
+  for (const [name, pieces, host] of cases) {
+    await t.step(name, async () => {
+      const inner = new MemoryConn();
+      for (const piece of pieces) inner.send(piece);
+      const conn = new GuardedConn(inner.end(), NAMES, { lingerMs: 60_000 });
+      let passed = "";
+      const reading = (async () => {
+        const into = new Uint8Array(50);
+        for (;;) {
+          const count = await conn.read(into);
+          if (count === null) return;
+          passed += String.fromCharCode(...into.subarray(0, count));
+        }
+      })();
+      const refused = rejects(reading, { name: "HostRefused" });
+      while (conn.refusal === null) await new Promise((resolve) => setTimeout(resolve, 0));
+      // What the app still has to say to the request before arrives; no word of ours is among it.
+      equal(await conn.write(latin1("HTTP/1.1 200 OK\r\n\r\n")), 19);
+      await conn.closeWrite();
+      await refused;
+      equal(inner.text, "HTTP/1.1 200 OK\r\n\r\n");
+      deepEqual(inner.events, ["closeWrite"]);
+      equal(conn.refusal.host, host);
+      equal(pieces.join("").slice(0, passed.length), passed);
+      equal(passed.includes("evil"), false);
+      conn.close();
+    });
+  }
+  await t.step("soon after the app has fallen silent", async () => {
+    const inner = new MemoryConn().send(GOOD + EVIL); // and its program waits for an answer
+    const conn = new GuardedConn(inner, NAMES, { lingerMs: 1 });
+    await rejects(readAll(conn), { name: "HostRefused" });
+    equal(inner.text, "");
+    conn.close();
+  });
+});
+
 Deno.test("GuardedConn lets the app speak first", async () => {
   const inner = new MemoryConn();
   const conn = new GuardedConn(inner, NAMES);
@@ -144,7 +201,7 @@ Deno.test("GuardedConn lets the app speak first", async () => {
 Deno.test("GuardedConn holds half a request no longer than its deadline", async (t) => {
   await t.step("what may be something else goes on, and so does what follows", async () => {
     const inner = new MemoryConn().send("PO");
-    const conn = new GuardedConn(inner, NAMES, { heldMs: 1 });
+    const conn = new GuardedConn(inner, NAMES, { uncertainMs: 1 });
     const into = new Uint8Array(100);
     equal(await conn.read(into), 2);
     inner.send("KE 1\r\n").end();

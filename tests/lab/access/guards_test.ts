@@ -1,5 +1,6 @@
 /** Who gets in: the owner and root, whom the owner names, and no web page that has led a browser to an address. */
 import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { runInChromium } from "../check/chromium.ts";
 import type { Host } from "../host/host.ts";
 import { story } from "../host/needs.ts";
 import { installPacked } from "../world/packed.ts";
@@ -195,6 +196,37 @@ story(
       ok(!log.includes("evil.example"), log);
     });
 
+    await step("no method that a page of Chromium may use gets it past the guard", async () => {
+      const address = await world.address("web.vnet.example.com", 4);
+      const directory = `${lab.directory}/chromium-guards`;
+      await Deno.mkdir(directory);
+      const lengths = [1, 63, 64, 65, 4_095, 4_096, 5_000, 17_000];
+      // A script waits for each answer. What has none, because it was cut off, is 0.
+      const script = `
+        const ask = (method, host) => {
+          const request = new XMLHttpRequest();
+          try { request.open(method, "http://" + host + "/secret", false); request.send(); } catch {}
+          return request.status;
+        };
+        const methods = ["GET", "POST", ...[${lengths}].map((count) => "A".repeat(count))];
+        say(JSON.stringify({
+          foreign: methods.map((method) => ask(method, "evil.example")),
+          own: ["GET", "GET", "POST", "A".repeat(100)].map((method) => ask(method, "web.vnet.example.com")),
+        }));`;
+      const flags = [`--host-resolver-rules=MAP evil.example ${address}`];
+      const said = await runInChromium(client, directory, { script, flags });
+      const { foreign, own } = JSON.parse(said) as { foreign: number[]; own: number[] };
+      deepEqual(foreign, [421, 421, ...lengths.map(() => 421)]);
+      // The server may take a method or not, but it is asked.
+      ok(own.length === 4 && own.every((status) => ![0, 421].includes(status)), said);
+    });
+
+    await step("a later request for a foreign host does not go on either", async () => {
+      const later = [`${web}/`, "--next", "-sS", "-w", "%{http_code}", ...evil, `${web}/`];
+      // The connection ends there; curl asks again over a new one, and is answered.
+      match(await get(...later), /^port 80\n200421 Misdirected Request\n.*\n421$/s);
+    });
+
     await step("HTTP/2 with prior knowledge is looked at as well", async () => {
       const url = `http://guarded.vnet.example.com:${PORTS.http2}/`;
       equal(await get("--http2-prior-knowledge", url), "h2 guarded.vnet.example.com\n200");
@@ -240,6 +272,8 @@ story(
     });
     await vnet.run(["down"]);
   },
+  null,
+  ["chromium"],
 );
 
 function psqlCommand(): readonly string[] {

@@ -1,6 +1,6 @@
 /**
  * What Chromium makes of names, read from the log it keeps of its network: by its own resolver, or by the C library's.
- * A page with a picture at each name has it look them up.
+ * A page with a picture at each name has it look them up. And what it lets a page's script do.
  *
  * @module
  */
@@ -63,6 +63,28 @@ export async function askChromium(
     `--log-net-log=${log}`, "--timeout=10000", "--dump-dom", `data:text/html,${page}`], { env: { TMPDIR: directory } });
   const read = readerOf(JSON.parse(await Deno.readTextFile(log)), resolver);
   return Object.fromEntries(questions.map((question) => [question, read(question)]));
+}
+
+/**
+ * Runs a script in a page that may ask any host for anything, as a page may ask its own.
+ *
+ * @param script Its text; what its function `say` is given comes back.
+ */
+export async function runInChromium(
+  host: Host,
+  directory: string,
+  options: { readonly script: string; readonly flags?: readonly string[] },
+): Promise<string> {
+  const { script, flags = [] } = options;
+  const say = "const say = (text) => document.querySelector('pre').append(text)";
+  const page = `<pre></pre><script>${say}; ${script}</script>`;
+  // deno-fmt-ignore
+  const html = await host.output(["chromium", ...FLAGS, "--disable-web-security",
+    "--disable-features=AsyncDns,LocalNetworkAccessChecks", ...flags, `--user-data-dir=${directory}/profile`,
+    "--timeout=20000", "--dump-dom", `data:text/html,${encodeURIComponent(page)}`], { env: { TMPDIR: directory } });
+  const [, said] = /<pre>(.*?)<\/pre>/s.exec(html) ?? [];
+  if (said === undefined) throw new Error(`Chromium showed no page: ${html}`);
+  return said;
 }
 
 /** Says what the log knows of a question, in the words of clients.ts. */
