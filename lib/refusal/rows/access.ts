@@ -24,7 +24,7 @@ export const ACCESS = {
     state: "the Host of the HTTP request is not a name of the app",
     hint: 'Use a name of the app; for a forward proxy, set its label vnet/host-guard to "off"',
     happened:
-      "The `Host` of a plain HTTP request is not a name of the app (DNS rebinding). vnet answered with 421 or ended the connection; the app got none of it.",
+      "The `Host` of a plain HTTP request is not a name of the app (DNS rebinding). vnet answered 421, or hung up; the request did not reach the app.",
     remedy:
       'Use a name of the app; `vnet help security guard` says more. For a forward proxy, set its label `vnet/host-guard: "off"`.',
   },
