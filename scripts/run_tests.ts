@@ -1,201 +1,126 @@
 /**
- * Every test in two steps: first what needs no machine of its own, side by side, examples in comments among it,
- * which says within two minutes whether the logic holds; then what builds, and what needs namespaces, one after the
- * other. The second step runs whatever came of the first. What is missing is installed first, where that may be
- * done; a table at the end says what was left out, and why. The last line adds up both:
+ * Every test in three steps: first what needs no machine of its own, side by side, examples in comments among it,
+ * which says within two minutes whether the logic holds; then what builds; then, on the program that was built, what
+ * needs namespaces or real sockets, a few files at a time. A step runs whatever came of the one before. What is
+ * missing is installed first, where that may be done. At the end stand what was left out, and why, what failed, and
+ * the sum:
  *
- *   deno task test                     both
- *   deno task test --filter judge      options are `deno test`'s, for both
+ *   deno task test                     all
+ *   deno task test --filter judge      options are `deno test`'s, for each step
  *   deno task test --no-setup          installs nothing
- *   deno task test unit                the first, set up all the same
+ *   deno task test unit                that step, set up all the same; so builds and lab
  *   deno task test:unit                the first, nothing installed
  *
  * @module
  */
 
-import { countLeftOut, parseIgnored, renderLeftOut } from "./setup/left_out.ts";
+import { buildPacked } from "../tests/lab/world/packed.ts";
+import { countLeftOut, renderLeftOut } from "./setup/left_out.ts";
 import { readFacts } from "./setup/machine.ts";
 import { familyOf } from "./setup/plan.ts";
 import { NO_SETUP, remedyOf, setUp } from "./setup/setup.ts";
 import { BuildError, buildShim } from "./shim.ts";
+import {
+  addUp,
+  BROKEN,
+  NOTHING,
+  renderElapsed,
+  renderFailures,
+  renderSummary,
+} from "./suite/counts.ts";
+import { type Run, runDeno } from "./suite/run_deno.ts";
+import { testFilesOf } from "./suite/files.ts";
+import { inLanes } from "./suite/lanes.ts";
+import { commandOf, type Lanes, queueOf, type Step, STEPS, WITHOUT_SHIM } from "./suite/steps.ts";
 
-/** A part of the tests that `deno test` runs in one go. */
-export interface Step {
-  readonly name: string;
+/** Far more than any takes; a file that hangs must not take the others' time. */
+const STEP_MS = 30 * 60_000;
+const FILE_MS = 20 * 60_000;
+
+const encoder = new TextEncoder();
+
+/** What all steps share. */
+interface Conditions {
+  /** `deno test`'s. */
   readonly options: readonly string[];
-  /** Folders, files, and `*` within a name. */
-  readonly paths: readonly string[];
-}
-
-/** Every test file is in exactly one of these. */
-export const STEPS: readonly Step[] = [
-  {
-    name: "unit",
-    options: ["--doc", "--parallel"],
-    paths: [
-      "lib",
-      "ffi/mod.ts",
-      "scripts/*_test.ts",
-      "scripts/docs",
-      "scripts/pictures",
-      "scripts/setup",
-      "tests/cli",
-      "tests/docs",
-      "tests/doubles",
-    ],
-  },
-  {
-    name: "lab",
-    options: [],
-    // what compiles and packs takes every processor for itself
-    paths: [
-      "ffi/tests",
-      "scripts/pack",
-      "scripts/npm",
-      "scripts/release",
-      "tests/dns",
-      "tests/e2e",
-      "tests/netns",
-      "tests/lab",
-    ],
-  },
-];
-
-/** What can be tested where the shim cannot be built: the folders that compute and do nothing else. */
-export const WITHOUT_SHIM: Step = {
-  name: "pure",
-  options: ["--doc", "--parallel"],
-  paths: [
-    ...["ip", "cidr", "dns", "config", "refusal", "plan", "wire", "identity", "tunnel", "health"]
-      .map((folder) => `lib/${folder}`),
-    "lib/status",
-  ],
-};
-
-/** What `deno test` counts. */
-export interface Counts {
-  readonly passed: number;
-  readonly passedSteps: number;
-  readonly failed: number;
-  readonly failedSteps: number;
-  readonly ignored: number;
-  readonly ignoredSteps: number;
-}
-
-const NOTHING: Counts = {
-  passed: 0,
-  passedSteps: 0,
-  failed: 0,
-  failedSteps: 0,
-  ignored: 0,
-  ignoredSteps: 0,
-};
-
-/** A step that broke before it could count. */
-const BROKEN: Counts = { ...NOTHING, failed: 1 };
-
-/** Reads a line of output. @returns `null` if it is no summary of `deno test`. */
-export function parseSummary(line: string): Counts | null {
-  // deno-lint-ignore no-control-regex
-  const plain = line.replace(/\x1b\[[0-9;]*m/g, "");
-  if (!/^(ok|FAILED) \| \d+ passed /.test(plain)) return null;
-  const numbers = (word: string): [number, number] => {
-    const found = new RegExp(`\\| (\\d+) ${word}(?: \\((\\d+) steps?\\))?`).exec(plain);
-    return [Number(found?.[1] ?? 0), Number(found?.[2] ?? 0)];
-  };
-  const [passed, passedSteps] = numbers("passed");
-  const [failed, failedSteps] = numbers("failed");
-  const [ignored, ignoredSteps] = numbers("ignored");
-  return { passed, passedSteps, failed, failedSteps, ignored, ignoredSteps };
-}
-
-/** Writes a summary as `deno test` does. */
-export function renderSummary(counts: Counts, elapsedMs: number): string {
-  const { passed, passedSteps, failed, failedSteps, ignored, ignoredSteps } = counts;
-  const parts = [
-    failed + failedSteps === 0 ? "ok" : "FAILED",
-    `${passed} passed${renderSteps(passedSteps)}`,
-    `${failed} failed${renderSteps(failedSteps)}`,
-  ];
-  if (ignored + ignoredSteps > 0) parts.push(`${ignored} ignored${renderSteps(ignoredSteps)}`);
-  return `${parts.join(" | ")} (${renderElapsed(elapsedMs)})`;
-}
-
-function renderSteps(count: number): string {
-  if (count === 0) return "";
-  return ` (${count} ${count === 1 ? "step" : "steps"})`;
-}
-
-function renderElapsed(elapsedMs: number): string {
-  const seconds = Math.round(elapsedMs / 1000);
-  return seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m${seconds % 60}s`;
-}
-
-/** Adds up what several steps counted. */
-export function addUp(all: readonly Counts[]): Counts {
-  const sum = (key: keyof Counts) => all.reduce((total, counts) => total + counts[key], 0);
-  return {
-    passed: sum("passed"),
-    passedSteps: sum("passedSteps"),
-    failed: sum("failed"),
-    failedSteps: sum("failedSteps"),
-    ignored: sum("ignored"),
-    ignoredSteps: sum("ignoredSteps"),
-  };
-}
-
-/**
- * What a step comes to: its last summary, and a failure more if it ended badly without naming one.
- *
- * @param summary `null` if it printed none, as when a test does not compile.
- */
-export function outcome(summary: Counts | null, status: number): Counts {
-  if (summary === null) return BROKEN;
-  const isUnexplained = status !== 0 && summary.failed + summary.failedSteps === 0;
-  return isUnexplained ? addUp([summary, BROKEN]) : summary;
-}
-
-/** The arguments of `deno` that run a step. */
-export function commandOf(step: Step, options: readonly string[]): string[] {
-  return ["test", "-A", ...step.options, ...options, ...step.paths];
-}
-
-/** What came of a step: its counts, and what each ignored test needed. */
-interface Run {
-  readonly counts: Counts;
-  readonly ignored: readonly (readonly string[])[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
 }
 
 /** Runs a step, its output as it comes. */
-async function runStep(step: Step, options: readonly string[]): Promise<Run> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: commandOf(step, options),
+async function runStep(step: Step, { options, env, signal }: Conditions): Promise<Run> {
+  const args = commandOf(step, options);
+  print(`\n== ${step.name}: deno ${args.join(" ")}\n`);
+  return await runDeno(step.name, args, { env, deadlineMs: STEP_MS, signal, sink: write });
+}
+
+/** Runs a step's files in lanes, the output of each when it ends. */
+async function runInLanes(
+  step: Step,
+  lanes: Lanes,
+  { options, env, signal }: Conditions,
+): Promise<Run[]> {
+  const command = (file: string) => commandOf({ ...step, paths: [file] }, options);
+  print(`\n== ${step.name}: deno ${command("FILE").join(" ")}, ${lanes.count} files at a time\n`);
+  const took: [file: string, elapsedMs: number][] = [];
+  const runFile = async (file: string, lane: number) => {
+    const beganMs = performance.now();
+    const said: Uint8Array[] = [];
+    print(`-- lane ${lane} begins ${file}\n`);
+    const sink = (bytes: Uint8Array) => void said.push(bytes);
+    const run = await runDeno(step.name, command(file), {
+      ...{ env, file, deadlineMs: FILE_MS, signal, sink },
+    });
+    took.push([file, performance.now() - beganMs]);
+    print(`\n-- ${file}\n`);
+    for (const bytes of said) write(bytes);
+    return run;
+  };
+  const beganMs = performance.now();
+  const { shared, alone } = queueOf(await testFilesOf(step.paths), lanes);
+  const runs = [
+    ...await inLanes(shared, lanes.count, runFile, signal),
+    ...await inLanes(alone, 1, runFile, signal),
+  ];
+  const elapsed = renderElapsed(performance.now() - beganMs);
+  const longest = took.sort(([, a], [, b]) => b - a).slice(0, 12)
+    .map(([file, ms]) => `${file} ${renderElapsed(ms)}`);
+  print(`\n-- ${step.name} took ${elapsed}; longest: ${longest.join(", ")}\n`);
+  return runs;
+}
+
+/** Checks the types, which the steps do not do again, and builds the program that they run. */
+async function prepare(): Promise<{ readonly runs: Run[]; readonly env: Record<string, string> }> {
+  const runs: Run[] = [];
+  const check = await new Deno.Command(Deno.execPath(), {
+    args: ["task", "--quiet", "types"],
     cwd: new URL("../", import.meta.url),
-    stdout: "piped",
-  }).spawn();
-  const decoder = new TextDecoder();
-  let summary: Counts | null = null;
-  let rest = "";
-  const ignored: string[][] = [];
-  for await (const chunk of child.stdout) {
-    await writeAll(chunk);
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-    rest = lines.pop() ?? "";
-    for (const line of lines) {
-      summary = parseSummary(line) ?? summary;
-      const things = parseIgnored(line);
-      if (things !== null) ignored.push(things);
-    }
+  }).output();
+  if (!check.success) {
+    write(check.stderr);
+    runs.push(broken("types", `exit status ${check.code}`));
   }
-  return { counts: outcome(parseSummary(rest) ?? summary, (await child.status).code), ignored };
+  // Without root no story runs.
+  if (Deno.build.os !== "linux" || Deno.uid() !== 0) return { runs, env: {} };
+  try {
+    return { runs, env: { VNET_BIN: await buildPacked() } };
+  } catch (error) {
+    print(`${error}\n`);
+    runs.push(broken("build", "dist/vnet cannot be built"));
+    return { runs, env: {} };
+  }
 }
 
-async function writeAll(bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) at += await Deno.stdout.write(bytes.subarray(at));
+function broken(file: string, test: string): Run {
+  return { counts: BROKEN, failures: [{ file, test }], ignored: [] };
 }
 
-async function print(text: string): Promise<void> {
-  await writeAll(new TextEncoder().encode(text));
+function write(bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length;) at += Deno.stdout.writeSync(bytes.subarray(at));
+}
+
+function print(text: string): void {
+  write(encoder.encode(text));
 }
 
 /** @returns Why there is no shim, in words, or `null` if there is one. */
@@ -210,7 +135,7 @@ async function shimLack(): Promise<string | null> {
 }
 
 /** @returns The exit status: 0 only if something ran and nothing failed. */
-async function main(args: readonly string[]): Promise<number> {
+async function main(args: readonly string[], signal: AbortSignal): Promise<number> {
   const plan = await setUp("test", args);
   const told = args.filter((arg) => arg !== NO_SETUP);
   const only = STEPS.find(({ name }) => name === told[0]);
@@ -220,14 +145,25 @@ async function main(args: readonly string[]): Promise<number> {
   const lack = await shimLack();
   const steps = lack !== null ? [WITHOUT_SHIM] : only === undefined ? STEPS : [only];
   if (lack !== null) {
-    await print(`${lack}\nOnly what needs no shim is tested\n`);
+    print(`${lack}\nOnly what needs no shim is tested\n`);
     // In CI the machine must have all it needs.
-    const counts = Deno.env.get("CI") === undefined ? NOTHING : BROKEN;
-    runs.push({ counts, ignored: [] });
+    const isExcused = Deno.env.get("CI") === undefined;
+    runs.push(isExcused ? { counts: NOTHING, failures: [], ignored: [] } : broken("shim", lack));
   }
+  let env: Record<string, string> | null = null;
   for (const step of steps) {
-    await print(`\n== ${step.name}: deno ${commandOf(step, options).join(" ")}\n`);
-    runs.push(await runStep(step, options));
+    if (signal.aborted) {
+      runs.push(broken(step.name, "stopped before it began"));
+      continue;
+    }
+    if (step.wantsBuild === true && env === null) {
+      const prepared = await prepare();
+      env = prepared.env;
+      runs.push(...prepared.runs);
+    }
+    const conditions = { options, env: env ?? {}, signal };
+    if (step.lanes === undefined) runs.push(await runStep(step, conditions));
+    else runs.push(...await runInLanes(step, step.lanes, conditions));
   }
   const leftOut = [
     ...(lack === null ? [] : [{ what: "gcc", leftOut: "all that needs the shim" }]),
@@ -235,10 +171,19 @@ async function main(args: readonly string[]): Promise<number> {
   ];
   const family = familyOf((await readFacts()).osRelease);
   const table = renderLeftOut(leftOut, family, remedyOf("test", plan));
-  if (table.length > 0) await print(`\n${table.join("\n")}\n`);
+  for (const lines of [table, renderFailures(runs.flatMap(({ failures }) => failures))]) {
+    if (lines.length > 0) print(`\n${lines.join("\n")}\n`);
+  }
   const counts = addUp(runs.map((run) => run.counts));
-  await print(`\n${renderSummary(counts, performance.now() - startMs)}\n`);
+  print(`\n${renderSummary(counts, performance.now() - startMs)}\n`);
   return counts.passed > 0 && counts.failed + counts.failedSteps === 0 ? 0 : 1;
 }
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+if (import.meta.main) {
+  const stop = new AbortController();
+  // What ran until then is told, and counted as failed.
+  for (const name of ["SIGTERM", "SIGINT"] as const) {
+    Deno.addSignalListener(name, () => stop.abort());
+  }
+  Deno.exit(await main(Deno.args, stop.signal));
+}

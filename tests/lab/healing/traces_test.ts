@@ -99,8 +99,9 @@ story("traces: kill -9 at every step of up and of down heals", async (step, lab)
 
   async function sweep(phase: Phase, role: Role, acts: number): Promise<void> {
     for (let at = 1; at <= acts; at += STRIDE) {
-      const guardToo = role === "helper" && at % 2 === 0;
-      const sequel: Sequel = at % 4 < 2 ? "down" : "up, then down";
+      const turn = (at - 1) / STRIDE;
+      const guardToo = role === "helper" && turn % 2 === 1;
+      const sequel: Sequel = turn % 4 < 2 ? "down" : "up, then down";
       const { killedBefore } = await play(phase, { role, at, guardToo });
       const what = `${role} ${at}/${acts} of ${phase}, before ${killedBefore ?? "nothing"}` +
         `${guardToo ? ", its guard too" : ""}; then ${sequel}`;

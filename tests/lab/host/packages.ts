@@ -11,7 +11,7 @@ import { here } from "./paths.ts";
 const CACHE = `${
   Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME") ?? "/root"}/.cache`
 }/vnet-lab`;
-const FETCH_MS = 60_000;
+const FETCH_MS = 120_000;
 /** Once one set cannot be had, the others are not waited for. */
 let isOffline = false;
 

@@ -12,7 +12,7 @@ const CACHE = `${
   Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME") ?? "/root"}/.cache`
 }/vnet-lab`;
 const STORY_MS = 90_000;
-const FETCH_MS = 60_000;
+const FETCH_MS = 120_000;
 const UNFETCHABLE = "Debian packages that apt cannot fetch";
 const TOOLS = ["unshare", "nsenter", "ip", "dig", "dnsmasq", "dbus-daemon", "busctl", "dpkg-deb"];
 /** Once one kind's packages cannot be had, the others' are not waited for. */

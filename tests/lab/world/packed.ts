@@ -36,7 +36,7 @@ export async function buildPacked(): Promise<string> {
 
 /** As make(1) would tell: nothing that goes into it is younger than what came out. */
 async function isUpToDate(built: string): Promise<boolean> {
-  const sources = ["main.ts", "deno.json", "deno.lock", "lib", "ffi", "scripts"];
+  const sources = ["main.ts", "deno.json", "deno.lock", "docs", "lib", "ffi", "scripts"];
   const { code, stdout } = await new Deno.Command("find", {
     args: [...sources.map((name) => here(`../../${name}`)), "-newer", built, "-print", "-quit"],
     stdin: "null",

@@ -1,16 +1,14 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { matchesGlob } from "node:path";
 import {
   addUp,
-  commandOf,
   type Counts,
+  type Failure,
   outcome,
+  parseFailures,
   parseSummary,
+  renderFailures,
   renderSummary,
-  STEPS,
-} from "./run_tests.ts";
-
-const ROOT = new URL("../", import.meta.url);
+} from "./counts.ts";
 
 const NONE: Counts = {
   passed: 0,
@@ -20,29 +18,6 @@ const NONE: Counts = {
   ignored: 0,
   ignoredSteps: 0,
 };
-
-async function testFiles(folder: string): Promise<string[]> {
-  const found: string[] = [];
-  for await (const { name, isDirectory } of Deno.readDir(new URL(folder, ROOT))) {
-    if (isDirectory) found.push(...await testFiles(`${folder}${name}/`));
-    else if (name.endsWith("_test.ts")) found.push(`${folder}${name}`);
-  }
-  return found;
-}
-
-/** Says whether a path of a step takes in a file: a folder with all below it, or a pattern within one. */
-function takes(path: string, file: string): boolean {
-  return path.includes("*") ? matchesGlob(file, path) : file.startsWith(`${path}/`);
-}
-
-Deno.test("every test file is in exactly one step", async () => {
-  const files = (await Promise.all(["lib/", "ffi/", "scripts/", "tests/"].map(testFiles))).flat();
-  const odd = files.filter((file) => {
-    const paths = STEPS.flatMap((step) => step.paths);
-    return paths.filter((path) => takes(path, file)).length !== 1;
-  });
-  deepEqual(odd, []);
-});
 
 Deno.test("parseSummary() reads what renderSummary() and deno test write", async (t) => {
   const cases: [line: string, want: Partial<Counts> | null][] = [
@@ -104,15 +79,46 @@ Deno.test("addUp() keeps the first step's failure beside the second's success", 
   deepEqual(sum, { ...NONE, passed: 5, failed: 1, ignored: 1 });
 });
 
-Deno.test("commandOf() hands deno test's options through", () => {
-  const step = { name: "x", options: ["--parallel"], paths: ["lib", "scripts"] };
-  deepEqual(commandOf(step, ["--filter", "judge"]), [
-    "test",
-    "-A",
-    "--parallel",
-    "--filter",
-    "judge",
-    "lib",
-    "scripts",
-  ]);
+Deno.test("parseFailures() reads the list that deno test ends with", async (t) => {
+  const before = ["a test that failed => ./x_test.ts:1:2", "", " ERRORS ", "", "error: it did", ""];
+  const end = ["", "FAILED | 1 passed | 1 failed (2s)", "", "error: Test failed"];
+  const list = (...lines: string[]) => [...before, " FAILURES ", "", ...lines, ...end];
+  const cases: [name: string, lines: string[], file: string | undefined, want: Failure[]][] = [
+    ["no test failed", ["ok | 1 passed | 0 failed (2s)"], undefined, []],
+    ["a test", list("adds up => ./lib/x_test.ts:34:6"), undefined, [
+      { file: "lib/x_test.ts", test: "adds up" },
+    ]],
+    [
+      "a step, named after who declares it",
+      list("a ... b => ./tests/lab/host/needs.ts:65:52"),
+      "tests/lab/a_test.ts",
+      [{ file: "tests/lab/a_test.ts", test: "a ... b" }],
+    ],
+    ["an arrow in its name", list("a => b => ./lib/x_test.ts:3:6"), undefined, [
+      { file: "lib/x_test.ts", test: "a => b" },
+    ]],
+    [
+      "colours",
+      list("\x1b[0m\x1b[1madds up\x1b[0m => ./x_test.ts:\x1b[33m3\x1b[0m:\x1b[33m6\x1b[0m"),
+      undefined,
+      [{ file: "x_test.ts", test: "adds up" }],
+    ],
+    ["a module that broke", list("./lib/x_test.ts (uncaught error)"), undefined, [
+      { file: "lib/x_test.ts", test: "uncaught error" },
+    ]],
+    [
+      "a list of a test's own child, and then its own",
+      [...list("b => ./b_test.ts:1:1"), ...list("c => ./c_test.ts:1:1")],
+      undefined,
+      [{ file: "c_test.ts", test: "c" }],
+    ],
+  ];
+  for (const [name, lines, file, want] of cases) {
+    await t.step(name, () => deepEqual(parseFailures(lines, file), want));
+  }
+});
+
+Deno.test("renderFailures() says nothing when nothing failed", () => {
+  deepEqual(renderFailures([]), []);
+  deepEqual(renderFailures([{ file: "a_test.ts", test: "b" }]), ["failed:", "  a_test.ts => b"]);
 });
