@@ -37,7 +37,7 @@ story("reasons: DNS says why a name has no address", async (step, lab) => {
   await step("an app that is withdrawn", async () => {
     await create(role("nothing"));
     await create(zone(false)); // of this the client hears at once, and asks for its apps as well
-    await comesTo("web.vnet.example.com", /EDE: 0 \(Other\): \(app removed, or yours/);
+    await comesTo("web.vnet.example.com", /EDE: 0 \(Other\): \(app removed, or no longer allowed/);
     match(await dig("web.vnet.example.com"), /status: NXDOMAIN.*\n.* aa /);
     const { stdout } = await vnet.run(["resolve", "web.vnet.example.com"]);
     match(stdout, /app removed/);
