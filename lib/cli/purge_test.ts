@@ -24,6 +24,7 @@ function pathsIn(home: string) {
     stateDir: `${home}/state`,
     runtimeDir,
     controlSocket: `${runtimeDir}/control.sock`,
+    appSocket: `${runtimeDir}/apps.sock`,
   };
 }
 

@@ -18,7 +18,7 @@ import { readBook } from "./book_file.ts";
 import { Clusters } from "./cluster/clusters.ts";
 import type { ClusterDriver } from "./cluster/driver.ts";
 import { DRIVERS } from "./cluster/drivers.ts";
-import type { Profile } from "./cluster/profile.ts";
+import { requireLogin } from "./cluster/require_login.ts";
 import { type ControlTarget, serveControl } from "./control/server.ts";
 import { writeStartError } from "./control/start_error.ts";
 import { AppDialer } from "./dial.ts";
@@ -26,6 +26,8 @@ import { Findings } from "./findings.ts";
 import { FlowLog } from "./flows/flow_log.ts";
 import type { HelperEnd, HelperEvent } from "./setup/helper_link.ts";
 import { lockInstance } from "./instance.ts";
+import { AppOpener } from "./local/app_opener.ts";
+import { serveApps } from "./local/serve_apps.ts";
 import type { Paths } from "./paths.ts";
 import { explainName } from "./resolve.ts";
 import { forgetSettings, saveSettings } from "./saved_settings.ts";
@@ -150,6 +152,7 @@ export class Daemon implements ControlTarget {
       this.#ready.resolve();
       log.info("Ready", { apps: this.#state.plan.targets.size });
       this.#clusters.follow(() => this.#changeAfterNews());
+      await using _apps = this.#serveApps();
       await setup.run(signal);
       if (this.#failure !== null) throw this.#failure;
     } finally {
@@ -227,7 +230,11 @@ export class Daemon implements ControlTarget {
   async #requireLogin(): Promise<void> {
     while (!this.#stop.signal.aborted) {
       try {
-        return requireLogin(await this.#clusters.logins(), this.#options.nowMs());
+        return requireLogin(
+          "Cannot bring vnet up",
+          await this.#clusters.logins(),
+          this.#options.nowMs(),
+        );
       } catch (thrown) {
         if (!this.#options.waitForLogin || !(thrown instanceof VnetError)) throw thrown;
         log.warning("Waiting for a login", { code: thrown.code });
@@ -287,6 +294,23 @@ export class Daemon implements ControlTarget {
     }
     undo.move();
     return setup;
+  }
+
+  /** For programs that need no device. */
+  #serveApps(): AsyncDisposable {
+    const { paths, policy, nowMs } = this.#options;
+    const opener = new AppOpener({
+      plan: () => this.#state?.plan ?? { targets: new Map() },
+      sources: () => this.#clusters.sources,
+      dialer: this.#dialer,
+    });
+    return serveApps({
+      path: paths.appSocket,
+      opener,
+      flowLog: this.#flowLog,
+      ownerUid: policy.ownerUid,
+      nowMs,
+    });
   }
 
   // Compile, then apply.
@@ -400,21 +424,4 @@ function loginFacts(
     isLocked: refusal === "access-locked",
     expiresMs,
   };
-}
-
-function requireLogin(profiles: readonly Profile[], nowMs: number): void {
-  if (profiles.length === 0) {
-    throw new VnetError(
-      "login-needed",
-      "Cannot bring vnet up: you are not logged in to any cluster",
-      {
-        hint: "Run `vnet login HOST` first",
-      },
-    );
-  }
-  if (profiles.every((profile) => profile.expiresMs <= nowMs)) {
-    throw new VnetError("login-expired", "Cannot bring vnet up: every login has expired", {
-      hint: "Run `vnet login` again",
-    });
-  }
 }

@@ -1,5 +1,5 @@
 import { VnetError } from "../error.ts";
-import type { AppTarget } from "../plan/mod.ts";
+import type { AppRef } from "../plan/mod.ts";
 import { refusalError } from "../refusal/mod.ts";
 import type { Flow } from "./cluster/driver.ts";
 import type { Session } from "./cluster/session.ts";
@@ -11,7 +11,7 @@ interface AppDialerOptions {
   /** The session of a profile's name; `null` if its login is gone. */
   readonly sessionOf: (profile: string) => Session | null;
   /** Told of every refusal, with its code. */
-  readonly onRefused: (target: AppTarget, code: string) => void;
+  readonly onRefused: (target: AppRef, code: string) => void;
 }
 
 /** Opens connections to apps by the sessions there are. It needs no device, no helper and no root. */
@@ -27,7 +27,7 @@ export class AppDialer {
    *
    * @throws VnetError `app-removed`, `login-expired`, and what the driver of its cluster throws.
    */
-  async dial(target: AppTarget, port: number, signal: AbortSignal): Promise<Flow> {
+  async dial(target: AppRef, port: number, signal: AbortSignal): Promise<Flow> {
     const session = this.#options.sessionOf(target.profile);
     if (session === null) {
       throw refusalError("app-removed", ACT, { state: "the login for this app is gone" });

@@ -20,6 +20,8 @@ export interface Paths {
   readonly stateDir: string;
   readonly runtimeDir: string;
   readonly controlSocket: string;
+  /** Where the daemon opens connections to apps for programs that need no address. */
+  readonly appSocket: string;
 }
 
 /** What decides the paths. */
@@ -64,6 +66,7 @@ function withSockets(configDir: string, stateDir: string, runtimeDir: string): P
     stateDir,
     runtimeDir,
     controlSocket: `${runtimeDir}/control.sock`,
+    appSocket: `${runtimeDir}/apps.sock`,
   };
 }
 

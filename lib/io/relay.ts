@@ -6,6 +6,9 @@ interface RelaySummary {
   readonly backwardBytes: number;
 }
 
+/** What a relay needs of a connection. */
+type RelayConn = Pick<Deno.Conn, "read" | "write" | "closeWrite" | "close">;
+
 /** What a way begins with, and grows to while reads fill it. */
 const BUFFER_BYTES = [4096, 65_536, 262_144] as const;
 /** Ways that may have the largest at a time: 64 MiB of them. A fifth less CPU per byte is not worth more. */
@@ -20,8 +23,8 @@ let largestInUse = 0;
  * @param idleMs A relay in which nothing moves for this long is closed; 0 for never.
  */
 export async function relay(
-  near: Deno.Conn,
-  far: Deno.Conn,
+  near: RelayConn,
+  far: RelayConn,
   options: { readonly signal: AbortSignal; readonly idleMs?: number },
 ): Promise<RelaySummary> {
   const { signal, idleMs = 0 } = options;
@@ -43,8 +46,8 @@ export async function relay(
 }
 
 interface Way {
-  readonly from: Deno.Conn;
-  readonly to: Deno.Conn;
+  readonly from: RelayConn;
+  readonly to: RelayConn;
   bytes: number;
 }
 

@@ -79,8 +79,24 @@ export interface Sockets {
     descriptor: Descriptor,
     onStream: (stream: Duplex) => void,
   ): Promise<{ close(): Promise<void> }>;
+  /** @returns Whose connection this is, as its own process sees it; `null` if it is no local socket's. */
+  ownerOf(connection: Connection): SocketOwner | null;
   /** Listens on an address of the link for the connections that the packet thread lets through, on a free port. */
   listenFlows(address: IpAddress): FlowListener;
+}
+
+/** A connection as its own process sees it. */
+export interface Connection {
+  readonly source: Endpoint;
+  readonly destination: Endpoint;
+  /** The link it goes into; any if not given. */
+  readonly ifindex?: number;
+}
+
+/** Whose a socket is. */
+export interface SocketOwner {
+  readonly uid: number;
+  readonly inode: number;
 }
 
 /** A connected pair's end: whole messages, with descriptors beside the bytes. */

@@ -11,6 +11,7 @@ import type {
   Resolver,
   ResolverChoice,
   Routing,
+  SocketOwner,
   Sockets,
 } from "./machine.ts";
 import type { Processes } from "./processes.ts";
@@ -109,8 +110,6 @@ export interface RootSockets extends Sockets {
    * @throws OsError `listener-guard-failed`
    */
   guard(descriptor: Descriptor, ifindexes: readonly number[], options?: GuardOptions): void;
-  /** @returns Whose connection this is, as its own process sees it; `null` if it is no local socket's. */
-  ownerOf(connection: Connection): SocketOwner | null;
   /** @returns The file of the program that has a socket; `null` if none was found before the signal aborts. */
   programOf(owner: SocketOwner, signal: AbortSignal): Promise<string | null>;
   /** Aborts every TCP connection to a prefix. @returns How many. @throws OsError `sockets-destroy-failed` */
@@ -123,14 +122,6 @@ export interface GuardOptions {
   readonly congestion?: string;
 }
 
-/** A connection as its own process sees it. */
-export interface Connection {
-  readonly source: Endpoint;
-  readonly destination: Endpoint;
-  /** The link it goes into; any if not given. */
-  readonly ifindex?: number;
-}
-
 /** A message socket whose peer is known. */
 export interface PeerSocket extends MessageSocket {
   peer(): PeerCredentials;
@@ -141,12 +132,6 @@ export interface PeerCredentials {
   readonly pid: number;
   readonly uid: number;
   readonly gid: number;
-}
-
-/** Whose a socket is. */
-export interface SocketOwner {
-  readonly uid: number;
-  readonly inode: number;
 }
 
 /** The machine's resolver, to look at and to change. */

@@ -4,7 +4,15 @@
  *
  * @module
  */
-export { allowsPort, type AppTarget, compilePlan, type Plan, renderPorts } from "./plan.ts";
+export {
+  allowsPort,
+  type AppRef,
+  type AppTarget,
+  compilePlan,
+  type Plan,
+  renderPorts,
+} from "./plan.ts";
+export { type AppWish, findApp, type FoundApp } from "./find_app.ts";
 export {
   foreignPrefixes,
   type NetworkFacts,

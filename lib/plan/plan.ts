@@ -19,8 +19,8 @@ interface PlanWishes {
   readonly places?: ReadonlyMap<string, Prefix>;
 }
 
-/** One app by one of its names: where a connection to it goes. */
-export interface AppTarget {
+/** An app as one login sees it: where a connection to it goes. */
+export interface AppRef {
   readonly kind: AppView["kind"];
   readonly profile: string;
   readonly cluster: string;
@@ -30,6 +30,10 @@ export interface AppTarget {
   readonly ports: readonly PortRange[] | null;
   /** What plain HTTP requests may call their host; `null` if the app's label switches that guard off. */
   readonly httpHosts: readonly DomainName[] | null;
+}
+
+/** One app by one of its names. */
+export interface AppTarget extends AppRef {
   readonly range: Prefix;
 }
 
@@ -133,7 +137,7 @@ function bounded(warnings: readonly PlanWarning[]): readonly PlanWarning[] {
 }
 
 /** Tells whether a connection to this port of the app may be tried at all. */
-export function allowsPort(target: AppTarget, port: number): boolean {
+export function allowsPort(target: AppRef, port: number): boolean {
   return portAllowed(target.ports, port);
 }
 
@@ -225,21 +229,25 @@ function collectTargets(
   warnings: PlanWarning[],
 ): void {
   for (const app of source.view.apps) {
-    const target: AppTarget = {
-      kind: app.kind,
-      profile: source.profile,
-      cluster: app.cluster,
-      app: app.name,
-      appId: app.id,
-      ports: app.ports,
-      httpHosts: httpHostsOf(app),
-      range: placeOf(app.cluster),
-    };
+    const target: AppTarget = { ...refOf(source, app), range: placeOf(app.cluster) };
     for (const address of app.publicAddrs) {
       const warning = takeName(address, target, { zones, excluded, targets });
       if (warning !== null) warnings.push(warning);
     }
   }
+}
+
+/** One of a source's apps. */
+export function refOf({ profile }: PlanSource, app: AppView): AppRef {
+  return {
+    kind: app.kind,
+    profile,
+    cluster: app.cluster,
+    app: app.name,
+    appId: app.id,
+    ports: app.ports,
+    httpHosts: httpHostsOf(app),
+  };
 }
 
 /** All of the app's names count, also those that are not answered for here: others may know it by them. */

@@ -16,6 +16,7 @@ import {
   CtlTokenV1Schema,
   CtlUsersV1Schema,
 } from "./ctl_v1.ts";
+import { ConnectV1Schema, ProxyV1Schema } from "./connect_v1.ts";
 import { DemoV1Schema } from "./demo_v1.ts";
 import { DoctorV1Schema } from "./doctor_v1.ts";
 import { ResolveV1Schema } from "./resolve_v1.ts";
@@ -25,6 +26,7 @@ import { VersionV1Schema } from "./version_v1.ts";
 
 export * from "./apps_v1.ts";
 export * from "./ctl_v1.ts";
+export * from "./connect_v1.ts";
 export * from "./demo_v1.ts";
 export * from "./doctor_v1.ts";
 export * from "./resolve_v1.ts";
@@ -43,8 +45,10 @@ export const DOCUMENTS = {
   "ctl-token": CtlTokenV1Schema,
   "ctl-tokens": CtlTokensV1Schema,
   "ctl-users": CtlUsersV1Schema,
+  connect: ConnectV1Schema,
   demo: DemoV1Schema,
   doctor: DoctorV1Schema,
+  proxy: ProxyV1Schema,
   resolve: ResolveV1Schema,
   service: ServiceV1Schema,
   status: StatusV1Schema,

@@ -66,6 +66,7 @@ export async function withDaemon(
     stateDir: dir,
     runtimeDir: dir,
     controlSocket: `${dir}/control.sock`,
+    appSocket: `${dir}/apps.sock`,
   };
   const store = new ProfileStore(paths.configDir);
   for (const profile of wishes.profiles?.(cluster) ?? [cluster.profile()]) {

@@ -9,6 +9,7 @@ import { optional, withDefault } from "@optique/core/modifiers";
 import { flag, option } from "@optique/core/primitives";
 import { string } from "@optique/core/valueparser";
 import * as apps from "../commands/apps.ts";
+import * as connect from "../commands/connect.ts";
 import * as completions from "../commands/about/completions.ts";
 import * as ctl from "../commands/ctl.ts";
 import * as demo from "../commands/demo.ts";
@@ -73,6 +74,8 @@ const client = or(
   status.status,
   logs.logs,
   apps.apps,
+  connect.connect,
+  connect.proxy,
   resolve.resolve,
   doctor.doctor,
   service.service,

@@ -11,7 +11,13 @@ async function withHome(act: (paths: Paths, home: string) => Promise<void>): Pro
   ) as [string, string, string];
   try {
     await act(
-      { configDir, stateDir, runtimeDir, controlSocket: `${runtimeDir}/control.sock` },
+      {
+        configDir,
+        stateDir,
+        runtimeDir,
+        controlSocket: `${runtimeDir}/control.sock`,
+        appSocket: `${runtimeDir}/apps.sock`,
+      },
       home,
     );
   } finally {

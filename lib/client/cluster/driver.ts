@@ -7,7 +7,7 @@
  */
 import type { HostPort, ProxyVariables } from "../../config/mod.ts";
 import type { ProxyFacts } from "../../health/mod.ts";
-import type { AppTarget, ClusterView } from "../../plan/mod.ts";
+import type { AppRef, ClusterView } from "../../plan/mod.ts";
 import type { Profile } from "./profile.ts";
 
 /** One kind of cluster. */
@@ -97,7 +97,7 @@ export interface ClusterLink {
 }
 
 export interface RightRequest {
-  readonly target: AppTarget;
+  readonly target: AppRef;
   readonly port: number;
   /** Shown where an app wants a second factor for each session; `null` for none. */
   readonly proof: SessionProof | null;
@@ -115,7 +115,7 @@ export interface Right {
 
 export interface OpenRequest {
   readonly right: Right;
-  readonly target: AppTarget;
+  readonly target: AppRef;
   readonly port: number;
 }
 

@@ -1,5 +1,5 @@
 import { NetworkError } from "../../error.ts";
-import type { AppTarget } from "../../plan/mod.ts";
+import type { AppRef } from "../../plan/mod.ts";
 import type { Right } from "./driver.ts";
 
 /** A right is renewed when less than this part of its life is left. */
@@ -12,7 +12,7 @@ interface Held {
 }
 
 /** Asks the cluster for a right. */
-type RightIssuer = (target: AppTarget, port: number) => Promise<Right>;
+type RightIssuer = (target: AppRef, port: number) => Promise<Right>;
 
 /**
  * The rights of one login, kept while they last: each is asked for once however many wait for it, and renewed ahead of
@@ -34,7 +34,7 @@ export class Rights {
    *
    * @throws AuthError when the cluster refuses; NetworkError when it cannot be asked.
    */
-  async get(target: AppTarget, port: number): Promise<Right> {
+  async get(target: AppRef, port: number): Promise<Right> {
     const key = `${target.appId}:${target.ports === null ? "any" : port}`;
     const held = this.#held.get(key);
     if (held !== undefined && this.#nowMs() < held.renewAfterMs) return held.right;

@@ -6,7 +6,7 @@
 import { AuthError, describeError } from "../../error.ts";
 import { DeadlinePassed, orAborted, pause, withDeadline } from "../../wait.ts";
 import { getLogger } from "../../log.ts";
-import type { AppTarget, ClusterView, PlanSource } from "../../plan/mod.ts";
+import type { AppRef, ClusterView, PlanSource } from "../../plan/mod.ts";
 import { endsLogin, readConnectionRefusal, refusalError } from "../../refusal/mod.ts";
 import type { ClusterLink, Flow } from "./driver.ts";
 import { sourceOf } from "./known.ts";
@@ -125,7 +125,7 @@ export class Session {
    *
    * @throws AuthError `login-expired`, what the cluster refuses the login with, and what the driver throws.
    */
-  async connect(target: AppTarget, port: number, signal: AbortSignal): Promise<Flow> {
+  async connect(target: AppRef, port: number, signal: AbortSignal): Promise<Flow> {
     const { refusal } = this;
     if (refusal !== null) {
       throw refusalError(readConnectionRefusal(refusal) ?? "login-expired", "Cannot connect");

@@ -80,6 +80,7 @@ Deno.test("findDaemon() tells a crash, an end by itself and an end from each oth
       stateDir: dir,
       runtimeDir: dir,
       controlSocket: `${dir}/control.sock`,
+      appSocket: `${dir}/apps.sock`,
     };
     deepEqual(await findDaemon(paths), { kind: "down", crashed: false, lastError: null });
     await Deno.writeTextFile(`${dir}/leases.json`, "{}");
@@ -154,7 +155,13 @@ const CRASHED: Facts = {
 
 Deno.test("repairLeftovers() leaves a living vnet alone, and needs root for the machine", async () => {
   await inDirectory(async (dir) => {
-    const paths = { configDir: dir, stateDir: dir, runtimeDir: dir, controlSocket: `${dir}/c` };
+    const paths = {
+      configDir: dir,
+      stateDir: dir,
+      runtimeDir: dir,
+      controlSocket: `${dir}/c`,
+      appSocket: `${dir}/a`,
+    };
     const machine = repairer();
     const repair = (facts: Facts) => repairLeftovers({ machine, facts, paths, journalDir: dir });
     deepEqual(await repair(HEALTHY), []);
@@ -170,7 +177,13 @@ Deno.test("repairLeftovers() leaves a living vnet alone, and needs root for the 
 
 Deno.test("repairLeftovers() has root undo the journal and end what leads nowhere, each once", async () => {
   await inDirectory(async (dir) => {
-    const paths = { configDir: dir, stateDir: dir, runtimeDir: dir, controlSocket: `${dir}/c` };
+    const paths = {
+      configDir: dir,
+      stateDir: dir,
+      runtimeDir: dir,
+      controlSocket: `${dir}/c`,
+      appSocket: `${dir}/a`,
+    };
     const machine = repairer();
     const remote = parseIp("100.64.3.4");
     const facts: Facts = {

@@ -18,6 +18,7 @@ import {
   listRoutes,
 } from "./net/netlink.ts";
 import { SeqpacketSocket, socketPair } from "./net/seqpacket.ts";
+import { socketOwner } from "./net/sockets.ts";
 import { closeFd, loadShim } from "./shim.ts";
 import { acceptStreams } from "./net/stream_server.ts";
 
@@ -42,6 +43,7 @@ export const sockets = {
   adoptUdp: (descriptor) => UdpSocket.fromFd(loadShim(), descriptor),
   answers: () => new KnownAnswers(loadShim()),
   acceptStreams,
+  ownerOf: (connection) => socketOwner(loadShim(), connection),
   listenFlows: (address) => listenFlows(loadShim(), address),
 } satisfies Sockets;
 

@@ -34,7 +34,7 @@ import {
 import { findProgram } from "./process/programs.ts";
 import { repair, repairConnections } from "./repair.ts";
 import { loadShim } from "./shim.ts";
-import { destroySockets, guardListener, openRaw, socketOwner } from "./net/sockets.ts";
+import { destroySockets, guardListener, openRaw } from "./net/sockets.ts";
 import { openTun } from "./net/tun.ts";
 
 const links: Links = {
@@ -55,7 +55,6 @@ const rootSockets: RootSockets = {
   listenUdp: (endpoint) => udpBind(loadShim(), endpoint),
   openRaw: (family, ifindex) => openRaw(loadShim(), family, ifindex),
   guard: (...how) => guardListener(loadShim(), ...how),
-  ownerOf: (connection) => socketOwner(loadShim(), connection),
   programOf: (owner, signal) => findProgram(owner, signal),
   destroyTo: (prefix) => destroySockets(loadShim(), prefix),
 };

@@ -13,6 +13,36 @@ export const COMMAND_LINE = {
     happened: "You cancelled the command or left a prompt unanswered.",
     remedy: "Nothing; run it again.",
   },
+  "app-ambiguous": {
+    fault: "usage",
+    exitStatus: 2,
+    happened: "Several clusters have an app of that name.",
+    remedy: "Name the cluster with `--cluster`, or use a DNS name of the app.",
+  },
+  "port-needed": {
+    fault: "usage",
+    exitStatus: 2,
+    happened: "The app has several ports, and none was named.",
+    remedy: "Name one: `vnet connect APP:PORT`; `vnet apps ls` lists them.",
+  },
+  "name-needed": {
+    fault: "usage",
+    exitStatus: 2,
+    happened: "A program asked `vnet proxy` for an address in place of a name.",
+    remedy: "Let the proxy resolve names: `socks5h://` in place of `socks5://`.",
+  },
+  "address-in-use": {
+    fault: "usage",
+    exitStatus: 2,
+    happened: "`--listen`: another program listens on this address and port.",
+    remedy: "Choose another port; port 0 takes one that is free.",
+  },
+  "address-unavailable": {
+    fault: "usage",
+    exitStatus: 2,
+    happened: "`--listen`: this machine cannot listen there; the message has the system's reason.",
+    remedy: "Use `127.0.0.1:0`; a port below 1024 needs root.",
+  },
   "clipboard-missing": {
     fault: "machine",
     happened: "`vnet apps ls --copy`: no clipboard program works here, and this is no terminal.",

@@ -2,6 +2,11 @@ import type { Refusal } from "../refusal.ts";
 
 /** The daemon and its helper. */
 export const PROCESS = {
+  "connections-full": {
+    fault: "machine",
+    happened: "Too many connections of `vnet connect` and `vnet proxy` are open at once.",
+    remedy: "Close some, or find the program that opens so many.",
+  },
   "daemon-not-running": {
     fault: "machine",
     exitStatus: 5,

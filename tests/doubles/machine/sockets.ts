@@ -14,6 +14,7 @@ import type {
   MessageSocket,
   PeerCredentials,
   PeerSocket,
+  SocketOwner,
   Sockets,
 } from "../../../lib/os/mod.ts";
 import { BoundUdp, MemoryAnswers, MemoryDatagrams } from "./datagrams.ts";
@@ -51,8 +52,15 @@ export class MemorySockets implements Sockets {
   readonly #messageServers = new Map<string, (client: PeerSocket) => void>();
   #nextPort = FIRST_FREE_PORT;
 
+  /** Whose local connections are. */
+  owner: SocketOwner | null = null;
+
   close(descriptor: Descriptor): void {
     this.descriptors.close(descriptor);
+  }
+
+  ownerOf(): SocketOwner | null {
+    return this.owner;
   }
 
   messagePair(): readonly [Descriptor, Descriptor] {

@@ -4,7 +4,8 @@
  * @module
  */
 import { encodeIp, type Endpoint, formatEndpoint, type Prefix } from "../../../ip/mod.ts";
-import type { Connection, GuardOptions, SocketOwner } from "../../root_machine.ts";
+import type { Connection, SocketOwner } from "../../machine.ts";
+import type { GuardOptions } from "../../root_machine.ts";
 import { cString, ensure, errnoName, osError, type Shim } from "../shim.ts";
 
 /**

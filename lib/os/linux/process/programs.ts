@@ -4,7 +4,7 @@
  * @module
  * @see proc(5)
  */
-import type { SocketOwner } from "../../root_machine.ts";
+import type { SocketOwner } from "../../machine.ts";
 
 /** How far a search goes: others decide how many processes and descriptors there are. */
 const MAX_PROCESSES = 4096;

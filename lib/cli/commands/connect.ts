@@ -1,0 +1,226 @@
+import { object } from "@optique/core/constructs";
+import { message } from "@optique/core/message";
+import { map, multiple, optional, withDefault } from "@optique/core/modifiers";
+import { argument, command, flag, option } from "@optique/core/primitives";
+import { string } from "@optique/core/valueparser";
+import type { AppWay, OpenedApp } from "../../client/local/mod.ts";
+import { UsageError } from "../../error.ts";
+import type { Endpoint } from "../../ip/mod.ts";
+import type { AppWish } from "../../plan/mod.ts";
+import type { ConnectV1, ProxyV1 } from "../../status/mod.ts";
+import { type Action, type Context, printJson, tell } from "../context.ts";
+import { EXIT } from "../exit.ts";
+import { known } from "../grammar/known_values.ts";
+import { format } from "./options.ts";
+
+const FREE_PORT = "127.0.0.1:0";
+/** The port that SOCKS proxies have by custom. */
+const PROXY_PORT = "127.0.0.1:1080";
+
+const share = multiple(option("--share", string({ metavar: "WHO" }), {
+  description:
+    message`Also let other local users connect: user:NAME, group:NAME or all. Can be repeated.`,
+}));
+
+interface ConnectOptions {
+  readonly app: string;
+  readonly cluster: string | undefined;
+  readonly listen: string | undefined;
+  readonly stdio: boolean;
+  readonly share: readonly string[];
+  readonly format: "text" | "json";
+}
+
+export const connect = command(
+  "connect",
+  map(
+    object({
+      app: argument(known("app", "APP[:PORT]"), {
+        description:
+          message`The app, by a DNS name or by its name in its cluster. The port may be left out if the app has only one, or takes any.`,
+      }),
+      cluster: optional(option("--cluster", known("cluster", "NAME"), {
+        description: message`The cluster, where several have an app of that name.`,
+      })),
+      listen: optional(option("--listen", string({ metavar: "ADDRESS:PORT" }), {
+        description: message`Where to listen, on the loopback. Default: 127.0.0.1, a free port.`,
+      })),
+      stdio: withDefault(
+        flag("--stdio", {
+          description:
+            message`Connect standard input and output to the app, as for ProxyCommand of ssh.`,
+        }),
+        false,
+      ),
+      share,
+      format,
+    }),
+    (options): Action => (context) => runConnect(context, options),
+  ),
+  {
+    brief: message`Open a local port for one app, without root and without "vnet up"`,
+    description:
+      message`Prints the address to connect to, and serves it until Ctrl-C. Only your own programs and root may connect. If vnet is up, its login is used.`,
+  },
+);
+
+interface ProxyOptions {
+  readonly listen: string;
+  readonly share: readonly string[];
+  readonly format: "text" | "json";
+}
+
+export const proxy = command(
+  "proxy",
+  map(
+    object({
+      listen: withDefault(
+        option("--listen", string({ metavar: "ADDRESS:PORT" }), {
+          description: message`Where to listen, on the loopback.`,
+        }),
+        PROXY_PORT,
+      ),
+      share,
+      format,
+    }),
+    (options): Action => (context) => runProxy(context, options),
+  ),
+  {
+    brief: message`Run a local SOCKS5 and HTTP CONNECT proxy for all apps, without root`,
+    description:
+      message`For programs that take a proxy; the proxy resolves the names (socks5h://). It reaches your apps and nothing else. Only your own programs and root may connect. Ends with Ctrl-C.`,
+  },
+);
+
+async function runConnect(context: Context, options: ConnectOptions): Promise<number> {
+  const { AnyApps, choosePort, openApp } = await import("../../client/local/mod.ts");
+  const { app, cluster = null, stdio, listen } = options;
+  const { name, port: wanted } = parseApp(app);
+  const wish = { name, cluster };
+  if (stdio && listen !== undefined) {
+    throw new UsageError("usage", "--stdio and --listen exclude each other");
+  }
+  const { paths, nowMs, signal } = context;
+  await using way = new AnyApps({ paths, nowMs });
+  if (stdio) return await runStdio(await openApp(way, wish, wanted, signal), signal);
+  const facts = await way.find(wish, signal);
+  const port = choosePort(facts, wanted);
+  const endpoint = await parseListen(listen ?? FREE_PORT);
+  await using local = await openPort(context, options.share, endpoint, connectTo(way, wish, port));
+  const { address, endpointText } = await render(local.endpoint);
+  if (options.format === "json") {
+    printJson(
+      context,
+      {
+        schema: "vnet.connect/1",
+        listen: { address, port: local.endpoint.port },
+        ...{ app: facts.app, cluster: facts.cluster, port },
+      } satisfies ConnectV1,
+    );
+  } else context.stdout(`${endpointText}\n`);
+  tell(context, `"${facts.app}" of ${facts.cluster} is at ${endpointText} until Ctrl-C`);
+  await untilAborted(signal);
+  return EXIT.done;
+}
+
+async function runProxy(context: Context, options: ProxyOptions): Promise<number> {
+  const { AnyApps, serveProxyConn } = await import("../../client/local/mod.ts");
+  const { paths, nowMs, signal } = context;
+  await using way = new AnyApps({ paths, nowMs });
+  const endpoint = await parseListen(options.listen);
+  await using local = await openPort(
+    context,
+    options.share,
+    endpoint,
+    (conn, ending) => serveProxyConn(conn, way, ending),
+  );
+  const { address, endpointText } = await render(local.endpoint);
+  if (options.format === "json") {
+    const listen = { address, port: local.endpoint.port };
+    printJson(context, { schema: "vnet.proxy/1", listen } satisfies ProxyV1);
+  } else context.stdout(`${endpointText}\n`);
+  tell(context, `Your apps are at socks5h://${endpointText} until Ctrl-C`);
+  await untilAborted(signal);
+  return EXIT.done;
+}
+
+async function runStdio({ flow }: OpenedApp, signal: AbortSignal): Promise<number> {
+  const { StdioConn } = await import("../../client/local/mod.ts");
+  await flow.splice(new StdioConn(), signal);
+  return EXIT.done;
+}
+
+type OnConn = (conn: Deno.TcpConn, signal: AbortSignal) => Promise<void>;
+
+function connectTo(way: AppWay, wish: AppWish, port: number): OnConn {
+  return async (conn, signal) => {
+    const { carryGuarded, openApp } = await import("../../client/local/mod.ts");
+    const { parseIp } = await import("../../ip/mod.ts");
+    const opened = await openApp(way, wish, port, signal);
+    await carryGuarded(conn, opened, parseIp(conn.localAddr.hostname), signal);
+  };
+}
+
+async function openPort(
+  context: Context,
+  shares: readonly string[],
+  endpoint: Endpoint,
+  onConn: OnConn,
+): Promise<AsyncDisposable & { readonly endpoint: Endpoint }> {
+  const { failureLine, LocalPort } = await import("../../client/local/mod.ts");
+  const { parseUpOptions } = await import("../../config/mod.ts");
+  const { sharedUids } = await import("../shares.ts");
+  const { formatEndpoint } = await import("../../ip/mod.ts");
+  const { sockets } = await context.machine();
+  const uids = await sharedUids(parseUpOptions({ share: shares }).share ?? []);
+  return LocalPort.open({
+    endpoint,
+    policy: {
+      ownerUid: context.owner.uid,
+      sharedWith: uids === "all" ? "all" : new Set(uids),
+      containers: false,
+    },
+    sockets,
+    nowMs: context.nowMs,
+    onConn,
+    onFailure: (from, thrown) =>
+      context.stderr(`${formatEndpoint(from)}: ${failureLine(thrown)}\n`),
+  });
+}
+
+/** Reads `APP` or `APP:PORT`. @throws UsageError */
+function parseApp(text: string): { readonly name: string; readonly port: number | null } {
+  const [, name = "", digits] = /^([^:]+)(?::(\d{1,5}))?$/.exec(text) ?? [];
+  const port = digits === undefined ? null : Number(digits);
+  if (name === "" || port === 0 || (port ?? 0) > 65_535) {
+    throw new UsageError("usage", `Cannot read "${text}": neither APP nor APP:PORT`, {
+      hint: "`vnet apps ls` lists your apps",
+    });
+  }
+  return { name, port };
+}
+
+/** @throws UsageError */
+async function parseListen(text: string): Promise<Endpoint> {
+  const { parseEndpoint } = await import("../../ip/mod.ts");
+  try {
+    return parseEndpoint(text);
+  } catch (thrown) {
+    throw new UsageError("usage", `Cannot listen on "${text}": not an address and a port`, {
+      hint: "Write it as 127.0.0.1:5432; port 0 takes one that is free",
+      cause: thrown,
+    });
+  }
+}
+
+async function render(endpoint: Endpoint) {
+  const { formatEndpoint, formatIp } = await import("../../ip/mod.ts");
+  return { address: formatIp(endpoint.address), endpointText: formatEndpoint(endpoint) };
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  signal.addEventListener("abort", () => resolve(), { once: true });
+  if (signal.aborted) resolve();
+  return promise;
+}
