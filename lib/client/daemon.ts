@@ -28,6 +28,7 @@ import type { HelperEnd, HelperEvent } from "./setup/helper_link.ts";
 import { lockInstance } from "./instance.ts";
 import { AppOpener } from "./local/app_opener.ts";
 import { serveApps } from "./local/serve_apps.ts";
+import { MfaDesk } from "./mfa/desk.ts";
 import type { Paths } from "./paths.ts";
 import { explainName } from "./resolve.ts";
 import { forgetSettings, saveSettings } from "./saved_settings.ts";
@@ -119,6 +120,8 @@ export class Daemon implements ControlTarget {
   #login: PromiseWithResolvers<void> | null = null;
   /** Why it ends, when nobody asked it to. */
   #failure: VnetError | null = null;
+  /** What waits for a second factor. */
+  readonly mfa: MfaDesk;
   /** What somebody asked it for: to end, or to end for whoever started it to start it again. */
   asked: "end" | "restart" | null = null;
 
@@ -127,7 +130,8 @@ export class Daemon implements ControlTarget {
     this.#options = options;
     this.#machine = options.machine ?? thisMachine();
     this.#startedMs = nowMs();
-    this.#clusters = new Clusters({ ...paths, drivers, nowMs });
+    this.mfa = new MfaDesk(nowMs);
+    this.#clusters = new Clusters({ ...paths, drivers, nowMs, secondFactor: this.mfa });
     this.#dialer = new AppDialer({
       sessionOf: (profile) => this.#clusters.find(profile),
       onRefused: (target, code) => this.#noteRefusal(target.appId, code),
@@ -181,6 +185,7 @@ export class Daemon implements ControlTarget {
       setup: this.#setup,
       flowLog: this.#flowLog,
       findings: this.#findings.list(),
+      questions: this.mfa.list(),
     });
   }
 

@@ -77,7 +77,6 @@ Deno.test("Daemon answers a refusal by RST, an absent app by ICMP, and says why 
   const cases: [code: string, kind: string, dns: RegExp][] = [
     ["access-denied", "refused", /^REFUSED$/],
     ["access-locked", "refused", /^REFUSED$/],
-    ["mfa-required", "refused", /^100\./],
     ["no-agent", "rejected", /^100\./],
   ];
   for (const [code, kind, dns] of cases) {
@@ -92,6 +91,36 @@ Deno.test("Daemon answers a refusal by RST, an absent app by ICMP, and says why 
       }));
   }
 });
+
+Deno.test("Daemon asks once for a second factor, and holds the connections meanwhile", () =>
+  withDaemon({}, async ({ daemon, connect, cluster, clock }) => {
+    cluster.codes.set("db", "123456");
+    const both = Promise.all([connect("db.memory.test", 5432), connect("db.memory.test", 5432)]);
+    await until(() => daemon.mfa.list().length === 1);
+    const [waiting] = daemon.status().mfa_waiting ?? [];
+    deepEqual([waiting?.app, waiting?.port, waiting?.user], ["db", 5432, "alice"]);
+    await rejects(daemon.mfa.approve("000000", null), { code: "mfa-failed" });
+    await daemon.mfa.approve("123456", null);
+    deepEqual((await both).map(({ kind }) => kind), ["connected", "connected"]);
+    equal(daemon.status().mfa_waiting, undefined);
+    // As long as the right lasts, nobody is asked again; not ahead of its end either.
+    clock.nowMs += cluster.rightLifeMs - 1;
+    equal((await connect("db.memory.test", 5432)).kind, "connected");
+    deepEqual(cluster.rights.map(({ totp }) => totp), [null, "000000", "123456"]);
+  }));
+
+Deno.test("Daemon asks for each port of an app that takes any, and takes a no for an answer", () =>
+  withDaemon({}, async ({ daemon, connect, cluster }) => {
+    cluster.codes.set("web", "123456");
+    const connecting = Promise.all([80, 81].map((port) => connect("web.memory.test", port)));
+    await until(() => daemon.mfa.list().length === 2);
+    const ports = daemon.mfa.list().map(({ id, port }) => [port, id] as const);
+    const idOf = new Map(ports);
+    daemon.mfa.decline(idOf.get(80) ?? null);
+    await daemon.mfa.approve("123456", idOf.get(81) ?? null);
+    deepEqual((await connecting).map(({ kind }) => kind), ["refused", "connected"]);
+    equal(daemon.status().connections.recent_failures[0]?.code, "mfa-declined");
+  }));
 
 Deno.test("Daemon lets in whose it is, to the ports that are published", () =>
   withDaemon({}, async ({ daemon, connect, cluster }) => {

@@ -1,6 +1,8 @@
 import type { LocalPolicy } from "../identity/mod.ts";
 import type { StatusV1 } from "../status/mod.ts";
 import { VERSION } from "../version.ts";
+import { renderQuestion } from "./mfa/render.ts";
+import type { MfaQuestion } from "./mfa/desk.ts";
 import type { Session } from "./cluster/session.ts";
 import type { Finding } from "./findings.ts";
 import type { FlowLog } from "./flows/flow_log.ts";
@@ -18,6 +20,7 @@ interface StatusInput {
   readonly setup: Setup | null;
   readonly flowLog: FlowLog;
   readonly findings: readonly Finding[];
+  readonly questions: readonly MfaQuestion[];
 }
 
 /** Fills `vnet.status/1`. */
@@ -47,6 +50,7 @@ export function renderStatus(input: StatusInput): StatusV1 {
         : [...policy.sharedWith].sort((a, b) => a - b),
       containers: policy.containers ? "allow" : "deny",
     },
+    ...(input.questions.length === 0 ? {} : { mfa_waiting: input.questions.map(renderQuestion) }),
     connections: { ...input.flowLog.render(), refused_owners: setup?.refusedOwners() ?? [] },
     findings: findings.map((finding) => ({ ...finding })),
   };

@@ -22,6 +22,8 @@ export interface Processes {
   wait(pid: number, signal?: AbortSignal): Promise<ExitReason>;
   /** Whether somebody's process still runs; one that only waits to be collected does not. */
   isRunning(pid: number): Promise<boolean>;
+  /** Whether this process may read its terminal: it has one, and stands in its foreground. */
+  holdsTerminal(): Promise<boolean>;
   /** Moves what a log holds into its old file when it is too much. @returns Whether it was. */
   trimLog(path: string): Promise<boolean>;
   /** Trims logs whenever they grow, until the signal aborts. They must be there already. */

@@ -19,6 +19,7 @@ import {
 import { ConnectV1Schema, ProxyV1Schema } from "./connect_v1.ts";
 import { DemoV1Schema } from "./demo_v1.ts";
 import { DoctorV1Schema } from "./doctor_v1.ts";
+import { MfaV1Schema } from "./mfa_v1.ts";
 import { ResolveV1Schema } from "./resolve_v1.ts";
 import { ServiceV1Schema } from "./service_v1.ts";
 import { StatusV1Schema } from "./status_v1.ts";
@@ -29,6 +30,7 @@ export * from "./ctl_v1.ts";
 export * from "./connect_v1.ts";
 export * from "./demo_v1.ts";
 export * from "./doctor_v1.ts";
+export * from "./mfa_v1.ts";
 export * from "./resolve_v1.ts";
 export * from "./service_v1.ts";
 export * from "./status_v1.ts";
@@ -48,6 +50,7 @@ export const DOCUMENTS = {
   connect: ConnectV1Schema,
   demo: DemoV1Schema,
   doctor: DoctorV1Schema,
+  mfa: MfaV1Schema,
   proxy: ProxyV1Schema,
   resolve: ResolveV1Schema,
   service: ServiceV1Schema,

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { FindingCode, Told } from "../refusal/mod.ts";
+import { MfaQuestionSchema } from "./mfa_v1.ts";
 import { CONTAINER_POLICIES } from "../config/up/up_flags.ts";
 
 const timestamp = z.iso.datetime();
@@ -79,6 +80,8 @@ export const StatusV1Schema = z.object({
     shared_with: z.union([z.literal("all"), z.array(z.int())]),
     containers: z.enum(CONTAINER_POLICIES),
   }).optional(),
+  /** What waits for a second factor, oldest first; absent if nothing does. */
+  mfa_waiting: z.array(MfaQuestionSchema).optional(),
   connections: z.object({
     active: z.int(),
     opened_total: z.int(),

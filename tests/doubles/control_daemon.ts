@@ -4,6 +4,7 @@
  * @module
  */
 import { type ControlTarget, serveControl } from "../../lib/client/control/server.ts";
+import { MfaDesk } from "../../lib/client/mfa/desk.ts";
 import { DEFAULT_UP_SETTINGS, type UpSettings } from "../../lib/config/mod.ts";
 import type { AppsV1, StatusV1 } from "../../lib/status/mod.ts";
 
@@ -17,6 +18,7 @@ export class ControlDaemon implements AsyncDisposable {
   state: StatusV1["state"] = "ready";
   apps: AppsV1["apps"] = [];
   settings: UpSettings = DEFAULT_UP_SETTINGS;
+  readonly mfa = new MfaDesk(Date.now);
   #server: Deno.HttpServer | null = null;
   #closing: Promise<void> | null = null;
 
@@ -75,6 +77,7 @@ export class ControlDaemon implements AsyncDisposable {
         throw new TypeError("Nobody resolves here");
       },
       refresh: () => Promise.resolve(),
+      mfa: this.mfa,
       down: (restart) => {
         this.downs.push(restart ? "restart" : "end");
         void this.close();

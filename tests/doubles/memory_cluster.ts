@@ -54,6 +54,8 @@ export class MemoryCluster implements ClusterDriver {
   failure: Error | null = null;
   /** Refusals of rights by app name. */
   readonly refusals = new Map<string, string>();
+  /** Codes that apps want for each session, by app name. */
+  readonly codes = new Map<string, string>();
   /** What it was asked for, in order. */
   readonly rights: { readonly app: string; readonly port: number; readonly totp: string | null }[] =
     [];
@@ -157,6 +159,11 @@ export class MemoryCluster implements ClusterDriver {
     this.rights.push({ app: target.app, port, totp: proof?.totpCode ?? null });
     const code = this.refusals.get(target.app);
     if (code !== undefined) {
+      return Promise.reject(new AuthError(code, `Cannot use app "${target.app}": ${code}`));
+    }
+    const wanted = this.codes.get(target.app);
+    if (wanted !== undefined && proof?.totpCode !== wanted) {
+      const code = proof === null ? "mfa-required" : "mfa-failed";
       return Promise.reject(new AuthError(code, `Cannot use app "${target.app}": ${code}`));
     }
     return this.#answer(() => new MemoryRight(this.#nowMs() + this.rightLifeMs, target.app));

@@ -93,15 +93,15 @@ export const proxy = command(
 );
 
 async function runConnect(context: Context, options: ConnectOptions): Promise<number> {
-  const { AnyApps, choosePort, openApp } = await import("../../client/local/mod.ts");
+  const { choosePort, openApp } = await import("../../client/local/mod.ts");
   const { app, cluster = null, stdio, listen } = options;
   const { name, port: wanted } = parseApp(app);
   const wish = { name, cluster };
   if (stdio && listen !== undefined) {
     throw new UsageError("usage", "--stdio and --listen exclude each other");
   }
-  const { paths, nowMs, signal } = context;
-  await using way = new AnyApps({ paths, nowMs });
+  const { signal } = context;
+  await using way = await openWay(context);
   if (stdio) return await runStdio(await openApp(way, wish, wanted, signal), signal);
   const facts = await way.find(wish, signal);
   const port = choosePort(facts, wanted);
@@ -124,9 +124,9 @@ async function runConnect(context: Context, options: ConnectOptions): Promise<nu
 }
 
 async function runProxy(context: Context, options: ProxyOptions): Promise<number> {
-  const { AnyApps, serveProxyConn } = await import("../../client/local/mod.ts");
-  const { paths, nowMs, signal } = context;
-  await using way = new AnyApps({ paths, nowMs });
+  const { serveProxyConn } = await import("../../client/local/mod.ts");
+  const { signal } = context;
+  await using way = await openWay(context);
   const endpoint = await parseListen(options.listen);
   await using local = await openPort(
     context,
@@ -148,6 +148,23 @@ async function runStdio({ flow }: OpenedApp, signal: AbortSignal): Promise<numbe
   const { StdioConn } = await import("../../client/local/mod.ts");
   await flow.splice(new StdioConn(), signal);
   return EXIT.done;
+}
+
+/** The daemon, or this process's own logins, which ask for second factors at this terminal. */
+async function openWay(context: Context): Promise<AppWay> {
+  const { AnyApps, MfaDesk } = await import("../../client/local/mod.ts");
+  const { answerAtTerminal } = await import("../mfa_prompt.ts");
+  const { paths, nowMs, signal } = context;
+  const desk = new MfaDesk(nowMs);
+  void answerAtTerminal(context, {
+    async news(seen, ending) {
+      if (seen !== null) await desk.changed(seen, ending);
+      return { revision: desk.revision, waiting: desk.list() };
+    },
+    approve: (code, id) => desk.approve(code, id),
+    decline: (id) => Promise.resolve(desk.decline(id)),
+  }, signal);
+  return new AnyApps({ paths, nowMs, secondFactor: desk });
 }
 
 type OnConn = (conn: Deno.TcpConn, signal: AbortSignal) => Promise<void>;

@@ -19,6 +19,7 @@ import * as internal from "../commands/internal.ts";
 import * as login from "../commands/login.ts";
 import * as logs from "../commands/logs.ts";
 import * as man from "../commands/about/man.ts";
+import * as mfa from "../commands/mfa.ts";
 import * as resolve from "../commands/resolve.ts";
 import * as server from "../commands/server.ts";
 import * as service from "../commands/service.ts";
@@ -76,6 +77,7 @@ const client = or(
   apps.apps,
   connect.connect,
   connect.proxy,
+  mfa.mfa,
   resolve.resolve,
   doctor.doctor,
   service.service,

@@ -31,6 +31,7 @@ export function renderStatus(given: StatusV1, options: RenderOptions): string {
     ...status.profiles.map((login) => `  login     ${renderLogin(login, options)}`),
     ...renderPlaces(status),
     ...renderAccess(status, options),
+    ...renderWaiting(status, options),
     ...renderConnections(status, options),
   ];
   for (const { message, code, hint } of status.findings) {
@@ -123,6 +124,18 @@ function renderAccess({ access }: StatusV1, { userName }: RenderOptions): readon
     : shared_with.map((uid) => userName(uid));
   const who = [...users, ...(containers === "allow" ? ["containers"] : [])];
   return who.length === 0 ? [] : [`  shared    with ${who.join(", ")}`];
+}
+
+/** What waits for a second factor. */
+function renderWaiting(
+  { mfa_waiting = [] }: StatusV1,
+  { nowMs, timeZone }: RenderOptions,
+): readonly string[] {
+  return mfa_waiting.map(({ id, app, cluster, port, until }) =>
+    `  waits     ${app} of ${cluster}, port ${port}, for your second factor until ${
+      renderMoment(Date.parse(until), nowMs, timeZone)
+    }: run \`vnet mfa approve --id ${id}\``
+  );
 }
 
 function renderConnections(status: StatusV1, options: RenderOptions): readonly string[] {

@@ -7,6 +7,7 @@ import { describeError } from "../../error.ts";
 import { getLogger } from "../../log.ts";
 import { orAborted, withDeadline } from "../../wait.ts";
 import type { ClusterView, PlanSource } from "../../plan/mod.ts";
+import type { SecondFactor } from "../mfa/desk.ts";
 import type { ClusterDriver } from "./driver.ts";
 import { openAnyLink } from "./drivers.ts";
 import { type Profile, profileName, ProfileStore, sameLogin } from "./profile.ts";
@@ -25,6 +26,8 @@ interface ClustersOptions {
   readonly stateDir: string;
   readonly drivers: readonly ClusterDriver[];
   readonly nowMs: () => number;
+  /** Asks the person for a second factor; `null` where nobody can be asked. */
+  readonly secondFactor: SecondFactor | null;
 }
 
 /** The sessions of one owner, sorted by name. */
@@ -116,8 +119,9 @@ export class Clusters implements AsyncDisposable {
   }
 
   #open(profile: Profile, saved: ReadonlyMap<string, ClusterView>): Session {
-    const { drivers, nowMs } = this.#options;
-    const session = new Session({ profile, link: openAnyLink(drivers, profile), nowMs });
+    const { drivers, nowMs, secondFactor } = this.#options;
+    const link = openAnyLink(drivers, profile);
+    const session = new Session({ profile, link, nowMs, secondFactor });
     const view = saved.get(session.name);
     if (view !== undefined) session.restore(view);
     return session;

@@ -104,7 +104,7 @@ export interface RightRequest {
 }
 
 /** A second factor's answer. */
-interface SessionProof {
+export interface SessionProof {
   readonly totpCode: string;
 }
 

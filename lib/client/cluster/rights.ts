@@ -1,4 +1,4 @@
-import { NetworkError } from "../../error.ts";
+import { NetworkError, VnetError } from "../../error.ts";
 import type { AppRef } from "../../plan/mod.ts";
 import type { Right } from "./driver.ts";
 
@@ -14,34 +14,48 @@ interface Held {
 /** Asks the cluster for a right. */
 type RightIssuer = (target: AppRef, port: number) => Promise<Right>;
 
+interface RightsOptions {
+  readonly issue: RightIssuer;
+  /** The same with a second factor, which somebody is asked for; its right is for the one port. */
+  readonly confirm: RightIssuer;
+  readonly nowMs: () => number;
+}
+
 /**
  * The rights of one login, kept while they last: each is asked for once however many wait for it, and renewed ahead of
- * its end. An app with ports of its own has one for each, any other has one for all.
+ * its end. An app with ports of its own has one for each, any other has one for all. One that took a second factor is
+ * for its port, and is used to its end: nobody is asked before it is needed.
  */
 export class Rights {
-  readonly #issue: RightIssuer;
-  readonly #nowMs: () => number;
+  readonly #options: RightsOptions;
   readonly #held = new Map<string, Held>();
   readonly #issuing = new Map<string, Promise<Right>>();
 
-  constructor(issue: RightIssuer, nowMs: () => number) {
-    this.#issue = issue;
-    this.#nowMs = nowMs;
+  constructor(options: RightsOptions) {
+    this.#options = options;
   }
 
   /**
    * Gets the right to one port of an app; one that is still good serves while the cluster cannot be asked.
    *
-   * @throws AuthError when the cluster refuses; NetworkError when it cannot be asked.
+   * @throws AuthError when the cluster refuses, or nobody answers; NetworkError when it cannot be asked.
    */
   async get(target: AppRef, port: number): Promise<Right> {
+    const { issue, confirm, nowMs } = this.#options;
     const key = `${target.appId}:${target.ports === null ? "any" : port}`;
+    const confirmedKey = `${target.appId}:${port}:confirmed`;
+    for (const held of [this.#held.get(key), this.#held.get(confirmedKey)]) {
+      if (held !== undefined && nowMs() < held.renewAfterMs) return held.right;
+    }
     const held = this.#held.get(key);
-    if (held !== undefined && this.#nowMs() < held.renewAfterMs) return held.right;
     try {
-      return await this.#once(key, () => this.#issue(target, port));
+      return await this.#once(key, RENEW_FRACTION, () => issue(target, port));
     } catch (thrown) {
-      const isGood = held !== undefined && this.#nowMs() < held.right.expiresMs;
+      if (thrown instanceof VnetError && thrown.code === "mfa-required") {
+        this.#held.delete(key);
+        return await this.#once(confirmedKey, 0, () => confirm(target, port));
+      }
+      const isGood = held !== undefined && nowMs() < held.right.expiresMs;
       if (isGood && thrown instanceof NetworkError) return held.right;
       throw thrown;
     }
@@ -52,21 +66,21 @@ export class Rights {
     this.#held.clear();
   }
 
-  #once(key: string, issue: () => Promise<Right>): Promise<Right> {
+  #once(key: string, renewFraction: number, issue: () => Promise<Right>): Promise<Right> {
     const running = this.#issuing.get(key);
     if (running !== undefined) return running;
     const issuing = issue().then((right) => {
-      this.#keep(key, right);
+      this.#keep(key, right, renewFraction);
       return right;
     }).finally(() => this.#issuing.delete(key));
     this.#issuing.set(key, issuing);
     return issuing;
   }
 
-  #keep(key: string, right: Right): void {
-    const nowMs = this.#nowMs();
+  #keep(key: string, right: Right, renewFraction: number): void {
+    const nowMs = this.#options.nowMs();
     if (this.#held.size >= MAX_RIGHTS) this.#held.clear();
     const lifeMs = right.expiresMs - nowMs;
-    this.#held.set(key, { right, renewAfterMs: nowMs + lifeMs * (1 - RENEW_FRACTION) });
+    this.#held.set(key, { right, renewAfterMs: nowMs + lifeMs * (1 - renewFraction) });
   }
 }

@@ -8,7 +8,8 @@ import { DeadlinePassed, orAborted, pause, withDeadline } from "../../wait.ts";
 import { getLogger } from "../../log.ts";
 import type { AppRef, ClusterView, PlanSource } from "../../plan/mod.ts";
 import { endsLogin, readConnectionRefusal, refusalError } from "../../refusal/mod.ts";
-import type { ClusterLink, Flow } from "./driver.ts";
+import type { SecondFactor } from "../mfa/desk.ts";
+import type { ClusterLink, Flow, SessionProof } from "./driver.ts";
 import { sourceOf } from "./known.ts";
 import { type Profile, profileName } from "./profile.ts";
 import { Rights } from "./rights.ts";
@@ -27,6 +28,8 @@ interface SessionOptions {
   /** The login's link to its cluster, which becomes the session's to close. */
   readonly link: ClusterLink;
   readonly nowMs: () => number;
+  /** Asks the person for a second factor; `null` where nobody can be asked. */
+  readonly secondFactor: SecondFactor | null;
 }
 
 /** One login's live view of its cluster. */
@@ -41,16 +44,25 @@ export class Session {
   #error: string | null = null;
   #refusal: string | null = null;
 
-  constructor({ profile, link, nowMs }: SessionOptions) {
+  constructor({ profile, link, nowMs, secondFactor }: SessionOptions) {
     this.profile = profile;
     this.name = profileName(profile.proxy);
     this.#link = link;
     this.#nowMs = nowMs;
-    this.#rights = new Rights(
-      (target, port) =>
-        link.right({ target, port, proof: null }, AbortSignal.timeout(ISSUE_DEADLINE_MS)),
+    const right = (target: AppRef, port: number, proof: SessionProof | null) =>
+      link.right({ target, port, proof }, AbortSignal.timeout(ISSUE_DEADLINE_MS));
+    this.#rights = new Rights({
+      issue: (target, port) => right(target, port, null),
+      confirm: async (target, port) => {
+        const { app, appId, cluster } = target;
+        if (secondFactor === null) throw refusalError("mfa-required", `Cannot connect to "${app}"`);
+        return await secondFactor.ask(
+          { app, appId, cluster, port, user: profile.user },
+          (proof) => right(target, port, proof),
+        );
+      },
       nowMs,
-    );
+    });
   }
 
   /** Begins with what was last known, until the cluster answers. */

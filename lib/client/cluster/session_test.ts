@@ -23,7 +23,8 @@ function start(): { session: Session; cluster: MemoryCluster; clock: { nowMs: nu
   const cluster = new MemoryCluster({ nowMs, apps: [APP] });
   cluster.rightLifeMs = 100_000;
   const profile = cluster.profile({ expiresMs: 1_000_000 });
-  const session = new Session({ profile, link: cluster.open(profile), nowMs });
+  const link = cluster.open(profile);
+  const session = new Session({ profile, link, nowMs, secondFactor: null });
   return { session, cluster, clock };
 }
 

@@ -9,6 +9,8 @@ import { NetworkError, ProtocolError, VnetError } from "../../error.ts";
 import {
   type AppsV1,
   AppsV1Schema,
+  MfaQuestionSchema,
+  MfaV1Schema,
   type ResolveV1,
   ResolveV1Schema,
   type StatusV1,
@@ -16,6 +18,14 @@ import {
 } from "../../status/mod.ts";
 
 const DEADLINE_MS = 5_000;
+/** Longer than the daemon holds the question. */
+const MFA_POLL_MS = 30_000;
+/** Longer than the daemon waits for the cluster. */
+const APPROVE_MS = 20_000;
+
+const MfaNewsSchema = MfaV1Schema.extend({ revision: z.int() });
+type MfaNews = z.infer<typeof MfaNewsSchema>;
+type MfaQuestion = z.infer<typeof MfaQuestionSchema>;
 
 /** How the daemon says no. */
 const RefusalSchema = z.object({
@@ -54,6 +64,26 @@ export class ControlClient implements Disposable {
     return this.#get(`/v1/resolve?${query}`, ResolveV1Schema);
   }
 
+  /**
+   * What waits for a second factor.
+   *
+   * @param seen The revision that is known: answers when there is another, or after a while. At once if not given.
+   */
+  mfa(seen?: number, signal?: AbortSignal): Promise<MfaNews> {
+    const path = seen === undefined ? "/v1/mfa" : `/v1/mfa?seen=${seen}`;
+    return this.#get(path, MfaNewsSchema, MFA_POLL_MS, signal);
+  }
+
+  /** Answers a question for the second factor, the oldest if `id` is `null`. @returns What was asked. */
+  async approveMfa(code: string, id: string | null): Promise<MfaQuestion> {
+    return await this.#answerMfa("approve", { code, ...(id === null ? {} : { id }) });
+  }
+
+  /** Says no to a question for the second factor, the oldest if `id` is `null`. @returns What was asked. */
+  async declineMfa(id: string | null): Promise<MfaQuestion> {
+    return await this.#answerMfa("decline", id === null ? {} : { id });
+  }
+
   /** Makes the daemon read its profiles again and ask the clusters at once. */
   async refresh(): Promise<void> {
     await (await this.#fetch("POST", "/v1/refresh", 30_000)).body?.cancel();
@@ -67,6 +97,11 @@ export class ControlClient implements Disposable {
 
   [Symbol.dispose](): void {
     this.#http.close();
+  }
+
+  async #answerMfa(word: string, body: unknown): Promise<MfaQuestion> {
+    const response = await this.#fetch("POST", `/v1/mfa/${word}`, APPROVE_MS, undefined, body);
+    return MfaQuestionSchema.parse(await response.json());
   }
 
   async #get<T>(
@@ -91,6 +126,7 @@ export class ControlClient implements Disposable {
     path: string,
     timeoutMs: number,
     signal?: AbortSignal,
+    body?: unknown,
   ): Promise<Response> {
     const deadline = AbortSignal.timeout(timeoutMs);
     let response: Response;
@@ -98,6 +134,7 @@ export class ControlClient implements Disposable {
       response = await fetch(`http://127.0.0.1${path}`, {
         method,
         client: this.#http,
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
         signal: signal === undefined ? deadline : AbortSignal.any([deadline, signal]),
       });
     } catch (thrown) {

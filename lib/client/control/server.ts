@@ -4,7 +4,10 @@
  * @module
  */
 import { Hono } from "hono";
+import { z } from "zod";
 import { renderUpSettings, type UpSettings } from "../../config/mod.ts";
+import type { MfaDesk } from "../mfa/desk.ts";
+import { renderQuestion } from "../mfa/render.ts";
 import { VnetError } from "../../error.ts";
 import { getLogger } from "../../log.ts";
 import type { AppsV1, ResolveV1, StatusV1 } from "../../status/mod.ts";
@@ -12,6 +15,11 @@ import type { AppsV1, ResolveV1, StatusV1 } from "../../status/mod.ts";
 const log = getLogger("client", "control");
 
 const MAX_WAIT_MS = 600_000;
+/** How long a question for news of the second factor is held. */
+const MFA_POLL_MS = 25_000;
+
+/** What somebody answers to a question for the second factor. */
+const MfaAnswerSchema = z.object({ code: z.string().max(16), id: z.string().max(16).optional() });
 
 /** What the control API reads and drives. */
 export interface ControlTarget {
@@ -23,6 +31,8 @@ export interface ControlTarget {
   apps(): AppsV1;
   resolve(name: string, type: string): ResolveV1;
   refresh(): Promise<void>;
+  /** What waits for a second factor. */
+  readonly mfa: MfaDesk;
   /** Ends it for good; with `restart`, for whoever started it to start it again. */
   down(restart: boolean): void;
 }
@@ -64,6 +74,24 @@ function controlApp(target: ControlTarget): Hono {
   app.post("/v1/refresh", async (context) => {
     await target.refresh();
     return context.json({});
+  });
+  app.get("/v1/mfa", async (context) => {
+    const { mfa } = target;
+    const seen = context.req.query("seen");
+    if (seen !== undefined) {
+      const deadline = AbortSignal.timeout(MFA_POLL_MS);
+      await mfa.changed(Number(seen), AbortSignal.any([deadline, context.req.raw.signal]));
+    }
+    const waiting = mfa.list().map(renderQuestion);
+    return context.json({ schema: "vnet.mfa/1", waiting, revision: mfa.revision });
+  });
+  app.post("/v1/mfa/approve", async (context) => {
+    const answer = MfaAnswerSchema.parse(await context.req.json());
+    return context.json(renderQuestion(await target.mfa.approve(answer.code, answer.id ?? null)));
+  });
+  app.post("/v1/mfa/decline", async (context) => {
+    const { id = null } = MfaAnswerSchema.partial().parse(await context.req.json());
+    return context.json(renderQuestion(target.mfa.decline(id)));
   });
   app.post("/v1/down", (context) => {
     target.down(context.req.query("then") === "restart");

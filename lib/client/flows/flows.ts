@@ -22,7 +22,8 @@ import { type ProgramFinder, Strangers } from "./strangers.ts";
 
 const log = getLogger("client", "flows");
 
-const SETUP_DEADLINE_MS = 30_000;
+/** With time for a second factor. */
+const SETUP_DEADLINE_MS = 75_000;
 const ACCEPT_DEADLINE_MS = 10_000;
 /** Out of descriptors, say: the connections wait in the backlog. */
 const ACCEPT_RETRY_MS = 100;

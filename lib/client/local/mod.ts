@@ -10,3 +10,4 @@ export { carryGuarded, failureLine, openApp } from "./forward.ts";
 export { LocalPort } from "./local_port.ts";
 export { serveProxyConn } from "./proxy_conn.ts";
 export { StdioConn } from "./stdio_conn.ts";
+export { MfaDesk } from "../mfa/desk.ts";

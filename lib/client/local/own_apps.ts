@@ -11,6 +11,7 @@ import type { ClusterDriver } from "../cluster/driver.ts";
 import { DRIVERS } from "../cluster/drivers.ts";
 import { requireLogin } from "../cluster/require_login.ts";
 import { AppDialer } from "../dial.ts";
+import type { SecondFactor } from "../mfa/desk.ts";
 import type { Paths } from "../paths.ts";
 import { AppOpener } from "./app_opener.ts";
 import type { AppFacts, AppWay, OpenedApp } from "./app_way.ts";
@@ -25,6 +26,8 @@ export interface OwnAppsOptions {
   readonly paths: Pick<Paths, "configDir" | "stateDir">;
   readonly nowMs: () => number;
   readonly drivers?: readonly ClusterDriver[];
+  /** Asks the person for a second factor; nobody is asked if not given. */
+  readonly secondFactor?: SecondFactor;
 }
 
 /** The apps of the logins on disk. A login that is renewed there is taken up when the old one is over. */
@@ -35,10 +38,11 @@ export class OwnApps implements AppWay {
   readonly #closing = new AbortController();
   #lookAgainMs = 0;
 
-  private constructor({ paths, nowMs, drivers = DRIVERS }: OwnAppsOptions) {
+  private constructor(options: OwnAppsOptions) {
+    const { paths, nowMs, drivers = DRIVERS, secondFactor = null } = options;
     this.#nowMs = nowMs;
     const { configDir, stateDir } = paths;
-    this.#clusters = new Clusters({ configDir, stateDir, drivers, nowMs });
+    this.#clusters = new Clusters({ configDir, stateDir, drivers, nowMs, secondFactor });
     this.#opener = new AppOpener({
       plan: () => compilePlan(this.#clusters.sources, { range: null }),
       sources: () => this.#clusters.sources,

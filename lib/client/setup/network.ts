@@ -29,7 +29,7 @@ import type { ProgramFinder } from "../flows/strangers.ts";
 const log = getLogger("client");
 
 const MAX_HELD = 4096;
-const HELD_TIMEOUT_MS = 35_000;
+const HELD_TIMEOUT_MS = 80_000;
 
 interface NetworkOptions {
   readonly machine: Machine;

@@ -31,6 +31,7 @@ import {
   spawn,
   waitProcess,
 } from "./process/process.ts";
+import { holdsTerminal } from "./process/terminal.ts";
 import { findProgram } from "./process/programs.ts";
 import { repair, repairConnections } from "./repair.ts";
 import { loadShim } from "./shim.ts";
@@ -76,6 +77,7 @@ export const processes: Processes = {
   spawn: (options) => spawn(loadShim(), options),
   wait: (pid, signal) => waitProcess(loadShim(), pid, signal),
   isRunning: (pid) => isRunning(pid),
+  holdsTerminal,
   trimLog: (path) => trimLog(path),
   keepLogs: (paths, signal) => keepLogs(paths, signal),
 };

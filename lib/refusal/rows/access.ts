@@ -81,9 +81,27 @@ export const ACCESS = {
     answer: "rst",
     httpStatus: 403,
     state: "this app requires a second factor for each session",
-    hint: "This version of vnet cannot ask for one; ask for a role without `require_session_mfa`",
-    happened: "The role requires a second factor for each session (`require_session_mfa`).",
-    remedy: "This version of vnet cannot ask for it: use a role without `require_session_mfa`.",
+    hint: "Run `sudo vnet up` or `vnet connect` at a terminal, which ask for it",
+    happened:
+      "The role requires a second factor for each session (`require_session_mfa`), and nobody could be asked.",
+    remedy: "Use `sudo vnet up` with `vnet mfa approve`, or `vnet connect` at a terminal.",
+  },
+  "mfa-declined": {
+    fault: "auth",
+    answer: "rst",
+    state: "you declined the second factor for this app",
+    hint: "Connect again after 10 s to be asked again",
+    happened:
+      "The second factor for this session was declined: `vnet mfa decline`, or an empty answer.",
+    remedy: "Connect again after 10 s to be asked again.",
+  },
+  "mfa-unanswered": {
+    fault: "auth",
+    answer: "rst",
+    state: "this app requires a second factor, and nobody gave one in time",
+    hint: "Connect again, and run `vnet mfa approve` within 60 s",
+    happened: "The app requires a second factor for each session, and nobody gave one within 60 s.",
+    remedy: "Connect again, and run `vnet mfa approve` within 60 s.",
   },
   "certificate-expired": {
     fault: "auth",

@@ -43,6 +43,12 @@ export const COMMAND_LINE = {
     happened: "`--listen`: this machine cannot listen there; the message has the system's reason.",
     remedy: "Use `127.0.0.1:0`; a port below 1024 needs root.",
   },
+  "mfa-nothing-waits": {
+    fault: "usage",
+    exitStatus: 2,
+    happened: "`vnet mfa approve`, `decline`: no connection waits for a second factor.",
+    remedy: "Connect to the app first; `vnet mfa ls` shows what waits.",
+  },
   "clipboard-missing": {
     fault: "machine",
     happened: "`vnet apps ls --copy`: no clipboard program works here, and this is no terminal.",
