@@ -83,16 +83,19 @@ export class TestCluster implements AsyncDisposable {
       readonly behindMs?: number;
       /** The certificate of the web API, if the cluster is not to issue one itself. */
       readonly web?: { readonly certificatePem: string; readonly privateKeyPem: string };
+      /** What the cluster asks for beside passwords. */
+      readonly secondFactor?: "off" | "optional";
     } = {},
   ): Promise<TestCluster> {
     const dataDir = await Deno.makeTempDir({ prefix: "vnet-e2e-" });
-    const { behindMs = 0, web, ...rest } = options;
+    const { behindMs = 0, web, secondFactor = "off", ...rest } = options;
     if (web !== undefined) {
       await Deno.writeTextFile(`${dataDir}/web.crt`, web.certificatePem);
       await Deno.writeTextFile(`${dataDir}/web.key`, web.privateKeyPem);
     }
     const clock = { nowMs: Date.now() - behindMs };
-    const server = await serveCluster(serverConfig(dataDir, apps), {
+    const config = serverConfig(dataDir, apps, { secondFactor });
+    const server = await serveCluster(config, {
       nowMs: () => clock.nowMs,
       passwordCost: { logN: 4, r: 8, p: 1 },
       ...rest,
@@ -107,9 +110,12 @@ export class TestCluster implements AsyncDisposable {
   async restart(): Promise<void> {
     const { listenAddress } = this.server;
     await this.server[Symbol.asyncDispose]();
-    this.server = await serveCluster(serverConfig(this.dataDir, this.#apps, listenAddress), {
-      nowMs: () => this.clock.nowMs,
-    });
+    this.server = await serveCluster(
+      serverConfig(this.dataDir, this.#apps, { listen: listenAddress }),
+      {
+        nowMs: () => this.clock.nowMs,
+      },
+    );
   }
 
   /** Waits until an agent that serves the app is connected. */
@@ -172,7 +178,7 @@ export class TestCluster implements AsyncDisposable {
   }
 
   /** Logs in by the client's driver. */
-  async login(user = "alice"): Promise<Login> {
+  async login(user = "alice", totp = ""): Promise<Login> {
     const profile = await this.driver.login({
       proxy: this.address,
       user,
@@ -180,7 +186,7 @@ export class TestCluster implements AsyncDisposable {
       proxies: NO_PROXY_VARIABLES,
       ttlMs: null,
       earlier: null,
-      ask: { password: () => Promise.resolve(PASSWORD), totp: () => Promise.resolve("") },
+      ask: { password: () => Promise.resolve(PASSWORD), totp: () => Promise.resolve(totp) },
     }, never());
     const { hostCaPems, certificatePem, privateKeyPem } = readLogin(profile);
     const trust = { kind: "authorities", pems: hostCaPems } as const;
@@ -324,13 +330,13 @@ function keypairs(dataDir: string): string {
 function serverConfig(
   dataDir: string,
   apps: readonly string[],
-  listen = "127.0.0.1:0",
+  { listen = "127.0.0.1:0", secondFactor = "off" } = {},
 ): ServerConfig {
   return parseServerFile(
     `version: v1
 cluster_name: ${CLUSTER}
 data_dir: ${dataDir}
-auth_service: { second_factor: "off" }
+auth_service: { second_factor: "${secondFactor}" }
 proxy_service: { public_addr: ["${PROXY_HOST}:443", "127.0.0.1:443"], listen_addr: "${listen}"${
       keypairs(dataDir)
     } }

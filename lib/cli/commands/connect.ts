@@ -155,6 +155,8 @@ async function openWay(context: Context): Promise<AppWay> {
   const { AnyApps, MfaDesk } = await import("../../client/local/mod.ts");
   const { answerAtTerminal } = await import("../mfa_prompt.ts");
   const { paths, nowMs, signal } = context;
+  const { processes } = await context.machine();
+  if (!await processes.holdsTerminal()) return new AnyApps({ paths, nowMs });
   const desk = new MfaDesk(nowMs);
   void answerAtTerminal(context, {
     async news(seen, ending) {

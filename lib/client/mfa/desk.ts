@@ -148,8 +148,8 @@ export class MfaDesk implements SecondFactor {
       return waiting.question;
     } catch (thrown) {
       if (!(thrown instanceof VnetError)) throw thrown;
-      const isOver = ++waiting.wrong >= MAX_WRONG || waiting.question.untilMs <= this.#nowMs();
-      if (isOver) waiting.end(thrown);
+      const isWrongCode = thrown.code === "mfa-failed" && ++waiting.wrong < MAX_WRONG;
+      if (!isWrongCode || waiting.question.untilMs <= this.#nowMs()) waiting.end(thrown);
       throw thrown;
     } finally {
       waiting.isTrying = false;

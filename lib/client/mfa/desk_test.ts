@@ -45,6 +45,16 @@ Deno.test("MfaDesk takes three wrong codes for an answer", async () => {
   throws(() => desk.decline(null), { code: "mfa-nothing-waits" });
 });
 
+Deno.test("MfaDesk asks no more once the cluster refuses for another reason", async () => {
+  const { desk } = start();
+  const refuse = () => Promise.reject(new AuthError("login-locked", "Too many wrong codes"));
+  const db = desk.ask(DB, refuse);
+  db.catch(() => {});
+  await rejects(desk.approve("111111", null), { code: "login-locked" });
+  await rejects(db, { code: "login-locked" });
+  deepEqual(desk.list(), []);
+});
+
 Deno.test("MfaDesk does not ask again for a while after a no", async () => {
   const { desk, clock } = start();
   const db = desk.ask(DB, takes("111111"));

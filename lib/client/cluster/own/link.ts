@@ -68,7 +68,8 @@ export class OwnLink implements ClusterLink {
     const issued = await this.#api.appCertificate({
       app: target.app,
       cluster: target.cluster,
-      port: target.ports === null ? ANY_PORT : port,
+      // What took a second factor is for one port, whatever the app takes.
+      port: target.ports === null && proof === null ? ANY_PORT : port,
       public_key: publicKeyPem,
       ...(proof === null ? {} : { totp_code: proof.totpCode }),
     }, signal);
