@@ -1,6 +1,7 @@
 /** A person logs in, brings vnet up, and everything they know how to use just works. */
 import { deepEqual, equal, match } from "node:assert/strict";
 import { checkBulk, checkReach, checkRefusals } from "../check/checks.ts";
+import { checkSecondFactor } from "../check/second_factor.ts";
 import { story } from "../host/needs.ts";
 import type { Vnet } from "../world/vnet.ts";
 import { until } from "../host/wait.ts";
@@ -21,6 +22,7 @@ story("connect: real programs reach real servers by name", async (step, lab) => 
   await checkRefusals(step, world);
 
   const judgedUp = await judged(world.vnet, "daemon");
+  await checkSecondFactor(step, world);
 
   await step("vnet down leaves the host as it was", async () => {
     await world.vnet.run(["down"]);
