@@ -12,6 +12,5 @@ export * from "./client_hello.ts";
 export * from "./frame.ts";
 export { HostGuard, type HostNames, type HostVerdict } from "./host_guard.ts";
 export { HELD_MAX_BYTES } from "./http_requests.ts";
-export { HELD_MAX_BYTES, HostGuard, type HostNames, type HostVerdict } from "./host_guard.ts";
 export * from "./http_connect.ts";
 export * from "./socks.ts";

@@ -281,7 +281,7 @@ spec:
       },
       "spec.options.require_session_mfa": {
         text:
-          "Each session needs a fresh code. The client of this version cannot ask for one: connections end with `mfa-required`.",
+          "Each session needs a fresh code: the first connection to each port of an app asks for one.",
         default: false,
       },
       "spec.options.client_idle_timeout": {

@@ -12,6 +12,7 @@ import { format } from "../options.ts";
 /** The documents of lib/status, which no other command needs before it begins. */
 export const DOCUMENT_NAMES = [
   "apps",
+  "connect",
   "ctl-agents",
   "ctl-audit",
   "ctl-resources",
@@ -22,6 +23,8 @@ export const DOCUMENT_NAMES = [
   "ctl-users",
   "demo",
   "doctor",
+  "mfa",
+  "proxy",
   "resolve",
   "service",
   "status",

@@ -3,15 +3,15 @@ import { message } from "@optique/core/message";
 import { map, multiple, optional, withDefault } from "@optique/core/modifiers";
 import { argument, command, flag, option } from "@optique/core/primitives";
 import { string } from "@optique/core/valueparser";
-import type { AppWay, OpenedApp } from "../../client/local/mod.ts";
-import { UsageError } from "../../error.ts";
-import type { Endpoint } from "../../ip/mod.ts";
-import type { AppWish } from "../../plan/mod.ts";
-import type { ConnectV1, ProxyV1 } from "../../status/mod.ts";
-import { type Action, type Context, printJson, tell } from "../context.ts";
-import { EXIT } from "../exit.ts";
-import { known } from "../grammar/known_values.ts";
-import { format } from "./options.ts";
+import type { AppWay, OpenedApp } from "../../../client/local/mod.ts";
+import { UsageError } from "../../../error.ts";
+import type { Endpoint } from "../../../ip/mod.ts";
+import type { AppWish } from "../../../plan/mod.ts";
+import type { ConnectV1, ProxyV1 } from "../../../status/mod.ts";
+import { type Action, type Context, printJson, tell } from "../../context.ts";
+import { EXIT } from "../../exit.ts";
+import { known } from "../../grammar/known_values.ts";
+import { format } from "../options.ts";
 
 const FREE_PORT = "127.0.0.1:0";
 /** The port that SOCKS proxies have by custom. */
@@ -93,7 +93,7 @@ export const proxy = command(
 );
 
 async function runConnect(context: Context, options: ConnectOptions): Promise<number> {
-  const { choosePort, openApp } = await import("../../client/local/mod.ts");
+  const { choosePort, openApp } = await import("../../../client/local/mod.ts");
   const { app, cluster = null, stdio, listen } = options;
   const { name, port: wanted } = parseApp(app);
   const wish = { name, cluster };
@@ -124,7 +124,7 @@ async function runConnect(context: Context, options: ConnectOptions): Promise<nu
 }
 
 async function runProxy(context: Context, options: ProxyOptions): Promise<number> {
-  const { serveProxyConn } = await import("../../client/local/mod.ts");
+  const { serveProxyConn } = await import("../../../client/local/mod.ts");
   const { signal } = context;
   await using way = await openWay(context);
   const endpoint = await parseListen(options.listen);
@@ -145,15 +145,15 @@ async function runProxy(context: Context, options: ProxyOptions): Promise<number
 }
 
 async function runStdio({ flow }: OpenedApp, signal: AbortSignal): Promise<number> {
-  const { StdioConn } = await import("../../client/local/mod.ts");
+  const { StdioConn } = await import("../../../client/local/mod.ts");
   await flow.splice(new StdioConn(), signal);
   return EXIT.done;
 }
 
 /** The daemon, or this process's own logins, which ask for second factors at this terminal. */
 async function openWay(context: Context): Promise<AppWay> {
-  const { AnyApps, MfaDesk } = await import("../../client/local/mod.ts");
-  const { answerAtTerminal } = await import("../mfa_prompt.ts");
+  const { AnyApps, MfaDesk } = await import("../../../client/local/mod.ts");
+  const { answerAtTerminal } = await import("../../mfa_prompt.ts");
   const { paths, nowMs, signal } = context;
   const { processes } = await context.machine();
   if (!await processes.holdsTerminal()) return new AnyApps({ paths, nowMs });
@@ -173,8 +173,8 @@ type OnConn = (conn: Deno.TcpConn, signal: AbortSignal) => Promise<void>;
 
 function connectTo(way: AppWay, wish: AppWish, port: number): OnConn {
   return async (conn, signal) => {
-    const { carryGuarded, openApp } = await import("../../client/local/mod.ts");
-    const { parseIp } = await import("../../ip/mod.ts");
+    const { carryGuarded, openApp } = await import("../../../client/local/mod.ts");
+    const { parseIp } = await import("../../../ip/mod.ts");
     const opened = await openApp(way, wish, port, signal);
     await carryGuarded(conn, opened, parseIp(conn.localAddr.hostname), signal);
   };
@@ -186,10 +186,10 @@ async function openPort(
   endpoint: Endpoint,
   onConn: OnConn,
 ): Promise<AsyncDisposable & { readonly endpoint: Endpoint }> {
-  const { failureLine, LocalPort } = await import("../../client/local/mod.ts");
-  const { parseUpOptions } = await import("../../config/mod.ts");
-  const { sharedUids } = await import("../shares.ts");
-  const { formatEndpoint } = await import("../../ip/mod.ts");
+  const { failureLine, LocalPort } = await import("../../../client/local/mod.ts");
+  const { parseUpOptions } = await import("../../../config/mod.ts");
+  const { sharedUids } = await import("../../shares.ts");
+  const { formatEndpoint } = await import("../../../ip/mod.ts");
   const { sockets } = await context.machine();
   const uids = await sharedUids(parseUpOptions({ share: shares }).share ?? []);
   return LocalPort.open({
@@ -221,7 +221,7 @@ function parseApp(text: string): { readonly name: string; readonly port: number 
 
 /** @throws UsageError */
 async function parseListen(text: string): Promise<Endpoint> {
-  const { parseEndpoint } = await import("../../ip/mod.ts");
+  const { parseEndpoint } = await import("../../../ip/mod.ts");
   try {
     return parseEndpoint(text);
   } catch (thrown) {
@@ -233,7 +233,7 @@ async function parseListen(text: string): Promise<Endpoint> {
 }
 
 async function render(endpoint: Endpoint) {
-  const { formatEndpoint, formatIp } = await import("../../ip/mod.ts");
+  const { formatEndpoint, formatIp } = await import("../../../ip/mod.ts");
   return { address: formatIp(endpoint.address), endpointText: formatEndpoint(endpoint) };
 }
 

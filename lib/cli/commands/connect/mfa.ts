@@ -3,13 +3,13 @@ import { message } from "@optique/core/message";
 import { map, optional } from "@optique/core/modifiers";
 import { argument, command, option } from "@optique/core/primitives";
 import { string } from "@optique/core/valueparser";
-import { UsageError } from "../../error.ts";
-import { askText } from "../ask.ts";
-import { type Action, type Context, printJson, printText, tell } from "../context.ts";
-import { EXIT } from "../exit.ts";
-import { renderTable } from "../text/table.ts";
-import { readTotpCode } from "../totp.ts";
-import { format } from "./options.ts";
+import { UsageError } from "../../../error.ts";
+import { askText } from "../../ask.ts";
+import { type Action, type Context, printJson, printText, tell } from "../../context.ts";
+import { EXIT } from "../../exit.ts";
+import { renderTable } from "../../text/table.ts";
+import { readTotpCode } from "../../totp.ts";
+import { format } from "../options.ts";
 
 const NO_CODE = "A code has 6 to 8 digits";
 
@@ -53,7 +53,7 @@ async function runLs(context: Context, form: "text" | "json"): Promise<number> {
   if (form === "json") printJson(context, { schema, waiting });
   else if (waiting.length === 0) tell(context, "Nothing waits for a second factor");
   else {
-    const { renderMoment } = await import("../text/moment.ts");
+    const { renderMoment } = await import("../../text/moment.ts");
     const rows = waiting.map(({ id, app, cluster, port, until }) => [
       ...[id, app, cluster, String(port)],
       renderMoment(Date.parse(until), context.nowMs()),
@@ -89,6 +89,6 @@ async function runDecline(context: Context, which: string | null): Promise<numbe
 }
 
 async function open(context: Context) {
-  const { ControlClient } = await import("../../client/control/client.ts");
+  const { ControlClient } = await import("../../../client/control/client.ts");
   return new ControlClient(context.paths.controlSocket);
 }
