@@ -7,6 +7,7 @@ import { deepEqual, equal, match } from "node:assert/strict";
 import { type TOTP, URI } from "otpauth";
 import type { Step } from "../host/needs.ts";
 import { until } from "../host/wait.ts";
+import type { Status } from "../world/vnet.ts";
 import { PASSWORD, USER, type World } from "../world/world.ts";
 
 const PERIOD_MS = 30_000;
@@ -61,9 +62,9 @@ export async function checkSecondFactor(step: Step, world: World): Promise<void>
     const refused = get(8080);
     await until("a question waits", 5_000, async () => (await waiting()).waiting.length > 0);
     await vnet.run(["mfa", "decline"]);
-    const { code, stderr } = await refused;
-    equal(code, 7);
-    match(stderr, /refused/i);
+    equal((await refused).code, 7);
+    const { connections } = await vnet.json<Status>(["status"]);
+    equal(connections.recent_failures[0]?.code, "mfa-declined");
     equal((await vnet.run(["mfa", "approve", "123456"], { expect: [2] })).code, 2);
   });
 }
