@@ -49,6 +49,13 @@ export const symbols = {
     result: "i32",
   },
   vnet_unix_peer: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  vnet_peer_receive: { parameters: ["i32", "buffer", "u32", "buffer"], result: "i32" },
+  vnet_peer_guard: {
+    parameters: ["i32", "buffer", "u32", "buffer", "u32", "buffer"],
+    result: "i32",
+  },
+  vnet_peer_outcome: { parameters: ["i32", "buffer"], result: "i32" },
+  vnet_peer_leave: { parameters: ["i32"], result: "i32" },
   vnet_udp_bind: { parameters: ["buffer", "u32", "u32"], result: "i32" },
   vnet_udp_receive: {
     parameters: ["i32", "buffer", "u32", "buffer", "buffer", "u32"],

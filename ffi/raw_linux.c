@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -25,7 +26,7 @@
 /* What the thread owns; it frees all of it at its end. */
 struct sender {
 	int32_t raw_fd;
-	int32_t fd; /* its end of the pair; blocking */
+	int32_t fd; /* its end of the pair */
 	uint8_t v6;
 };
 
@@ -43,27 +44,45 @@ static void send_raw(const struct sender *sender, const struct packet *packet)
 	/* a packet the kernel does not take is a lost packet: a SYN comes again */
 }
 
+/* Waits for a message, or for the end. Returns 0, or -errno. */
+static int32_t wait_readable(int32_t fd)
+{
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+	int ret;
+
+	do {
+		ret = poll(&poll_fd, 1, -1);
+	} while (ret < 0 && errno == EINTR);
+	return ret < 0 ? -errno : 0;
+}
+
 static void *thread_main(void *argument)
 {
 	struct sender *sender = argument;
 	uint8_t buffer[PACKET_ERROR_LIMIT];
-	ssize_t len;
+	uint32_t carries;
+	int32_t len, hold;
 
 	for (;;) {
 		struct packet packet = { .data = buffer, .capacity = sizeof(buffer) };
 
-		len = recv(sender->fd, buffer, sizeof(buffer), MSG_TRUNC);
-		if (len < 0 && errno == EINTR)
+		if (wait_readable(sender->fd) < 0)
+			break;
+		len = vnet_peer_receive(sender->fd, buffer, sizeof(buffer), &carries);
+		if (len == -EAGAIN)
 			continue;
-		if (len <= 0)
+		/* packets fit and carry nothing: whoever sends another thing gets no more sent */
+		if (len <= 0 || carries)
 			break;
 		packet.len = (uint32_t)len;
-		if (packet.len <= sizeof(buffer) && packet_is_ours(&packet) &&
-		    packet.v6 == sender->v6)
+		if (packet_is_ours(&packet) && packet.v6 == sender->v6)
 			send_raw(sender, &packet);
 	}
 	close(sender->raw_fd);
+	hold = vnet_peer_leave(sender->fd);
 	close(sender->fd);
+	if (hold > 0)
+		close(hold);
 	free(sender);
 	return NULL;
 }

@@ -148,7 +148,7 @@ int32_t vnet_network_watch(void);
  */
 int32_t vnet_network_changes(int32_t fd);
 
-/* ---- unix_linux.c, inet_linux.c, raw_linux.c, diag_linux.c: sockets ------- */
+/* ---- unix_linux.c, peer_linux.c, inet_linux.c, raw_linux.c, diag_linux.c: sockets ------- */
 
 /*
  * Listens on a unix SOCK_SEQPACKET socket; a stale file at path is removed
@@ -188,6 +188,40 @@ int32_t vnet_unix_receive(int32_t fd, uint8_t *data, uint32_t data_len, int32_t 
 
 /* Says who connected (SO_PEERCRED): out receives pid, uid, gid. */
 int32_t vnet_unix_peer(int32_t fd, uint32_t *out, uint32_t out_count);
+
+/*
+ * Receives one message of a peer that is not trusted, and no descriptor: a
+ * message that carries some stays the first in line, and *carries is set to 1.
+ * Then vnet_peer_guard() can take it, or vnet_peer_leave() leave it.
+ *
+ * Returns the length, 0 at the end, or -errno; expect -EAGAIN, -EMSGSIZE for
+ * a message that did not fit, which stays as well.
+ */
+int32_t vnet_peer_receive(int32_t fd, uint8_t *data, uint32_t data_len, uint32_t *carries);
+
+/*
+ * Has another process take the first message and guard the one descriptor in
+ * it, as vnet_listener_guard() does, if that is a TCP socket that listens;
+ * its congestion control is a wish. Whatever else it is, nothing of it gets
+ * into this process. Returns a nonblocking descriptor for
+ * vnet_peer_outcome(), readable once the other process is through, or -errno.
+ */
+int32_t vnet_peer_guard(int32_t fd, const uint32_t *ifindexes, uint32_t ifindexes_count,
+			const uint8_t *source, uint32_t source_len, const char *congestion);
+
+/*
+ * Reads what became of it: *outcome is 0 or a negative errno; expect -ENOTSOCK,
+ * -E2BIG for several descriptors, -EINVAL for a socket that does not listen.
+ * Returns 0, or -errno; expect -EAGAIN, -EPIPE if the other process was killed.
+ */
+int32_t vnet_peer_outcome(int32_t fd, int32_t *outcome);
+
+/*
+ * Ends a connection before fd is closed: the peer can send nothing more, and
+ * messages with descriptors become another process's. Returns 0, or a
+ * descriptor to be closed right after fd, or -errno.
+ */
+int32_t vnet_peer_leave(int32_t fd);
 
 /* Binds a nonblocking UDP socket; port 0 lets the kernel choose. Returns the descriptor. */
 int32_t vnet_udp_bind(const uint8_t *address, uint32_t address_len, uint32_t port);

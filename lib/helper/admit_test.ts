@@ -12,7 +12,7 @@ async function withClient(
   const { sockets } = machine.root;
   const [near, far] = sockets.messagePair();
   try {
-    await using client = sockets.inheritMessages(near);
+    await using client = sockets.inheritPeer(near);
     await use(client, lockDir);
   } finally {
     sockets.close(far);

@@ -17,6 +17,7 @@ import type {
   OsDnsApplied,
   OsDnsChange,
   OsDnsRequest,
+  PeerSocket,
   RootMachine,
 } from "../os/mod.ts";
 import { Guard, type GuardCommand } from "./guard.ts";
@@ -30,10 +31,15 @@ const LOOPBACK_IFINDEX = 1;
 /** A client opens one link, and looks for a free address for its DNS server; more is a slip or an attack. */
 const MAX_OPENS = 4;
 const MAX_DNS_SOCKETS = 16;
+/** A listener for each family of a link. */
+const MAX_GUARDS = 2 * MAX_OPENS;
 const DNS_WAIT_MS = 3_000;
 const DNS_RETRY_MS = 100;
 
 type Request<Op extends HelperRequest["op"]> = Extract<HelperRequest, { op: Op }>;
+
+/** The listener that came with a request. */
+export type Carried = Pick<PeerSocket, "guardCarried">;
 
 /** A reply's value, with the descriptors that go with it. */
 export interface HostReply<T> {
@@ -59,6 +65,7 @@ export class Host implements AsyncDisposable {
   #link: Link | null = null;
   #opens = 0;
   #dnsSocketsAsked = 0;
+  #guards = 0;
   #keep = new AbortController();
   #keeping: Promise<void> = Promise.resolve();
   #watch: AbortController | null = null;
@@ -168,10 +175,17 @@ export class Host implements AsyncDisposable {
   /**
    * Lets a listener of the client's see only what arrived on the loopback or the link, from one address. Some
    * kernels let nobody without privilege attach such a filter.
+   *
+   * @throws OsError `listener-guard-failed`; the signal's reason
    */
-  guard(request: Request<"guard">, listener: Descriptor): HostReply<Record<string, never>> {
+  async guard(
+    request: Request<"guard">,
+    listener: Carried,
+    signal: AbortSignal,
+  ): Promise<HostReply<Record<string, never>>> {
     const links = [LOOPBACK_IFINDEX, this.#requireLink().ifindex];
-    this.#machine.sockets.guard(listener, links, { source: parseIp(request.source) });
+    if (++this.#guards > MAX_GUARDS) throw tooOften("guarded");
+    await listener.guardCarried(links, { source: parseIp(request.source), signal });
     return { value: {}, fds: [] };
   }
 

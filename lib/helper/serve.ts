@@ -11,13 +11,7 @@ import { describeError, OsError, VnetError } from "../error.ts";
 import { parseJson } from "../json.ts";
 import { formatIp } from "../ip/mod.ts";
 import { getLogger } from "../log.ts";
-import type {
-  Descriptor,
-  MessageSocket,
-  ReceivedMessage,
-  RootMachine,
-  Sockets,
-} from "../os/mod.ts";
+import type { Descriptor, PeerMessage, PeerSocket, RootMachine, Sockets } from "../os/mod.ts";
 import { type Admission, admit } from "./admit.ts";
 import type { GuardCommand } from "./guard.ts";
 import { Host, type HostEvent, type HostReply } from "./host.ts";
@@ -44,13 +38,13 @@ interface ServeHelperOptions {
 export async function serveHelper(options: ServeHelperOptions): Promise<void> {
   const { machine, admission, signal } = options;
   const { sockets } = machine;
-  await using client = sockets.inheritMessages(options.descriptor);
+  await using client = sockets.inheritPeer(options.descriptor);
   using admitted = admission && await admit(client, admission);
   if (admitted !== null && admitted.refusal !== null) {
     const { code, message } = admitted.refusal;
     log.warning("Refused a client", { uid: admitted.peer.uid, code, error: message });
     const until = AbortSignal.any([signal, firstRequest()]);
-    await refuseClient({ client, sockets, signal: until }, admitted.refusal);
+    await refuseClient(client, admitted.refusal, until);
     return;
   }
   const first = admission === null ? signal : AbortSignal.any([signal, firstRequest()]);
@@ -61,14 +55,14 @@ export async function serveHelper(options: ServeHelperOptions): Promise<void> {
 }
 
 async function openHost(
-  client: MessageSocket,
+  client: PeerSocket,
   { machine, journalDir, repair, policy, signal }: ServeHelperOptions,
 ): Promise<Host> {
   const onEvent = (event: HostEvent) => void tellEvent(client, event, signal);
   try {
     return await Host.open(machine, { journalDir, repair, policy, onEvent });
   } catch (thrown) {
-    await refuseClient({ client, sockets: machine.sockets, signal }, thrown);
+    await refuseClient(client, thrown, signal);
     throw thrown;
   }
 }
@@ -94,14 +88,14 @@ const DEADLINES: Deadlines = {
   answer: (op) => AbortSignal.timeout(HELPER_BOUNDS_MS[op]),
 };
 
-/** A client, and what closes the descriptors that pass between it and us. */
+/** A client, and what closes the descriptors that it is given. */
 interface Service {
-  readonly client: MessageSocket;
+  readonly client: PeerSocket;
   readonly sockets: Pick<Sockets, "close">;
   readonly signal: AbortSignal;
 }
 
-/** Answers until the client goes away, does not read, or asks what cannot be understood. */
+/** Answers until the client goes away, does not read, asks what cannot be understood, or sends what does not belong. */
 export async function serveClient(
   { client, sockets, signal, first = signal, deadlines }: Service & {
     /** Until when the first request has to be there. */
@@ -122,10 +116,9 @@ export async function serveClient(
         log.warning("Dropped the client: its request cannot be understood");
         return;
       }
-      const request = { ...parsed.data, fds: message.fds };
+      const request = { ...parsed.data, carries: message.carries };
       const overdue = deadlines.answer(request.op);
-      const isGood = await answer({ client, sockets, until }, host, request, overdue);
-      if (!isGood) return;
+      if (!await answer({ client, sockets, until }, host, request, overdue)) return;
     } catch (thrown) {
       if (!signal.aborted) {
         log.warning("Dropped the client: it does not take its answers", {
@@ -133,20 +126,18 @@ export async function serveClient(
         });
       }
       return;
-    } finally {
-      for (const fd of message.fds) sockets.close(fd);
     }
   }
 }
 
 /** Tells a client, in answer to its first request, why there is nobody to ask. */
 export async function refuseClient(
-  { client, sockets, signal }: Service,
+  client: PeerSocket,
   thrown: unknown,
+  signal: AbortSignal,
 ): Promise<void> {
   const message = await receive(client, signal);
   if (message === null) return;
-  for (const fd of message.fds) sockets.close(fd);
   const request = HelperRequestSchema.safeParse(parseJson(message.bytes));
   if (!request.success) return;
   const { id } = request.data;
@@ -155,22 +146,23 @@ export async function refuseClient(
 }
 
 async function receive(
-  client: MessageSocket,
+  client: PeerSocket,
   signal: AbortSignal,
-): Promise<ReceivedMessage | null> {
+): Promise<PeerMessage | null> {
   return await client.receive(signal).catch((thrown) => {
     if (!signal.aborted) log.warning("Lost the client", { error: describeError(thrown) });
     return null;
   });
 }
 
-/** A request with the descriptors that came with it; they are closed once it is answered. */
-type Received = HelperRequest & { readonly fds: readonly Descriptor[] };
+/** A request; what came with it is not taken, and not even looked at, before it has its place. */
+type Received = HelperRequest & Pick<PeerMessage, "carries">;
 
 /**
  * Does what is asked, and answers.
  *
- * @returns False when nobody knows any more how far it got: the client has to start anew.
+ * @returns False when nobody knows any more how far it got, or when the client sent a descriptor that does not belong:
+ * it has to start anew.
  * @throws OsError, or the signal's reason, when the client does not take the answer.
  */
 async function answer(
@@ -180,12 +172,12 @@ async function answer(
   overdue: AbortSignal,
 ): Promise<boolean> {
   const { id, op } = request;
-  const done = await attempt(op, () => perform(host, request), overdue);
+  const done = await attempt(op, () => perform({ host, client, overdue }, request), overdue);
   if ("thrown" in done) {
     const error = renderError(done.thrown);
     log.warning("Refused a request", { op, code: error.code, error: error.message });
     await send(client, { id, error }, [], until());
-    return error.code !== "helper-overdue";
+    return error.code !== "helper-overdue" && !request.carries;
   }
   const { value, fds, steps = [] } = done;
   try {
@@ -231,14 +223,16 @@ function renderError(thrown: unknown): HelperError {
 }
 
 async function perform(
-  host: Duties,
+  { host, client, overdue }: {
+    readonly host: Duties;
+    readonly client: PeerSocket;
+    readonly overdue: AbortSignal;
+  },
   request: Received,
 ): Promise<HostReply<unknown>> {
-  const [descriptor, ...more] = request.fds;
-  const takesOne = request.op === "guard";
-  if (takesOne !== (descriptor !== undefined) || more.length > 0) {
-    const count = `${request.fds.length} descriptors came with "${request.op}"`;
-    throw new VnetError("helper-order", `Cannot do that: ${count}`);
+  if (request.carries !== (request.op === "guard")) {
+    const what = request.carries ? "a descriptor" : "no descriptor";
+    throw new VnetError("helper-order", `Cannot do that: ${what} came with "${request.op}"`);
   }
   switch (request.op) {
     case "detect":
@@ -250,7 +244,7 @@ async function perform(
     case "apply":
       return await host.apply(request);
     case "guard":
-      return host.guard(request, descriptor ?? -1);
+      return await host.guard(request, client, overdue);
     case "program":
       return await host.program(request);
     case "revert":
@@ -261,7 +255,7 @@ async function perform(
 }
 
 async function tellEvent(
-  client: MessageSocket,
+  client: PeerSocket,
   event: HostEvent,
   signal: AbortSignal,
 ): Promise<void> {
@@ -295,7 +289,7 @@ function render(event: HostEvent): HelperReply {
 }
 
 async function send(
-  client: MessageSocket,
+  client: PeerSocket,
   reply: HelperReply,
   fds: readonly Descriptor[],
   signal: AbortSignal,

@@ -2,10 +2,13 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import { HELPER_PROTOCOL, type HelperRequest } from "../wire/mod.ts";
 import { OsError } from "../error.ts";
 import { machine as real } from "../../tests/machine.ts";
-import type { MessageSocket } from "../os/mod.ts";
+import { parseEndpoint } from "../ip/mod.ts";
+import type { MessageSocket, PeerSocket } from "../os/mod.ts";
 import { type Duties, refuseClient, serveClient } from "./serve.ts";
 
-const { sockets } = real;
+const { sockets } = real.root;
+
+const LOOPBACK_IFINDEX = 1;
 
 const DETECTED = { backend: "none", why: [], warnings: [], needs_port_53: false };
 
@@ -20,7 +23,11 @@ function machine(rest: Partial<Duties> = {}): Duties & { readonly asked: string[
       throw new TypeError("not opened here");
     },
     dnsSockets: () => (note("dns-sockets"), { value: {}, fds: [] }),
-    guard: (_request, listener) => (note(`guard ${listener > 2}`), { value: {}, fds: [] }),
+    guard: async (_request, listener, signal) => {
+      note("guard");
+      await listener.guardCarried([LOOPBACK_IFINDEX], { signal });
+      return { value: {}, fds: [] };
+    },
     apply: () => (note("apply"), new Promise(() => {})),
     program: () => Promise.resolve({ value: { program: null }, fds: [] }),
     revert: () => (note("revert"), Promise.resolve([])),
@@ -50,11 +57,10 @@ async function answer(socket: MessageSocket): Promise<{ id: number; error?: { co
   return JSON.parse(new TextDecoder().decode(message?.bytes));
 }
 
-/** How many descriptors this process has. */
-/** Counts the descriptors of the socket that one of them is. */
+/** Counts the descriptors of what one of them is. */
 function countDescriptorsOf(fd: number): number {
-  const socket = Deno.readLinkSync(`/proc/self/fd/${fd}`);
-  return [...Deno.readDirSync("/proc/self/fd")].filter(({ name }) => linkOf(name) === socket)
+  const thing = Deno.readLinkSync(`/proc/self/fd/${fd}`);
+  return [...Deno.readDirSync("/proc/self/fd")].filter(({ name }) => linkOf(name) === thing)
     .length;
 }
 
@@ -68,11 +74,11 @@ function linkOf(fd: string): string | null {
 }
 
 async function withPair(
-  test: (near: MessageSocket, far: MessageSocket) => Promise<void>,
+  test: (near: MessageSocket, far: PeerSocket) => Promise<void>,
 ): Promise<void> {
   const [near, far] = sockets.messagePair();
   await using client = sockets.adoptMessages(near);
-  await using server = sockets.adoptMessages(far);
+  await using server = sockets.inheritPeer(far);
   await test(client, server);
 }
 
@@ -107,34 +113,83 @@ Deno.test("serveClient() answers in time, whatever the machine does, and then le
   });
 });
 
-const CASES: [name: string, request: Wanted, count: number, code: string | undefined][] = [
-  ["guard with one", GUARD, 1, undefined],
-  ["guard with none", GUARD, 0, "helper-order"],
-  ["guard with two", GUARD, 2, "helper-order"],
-  ["detect with one", DETECT, 1, "helper-order"],
-  ["revert with eight", { op: "revert" }, 8, "helper-order"],
+type Carried = "listener" | "udp" | "unix" | "file";
+
+const CASES: [name: string, request: Wanted, carried: Carried[], code: string | undefined][] = [
+  ["guard with a listener", GUARD, ["listener"], undefined],
+  ["guard with nothing", GUARD, [], "helper-order"],
+  ["guard with two listeners", GUARD, ["listener", "listener"], "listener-guard-failed"],
+  ["guard with a UDP socket", GUARD, ["udp"], "listener-guard-failed"],
+  ["guard with a unix socket", GUARD, ["unix"], "listener-guard-failed"],
+  ["guard with a file", GUARD, ["file"], "listener-guard-failed"],
+  ["detect with a listener", DETECT, ["listener"], "helper-order"],
+  ["revert with eight", { op: "revert" }, Array.from({ length: 8 }, () => "file"), "helper-order"],
 ];
 
-Deno.test("serveClient() takes a descriptor where one belongs, and keeps none", async (t) => {
-  for (const [name, request, count, want] of CASES) {
+/** One descriptor of each kind. */
+class Wares implements Disposable {
+  readonly #file: Deno.FsFile;
+  readonly #sockets: Readonly<Record<Exclude<Carried, "file">, number>>;
+  readonly #far: number;
+  readonly #fileFd: number;
+
+  constructor() {
+    const path = Deno.makeTempFileSync();
+    this.#file = Deno.openSync(path);
+    const names = [...Deno.readDirSync("/proc/self/fd")].map(({ name }) => name);
+    this.#fileFd = Number(names.find((name) => linkOf(name) === path));
+    Deno.removeSync(path);
+    const anywhere = parseEndpoint("127.0.0.1:0");
+    const [unix, far] = sockets.messagePair();
+    const [listener, udp] = [sockets.listenTcp(anywhere), sockets.listenUdp(anywhere)];
+    this.#sockets = { listener, udp, unix };
+    this.#far = far;
+  }
+
+  take(kinds: readonly Carried[]): number[] {
+    return kinds.map((kind) => kind === "file" ? this.#fileFd : this.#sockets[kind]);
+  }
+
+  [Symbol.dispose](): void {
+    for (const fd of [...Object.values(this.#sockets), this.#far]) sockets.close(fd);
+    this.#file.close();
+  }
+}
+
+Deno.test("serveClient() takes a listener where one belongs, and lets go of who sends another thing", async (t) => {
+  using wares = new Wares();
+  for (const [name, request, carried, want] of CASES) {
     await t.step(name, async () => {
       await withPair(async (client, far) => {
         const host = machine();
         const served = serveClient({ ...PATIENT, client: far }, host);
-        const [a, b] = sockets.messagePair();
-        try {
-          await ask(client, 1, request, Array.from({ length: count }, () => a));
-          equal((await answer(client)).error?.code, want);
-        } finally {
+        const fds = wares.take(carried);
+        await ask(client, 1, request, fds);
+        equal((await answer(client)).error?.code, want);
+        const stays = want === undefined || carried.length === 0;
+        if (stays) {
+          await ask(client, 2, DETECT);
+          equal((await answer(client)).id, 2);
           await client.close();
-          await served;
-          equal(countDescriptorsOf(a), 1);
-          for (const fd of [a, b]) sockets.close(fd);
         }
-        equal(host.asked.length, want === undefined ? 1 : 0);
+        await served;
+        for (const fd of fds) equal(countDescriptorsOf(fd), 1);
       });
     });
   }
+});
+
+Deno.test("serveClient() takes nothing from a client that cannot be understood", async () => {
+  using wares = new Wares();
+  await withPair(async (client, far) => {
+    const host = machine();
+    const served = serveClient({ ...PATIENT, client: far }, host);
+    const [file = -1] = wares.take(["file"]);
+    await client.send(new TextEncoder().encode("{"), [file]);
+    await served;
+    equal(countDescriptorsOf(file), 1);
+    deepEqual(host.asked, []);
+  });
 });
 
 Deno.test("refuseClient() tells its first request why there is no helper", async () => {
@@ -144,8 +199,9 @@ Deno.test("refuseClient() tells its first request why there is no helper", async
       errno: "EROFS",
       hint: "Make room",
     });
-    const refused = refuseClient({ client: far, sockets, signal: never() }, error);
-    await ask(client, 3, DETECT);
+    const refused = refuseClient(far, error, never());
+    using wares = new Wares();
+    await ask(client, 3, DETECT, wares.take(["unix", "file"]));
     deepEqual(await answer(client), {
       id: 3,
       error: {

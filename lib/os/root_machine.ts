@@ -97,8 +97,8 @@ export interface NetworkWatch extends AsyncDisposable {
 
 /** Sockets with what root adds: ports below 1024, raw sockets, and power over those of others. */
 export interface RootSockets extends Sockets {
-  /** The same, and the kernel's word on who is on the other end. */
-  inheritMessages(descriptor: Descriptor): PeerSocket;
+  /** Takes over a socket of messages whose peer is not trusted; no program this process starts gets it in turn. */
+  inheritPeer(descriptor: Descriptor): PeerSocket;
   /** Binds a UDP socket to give away. @throws OsError errno `EADDRINUSE` … */
   listenUdp(endpoint: Endpoint): Descriptor;
   /** Opens the way on which released SYNs reach this host; it carries nothing else. @throws OsError `raw-denied` */
@@ -122,9 +122,37 @@ export interface GuardOptions {
   readonly congestion?: string;
 }
 
-/** A message socket whose peer is known. */
-export interface PeerSocket extends MessageSocket {
+/**
+ * A socket of messages whose peer is known and not trusted: to let go of a descriptor can take for ever, so none that
+ * the peer sends gets into this process.
+ */
+export interface PeerSocket extends Pick<MessageSocket, "send">, AsyncDisposable {
+  /** The kernel's word on who is on the other end. */
   peer(): PeerCredentials;
+  /**
+   * Waits for a message; one that carries descriptors stays the first in line.
+   *
+   * @returns The message, or `null` when the peer has gone or this socket was closed.
+   */
+  receive(signal?: AbortSignal): Promise<PeerMessage | null>;
+  /**
+   * Has another process take the first message, and guard the listener in it as `RootSockets.guard` does.
+   *
+   * @throws OsError `listener-guard-failed`, also when it carries another thing; the signal's reason
+   */
+  guardCarried(
+    ifindexes: readonly number[],
+    options: GuardOptions & { readonly signal?: AbortSignal },
+  ): Promise<void>;
+  /** Ends the connection; what the peer has sent and nobody took cannot hold this up. */
+  close(): Promise<void>;
+}
+
+/** A message of a peer that is not trusted. */
+export interface PeerMessage {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Whether it carries descriptors, and so is still the first in line. */
+  readonly carries: boolean;
 }
 
 /** Who connected, as the kernel wrote it down at that moment. */

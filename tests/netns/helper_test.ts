@@ -8,8 +8,13 @@ import { fileURLToPath } from "node:url";
 import { machine } from "../machine.ts";
 import { needing } from "../needs.ts";
 
-for (const file of ["host.ts"]) {
-  Deno.test(needing(["root", "/dev/net/tun"], `netns/${file}`, async () => {
+const FILES: readonly [file: string, needs: readonly string[]][] = [
+  ["host.ts", []],
+  ["hostile.ts", ["/dev/fuse", "gcc"]],
+];
+
+for (const [file, needs] of FILES) {
+  Deno.test(needing(["root", "/dev/net/tun", ...needs], `netns/${file}`, async () => {
     const report = await Deno.makeTempFile();
     try {
       const pid = machine.processes.spawn({

@@ -11,6 +11,7 @@ import { forgetJournal, OsDns, serverNeedsPort53 } from "./dns/mod.ts";
 import { LinkRecord } from "./link_journal.ts";
 import { keepLogs, trimLog } from "./process/log_files.ts";
 import { resolver, routing, sockets } from "./machine.ts";
+import { PeerSocket } from "./net/peer_socket.ts";
 import {
   addAddress,
   addRoute,
@@ -53,6 +54,7 @@ const links: Links = {
 
 const rootSockets: RootSockets = {
   ...sockets,
+  inheritPeer: (descriptor) => PeerSocket.inherited(loadShim(), descriptor),
   listenUdp: (endpoint) => udpBind(loadShim(), endpoint),
   openRaw: (family, ifindex) => openRaw(loadShim(), family, ifindex),
   guard: (...how) => guardListener(loadShim(), ...how),

@@ -4,12 +4,7 @@
  * @module
  */
 import { OsError } from "../../../lib/error.ts";
-import type {
-  Descriptor,
-  PeerCredentials,
-  PeerSocket,
-  ReceivedMessage,
-} from "../../../lib/os/mod.ts";
+import type { Descriptor, MessageSocket, ReceivedMessage } from "../../../lib/os/mod.ts";
 import type { Descriptors, Thing } from "./descriptors.ts";
 import { Queue } from "./queue.ts";
 
@@ -49,22 +44,16 @@ export class MessageEnd implements Thing {
 }
 
 /** A socket that holds one end. */
-export class MemoryMessages implements PeerSocket {
+export class MemoryMessages implements MessageSocket {
   readonly #descriptors: Descriptors;
   readonly #descriptor: Descriptor;
   readonly #end: MessageEnd;
-  readonly #peer: PeerCredentials;
   readonly #closing = new AbortController();
 
-  constructor(descriptors: Descriptors, descriptor: Descriptor, peer: PeerCredentials) {
+  constructor(descriptors: Descriptors, descriptor: Descriptor) {
     this.#descriptors = descriptors;
     this.#descriptor = descriptor;
     this.#end = descriptors.get(descriptor, MessageEnd);
-    this.#peer = peer;
-  }
-
-  peer(): PeerCredentials {
-    return this.#peer;
   }
 
   async send(

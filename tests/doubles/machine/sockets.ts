@@ -12,8 +12,6 @@ import type {
   FlowListener,
   LocalConn,
   MessageSocket,
-  PeerCredentials,
-  PeerSocket,
   SocketOwner,
   Sockets,
 } from "../../../lib/os/mod.ts";
@@ -23,7 +21,6 @@ import { MemoryMessages, MessageEnd } from "./messages.ts";
 import { Queue } from "./queue.ts";
 
 const FIRST_FREE_PORT = 30_000;
-const PEER: PeerCredentials = { pid: 1, uid: 1000, gid: 1000 };
 
 /** A listening TCP socket. */
 class ListeningTcp implements Thing {
@@ -49,7 +46,7 @@ export class MemorySockets implements Sockets {
   readonly #udp = new Map<string, BoundUdp>();
   readonly #tcp = new Map<string, ListeningTcp>();
   readonly #flowListeners = new Map<number, MemoryFlowListener>();
-  readonly #messageServers = new Map<string, (client: PeerSocket) => void>();
+  readonly #messageServers = new Map<string, (client: MessageSocket) => void>();
   #nextPort = FIRST_FREE_PORT;
 
   /** Whose local connections are. */
@@ -68,11 +65,11 @@ export class MemorySockets implements Sockets {
     return [this.descriptors.add(near), this.descriptors.add(far)];
   }
 
-  adoptMessages(descriptor: Descriptor): PeerSocket {
-    return new MemoryMessages(this.descriptors, descriptor, PEER);
+  adoptMessages(descriptor: Descriptor): MessageSocket {
+    return new MemoryMessages(this.descriptors, descriptor);
   }
 
-  inheritMessages(descriptor: Descriptor): PeerSocket {
+  inheritMessages(descriptor: Descriptor): MessageSocket {
     return this.adoptMessages(descriptor);
   }
 
@@ -90,7 +87,7 @@ export class MemorySockets implements Sockets {
   }
 
   /** Has somebody listen at a path. */
-  serveMessages(path: string, serve: (client: PeerSocket) => void): void {
+  serveMessages(path: string, serve: (client: MessageSocket) => void): void {
     this.#messageServers.set(path, serve);
   }
 

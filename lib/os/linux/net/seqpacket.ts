@@ -4,8 +4,8 @@
  * @module
  * @see unix(7)
  */
-import type { ReceivedMessage } from "../../machine.ts";
-import type { PeerCredentials, PeerSocket } from "../../root_machine.ts";
+import type { MessageSocket, ReceivedMessage } from "../../machine.ts";
+import type { PeerCredentials } from "../../root_machine.ts";
 import {
   type Act,
   closeFd,
@@ -24,7 +24,7 @@ export const MESSAGE_LIMIT_BYTES = 128 * 1024;
 const FDS_LIMIT = 8;
 
 /** A connected socket; messages of up to `MESSAGE_LIMIT_BYTES`, never empty. */
-export class SeqpacketSocket implements PeerSocket {
+export class SeqpacketSocket implements MessageSocket {
   readonly #shim: Shim;
   readonly #fd: number;
   readonly #waiter: Waiter;
@@ -84,6 +84,11 @@ export class SeqpacketSocket implements PeerSocket {
       closeFd(shim, near);
       closeFd(shim, far);
     }
+  }
+
+  /** It stays this socket's. */
+  get fd(): number {
+    return this.#fd;
   }
 
   /** Says who is on the other end. */
