@@ -8,7 +8,8 @@
  *   hostile_fuse send FILE MESSAGE [dirty]       sends a message with a descriptor of the file to
  *                                                the socket of messages that it has as descriptor 3;
  *                                                dirty: with a socket in whose queue it is, and
- *                                                the file has pages to be written
+ *                                                the file has pages to be written.
+ *                                                Says "sent" when it has let go of it itself
  *
  * Source: fuse(4), linux/fuse.h
  */
@@ -182,10 +183,10 @@ static int send_file(const char *path, const char *text, int dirty)
 		fd = pair[1];
 	}
 	close(pair[0]);
-	puts("sending");
-	fflush(stdout);
 	send_descriptor(SOCKET_FD, text, fd);
 	close(SOCKET_FD);
+	puts("sent");
+	fflush(stdout);
 	pause();
 	return 0;
 }

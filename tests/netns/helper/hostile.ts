@@ -78,15 +78,23 @@ class HostileFiles implements AsyncDisposable {
     return files;
   }
 
-  /** Has another process send a message with a file of it over a socket of ours. */
-  send(socket: number, text: string): void {
+  /**
+   * Has another process send a message with a file of it over a socket of ours.
+   *
+   * @returns When that process has let go of the file; `false` if it never did.
+   */
+  async send(socket: number, text: string): Promise<boolean> {
     const dirty = this.#operation === "write" ? ["dirty"] : [];
+    const [own, theirs] = sockets.messagePair();
+    await using report = sockets.adoptMessages(own);
     this.#senders.push(machine.processes.spawn({
       command: program,
       args: ["send", `${this.#mountpoint}/f`, text, ...dirty],
-      stdout: "null",
+      stdout: theirs,
       descriptors: [socket],
     }));
+    sockets.close(theirs);
+    return await report.receive() !== null;
   }
 
   /** Waits until somebody other than a sender sleeps. */
@@ -177,7 +185,8 @@ for (const attack of ATTACKS) {
       const [near, far] = sockets.messagePair();
       await using client = sockets.adoptMessages(near);
       await using files = await HostileFiles.mount(attack.operation);
-      const denied = () => Promise.resolve(new VnetError("helper-denied", "No"));
+      const sent = Promise.withResolvers<boolean>();
+      const denied = () => sent.promise.then(() => new VnetError("helper-denied", "No"));
       const served = serveHelper({
         machine: machine.root,
         descriptor: far,
@@ -191,7 +200,8 @@ for (const attack of ATTACKS) {
         await client.send(new TextEncoder().encode(messageOf(id, request)));
         kept.push(...await answer(client, id));
       }
-      files.send(near, messageOf(99, attack.with));
+      const sending = files.send(near, messageOf(99, attack.with));
+      void sending.then(sent.resolve);
       await served;
       await files.untilSleeping();
       deepEqual(sleepers(), []);
@@ -206,7 +216,7 @@ for (const attack of ATTACKS) {
 Deno.test("a hostile file sent where packets belong does not hold the thread that waits for them", async () => {
   const fd = sockets.openRaw(4, routing.linkIndex("lo"));
   await using files = await HostileFiles.mount("write");
-  files.send(fd, "x");
+  await files.send(fd, "x");
   await files.untilSleeping();
   sockets.close(fd);
   deepEqual(sleepers(), []);
