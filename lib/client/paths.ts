@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { resolve } from "node:path/posix";
 import { VnetError } from "../error.ts";
 
 /** The account a daemon runs for. */
@@ -36,8 +37,9 @@ interface PathsInput {
 
 /** Names every path of one owner; nothing is created. */
 export function resolvePaths(input: PathsInput): Paths {
-  const { home, owner } = input;
-  if (home !== undefined) {
+  const { owner } = input;
+  if (input.home !== undefined) {
+    const home = resolve(input.home); // Names are compared: they have one form only.
     return withSockets(`${home}/config`, `${home}/state`, `${home}/run`);
   }
   const xdg = (name: string): string | undefined =>

@@ -195,6 +195,7 @@ export class Host implements AsyncDisposable {
     this.#refuseZones(request.dns?.zones ?? []);
     const mode = request.dns === null ? null : this.#modeFor(request.dns.mode);
     const routes = request.routes.map(parsePrefix);
+    link.refuse(routes); // What is written down here, a repair takes for ours.
     this.#record?.write(link.ifindex, [...link.routes, ...routes]);
     const steps = link.setRoutes(routes);
     if (request.dns === null || mode === null) {

@@ -123,18 +123,24 @@ export class Link {
     return this.#routes;
   }
 
+  /** Refuses prefixes that may not be led here. @throws VnetError `range-conflict`, `range-refused` */
+  refuse(wanted: readonly Prefix[]): void {
+    const fresh = wanted.filter((route) => !includes(this.#routes, route));
+    refuseUnusable(fresh);
+    refuseConflicts(this.#machine, fresh, this.ifindex);
+  }
+
   /**
-   * Leads just these prefixes into the link. Connections into one that is led here no more end at once.
+   * Leads just these prefixes, which were not refused, into the link. Connections into one that is led here no more
+   * end at once.
    *
    * @returns What was done, line by line.
-   * @throws VnetError `range-conflict`, `range-refused`, before anything is changed; OsError `route-failed`
+   * @throws OsError `route-failed`
    */
   setRoutes(wanted: readonly Prefix[]): string[] {
     const steps: string[] = [];
     const gone = this.#routes.filter((route) => !includes(wanted, route));
     const fresh = wanted.filter((route) => !includes(this.#routes, route));
-    refuseUnusable(fresh);
-    refuseConflicts(this.#machine, fresh, this.ifindex);
     for (const route of gone) {
       destroyStale(this.#machine, route, steps);
       this.#removeRoute(route, steps);

@@ -23,6 +23,7 @@ export interface RootMachine {
   readonly sockets: RootSockets;
   readonly resolver: RootResolver;
   readonly journal: Journal;
+  readonly folders: RootFolders;
   readonly processes: Processes;
   /**
    * Asks whoever decides about rights on this machine, who may ask the user for a password.
@@ -234,7 +235,7 @@ export type OsDnsChange =
   /** Something is not as it should be, and stays so for now. */
   | { readonly kind: "warning"; readonly message: string };
 
-/** What has to be undone after a crash, in a directory that only root may write. */
+/** What has to be undone after a crash. Every act throws OsError `folder-untrusted` unless the directory is root's own. */
 export interface Journal {
   /** Makes this process's record of what leads into its link. @throws OsError `dns-journal-unwritable` */
   openRecord(directory: string): LinkRecord;
@@ -249,6 +250,23 @@ export interface Journal {
   repair(directory: string): Promise<readonly string[]>;
   /** Removes the journal's files. @returns Their paths, or `null` when they are in use or still needed. */
   forget(directory: string): Promise<readonly string[] | null>;
+}
+
+/** Folders that root works in by their names. */
+export interface RootFolders {
+  /**
+   * Finds the folder that a path names, whether it is there or not.
+   *
+   * @returns Its path without links.
+   * @throws OsError `folder-untrusted` if somebody other than root, or this user, can change what is there
+   */
+  own(path: string): string;
+  /**
+   * Makes a folder in one of root's own and gives it away; one that is there already has to be that user's.
+   *
+   * @throws OsError `folder-untrusted`
+   */
+  makeFor(path: string, owner: { readonly uid: number; readonly gid: number }): void;
 }
 
 /** One process's record, there as long as something leads into its link. */

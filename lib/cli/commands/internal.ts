@@ -3,6 +3,7 @@ import { object, or } from "@optique/core/constructs";
 import { map, multiple, optional, withDefault } from "@optique/core/modifiers";
 import { command, option } from "@optique/core/primitives";
 import { choice, integer, string } from "@optique/core/valueparser";
+import { asOwner } from "../as_owner.ts";
 import { type Action, type Context, tell } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import { selfCommand, selfEnvironment } from "../self.ts";
@@ -49,7 +50,8 @@ export const helper = command(
     (options): Action => async (context) => {
       const { serveHelper } = await import("../../helper/mod.ts");
       const machine = (await context.machine()).root;
-      const { from, journal } = options;
+      const { from } = options;
+      const journal = machine.folders.own(options.journal);
       if ("accepted" in from) {
         const { acceptedClient } = await import("../service/accepted.ts");
         const place = { lockDir: journal, polkit: from.polkit };
@@ -114,22 +116,24 @@ export const repair = command(
 /** Run as the owner, who alone may say what lies behind the names of their folders. */
 export const purgeOwn = command(
   "purge-own",
-  map(object({}), (): Action => async (context) => {
-    const { purgeOwn } = await import("../purge.ts");
-    for (const line of await purgeOwn(context.paths)) tell(context, line);
-    return EXIT.done;
-  }),
+  map(object({}), (): Action =>
+    asOwner(async (context) => {
+      const { purgeOwn } = await import("../purge.ts");
+      for (const line of await purgeOwn(context.paths)) tell(context, line);
+      return EXIT.done;
+    })),
   { hidden: true },
 );
 
 /** Run as the owner, in whose folder they are. */
 export const forgetSettings = command(
   "forget-settings",
-  map(object({}), (): Action => async (context) => {
-    const { forgetSettings } = await import("../../client/mod.ts");
-    await forgetSettings(context.paths.stateDir);
-    return EXIT.done;
-  }),
+  map(object({}), (): Action =>
+    asOwner(async (context) => {
+      const { forgetSettings } = await import("../../client/mod.ts");
+      await forgetSettings(context.paths.stateDir);
+      return EXIT.done;
+    })),
   { hidden: true },
 );
 
@@ -148,31 +152,32 @@ export const daemon = command(
       up: upOptions,
       logs: multiple(option("--keep-log", string({ metavar: "FILE" }))),
     }),
-    (options): Action => async (context) => {
-      const { DEFAULT_UP_SETTINGS, parseUpOptions } = await import("../../config/mod.ts");
-      const { runDaemon } = await import("../../client/mod.ts");
-      const { sharedUids } = await import("../shares.ts");
-      const settings = { ...DEFAULT_UP_SETTINGS, ...parseUpOptions(options.up) };
-      const sharedWith = await sharedUids(settings.share);
-      const ended = await keepingLogs(context, options.logs, () =>
-        runDaemon({
-          paths: context.paths,
-          policy: {
-            ownerUid: Deno.uid() ?? 0,
-            sharedWith: sharedWith === "all" ? "all" : new Set(sharedWith),
-            containers: settings.containers === "allow",
-          },
-          helper: options.helper,
-          waitForLogin: options.waitForLogin,
-          link: settings.link,
-          range: settings.cidr,
-          dnsMode: settings.dns,
-          settings,
-          signal: context.signal,
-          nowMs: context.nowMs,
-        }));
-      return ended === "restart" ? RESTART_STATUS : EXIT.done;
-    },
+    (options): Action =>
+      asOwner(async (context) => {
+        const { DEFAULT_UP_SETTINGS, parseUpOptions } = await import("../../config/mod.ts");
+        const { runDaemon } = await import("../../client/mod.ts");
+        const { sharedUids } = await import("../shares.ts");
+        const settings = { ...DEFAULT_UP_SETTINGS, ...parseUpOptions(options.up) };
+        const sharedWith = await sharedUids(settings.share);
+        const ended = await keepingLogs(context, options.logs, () =>
+          runDaemon({
+            paths: context.paths,
+            policy: {
+              ownerUid: Deno.uid() ?? 0,
+              sharedWith: sharedWith === "all" ? "all" : new Set(sharedWith),
+              containers: settings.containers === "allow",
+            },
+            helper: options.helper,
+            waitForLogin: options.waitForLogin,
+            link: settings.link,
+            range: settings.cidr,
+            dnsMode: settings.dns,
+            settings,
+            signal: context.signal,
+            nowMs: context.nowMs,
+          }));
+        return ended === "restart" ? RESTART_STATUS : EXIT.done;
+      }),
   ),
   { hidden: true },
 );

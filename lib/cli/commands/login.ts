@@ -4,6 +4,7 @@ import { map, optional, withDefault } from "@optique/core/modifiers";
 import { argument, command, flag, option } from "@optique/core/primitives";
 import { string } from "@optique/core/valueparser";
 import { UsageError } from "../../error.ts";
+import { asOwner } from "../as_owner.ts";
 import { type Action, type Context, tell } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import { askSecret, askText, readSecretFromStdin } from "../ask.ts";
@@ -61,7 +62,7 @@ export const login = command(
         false,
       ),
     }),
-    (options): Action => (context) => runLogin(context, options),
+    (options): Action => asOwner((context) => runLogin(context, options)),
   ),
   { brief: message`Log in to a cluster and save a short-lived certificate` },
 );
@@ -75,7 +76,7 @@ export const logout = command(
       })),
       all: withDefault(flag("--all", { description: message`Remove all logins.` }), false),
     }),
-    (options): Action => (context) => runLogout(context, options.profile, options.all),
+    (options): Action => asOwner((context) => runLogout(context, options.profile, options.all)),
   ),
   { brief: message`Log out: remove a login and its key` },
 );

@@ -8,7 +8,8 @@ import { printableLines } from "../../printable.ts";
 import { pause } from "../../wait.ts";
 import { type Context, tell } from "../context.ts";
 import { EXIT } from "../exit.ts";
-import { daemonLogs } from "./places.ts";
+import { runAgainAsOwner } from "../as_owner.ts";
+import { daemonLogs, logFile } from "./places.ts";
 import { isServices } from "./told.ts";
 
 const POLL_MS = 250;
@@ -28,6 +29,10 @@ export async function showLogs(context: Context, options: LogOptions): Promise<n
     throw new VnetError("log-missing", "There is no log: vnet was not brought up with --detach", {
       hint: "Without --detach it logs to its own terminal; run `sudo vnet up --detach`",
     });
+  }
+  // What lies in the owner's folder may be a link to anything: root shows only what the owner may read.
+  if (Deno.uid() === 0 && context.owner.uid !== 0 && path !== logFile(context, "daemon")) {
+    return await runAgainAsOwner(context);
   }
   tell(context, `From ${path}`);
   await showFile(context, path, options);

@@ -24,18 +24,16 @@ export async function requireHelper(act: string): Promise<void> {
  * Makes what only this process can make. What lies in the owner's own folders the daemon makes itself: root follows
  * no path that somebody else can bend.
  *
- * @throws OsError `directory-unusable` for a user without a session: there is no folder for sockets, and only root
- * can make one.
+ * @throws OsError `folder-untrusted` where root would work in somebody else's folder; `directory-unusable` for a user
+ * without a session: there is no folder for sockets, and only root can make one.
  */
 export async function prepareFolders(context: Context, detach: boolean): Promise<void> {
   const { owner, paths } = context;
-  const isRoots = paths.runtimeDir.startsWith(`${ROOT_RUNTIME_DIR}/`);
+  const isRoots = paths.runtimeDir === `${ROOT_RUNTIME_DIR}/${owner.uid}`;
   if (Deno.uid() === 0) {
-    await Deno.mkdir(journalDir(context), { recursive: true, mode: 0o711 });
-    if (!isRoots) return;
-    await Deno.mkdir(ROOT_RUNTIME_DIR, { recursive: true, mode: 0o755 });
-    await Deno.mkdir(paths.runtimeDir, { recursive: true, mode: 0o700 });
-    await Deno.chown(paths.runtimeDir, owner.uid, owner.gid);
+    const { folders } = (await context.machine()).root;
+    await Deno.mkdir(folders.own(journalDir(context)), { recursive: true, mode: 0o711 });
+    if (isRoots) folders.makeFor(paths.runtimeDir, owner);
     return;
   }
   if (isRoots && await Deno.lstat(paths.runtimeDir).catch(() => null) === null) {

@@ -6,7 +6,7 @@
  */
 import { z } from "zod";
 import { OsError } from "../../error.ts";
-import { formatPrefix, overlaps, parsePrefix, type Prefix } from "../../ip/mod.ts";
+import { formatPrefix, isPrivatePrefix, overlaps, parsePrefix, type Prefix } from "../../ip/mod.ts";
 import type { LinkRecord as OwnRecord } from "../root_machine.ts";
 
 const RecordSchema = z.object({
@@ -168,7 +168,9 @@ function readRecord(file: Deno.FsFile): Content {
   const [line = ""] = new TextDecoder().decode(bytes.subarray(0, size)).split("\n");
   try {
     const { boot, ifindex, prefixes } = RecordSchema.parse(JSON.parse(line));
-    return { ifindex, prefixes: boot === bootId() ? prefixes.map(parsePrefix) : [] };
+    const led = boot === bootId() ? prefixes.map(parsePrefix) : [];
+    // No vnet leads other prefixes into its link; connections to them are somebody else's.
+    return { ifindex, prefixes: led.filter(isPrivatePrefix) };
   } catch {
     return { ifindex: 0, prefixes: [] };
   }

@@ -51,6 +51,13 @@ Deno.test("repairLinks() ends what a killed vnet's clients have, once", async ()
   });
 });
 
+Deno.test("repairLinks() ends no connections to what no vnet leads into its link", async () => {
+  await withDirectory((directory) => {
+    killed(directory, record(["0.0.0.0/0", "8.8.8.0/24", "100.64.0.0/20", "2000::/3"]));
+    deepEqual(repair(directory).asked, ["100.64.0.0/20"]);
+  });
+});
+
 Deno.test("repairLinks() leaves a living vnet alone, and what it has taken over", async () => {
   await withDirectory((directory) => {
     killed(directory, record(["100.64.8.0/22", "10.9.0.0/16"]));

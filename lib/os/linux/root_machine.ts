@@ -4,7 +4,14 @@
  * @module
  */
 import type { Processes } from "../processes.ts";
-import type { Journal, Links, RootMachine, RootResolver, RootSockets } from "../root_machine.ts";
+import type {
+  Journal,
+  Links,
+  RootFolders,
+  RootMachine,
+  RootResolver,
+  RootSockets,
+} from "../root_machine.ts";
 import type { Mounts } from "../this_machine.ts";
 import { udpBind } from "./net/datagram.ts";
 import { forgetJournal, OsDns, serverNeedsPort53 } from "./dns/mod.ts";
@@ -35,6 +42,7 @@ import {
 import { holdsTerminal } from "./process/terminal.ts";
 import { findProgram } from "./process/programs.ts";
 import { repair, repairConnections } from "./repair.ts";
+import { makeFolderFor, rootsOwn } from "./roots_own.ts";
 import { loadShim } from "./shim.ts";
 import { destroySockets, guardListener, openRaw } from "./net/sockets.ts";
 import { openTun } from "./net/tun.ts";
@@ -65,15 +73,17 @@ const rootSockets: RootSockets = {
 const rootResolver: RootResolver = {
   ...resolver,
   needsPort53: serverNeedsPort53,
-  open: ({ journalDir }) => OsDns.open({ journalDir }),
+  open: async ({ journalDir }) => await OsDns.open({ journalDir: rootsOwn(journalDir) }),
 };
 
 const journal: Journal = {
-  openRecord: (directory) => LinkRecord.open(directory),
-  endConnections: repairConnections,
-  repair,
-  forget: forgetJournal,
+  openRecord: (directory) => LinkRecord.open(rootsOwn(directory)),
+  endConnections: (directory) => repairConnections(rootsOwn(directory)),
+  repair: async (directory) => await repair(rootsOwn(directory)),
+  forget: async (directory) => await forgetJournal(rootsOwn(directory)),
 };
+
+const folders: RootFolders = { own: rootsOwn, makeFor: makeFolderFor };
 
 export const processes: Processes = {
   spawn: (options) => spawn(loadShim(), options),
@@ -97,6 +107,7 @@ export const root: RootMachine = {
   sockets: rootSockets,
   resolver: rootResolver,
   journal,
+  folders,
   processes,
   isAuthorized: (peer, action, timeoutMs) => isAuthorized(peer, action, { timeoutMs }),
 };

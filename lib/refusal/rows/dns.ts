@@ -25,6 +25,11 @@ export const DNS = {
     happened: "The journal of DNS changes cannot be written, so nothing is changed.",
     remedy: "Run as root; check free space and the mode of `/var/lib/vnet`.",
   },
+  "folder-untrusted": {
+    fault: "machine",
+    happened: "Root is to work in a folder, or read a journal, that somebody else can change.",
+    remedy: "Name one that only root can write, its parents too; usually it is `/var/lib/vnet`.",
+  },
   "dns-server-port": {
     fault: "machine",
     happened:

@@ -18,7 +18,7 @@ import { nameserver, upstreamsOf } from "../find/upstreams.ts";
 
 type NmDnsmasqEntry = Extract<Entry, { backend: "nm-dnsmasq" }>;
 
-const DROP_IN = "zz-vnet.conf";
+export const DROP_IN = "zz-vnet.conf";
 /** NM_MANAGER_RELOAD_FLAG_DNS_FULL: dnsmasq is started again and reads its drop-ins. */
 const RELOAD_DNS_FULL = 4;
 

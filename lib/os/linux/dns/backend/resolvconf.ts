@@ -19,7 +19,7 @@ type Flavour = "openresolv" | "debian-resolvconf";
 type ResolvconfEntry = Extract<Entry, { backend: Flavour }>;
 
 /** Debian sorts records by name: tun* comes early. */
-const DEBIAN_RECORD = "tun-vnet.inet";
+export const DEBIAN_RECORD = "tun-vnet.inet";
 const MISSING_PROGRAM = "/usr/sbin/resolvconf";
 
 export class ResolvconfBackend implements Backend {

@@ -6,6 +6,7 @@
 import { z } from "zod";
 import { OsError } from "../../../../error.ts";
 import { journalFiles } from "../../../journal_files.ts";
+import { readRootsOwn } from "../../roots_own.ts";
 import type { Disk } from "./disk.ts";
 import { errnoOf } from "../errno.ts";
 
@@ -49,6 +50,8 @@ export type Entry = z.infer<typeof EntrySchema>;
 export type DirectEntry = Extract<Entry, { backend: "direct" }>;
 
 const JOURNAL_MODE = 0o600;
+/** A resolv.conf and our own last texts. */
+const MAX_ENTRY_BYTES = 1024 * 1024;
 
 /** The journal of one directory; nothing is made there before {@link Journal.own}. */
 export class Journal implements Disposable {
@@ -95,15 +98,13 @@ export class Journal implements Disposable {
   }
 
   /** Reads the entry. @returns `null` when there is none, `"unreadable"` when it is not ours to understand. */
+  // deno-lint-ignore require-await
   async read(): Promise<Entry | "unreadable" | null> {
-    let text: string;
     try {
-      text = await Deno.readTextFile(this.path);
-    } catch (error) {
-      return error instanceof Deno.errors.NotFound ? null : "unreadable";
-    }
-    try {
-      return EntrySchema.safeParse(JSON.parse(text)).data ?? "unreadable";
+      const bytes = readRootsOwn(this.path, MAX_ENTRY_BYTES);
+      if (bytes === null) return null;
+      const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
+      return EntrySchema.safeParse(value).data ?? "unreadable";
     } catch {
       return "unreadable";
     }

@@ -5,6 +5,7 @@
  */
 import type { Place } from "../backend/backend.ts";
 import { undoDirect } from "../backend/direct.ts";
+import { isWithinBounds } from "./bounds.ts";
 import type { Entry } from "./journal.ts";
 import { undoNmDnsmasq } from "../backend/nm_dnsmasq.ts";
 import { undoResolvconf } from "../backend/resolvconf.ts";
@@ -26,7 +27,7 @@ export async function repairIn(place: Place, scope: RepairScope): Promise<string
   const entry = await journal.read(); // Before it was owned, others may have changed it.
   await disk.sweep(journal.path);
   await disk.sweep(paths.resolvConf);
-  if (entry === "unreadable") {
+  if (entry === "unreadable" || (entry !== null && !isWithinBounds(entry, paths))) {
     return [`set the unreadable journal aside: ${await journal.setAside()}`, ...await strip(place)];
   }
   if (entry !== null) return await undo(entry, place);

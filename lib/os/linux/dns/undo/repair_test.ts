@@ -1,6 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
+import { isWithinBounds } from "./bounds.ts";
 import { Disk } from "./disk.ts";
-import { Journal } from "./journal.ts";
+import { type Entry, Journal } from "./journal.ts";
 import { pathsBelow } from "../find/paths.ts";
 import { repairIn } from "./repair.ts";
 
@@ -42,5 +43,79 @@ Deno.test("repairIn() goes by what the journal says once it is owned, not before
         await Deno.remove(root, { recursive: true });
       }
     });
+  }
+});
+
+const PATHS = pathsBelow("/host");
+
+const DIRECT: Entry = {
+  v: 1,
+  backend: "direct",
+  path: "/host/etc/resolv.conf",
+  original: { kind: "missing" },
+  ours: [],
+};
+const DROP_IN: Entry = {
+  v: 1,
+  backend: "nm-dnsmasq",
+  path: "/host/etc/NetworkManager/dnsmasq.d/zz-vnet.conf",
+};
+const OPENRESOLV: Entry = {
+  v: 1,
+  backend: "openresolv",
+  program: "/host/sbin/resolvconf",
+  record: "vnet0",
+};
+const DEBIAN: Entry = { ...OPENRESOLV, backend: "debian-resolvconf", record: "tun-vnet.inet" };
+
+Deno.test("isWithinBounds() knows what a vnet of this machine could have touched", async (t) => {
+  const cases: [name: string, entry: Entry, want: boolean][] = [
+    ["resolv.conf", DIRECT, true],
+    ["another file", { ...DIRECT, path: "/host/etc/shadow" }, false],
+    ["another name of resolv.conf", { ...DIRECT, path: "/host/etc/../etc/resolv.conf" }, false],
+    ["the drop-in", DROP_IN, true],
+    ["another drop-in", { ...DROP_IN, path: "/host/etc/cron.d/zz-vnet.conf" }, false],
+    ["a record of openresolv", OPENRESOLV, true],
+    ["another program", { ...OPENRESOLV, program: "/tmp/resolvconf" }, false],
+    ["a relative program", { ...OPENRESOLV, program: "resolvconf" }, false],
+    ["an option as a record", { ...OPENRESOLV, record: "-u" }, false],
+    ["another link's record", { ...OPENRESOLV, record: "eth0" }, false],
+    ["a record of Debian's", DEBIAN, true],
+    ["another record of Debian's", { ...DEBIAN, record: "eth0.inet" }, false],
+  ];
+  for (const [name, entry, want] of cases) {
+    await t.step(name, () => equal(isWithinBounds(entry, PATHS), want));
+  }
+});
+
+Deno.test("repairIn() runs no program and touches no file but its own, and keeps the journal for a person", async (t) => {
+  const root = await Deno.makeTempDir();
+  const paths = pathsBelow(root);
+  const program = `${root}/evil`;
+  const proof = `${root}/it-ran`;
+  const victim = `${root}/victim`;
+  try {
+    await Deno.writeTextFile(program, `#!/bin/sh\ntouch ${proof}\n`, { mode: 0o755 });
+    await Deno.writeTextFile(victim, "nameserver 127.0.53.1\n");
+    const ours = [new TextEncoder().encode("nameserver 127.0.53.1\n").toBase64()];
+    const entries: readonly Entry[] = [
+      { ...OPENRESOLV, program },
+      { ...DEBIAN, program },
+      { ...DIRECT, path: victim, ours },
+      { ...DROP_IN, path: victim },
+    ];
+    for (const entry of entries) {
+      await t.step(entry.backend, async () => {
+        const disk = new Disk();
+        using journal = new Journal(root, disk);
+        await Deno.writeTextFile(journal.path, JSON.stringify(entry));
+        const lines = await repairIn({ paths, disk, journal }, "own-crash");
+        deepEqual(lines, [`set the unreadable journal aside: ${journal.path}.bad`]);
+        equal(await Deno.readTextFile(victim), "nameserver 127.0.53.1\n");
+        equal(await Deno.stat(proof).then(() => true, () => false), false);
+      });
+    }
+  } finally {
+    await Deno.remove(root, { recursive: true });
   }
 });
