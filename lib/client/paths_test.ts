@@ -54,6 +54,11 @@ Deno.test("resolvePaths() keeps to XDG, to --home, and to the owner's own things
     want: [config: string, state: string, runtime: string],
   ][] = [
     ["--home", "/h", xdg, true, true, ["/h/config", "/h/state", "/h/run"]],
+    ["--home has one form", "/run/../h//x/", xdg, true, true, [
+      "/h/x/config",
+      "/h/x/state",
+      "/h/x/run",
+    ]],
     ["XDG", undefined, xdg, true, true, ["/x/config/vnet", "/x/state/vnet", "/x/run/vnet"]],
     [
       "under sudo root's XDG does not count",

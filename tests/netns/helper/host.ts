@@ -19,7 +19,9 @@ const OPEN: Extract<HelperRequest, { op: "open" }> = {
   ipv6: null,
 };
 
-async function withHost(test: (host: Host) => Promise<void>): Promise<void> {
+async function withHost(
+  test: (host: Host, journalDir: string) => Promise<void>,
+): Promise<void> {
   const journalDir = await Deno.makeTempDir();
   try {
     await using host = await Host.open(machine.root, {
@@ -28,7 +30,7 @@ async function withHost(test: (host: Host) => Promise<void>): Promise<void> {
       policy: { dnsMode: "none", containers: false, zones: null },
       onEvent: () => {},
     });
-    await test(host);
+    await test(host, journalDir);
   } finally {
     await Deno.remove(journalDir, { recursive: true });
   }
@@ -87,5 +89,21 @@ Deno.test("a client has one link at a time, and does not get another for ever", 
     equal(opened, 4);
     deepEqual(await linkNames(), []);
     for (const fd of kept) sockets.close(fd);
+  });
+});
+
+Deno.test("what a client is refused does not get into the journal", async () => {
+  await withHost(async (host, journalDir) => {
+    const { fds } = host.open(OPEN);
+    const apply = (id: number, ...routes: string[]) =>
+      host.apply({ v: HELPER_PROTOCOL, id, op: "apply", routes, dns: null });
+    await apply(2, "100.64.0.0/20");
+    const record = `${journalDir}/link-${Deno.pid}.json`;
+    const before = await Deno.readTextFile(record);
+    for (const route of ["8.8.8.0/24", "0.0.0.0/0", "2000::/3", "127.0.0.0/8"]) {
+      await rejects(apply(3, "100.64.0.0/20", route), { name: "VnetError" });
+      equal(await Deno.readTextFile(record), before, route);
+    }
+    for (const fd of fds) sockets.close(fd);
   });
 });
