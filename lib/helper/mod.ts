@@ -6,4 +6,4 @@
  */
 export type { Admission } from "./admit.ts";
 export { waitAsGuard } from "./guard.ts";
-export { serveHelper } from "./serve.ts";
+export { type Duties, serveClient, serveHelper } from "./serve.ts";

@@ -28,7 +28,7 @@ export const DNS = {
   "folder-untrusted": {
     fault: "machine",
     happened: "Root is to work in a folder, or read a journal, that somebody else can change.",
-    remedy: "Name one that only root can write, its parents too; usually it is `/var/lib/vnet`.",
+    remedy: "Name one that only root can write, its parents too.",
   },
   "dns-server-port": {
     fault: "machine",
