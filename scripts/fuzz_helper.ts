@@ -23,8 +23,7 @@ await configureLog({ level: "error", form: "json", write: () => {} });
 const started = performance.now();
 const { messages, clients, done, carrying, answers, dropped } = await fuzzHelper(
   thisMachine().root,
-  Number(values.messages),
-  seed,
+  { messages: Number(values.messages), seed, alone: true },
 );
 print(
   `fuzz: ${messages} messages of ${clients} clients in ${

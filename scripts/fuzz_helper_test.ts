@@ -5,7 +5,9 @@ import { fuzzHelper } from "./helper/fuzz.ts";
 import { KINDS, nextMessage } from "./helper/messages.ts";
 
 Deno.test("the helper's loop does what the model says for the first messages of seed 1", async () => {
-  const { messages, done, carrying, dropped } = await fuzzHelper(machine.root, 400, 1);
+  const { messages, done, carrying, dropped } = await fuzzHelper(machine.root, {
+    ...{ messages: 400, seed: 1, alone: false },
+  });
   equal(messages >= 400, true);
   // enough of each gets far enough
   equal(done > 100 && carrying > 20 && dropped > 30, true);

@@ -50,6 +50,12 @@ export class Wares implements AsyncDisposable {
     return kinds.map((kind) => this.#fds[kind]);
   }
 
+  /** What this process has one descriptor of each of. */
+  get links(): readonly string[] {
+    const { file: _file, folder: _folder, null: _null, ...own } = this.#fds;
+    return Object.values(own).map((fd) => Deno.readLinkSync(`/proc/self/fd/${fd}`));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const { file, folder, null: nothing, connection: _, ...rest } = this.#fds;
     for (const fd of [...Object.values(rest), this.#far]) this.#sockets.close(fd);
