@@ -39,6 +39,7 @@ export {
   type RangeVerdict,
   readVirtualRange,
 } from "./up/virtual_range.ts";
+export { ADDR_PATTERN_WORDS, matchesAddrPattern, parseAddrPattern } from "./addr_pattern.ts";
 export { type AppConfig } from "./app_service.ts";
 export { formatDuration, parseDuration } from "./duration.ts";
 export { formatHostPort, type HostPort, parseHost, parseHostPort } from "../ip/mod.ts";
@@ -52,6 +53,7 @@ export {
   type LockTarget,
   LockTargetSchema,
   parseResources,
+  type PublicAddrResource,
   readResources,
   type Resource,
   RESOURCE_KINDS,

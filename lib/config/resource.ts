@@ -8,7 +8,7 @@ import { getPublicSuffix } from "tldts";
 import { z } from "zod";
 import { ConfigError, type ConfigMistake } from "../error.ts";
 import { parseIpv4Prefix } from "../ip/mod.ts";
-import { domainName, resourceName } from "./fields.ts";
+import { domainName, labelName, resourceName } from "./fields.ts";
 import {
   type Checked,
   checkValue,
@@ -86,22 +86,46 @@ export const LockResourceSchema = strict({
   }),
 });
 
+/** Which app a public address is for, whoever serves the app. The address is the resource's name. */
+export const PublicAddrResourceSchema = strict({
+  kind: z.literal("public_addr"),
+  version,
+  metadata: strict({
+    name: domainName,
+    description: z.string().max(1024).optional(),
+    revision: z.int().min(1).optional(),
+  }),
+  spec: strict({
+    app: labelName,
+    /** The id of the agent that took it on first use; absent where an administrator gave it. */
+    agent: resourceName.optional(),
+  }),
+});
+
 const ResourceSchema = z.discriminatedUnion("kind", [
   VnetConfigResourceSchema,
   RoleResourceSchema,
   UserResourceSchema,
   LockResourceSchema,
+  PublicAddrResourceSchema,
 ]);
 
 export type VnetConfigResource = z.infer<typeof VnetConfigResourceSchema>;
 export type RoleResource = z.infer<typeof RoleResourceSchema>;
 export type UserResource = z.infer<typeof UserResourceSchema>;
 export type LockResource = z.infer<typeof LockResourceSchema>;
+export type PublicAddrResource = z.infer<typeof PublicAddrResourceSchema>;
 export type Resource = z.infer<typeof ResourceSchema>;
 export type ResourceKind = Resource["kind"];
 
 /** The kinds `vnet ctl get` and `rm` know, sorted. */
-export const RESOURCE_KINDS: readonly ResourceKind[] = ["lock", "role", "user", "vnet_config"];
+export const RESOURCE_KINDS: readonly ResourceKind[] = [
+  "lock",
+  "public_addr",
+  "role",
+  "user",
+  "vnet_config",
+];
 
 /** What a cluster starts with, before anybody says otherwise. */
 export const DEFAULT_VNET_CONFIG: VnetConfigResource = {

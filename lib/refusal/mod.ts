@@ -24,6 +24,7 @@ export {
   type ApiRefusalCode,
   type ConnectionRefusalCode,
   type FindingCode,
+  type OfferRefusalCode,
   type PlanWarningCode,
   type RefusalCode,
   REFUSALS,

@@ -1,5 +1,6 @@
 import type { Refusal } from "./refusal.ts";
 import { ACCESS } from "./rows/access.ts";
+import { AGENTS } from "./rows/agents.ts";
 import { CLUSTER_API } from "./rows/cluster_api.ts";
 import { COMMAND_LINE } from "./rows/command_line.ts";
 import { CREDENTIALS } from "./rows/credentials.ts";
@@ -16,7 +17,7 @@ import { ZONE } from "./rows/zone.ts";
 /** The sections of docs/errors.md in their order, by title, each with its codes. */
 export const SECTIONS = {
   "Command line and files": COMMAND_LINE,
-  "Login and cluster": { ...LOGIN, ...CREDENTIALS, ...CLUSTER_API },
+  "Login and cluster": { ...LOGIN, ...CREDENTIALS, ...AGENTS, ...CLUSTER_API },
   "Connections": { ...ACCESS, ...WAY },
   "The machine": { ...PROCESS, ...LINK, ...RANGE },
   "The service": SERVICE,
@@ -50,6 +51,8 @@ export type RefusalCode = keyof Table;
 export type ConnectionRefusalCode = CodeWith<"answer">;
 /** What the cluster's API refuses with. */
 export type ApiRefusalCode = CodeWith<"httpStatus">;
+/** What an agent is refused an app, or an address of one, with. */
+export type OfferRefusalCode = keyof typeof AGENTS | "token-out-of-scope";
 /** What `vnet status` warns of. */
 export type FindingCode = CodeWith<"finding">;
 /** Those of them that come of what the clusters publish. */

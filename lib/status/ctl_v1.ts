@@ -52,6 +52,8 @@ const TokenSchema = z.object({
   kinds: strings,
   apps: strings.optional(),
   labels: z.record(z.string(), z.string()),
+  /** Patterns of the public addresses that its agents' apps may take where nobody has them; absent: any. */
+  public_addrs: strings.optional(),
   expires: timestamp,
   uses_left: z.int(),
 });
@@ -71,6 +73,16 @@ export const CtlTokenV1Schema = z.object({
   ca_pin: z.string(),
 });
 
+/** What an agent offers and may not have. */
+const RefusedSchema = z.object({
+  app: name,
+  /** A code of docs/errors.md. */
+  code: z.string(),
+  reason: z.string(),
+  /** Set where only this address of the app is refused. */
+  public_addr: z.string().optional(),
+});
+
 const AgentSchema = z.object({
   id: name,
   name,
@@ -81,12 +93,27 @@ const AgentSchema = z.object({
   renewed: timestamp,
   /** When it was connected last; of one that is connected, now. */
   last_seen: timestamp,
+  /** Of one that is connected: what it offers and may not have. */
+  refused: z.array(RefusedSchema),
 });
 
 /** `vnet ctl agents ls`. */
 export const CtlAgentsV1Schema = z.object({
   schema: z.literal("vnet.ctl-agents/1"),
   agents: z.array(AgentSchema),
+});
+
+/** `vnet ctl apps ls`: what connected agents serve, sorted by name, and what they offer and may not have. */
+export const CtlAppsV1Schema = z.object({
+  schema: z.literal("vnet.ctl-apps/1"),
+  apps: z.array(z.looseObject({
+    name,
+    public_addrs: strings,
+    labels: z.record(z.string(), z.string()),
+    /** The names of the agents that serve it. */
+    agents: strings,
+  })),
+  refused: z.array(RefusedSchema.extend({ agent: name, agent_id: name })),
 });
 
 /** What the proxy shows to whoever connects. */

@@ -8,6 +8,7 @@ import { z } from "zod";
 import { AppsV1Schema } from "./apps_v1.ts";
 import {
   CtlAgentsV1Schema,
+  CtlAppsV1Schema,
   CtlAuditV1Schema,
   CtlResourcesV1Schema,
   CtlSessionsV1Schema,
@@ -40,6 +41,7 @@ export * from "./version_v1.ts";
 export const DOCUMENTS = {
   apps: AppsV1Schema,
   "ctl-agents": CtlAgentsV1Schema,
+  "ctl-apps": CtlAppsV1Schema,
   "ctl-audit": CtlAuditV1Schema,
   "ctl-resources": CtlResourcesV1Schema,
   "ctl-sessions": CtlSessionsV1Schema,

@@ -6,6 +6,7 @@
  */
 import { parseJson } from "../json.ts";
 import { z } from "zod";
+import { ReportRefusalSchema } from "./api.ts";
 
 /** A control message is at most this long. */
 export const CONTROL_MESSAGE_MAX_BYTES = 1_048_576;
@@ -20,6 +21,7 @@ const ticket = z.string().regex(/^[a-z2-7]{8,63}$/);
 const appId = z.string().regex(/^[0-9a-f]{16}$/);
 const code = z.string().regex(/^[a-z][a-z0-9-]{0,63}$/);
 const text = z.string().max(1024);
+const sessionId = z.string().regex(/^[0-9a-f]{32}$/);
 
 /** What the agent says. In `hello`, each of `apps` is an `AgentApp` of config/, parsed by the proxy. */
 export const AgentMessageSchema = z.discriminatedUnion("type", [
@@ -29,8 +31,16 @@ export const AgentMessageSchema = z.discriminatedUnion("type", [
     apps: z.array(z.unknown()).max(1024),
   }),
   z.object({ type: z.literal("dial_failed"), ticket, code, message: text }),
-  /** For the audit log: each of `events` is a `FlowEvent` of config/. */
-  z.object({ type: z.literal("report"), id, events: z.array(z.unknown()).min(1).max(256) }),
+  /**
+   * For the audit log: each of `events` is a `FlowEvent`. With `partial`, those that can be written are when others
+   * are refused.
+   */
+  z.object({
+    type: z.literal("report"),
+    id,
+    events: z.array(z.unknown()).min(1).max(256),
+    partial: z.boolean().optional(),
+  }),
   z.object({ type: z.literal("ping") }),
   z.object({ type: z.literal("pong") }),
   z.object({ type: z.literal("drain") }),
@@ -39,16 +49,27 @@ export type AgentMessage = z.infer<typeof AgentMessageSchema>;
 
 /** What the proxy says. */
 export const ProxyMessageSchema = z.discriminatedUnion("type", [
-  /** The answer to `hello`: the apps that this agent may not serve, and why. */
+  /**
+   * The answer to `hello`, and again when it has become another: the apps that this agent may not serve, and why.
+   * With `public_addr` only that address of the app is refused. `code` is absent from older proxies.
+   */
   z.object({
     type: z.literal("welcome"),
-    refused: z.array(z.object({ app: name, reason: text })).max(1024),
+    refused: z.array(
+      z.object({ app: name, reason: text, code: code.optional(), public_addr: name.optional() }),
+    ).max(1024),
   }),
   z.object({ type: z.literal("dial"), ticket, app_id: appId, peer: z.string().max(64) }),
-  /** The events of that report are written. */
-  z.object({ type: z.literal("reported"), id }),
+  /** The events of that report are written, but for those refused; none are without `partial`. */
+  z.object({
+    type: z.literal("reported"),
+    id,
+    refused: z.array(ReportRefusalSchema).max(256).optional(),
+  }),
   /** They are not: what they are about must not happen. */
   z.object({ type: z.literal("report_failed"), id, code, message: text }),
+  /** Somebody may not go on with an app session: its flows end at once. */
+  z.object({ type: z.literal("revoked"), session_id: sessionId, code }),
   /** Somebody was locked out: their flows end at once. In `target`, a `LockTarget` of config/. */
   z.object({ type: z.literal("lock"), target: z.unknown() }),
   z.object({ type: z.literal("ping") }),

@@ -202,9 +202,24 @@ export const FlowEventSchema = z.object({
 });
 export type FlowEvent = z.infer<typeof FlowEventSchema>;
 
-/** `POST /v1/agent/audit` (mTLS with the agent certificate): answered with 204 once they are written. */
+/** An event of a report that was not written: its index there. What it is about must not happen. */
+export const ReportRefusalSchema = z.object({
+  index: z.int().min(0).max(255),
+  code: z.string().max(64),
+  message: z.string().max(1024),
+});
+export type ReportRefusal = z.infer<typeof ReportRefusalSchema>;
+
+/**
+ * `POST /v1/agent/audit` (mTLS with the agent certificate). Without `partial`: answered with 204 once all is written,
+ * with an error if any is refused. With it: the rest is written, and the answer says what is refused.
+ */
 export const AgentAuditRequestSchema = z.object({
   events: z.array(FlowEventSchema).min(1).max(256),
+  partial: z.boolean().optional(),
+});
+export const AgentAuditResponseSchema = z.object({
+  refused: z.array(ReportRefusalSchema).max(256),
 });
 
 /** Every refusal, with the HTTP status that fits. `challenge` comes with `mfa-required`: repeat with `totp_code`. */

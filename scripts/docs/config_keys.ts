@@ -342,4 +342,25 @@ spec:
   expires: 2027-01-31T12:00:00Z
 `,
   },
+  {
+    title: "public_addr",
+    text:
+      "Which app a public address is for; its name is the address. `vnet ctl create` gives an address to an app, `edit` gives it to another, `rm` releases it. The cluster writes one where an agent was the first to use an address that its token allows.",
+    read: (text) => parseResources(text, "public_addr.yaml"),
+    keys: {
+      ...metadataOf("public_addr"),
+      "metadata.name": { text: "The address. Not a name of the proxy itself." },
+      "spec.app": { text: "The app, whoever serves it. It need not be served yet." },
+      "spec.agent": {
+        text:
+          "The id of the agent that took it on first use. Absent where an administrator gave it.",
+      },
+    },
+    example: `
+kind: public_addr
+version: v1
+metadata: { name: db.company.test }
+spec: { app: db }
+`,
+  },
 ];

@@ -173,6 +173,14 @@ export class Fixture implements AsyncDisposable {
     });
   }
 
+  /** Draws the right to an app, as a client does. @returns The id of the app session. */
+  async right(certificate: Uint8Array, app: string, port = 0): Promise<string> {
+    const { status, code } = await this.appCert(certificate, app, { port });
+    if (status !== 200) throw new Error(`No certificate: ${code}`);
+    const issued = (await this.events()).filter(({ event }) => event === "app.cert.issued");
+    return issued.at(-1)?.session_id ?? "";
+  }
+
   async events(): Promise<AuditRecord[]> {
     const request = { limit: 1000, wait_seconds: 0 };
     const { events } = await this.auth.admin.readAudit(request, new AbortController().signal);

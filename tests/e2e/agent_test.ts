@@ -1,4 +1,4 @@
-import { equal, ok, rejects } from "node:assert/strict";
+import { equal, match, ok, rejects } from "node:assert/strict";
 import type { CarrierFlow, CarrierPool, CarrierTarget, FlowSummary } from "../../lib/io/mod.ts";
 import { CarrierPool as Pool } from "../../lib/io/mod.ts";
 import { serveAgent } from "../../lib/server/mod.ts";
@@ -126,6 +126,71 @@ Deno.test("a lock cuts flows that run, and keeps new ones out", async () => {
     });
   } finally {
     await pool.close();
+  }
+});
+
+Deno.test("a new flow on an open carrier is refused from the moment that the user loses the role", async (t) => {
+  const losses: [name: string, code: RegExp, lose: (cluster: TestCluster) => Promise<unknown>][] = [
+    ["the user has another role", /^access-denied$/, async (cluster) => {
+      await cluster.putRole("other", { env: "prod" });
+      await cluster.server.auth.admin.putResource({
+        kind: "user",
+        version: "v1",
+        metadata: { name: "alice" },
+        spec: { roles: ["other"] },
+      }, { replace: true });
+    }],
+    [
+      "the role allows it no more",
+      /^access-denied$/,
+      (cluster) => cluster.putRole("dev", { env: "prod" }),
+    ],
+    [
+      "the user is gone",
+      /^(access-denied|access-locked|session-ended)$/,
+      (cluster) => cluster.server.auth.admin.removeUser("alice"),
+    ],
+    [
+      "the user is locked out",
+      /^access-locked$/,
+      (cluster) => cluster.server.auth.admin.lock({ target: { user: "alice" } }),
+    ],
+  ];
+  for (const [where, joins] of [["of the server", false], ["elsewhere", true]] as const) {
+    for (const [name, code, lose] of losses) {
+      await t.step(`${name}; an agent ${where}`, async () => {
+        await using echo = echoServer();
+        await using cluster = await TestCluster.start(joins ? [] : [app("echo", echo.port)]);
+        await using _agent = joins
+          ? await cluster.joinAgent("edge", [app("echo", echo.port)])
+          : null;
+        await cluster.addUser("bob", ["dev"]);
+        const login = await cluster.login("bob");
+        const target = await cluster.target("echo");
+        const others = await cluster.target("echo", { login });
+        const pool = cluster.pool();
+        try {
+          const { outer, ended } = await hold(pool, target);
+          await once(pool, target);
+          await once(pool, target);
+          await lose(cluster);
+          const { dialled } = pool.stats();
+          await rejects(pool.acquire(target, never()), { code });
+          equal(pool.stats().dialled, dialled, "on a carrier that was open");
+          // What runs ends too, and is recorded as an end
+          equal((await ended).reason, "peer-reset");
+          outer.close();
+          const end = await audited(
+            cluster,
+            ({ event, reason }) => event === "app.session.end" && reason !== "done",
+          );
+          match(String(end.reason), code);
+          if (name !== "the role allows it no more") await once(pool, others);
+        } finally {
+          await pool.close();
+        }
+      });
+    }
   }
 });
 

@@ -239,6 +239,7 @@ export class TestCluster implements AsyncDisposable {
     const dataDir = await Deno.makeTempDir({ prefix: "vnet-agent-", dir: this.dataDir });
     const { token } = await this.server.auth.admin.addToken({
       kind: "app",
+      any: true,
       labels: {},
       ttl_seconds: 600,
       uses: 1,

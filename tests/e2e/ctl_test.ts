@@ -5,6 +5,7 @@ import { EXAMPLES } from "../../lib/cli/grammar/examples.ts";
 import { type RunningServer, serveCluster } from "../../lib/server/mod.ts";
 import {
   CtlAgentsV1Schema,
+  CtlAppsV1Schema,
   CtlAuditV1Schema,
   CtlResourcesV1Schema,
   CtlSessionsV1Schema,
@@ -327,6 +328,8 @@ Deno.test("vnet ctl lists logins, users, tokens and agents with all there is to 
     kind: "app",
     apps: ["db"],
     labels: { team: "a", env: "dev" },
+    public_addrs: ["*.company.test"],
+    any: false,
     ttl_seconds: 600,
     uses: 2,
   });
@@ -335,7 +338,7 @@ Deno.test("vnet ctl lists logins, users, tokens and agents with all there is to 
     const { stdout } = await cluster.ctl(["tokens", "ls"]);
     match(
       stdout,
-      /^ID +APPS +LABELS +EXPIRES +USES LEFT\n\w+ +db +env=dev,team=a +\d{4}-.* UTC +2\n$/,
+      /^ID +APPS +LABELS +PUBLIC ADDRS +EXPIRES +USES LEFT\n\w+ +db +env=dev,team=a +\*\.company\.test +\d{4}-.* UTC +2\n$/,
     );
   });
 
@@ -375,6 +378,78 @@ Deno.test("vnet ctl lists logins, users, tokens and agents with all there is to 
     );
     match((await cluster.ctl(["users", "ls"])).stdout, /alice .* yes\n$/);
   });
+});
+
+Deno.test("vnet ctl shows, gives, moves and releases public addresses", async (t) => {
+  await using cluster = await Cluster.start();
+  const file = `${cluster.directory}/addr.yaml`;
+  const written = (app: string) =>
+    `kind: public_addr\nversion: v1\nmetadata: { name: db.company.test }\nspec: { app: ${app} }\n`;
+
+  await t.step("create gives one", async () => {
+    await Deno.writeTextFile(file, written("db"));
+    const ran = await cluster.ctl(["create", file]);
+    equal(ran.stdout, "public_addr/db.company.test created\n");
+  });
+  await t.step("another app does not get it by the way", async () => {
+    await Deno.writeTextFile(file, written("web"));
+    match((await cluster.ctl(["create", file])).stderr, /\[resource-exists\]/);
+  });
+  await t.step("edit gives it to another", async () => {
+    const ran = await cluster.ctl(["edit", "public_addr/db.company.test"], {
+      env: { EDITOR: "sed -i 's/app: db/app: web/'" },
+    });
+    equal(ran.stdout, "public_addr/db.company.test replaced\n");
+    match((await cluster.ctl(["get", "public_addrs"])).stdout, /\n {2}app: web\n/);
+  });
+  await t.step("rm releases it", async () => {
+    const ran = await cluster.ctl(["rm", "public_addr/db.company.test"]);
+    equal(ran.stderr, "Removed public_addr/db.company.test\n");
+    equal((await cluster.ctl(["get", "public_addrs"])).stderr, "There is no public_addr\n");
+  });
+  await t.step("the proxy's own name is nobody's", async () => {
+    const own = written("web").replace("db.company.test", "proxy.test.example");
+    await Deno.writeTextFile(file, own);
+    match((await cluster.ctl(["create", file])).stderr, /the proxy's own/);
+  });
+  await t.step("the audit log says for which app", async () => {
+    const { stdout } = await cluster.ctl(["audit"]);
+    match(
+      stdout,
+      /"event":"resource.put".*"name":"db.company.test","app":"db"/,
+    );
+  });
+});
+
+Deno.test("vnet ctl apps ls shows what is served, and what is refused and why", async () => {
+  await using cluster = await Cluster.start();
+  const { auth } = cluster.server;
+  const scope = { kinds: ["app"], apps: ["db", "web"], labels: {}, publicAddrs: [] };
+  const agent = {
+    agentId: "a1",
+    name: "edge",
+    apps: ["db", "web"],
+    scope,
+    certificateExpiresMs: 0,
+  };
+  await auth.greet({
+    agent,
+    instance: Symbol(),
+    apps: [
+      { name: "db", labels: {}, public_addrs: [] },
+      { name: "web", labels: {}, public_addrs: ["db.proxy.test.example"] },
+    ],
+  });
+  const ran = await cluster.ctl(["apps", "ls"]);
+  equal(
+    ran.stdout,
+    "APP  PUBLIC ADDRS           AGENTS\ndb   db.proxy.test.example  edge\n\nRefused:\n" +
+      'edge: web: its public address db.proxy.test.example belongs to the app "db" [public-addr-taken]\n',
+  );
+  match(ran.stderr, /^public-addr-taken: Take another public_addr, or /);
+  const json = JSON.parse((await cluster.ctl(["apps", "ls", "--json"])).stdout);
+  equal(json.schema, "vnet.ctl-apps/1");
+  equal(json.refused[0].code, "public-addr-taken");
 });
 
 Deno.test("vnet ctl says whether the server is down or not to be asked", async () => {
@@ -425,9 +500,10 @@ Deno.test("vnet ctl prints JSON as vnet schema describes it", async (t) => {
     ["status", CtlStatusV1Schema, "authorities"],
     ["users ls", CtlUsersV1Schema, "users"],
     ["sessions ls", CtlSessionsV1Schema, null],
-    ["tokens add", CtlTokenV1Schema, null],
+    ["tokens add --any", CtlTokenV1Schema, null],
     ["tokens ls", CtlTokensV1Schema, "tokens"],
     ["agents ls", CtlAgentsV1Schema, null],
+    ["apps ls", CtlAppsV1Schema, null],
     ["get roles", CtlResourcesV1Schema, "resources"],
     ["get lock", CtlResourcesV1Schema, "resources"],
   ];
@@ -481,6 +557,7 @@ Deno.test("an argument that is missing is named, with an example that the progra
     await t.step(command, async () => {
       equal(complaintOf(example.split(" ").slice(1)), null);
       const words = command.split(" ");
+      if (words[0] !== "ctl") return; // run by the tests of that command
       const ran = await cluster.ctl(words.slice(1));
       equal(ran.code, 2);
       match(ran.stderr, /^error: Missing argument [A-Z/[\]]+: .{6,} \[usage\]\n/);
@@ -495,6 +572,18 @@ Deno.test("an argument that is missing is named, with an example that the progra
     [
       ["tokens", "add", "--ttl", "8d"],
       /^error: Option --ttl must be at most 7d, not "8d" \[usage\]/,
+    ],
+    [
+      ["tokens", "add"],
+      /^error: Cannot make a token without a limit: say which apps it is for \[usage\]\nhint: .*--apps.*--label.*--any/,
+    ],
+    [
+      ["tokens", "add", "--any", "--apps", "db"],
+      /^error: Option --any is for a token without --apps and --label \[usage\]/,
+    ],
+    [
+      ["tokens", "add", "--apps", "db", "--public-addr", "*db.test"],
+      /^error: Cannot read the public address "\*db\.test" \[usage\]\nhint: Use a DNS name/,
     ],
     [["audit", "--limit", "0"], /^error: Option --limit must be at least 1, not "0" \[usage\]/],
     [["users", "add", "bob"], /^error: Missing option --roles ROLE\[,ROLE\]: what the user may do/],

@@ -6,7 +6,7 @@
  */
 import { Buffer } from "node:buffer";
 import { WebSocket } from "ws";
-import { type JoinResponse, JoinResponseSchema } from "../../lib/wire/mod.ts";
+import { type AgentApp, type JoinResponse, JoinResponseSchema } from "../../lib/wire/mod.ts";
 import {
   createTlsContext,
   dialServer,
@@ -28,15 +28,41 @@ export interface Closed {
   readonly reason: string;
 }
 
+/** The limits of a token, and who joins with it. */
+interface TokenLimits {
+  readonly agent?: string;
+  readonly apps?: readonly string[];
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly public_addrs?: readonly string[];
+}
+
+interface Offered {
+  readonly name: string;
+  readonly port: number;
+  readonly offer?: Partial<AgentApp>;
+}
+
+/** An answer to hello. */
+export interface Welcome {
+  readonly refused: readonly {
+    readonly app: string;
+    readonly reason: string;
+    readonly code?: string;
+    readonly public_addr?: string;
+  }[];
+}
+
 export class StubbornAgent implements AsyncDisposable {
   readonly agentId: string;
   /** Resolves when it was asked for a data channel. */
   readonly asked: Promise<void>;
   /** Whether it opens the data channels that it is asked for. */
   answers = true;
+  /** Sees every message of the proxy. */
+  onMessage: (message: { readonly type: string } & Record<string, unknown>) => void = () => {};
   readonly #asked = Promise.withResolvers<void>();
   readonly #cluster: TestCluster;
-  readonly #app: { readonly name: string; readonly port: number };
+  readonly #app: Offered;
   readonly #stop = new AbortController();
   readonly #carriers = new Set<Promise<void>>();
   readonly #sockets = new Set<WebSocket>();
@@ -44,7 +70,7 @@ export class StubbornAgent implements AsyncDisposable {
 
   private constructor(
     cluster: TestCluster,
-    app: { readonly name: string; readonly port: number },
+    app: Offered,
     joined: { readonly answer: JoinResponse; readonly privateKeyPem: string },
   ) {
     this.#cluster = cluster;
@@ -57,21 +83,31 @@ export class StubbornAgent implements AsyncDisposable {
     };
   }
 
-  /** Joins with a token; it serves once {@link connect} has resolved. */
+  /** Joins with a token, for any app unless it has limits; it serves once {@link connect} has resolved. */
   static async join(
     cluster: TestCluster,
-    app: { readonly name: string; readonly port: number },
+    app: {
+      readonly name: string;
+      readonly port: number;
+      /** What it tells of the app, beside the name. */
+      readonly offer?: Partial<AgentApp>;
+    },
+    limits: TokenLimits = {},
   ): Promise<StubbornAgent> {
+    const { agent = "stubborn", apps, labels = {}, public_addrs } = limits;
     const { token } = await cluster.server.auth.admin.addToken({
       kind: "app",
-      labels: {},
+      any: apps === undefined && Object.keys(labels).length === 0,
+      labels,
+      ...(apps === undefined ? {} : { apps: [...apps] }),
+      ...(public_addrs === undefined ? {} : { public_addrs: [...public_addrs] }),
       ttl_seconds: 600,
       uses: 1,
     });
     const joined = await ask(cluster.settings(), "/v1/join", {
       token,
       kind: "app",
-      name: "stubborn",
+      name: agent,
       apps: [app.name],
     });
     return new StubbornAgent(cluster, app, joined);
@@ -87,7 +123,14 @@ export class StubbornAgent implements AsyncDisposable {
   }
 
   /** Opens a control channel. Resolves when it is welcome; rejects with the proxy's answer when it is not. */
-  async connect(): Promise<{ readonly closed: Promise<Closed>; readonly socket: WebSocket }> {
+  async connect(): Promise<
+    {
+      readonly closed: Promise<Closed>;
+      readonly socket: WebSocket;
+      /** The first answer to its hello, and those that were told later. */
+      readonly welcomes: readonly Welcome[];
+    }
+  > {
     const secured = await dialServer(this.#settings(), ["http/1.1"]);
     const socket = new WebSocket("ws://127.0.0.1/v1/agent", {
       createConnection: (() => secured) as never,
@@ -95,6 +138,7 @@ export class StubbornAgent implements AsyncDisposable {
     });
     this.#sockets.add(socket);
     const welcomed = Promise.withResolvers<void>();
+    const welcomes: Welcome[] = [];
     const closed = Promise.withResolvers<Closed>();
     socket.on("error", (error) => welcomed.reject(error));
     socket.on("close", (code, reason) => {
@@ -104,21 +148,30 @@ export class StubbornAgent implements AsyncDisposable {
     socket.on("open", () => socket.send(JSON.stringify(this.hello())));
     socket.on("message", (data) => {
       const message = JSON.parse(Buffer.from(data as Uint8Array).toString());
-      if (message.type === "welcome") welcomed.resolve();
+      if (message.type === "welcome") {
+        welcomes.push(message);
+        welcomed.resolve();
+      }
+      this.onMessage(message);
       if (message.type === "ping") socket.send('{"type":"pong"}');
       if (message.type !== "dial") return;
       this.#asked.resolve();
       if (this.answers) this.#answer(message.ticket);
     });
     await welcomed.promise;
-    return { closed: closed.promise, socket };
+    return { closed: closed.promise, socket, welcomes };
   }
 
   hello() {
     return {
       type: "hello",
       version: "0.1.0",
-      apps: [{ name: this.#app.name, public_addrs: [], labels: { env: "dev" } }],
+      apps: [{
+        name: this.#app.name,
+        public_addrs: [],
+        labels: { env: "dev" },
+        ...this.#app.offer,
+      }],
     };
   }
 

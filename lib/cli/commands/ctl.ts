@@ -104,6 +104,16 @@ const tokens = command(
           labels: multiple(option("--label", string({ metavar: "KEY=VALUE" }), {
             description: message`A label every app of the agent must have.`,
           })),
+          publicAddrs: multiple(option("--public-addr", string({ metavar: "NAME[,NAME]" }), {
+            description:
+              message`A public address that apps of the agent may take if nobody has it; *.example.com is all names below one, * any. Without it: their names below the proxy's, and what an administrator gave them; with --any, any.`,
+          })),
+          any: withDefault(
+            flag("--any", {
+              description: message`For any app, where neither --apps nor --label limits it.`,
+            }),
+            false,
+          ),
           ttl: withDefault(
             option("--ttl", duration({ minMs: 60_000, maxMs: 7 * DAY_MS }), {
               description: message`How long it lasts: 1m to 7d.`,
@@ -155,6 +165,16 @@ const agents = command(
   { brief: message`Agents that joined` },
 );
 
+const apps = command(
+  "apps",
+  command("ls", map(object({ format }), (o) => action((ctl, c) => ctl.listApps(c, o.format))), {
+    brief: message`List what agents serve, and what they offer and may not`,
+    description:
+      message`Names that nobody may take from an app are public_addr resources: get, edit, rm and create show, change, release and give them.`,
+  }),
+  { brief: message`Apps of connected agents` },
+);
+
 const sessions = command(
   "sessions",
   or(
@@ -191,7 +211,7 @@ const create = command(
     (o) => action((ctl, c) => ctl.create(c, o)),
   ),
   {
-    brief: message`Create roles, users, locks or the vnet_config from a file`,
+    brief: message`Create roles, users, locks, public addresses or the vnet_config from a file`,
     description:
       message`All documents of the file are checked before the first is written; with a mistake in one, none is. Prints what became of each: created, replaced or unchanged.`,
   },
@@ -215,7 +235,8 @@ const get = command(
   map(
     object({
       what: argument(known("kind", "KIND[/NAME]"), {
-        description: message`role, user, lock or vnet_config; roles, users and locks are the same.`,
+        description:
+          message`role, user, lock, public_addr or vnet_config; roles, users and so on are the same.`,
       }),
       name: optional(argument(known("resource", "NAME"), {
         description: message`Which one, if it is not behind a slash; without any, all of the kind.`,
@@ -286,7 +307,7 @@ const audit = command(
 
 export const ctl = command(
   "ctl",
-  or(or(status, users, sessions, tokens, agents), or(create, get, edit, rm, lock, audit)),
+  or(or(status, users, sessions, tokens, agents, apps), or(create, get, edit, rm, lock, audit)),
   {
     brief: message`Administer a running server: users, logins, tokens, resources, locks, audit`,
     description:

@@ -3,7 +3,9 @@
  *
  * @module
  */
+import { ADDR_PATTERN_WORDS, parseAddrPattern } from "../../config/mod.ts";
 import { UsageError } from "../../error.ts";
+import { readRefusalCode, refusalOf } from "../../refusal/mod.ts";
 import type { AdminResponse } from "../../server/mod.ts";
 import { readSecretFromStdin } from "../ask.ts";
 import { printable } from "../../printable.ts";
@@ -87,15 +89,21 @@ export async function addToken(
   options: {
     readonly apps: readonly string[];
     readonly labels: readonly string[];
+    readonly publicAddrs: readonly string[];
+    readonly any: boolean;
     readonly ttl: number;
     readonly uses: number;
     readonly format: Form;
   },
 ): Promise<number> {
   const labels = Object.fromEntries(options.labels.map(parseLabel));
+  requireLimit(options);
+  const publicAddrs = options.publicAddrs.flatMap(splitList).map(parseAddr);
   using admin = await openAdmin(context);
   const made = await admin.call("tokens.add", {
     labels,
+    any: options.any,
+    ...(publicAddrs.length === 0 ? {} : { public_addrs: publicAddrs }),
     ...(options.apps.length === 0 ? {} : { apps: options.apps.flatMap(splitList) }),
     ttl_seconds: Math.round(options.ttl / 1000),
     uses: options.uses,
@@ -122,10 +130,13 @@ export async function listTokens(context: Context, form: Form): Promise<number> 
       token.id,
       token.apps?.join(",") ?? "any",
       labelsText(token.labels) || "any",
+      token.public_addrs === undefined ? "any" : token.public_addrs.join(",") || "default",
       minuteOf(token.expires),
       `${token.uses_left}`,
     ]);
-    context.stdout(renderTable(["ID", "APPS", "LABELS", "EXPIRES", "USES LEFT"], rows));
+    context.stdout(
+      renderTable(["ID", "APPS", "LABELS", "PUBLIC ADDRS", "EXPIRES", "USES LEFT"], rows),
+    );
   }
   return EXIT.done;
 }
@@ -153,6 +164,10 @@ export async function listAgents(context: Context, form: Form): Promise<number> 
     context.stdout(
       renderTable(["ID", "NAME", "CONNECTED", "LAST SEEN", "LOCKED", "APPS"], rows),
     );
+    for (const { name, refused } of agents) {
+      if (refused.length === 0) continue;
+      tell(context, `${name} offers what it may not: \`vnet ctl apps ls\` says what and why`);
+    }
   }
   return EXIT.done;
 }
@@ -161,6 +176,32 @@ export async function removeAgent(context: Context, id: string): Promise<number>
   using admin = await openAdmin(context);
   await admin.call("agents.remove", { id });
   tell(context, `Removed agent ${id}`);
+  return EXIT.done;
+}
+
+export async function listApps(context: Context, form: Form): Promise<number> {
+  using admin = await openAdmin(context);
+  const { apps, refused } = await admin.call("apps.list", {});
+  if (form === "json") {
+    printJson(context, { schema: "vnet.ctl-apps/1", apps, refused });
+    return EXIT.done;
+  }
+  const rows = apps.map(({ name, public_addrs, agents }) => [
+    name,
+    public_addrs.join(","),
+    [...new Set(agents)].join(","),
+  ]);
+  context.stdout(renderTable(["APP", "PUBLIC ADDRS", "AGENTS"], rows));
+  if (refused.length === 0) return EXIT.done;
+  context.stdout("\nRefused:\n");
+  const told = new Set(
+    refused.map(({ agent, app, code, reason }) => `${agent}: ${app}: ${reason} [${code}]\n`),
+  );
+  for (const line of told) context.stdout(line);
+  for (const code of new Set(refused.map((one) => readRefusalCode(one.code)))) {
+    const hint = code === null ? undefined : refusalOf(code).hint;
+    if (hint !== undefined) tell(context, `${code}: ${hint}`);
+  }
   return EXIT.done;
 }
 
@@ -222,6 +263,33 @@ function parseLabel(text: string): [key: string, value: string] {
   const at = text.indexOf("=");
   if (at > 0) return [text.slice(0, at), text.slice(at + 1)];
   throw new UsageError("usage", `Cannot read the label "${text}"`, { hint: "Use KEY=VALUE" });
+}
+
+/** A token for whatever an agent cares to serve is not made by leaving something out. */
+function requireLimit(
+  options: Pick<Parameters<typeof addToken>[1], "apps" | "labels" | "any">,
+): void {
+  const isLimited = options.apps.length + options.labels.length > 0;
+  if (isLimited !== options.any) return;
+  throw new UsageError(
+    "usage",
+    isLimited
+      ? "Option --any is for a token without --apps and --label"
+      : "Cannot make a token without a limit: say which apps it is for",
+    {
+      hint: isLimited
+        ? "Leave one of them out"
+        : "--apps APP[,APP] names them, --label KEY=VALUE asks for a label, --any is for any app",
+    },
+  );
+}
+
+function parseAddr(text: string): string {
+  const pattern = parseAddrPattern(text);
+  if (pattern !== null) return pattern;
+  throw new UsageError("usage", `Cannot read the public address "${text}"`, {
+    hint: `Use ${ADDR_PATTERN_WORDS}`,
+  });
 }
 
 /** The labels of a token as `--label` takes them. */

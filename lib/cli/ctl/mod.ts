@@ -11,6 +11,7 @@ export {
   addToken,
   addUser,
   listAgents,
+  listApps,
   listSessions,
   listTokens,
   listUsers,

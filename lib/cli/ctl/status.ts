@@ -38,7 +38,11 @@ export function renderStatus(given: ClusterStatus, nowMs: number): string {
       }`
     ),
     ...locked.map(({ name }) => `         ${name} is locked out`),
-    `apps     ${found.apps}`,
+    `apps     ${found.apps}${
+      found.agents.some(({ refused }) => refused.length > 0)
+        ? "; some are refused: `vnet ctl apps ls` says why"
+        : ""
+    }`,
     `users    ${found.users}, with ${counted(found.sessions, "login")} and ${
       counted(found.flows, "open connection")
     }`,

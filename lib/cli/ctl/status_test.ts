@@ -13,6 +13,7 @@ function agent(name: string, more: Partial<ClusterStatus["agents"][number]> = {}
     joined: "2026-01-01T00:00:00.000Z",
     renewed: "2026-01-31T06:00:00.000Z",
     last_seen: "2026-01-31T12:00:00.000Z",
+    refused: [],
     ...more,
   };
 }
@@ -75,4 +76,11 @@ Deno.test("renderStatus() says when a certificate has expired", () => {
   const [line] = renderStatus({ ...STATUS, web_certificate: web }, NOW_MS).split("\n")
     .filter((one) => one.includes("expired"));
   equal(line, "         expired 2 days ago, at 2026-01-29 12:00 UTC");
+});
+
+Deno.test("renderStatus() says where to look when apps are refused", () => {
+  const refused = [{ app: "db", code: "app-taken", reason: "others serve it" }];
+  const [line] = renderStatus({ ...STATUS, agents: [agent("edge", { refused })] }, NOW_MS)
+    .split("\n").filter((one) => one.startsWith("apps"));
+  equal(line, "apps     4; some are refused: `vnet ctl apps ls` says why");
 });

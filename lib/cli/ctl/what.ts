@@ -9,6 +9,14 @@ import { UsageError } from "../../error.ts";
 /** What is listed by a command of its own. */
 const LISTED: readonly string[] = ["token", "agent", "session", "app"];
 
+const EXAMPLES: Readonly<Record<ResourceKind, string>> = {
+  lock: "lock-0a1b2c3d",
+  public_addr: "db.example.com",
+  role: "dev",
+  user: "alice",
+  vnet_config: "vnet-config",
+};
+
 /** Splits `KIND/NAME`, or takes the name from the argument after it. */
 export function splitWhat(
   what: string,
@@ -36,7 +44,7 @@ export function parseWhat(
   if (kind !== undefined) return { kind, name };
   const listed = LISTED.find((known) => known === plain || `${known}s` === plain);
   throw new UsageError("usage", `There is no kind of resource "${text}"`, {
-    hint: listed === undefined || listed === "app"
+    hint: listed === undefined
       ? `There are ${RESOURCE_KINDS.join(", ")}`
       : `\`vnet ctl ${listed}s ls\` lists ${listed}s`,
   });
@@ -52,8 +60,6 @@ export function parseOneResource(
   if (name !== undefined) return { kind, name };
   if (kind === "vnet_config") return { kind, name: "vnet-config" };
   throw new UsageError("usage", `Missing argument NAME: which ${kind} to ${act}`, {
-    hint: `For example \`vnet ctl ${act === "remove" ? "rm" : act} ${kind}/${
-      kind === "user" ? "alice" : kind === "lock" ? "lock-0a1b2c3d" : "dev"
-    }\``,
+    hint: `For example \`vnet ctl ${act === "remove" ? "rm" : act} ${kind}/${EXAMPLES[kind]}\``,
   });
 }

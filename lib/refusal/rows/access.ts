@@ -31,6 +31,7 @@ export const ACCESS = {
   "access-denied": {
     fault: "auth",
     answer: "rst",
+    httpStatus: 403,
     ede: { code: 18, kind: "access-denied", text: "access denied" },
     state: "your roles do not allow this app",
     hint: "Ask an administrator for a role that allows the app, then run `vnet login` again",
@@ -48,6 +49,16 @@ export const ACCESS = {
     happened:
       "A lock is in force: an administrator locked you, your role, your login or the agent. A new login does not help.",
     remedy: "Ask an administrator; they see the lock with `vnet ctl get lock`.",
+  },
+  "right-unknown": {
+    fault: "auth",
+    answer: "rst",
+    httpStatus: 403,
+    state: "the cluster has given no right to this",
+    hint: "Try again; if it persists, run `vnet login` again",
+    happened:
+      "The cluster has not given the right to this app and port to this user, so the connection was not begun. Of an agent's report: it is about a session that the cluster does not know as it is told.",
+    remedy: "Try again; then `vnet login` again. The audit log has `agent.report.refused`.",
   },
   "app-unknown": {
     fault: "network",

@@ -155,6 +155,7 @@ export class Agent {
       dial: (request) =>
         void channel.then((channel) => this.#answerDial(request, channel), () => {}),
       lock: (target) => this.#lock(target),
+      revoked: (sessionId, code) => this.#flows.revoke(sessionId, code),
     }, this.#closing.signal);
     return channel;
   }

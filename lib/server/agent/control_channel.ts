@@ -1,10 +1,10 @@
 import { WebSocket } from "ws";
 import type { AppConfig } from "../../config/mod.ts";
-import type { AgentApp, FlowEvent } from "../../wire/mod.ts";
+import type { AgentApp, FlowEvent, ReportRefusal } from "../../wire/mod.ts";
 import { dialServer, type ServerSettings } from "../../io/mod.ts";
 import { orAborted, withDeadline } from "../../wait.ts";
 import { getLogger } from "../../log.ts";
-import { refusalError } from "../../refusal/mod.ts";
+import { readRefusalCode, refusalError, refusalOf } from "../../refusal/mod.ts";
 import {
   type AgentMessage,
   CONTROL_MESSAGE_MAX_BYTES,
@@ -27,6 +27,8 @@ export type Dial = Extract<ProxyMessage, { readonly type: "dial" }>;
 interface ControlHandlers {
   dial(request: Dial): void;
   lock(target: unknown): void;
+  /** An app session may not go on, for the reason that the code says. */
+  revoked(sessionId: string, code: string): void;
 }
 
 /** The agent's end of one control channel. */
@@ -36,7 +38,7 @@ export class ControlChannel {
   readonly #welcomed = Promise.withResolvers<void>();
   readonly #closed = Promise.withResolvers<string>();
   readonly #timer: ReturnType<typeof setInterval>;
-  readonly #reports = new Map<number, PromiseWithResolvers<void>>();
+  readonly #reports = new Map<number, PromiseWithResolvers<readonly ReportRefusal[]>>();
   #nextReport = 0;
   #missed = 0;
 
@@ -92,15 +94,15 @@ export class ControlChannel {
     return this.#socket.readyState === WebSocket.OPEN;
   }
 
-  /** Has events written to the audit log. Rejects when they were not, or nobody knows. */
-  async report(events: readonly FlowEvent[]): Promise<void> {
+  /** Has events written to the audit log. Rejects when they were not, or nobody knows. @returns What is refused. */
+  async report(events: readonly FlowEvent[]): Promise<readonly ReportRefusal[]> {
     const id = this.#nextReport++;
-    const done = Promise.withResolvers<void>();
+    const done = Promise.withResolvers<readonly ReportRefusal[]>();
     done.promise.catch(() => {});
     this.#reports.set(id, done);
     try {
-      this.send({ type: "report", id, events: [...events] });
-      await withDeadline(REPORT_MS, null, (signal) => orAborted(done.promise, signal));
+      this.send({ type: "report", id, events: [...events], partial: true });
+      return await withDeadline(REPORT_MS, null, (signal) => orAborted(done.promise, signal));
     } finally {
       this.#reports.delete(id);
     }
@@ -114,18 +116,18 @@ export class ControlChannel {
   #take(message: ProxyMessage): void {
     switch (message.type) {
       case "welcome":
-        for (const { app, reason } of message.refused) {
-          log.warning("The cluster does not want an app of this agent", { app, reason });
-        }
+        for (const refused of message.refused) tellRefused(refused);
         return this.#welcomed.resolve();
       case "dial":
         return this.#handlers.dial(message);
       case "reported":
-        return this.#reports.get(message.id)?.resolve();
+        return this.#reports.get(message.id)?.resolve(message.refused ?? []);
       case "report_failed":
         return this.#reports.get(message.id)?.reject(
           refusalError("audit-failed", "Cannot report", { state: message.message }),
         );
+      case "revoked":
+        return this.#handlers.revoked(message.session_id, message.code);
       case "lock":
         return this.#handlers.lock(message.target);
       case "ping":
@@ -186,6 +188,25 @@ async function connect(settings: ServerSettings, signal: AbortSignal): Promise<W
   } finally {
     signal.removeEventListener("abort", abort);
   }
+}
+
+/** Logs what the cluster does not want of this agent, with its code and what to do. */
+function tellRefused(
+  { app, reason, code: told, public_addr }: Extract<
+    ProxyMessage,
+    { readonly type: "welcome" }
+  >["refused"][number],
+): void {
+  const code = told === undefined ? null : readRefusalCode(told);
+  const hint = code === null ? undefined : refusalOf(code).hint;
+  const what = public_addr === undefined ? "an app" : "a public address";
+  log.warning(`The cluster does not want ${what} of this agent`, {
+    app,
+    ...(public_addr === undefined ? {} : { public_addr }),
+    reason,
+    ...(told === undefined ? {} : { code: told }),
+    ...(hint === undefined ? {} : { hint }),
+  });
 }
 
 /** What an agent tells the cluster of an app; the target stays with the agent. */

@@ -19,6 +19,9 @@ import { getLogger } from "../../log.ts";
 import type { Open } from "../../wire/mod.ts";
 import type { CompiledPolicy } from "./policy.ts";
 import { refuse } from "./refuse.ts";
+import { RefusedEvent } from "./report_batch.ts";
+import { readConnectionRefusal } from "../../refusal/mod.ts";
+import type { VnetError } from "../../error.ts";
 
 const log = getLogger("server", "agent");
 
@@ -93,6 +96,13 @@ export class FlowAdmission {
     }
   }
 
+  /** Cuts the flows of an app session that may not go on. New ones the cluster refuses when they are reported. */
+  revoke(sessionId: string, reason: string): void {
+    for (const running of this.#running) {
+      if (running.client.claims.sessionId === sessionId) this.#cut(running, reason);
+    }
+  }
+
   /** Waits until everything that was begun is recorded. */
   async close(): Promise<void> {
     for (const running of this.#running) this.#cut(running, "draining");
@@ -126,15 +136,18 @@ export class FlowAdmission {
       movedBytes: 0,
       cut: null,
     };
+    // Before it is reported, so that whoever is shut out while the cluster answers is cut too
+    this.#running.add(running);
+    this.#watch ??= setInterval(() => this.#watchAll(), WATCH_MS);
     try {
       await this.#report([{ ...this.#event(running), event: "app.session.start" }]);
     } catch (cause) {
       closeQuietly(conn);
+      this.#forget(running);
+      if (cause instanceof RefusedEvent) throw this.#refused(app, cause);
       log.error("Cannot record the start of a session", { error: String(cause) });
       throw refuse("audit-failed", { cause });
     }
-    this.#running.add(running);
-    this.#watch ??= setInterval(() => this.#watchAll(), WATCH_MS);
     // The policy may have changed while the target and the audit log answered.
     const still = this.#decide(client, app, open.port);
     if (still.kind === "refused") this.#cut(running, still.code);
@@ -146,6 +159,13 @@ export class FlowAdmission {
       },
       ended: (summary) => this.#end(running, summary),
     };
+  }
+
+  /** What is true now, the cluster knows better: a role may be lost that the certificate still has. */
+  #refused(app: AppConfig, { refusal: { code: told, message } }: RefusedEvent): VnetError {
+    const code = readConnectionRefusal(told) ?? "right-unknown";
+    log.info("The cluster refused a flow", { app: app.name, code });
+    return refuse(code, { state: message });
   }
 
   #decide(client: Client, app: AppConfig, port: number): FlowDecision {
@@ -173,11 +193,7 @@ export class FlowAdmission {
   }
 
   #end(running: Running, summary: FlowSummary): void {
-    this.#running.delete(running);
-    if (this.#running.size === 0 && this.#watch !== null) {
-      clearInterval(this.#watch);
-      this.#watch = null;
-    }
+    this.#forget(running);
     const reporting = this.#report([{
       ...this.#event(running),
       event: "app.session.end",
@@ -190,6 +206,13 @@ export class FlowAdmission {
       log.error("Cannot record the end of a session", { error: String(error) });
     }).finally(() => this.#reporting.delete(reporting));
     this.#reporting.add(reporting);
+  }
+
+  #forget(running: Running): void {
+    this.#running.delete(running);
+    if (this.#running.size > 0 || this.#watch === null) return;
+    clearInterval(this.#watch);
+    this.#watch = null;
   }
 
   #watchAll(): void {

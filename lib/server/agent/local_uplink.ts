@@ -1,5 +1,5 @@
 import type { HostPort } from "../../config/mod.ts";
-import type { AgentPolicy, FlowEvent } from "../../wire/mod.ts";
+import type { AgentPolicy, FlowEvent, ReportRefusal } from "../../wire/mod.ts";
 import { dialTcp, generateKeyPair, parseCertificate, type ServerSettings } from "../../io/mod.ts";
 import type { AgentIdentity, AuthService } from "../auth/mod.ts";
 import type { AgentCredentials, Uplink } from "./uplink.ts";
@@ -68,10 +68,13 @@ export class LocalUplink implements Uplink {
     return await this.#auth.policy();
   }
 
-  async report(held: AgentCredentials, events: readonly FlowEvent[]): Promise<void> {
+  async report(
+    held: AgentCredentials,
+    events: readonly FlowEvent[],
+  ): Promise<readonly ReportRefusal[]> {
     const agent = this.#identities.get(held);
     if (agent === undefined) throw new TypeError("These credentials are not from here");
-    await this.#auth.reportFlow(agent, events);
+    return await this.#auth.reportFlow(agent, events, { partial: true });
   }
 
   proxy(held: AgentCredentials): ServerSettings {

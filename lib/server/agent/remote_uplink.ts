@@ -3,11 +3,13 @@ import { join } from "node:path";
 import { z } from "zod";
 import { type AgentConfig } from "../../config/mod.ts";
 import {
+  AgentAuditResponseSchema,
   type AgentPolicy,
   AgentPolicySchema,
   type FlowEvent,
   type JoinResponse,
   JoinResponseSchema,
+  type ReportRefusal,
 } from "../../wire/mod.ts";
 import { AuthError } from "../../error.ts";
 import { agentDnsName } from "../../identity/mod.ts";
@@ -131,15 +133,17 @@ export class RemoteUplink implements Uplink {
     held: AgentCredentials,
     events: readonly FlowEvent[],
     channel: Pick<ControlChannel, "report"> | null,
-  ): Promise<void> {
+  ): Promise<readonly ReportRefusal[]> {
     if (channel !== null) return await channel.report(events);
-    await this.#clientOf(held).http.request({
+    const answer = await this.#clientOf(held).http.request({
       method: "POST",
       path: "/v1/agent/audit",
-      schema: z.null(),
-      body: { events },
+      // An older cluster writes all or refuses all, and has nothing more to say
+      schema: z.union([z.null(), AgentAuditResponseSchema]),
+      body: { events, partial: true },
       timeoutMs: REPORT_MS,
     }, new AbortController().signal);
+    return answer.kind === "value" ? answer.value?.refused ?? [] : [];
   }
 
   proxy(held: AgentCredentials): ServerSettings {

@@ -1,4 +1,4 @@
-import type { FlowEvent } from "../../wire/mod.ts";
+import type { FlowEvent, ReportRefusal } from "../../wire/mod.ts";
 import { refusalError } from "../../refusal/mod.ts";
 
 /** The most events of one report. */
@@ -7,6 +7,15 @@ const MAX_EVENTS = 256;
 const MAX_REPORTS = 4;
 const MAX_PENDING = 10_000;
 
+/** The cluster refuses an event: what it is about must not happen. */
+export class RefusedEvent extends Error {
+  override readonly name = "RefusedEvent";
+
+  constructor(readonly refusal: ReportRefusal) {
+    super(refusal.message);
+  }
+}
+
 interface Pending {
   readonly event: FlowEvent;
   readonly done: PromiseWithResolvers<void>;
@@ -14,15 +23,15 @@ interface Pending {
 
 /** Sends events together that come together, so that many flows at once do not wait for each other's round trip. */
 export class ReportBatch {
-  readonly #send: (events: readonly FlowEvent[]) => Promise<void>;
+  readonly #send: (events: readonly FlowEvent[]) => Promise<readonly ReportRefusal[]>;
   readonly #pending: Pending[] = [];
   #underWay = 0;
 
-  constructor(send: (events: readonly FlowEvent[]) => Promise<void>) {
+  constructor(send: (events: readonly FlowEvent[]) => Promise<readonly ReportRefusal[]>) {
     this.#send = send;
   }
 
-  /** Resolves when all events are written; rejects when one is not. */
+  /** Resolves when all events are written; rejects when one is not, with a {@link RefusedEvent} if it may not be. */
   async report(events: readonly FlowEvent[]): Promise<void> {
     if (this.#pending.length + events.length > MAX_PENDING) {
       throw refusalError("overloaded", "Cannot report to the cluster");
@@ -41,7 +50,10 @@ export class ReportBatch {
       const batch = this.#pending.splice(0, MAX_EVENTS);
       this.#underWay++;
       this.#send(batch.map(({ event }) => event)).then(
-        () => batch.forEach(({ done }) => done.resolve()),
+        (refused) => {
+          for (const one of refused) batch[one.index]?.done.reject(new RefusedEvent(one));
+          for (const { done } of batch) done.resolve();
+        },
         (error) => batch.forEach(({ done }) => done.reject(error)),
       ).finally(() => {
         this.#underWay--;

@@ -1,4 +1,4 @@
-import type { AgentPolicy, FlowEvent } from "../../wire/mod.ts";
+import type { AgentPolicy, FlowEvent, ReportRefusal } from "../../wire/mod.ts";
 import type { ServerSettings, TlsIdentity } from "../../io/mod.ts";
 import type { ControlChannel } from "./control_channel.ts";
 
@@ -27,13 +27,14 @@ export interface Uplink {
   /**
    * Has events written to the audit log. Rejects when they were not.
    *
+   * @returns Those that the cluster refuses: what they are about must not happen.
    * @param channel The open control channel, which is the shorter way; `null` if there is none.
    */
   report(
     held: AgentCredentials,
     events: readonly FlowEvent[],
     channel: Pick<ControlChannel, "report"> | null,
-  ): Promise<void>;
+  ): Promise<readonly ReportRefusal[]>;
   /** How the proxy is reached with these credentials. */
   proxy(held: AgentCredentials): ServerSettings;
 }

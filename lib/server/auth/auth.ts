@@ -1,5 +1,5 @@
 import { formatHostPort, type LockTarget } from "../../config/mod.ts";
-import { type AgentPolicy, type FlowEvent } from "../../wire/mod.ts";
+import { type AgentPolicy, type ReportRefusal } from "../../wire/mod.ts";
 import { MAX_APP_MS } from "../../identity/mod.ts";
 import { importPublicKey, issueProxyCertificate } from "../../io/mod.ts";
 import { getLogger } from "../../log.ts";
@@ -10,7 +10,10 @@ import { AppCertificates } from "./app_certs.ts";
 import type { StoreAudit } from "./audit/audit.ts";
 import { pause } from "../../wait.ts";
 import { FlowReports } from "./agents/flow_reports.ts";
+import { FlowRights } from "./agents/flow_rights.ts";
 import { openParts, type Parts } from "./foundation.ts";
+import { OfferAudit } from "./agents/offer_audit.ts";
+import { AddrTaking } from "./agents/public_addrs.ts";
 import { Gate } from "./api/gate.ts";
 import { AgentJoins } from "./agents/join.ts";
 import { Logins } from "./login/login.ts";
@@ -21,6 +24,9 @@ import type {
   AgentVerdict,
   AuthOptions,
   AuthService,
+  Denial,
+  Hello,
+  OfferRefusal,
   Peer,
   ShutOut,
   TicketHolder,
@@ -44,28 +50,36 @@ export class Auth implements AuthService {
   readonly #joins: AgentJoins;
   readonly #routes: ReturnType<typeof createRoutes>;
   readonly #reports: FlowReports;
+  readonly #taking: AddrTaking;
+  readonly #offers: OfferAudit;
   readonly #lockListeners = new Set<LockListener>();
   readonly #reviewListeners = new Set<() => void>();
   readonly #pruner: ReturnType<typeof setInterval>;
 
   private constructor(parts: Parts) {
-    const { options, store, audit, directory, changes, agents, hasher, userCa, hostCa } = parts;
+    const { options, store, audit, directory, changes, agents, holders } = parts;
+    const { hasher, userCa, hostCa } = parts;
     const { clusterName: cluster, nowMs, secondFactor } = options;
     const wait = options.delay ?? pause;
     this.#parts = parts;
     this.clusterName = cluster;
     this.agents = agents;
     this.audit = audit;
-    this.#reports = new FlowReports(audit);
+    this.#taking = new AddrTaking(parts);
+    this.#offers = new OfferAudit(audit, nowMs);
     agents.onGone = (agentId) => this.#agentGone(agentId);
     this.#gate = new Gate({ ...parts, cluster, nowMs });
+    const rights = new FlowRights({ store, gate: this.#gate, nowMs });
+    this.#reports = new FlowReports({ audit, rights, nowMs });
     this.#joins = new AgentJoins({
       store,
       audit,
+      holders,
       hostCa,
       userCaPems: this.userCaPems(),
       cluster,
       nowMs,
+      onHeld: () => agents.review(),
     });
     const shared = { store, directory, audit, userCa, cluster, nowMs };
     const logins = new Logins({ ...shared, hasher, hostCaPem: this.hostCaPem(), secondFactor });
@@ -86,7 +100,12 @@ export class Auth implements AuthService {
       ],
       openFlows: () => this.#reports.open(),
       onLock: (target, reason) => this.#tellLock(target, reason),
+      onAgentRemoved: (agentId) => {
+        holders.remove(agentId);
+        agents.review();
+      },
       onReview: () => {
+        agents.review();
         for (const listener of this.#reviewListeners) listener();
       },
     });
@@ -102,7 +121,7 @@ export class Auth implements AuthService {
       apps: (roles) => ({ apps: agents.appsFor(directory.rolesNamed(roles) ?? []) }),
       policy: () => this.policy(),
       logout: (user, peer) => this.#logout(user, peer),
-      reportFlow: (agent, flowEvents) => this.reportFlow(agent, flowEvents),
+      reportFlow: (...report) => this.reportFlow(...report),
       verifyUser: (der) => this.verifyUserCertificate(der),
       verifyAgent: (der) => this.verifyAgentCertificate(der),
     });
@@ -161,6 +180,20 @@ export class Auth implements AuthService {
     return this.#joins.admitLocal(request);
   }
 
+  async greet(hello: Hello): Promise<readonly OfferRefusal[]> {
+    const { agents } = this.#parts;
+    await this.#taking.take(hello.agent, agents.allowed(hello));
+    const refused = agents.connected({
+      ...hello,
+      onRefused: (later) => {
+        this.#offers.note(hello.agent, later);
+        hello.onRefused?.(later);
+      },
+    });
+    this.#offers.note(hello.agent, refused);
+    return refused;
+  }
+
   verifyTicket(ticket: string): Promise<TicketHolder | null> {
     return this.#gate.ticket(ticket);
   }
@@ -203,12 +236,12 @@ export class Auth implements AuthService {
     return this.#parts.changes.after(since, signal);
   }
 
-  reportFlow(agent: AgentIdentity, events: readonly FlowEvent[]): Promise<void> {
-    return this.#reports.write(agent, events);
+  reportFlow(...report: Parameters<AuthService["reportFlow"]>): Promise<readonly ReportRefusal[]> {
+    return this.#reports.write(...report);
   }
 
-  mayUse(holder: TicketHolder): boolean {
-    return this.#gate.mayUse(holder);
+  denialOf(holder: TicketHolder): Denial | null {
+    return this.#gate.denialOf(holder);
   }
 
   onReview(listener: () => void): { [Symbol.dispose](): void } {
@@ -304,8 +337,13 @@ export class Auth implements AuthService {
   }
 
   #prune(): void {
+    const { store, holders, options } = this.#parts;
     this.#seeAgents(this.agents.connectedIds());
-    this.#parts.store.prune(this.#parts.options.nowMs()).catch((error) => {
+    const pruning = async () => {
+      await store.prune(options.nowMs());
+      holders.load(await store.agents.list());
+    };
+    pruning().catch((error) => {
       log.error("Cannot prune the store", { error: String(error) });
     });
   }

@@ -18,10 +18,18 @@ interface Snapshot {
   /** The names of each user's roles. */
   readonly users: ReadonlyMap<string, readonly string[]>;
   readonly locks: readonly Lock[];
+  readonly publicAddrs: ReadonlyMap<string, PublicAddrOwner>;
   readonly vnetConfig: VnetConfigResource;
 }
 
-/** Users, roles, locks and the network's configuration, held ready to decide with. */
+/** Which app a public address is for. */
+export interface PublicAddrOwner {
+  readonly app: string;
+  /** The id of the agent that took it on first use; `null` where an administrator gave it. */
+  readonly agentId: string | null;
+}
+
+/** Users, roles, locks, public addresses and the network's configuration, held ready to decide with. */
 export class Directory {
   readonly #store: Store;
   readonly #changes: Changes;
@@ -58,6 +66,11 @@ export class Directory {
 
   get roles(): ReadonlyMap<string, Role> {
     return this.#snapshot.roles;
+  }
+
+  /** By address. */
+  get publicAddrs(): ReadonlyMap<string, PublicAddrOwner> {
+    return this.#snapshot.publicAddrs;
   }
 
   /** Locks in force, whether they end or not. */
@@ -127,6 +140,12 @@ async function read(store: Store): Promise<Snapshot> {
     ),
     users: new Map(ofKind("user").map(({ metadata, spec }) => [metadata.name, spec.roles])),
     locks: ofKind("lock").map(toLock),
+    publicAddrs: new Map(
+      ofKind("public_addr").map(({ metadata: { name }, spec }) => [
+        name,
+        { app: spec.app, agentId: spec.agent ?? null },
+      ]),
+    ),
   };
 }
 

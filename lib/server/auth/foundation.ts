@@ -16,6 +16,8 @@ import {
 } from "../../io/mod.ts";
 import { openSqliteStore, type Store } from "../store/mod.ts";
 import { Agents } from "./agents/agents.ts";
+import { AppHolders } from "./agents/app_holders.ts";
+import { PublicAddrs } from "./agents/public_addrs.ts";
 import { StoreAudit } from "./audit/audit.ts";
 import { Changes } from "./changes.ts";
 import { Directory } from "./directory.ts";
@@ -39,6 +41,8 @@ export interface Parts {
   readonly changes: Changes;
   readonly events: Changes;
   readonly agents: Agents;
+  readonly addrs: PublicAddrs;
+  readonly holders: AppHolders;
   readonly hasher: PasswordHasher;
   readonly userCa: Authority;
   readonly hostCa: Authority;
@@ -63,6 +67,10 @@ export async function openParts(options: AuthOptions): Promise<Parts> {
     const audit = new StoreAudit({ store, path: join(dataDir, "audit.jsonl"), cluster, nowMs });
     audit.onWritten = () => events.notify();
     await addFirstResources(store);
+    const directory = await Directory.load(store, changes);
+    const addrs = new PublicAddrs(options.proxyPublicAddrs, () => directory.publicAddrs);
+    const holders = new AppHolders();
+    holders.load(await store.agents.list());
     const ticketKey = await store.settings.setOnce("ticket_key", randomHex(32));
     return {
       options,
@@ -70,8 +78,10 @@ export async function openParts(options: AuthOptions): Promise<Parts> {
       audit,
       changes,
       events,
-      directory: await Directory.load(store, changes),
-      agents: new Agents({ cluster, proxies: options.proxyPublicAddrs, changes }),
+      directory,
+      addrs,
+      holders,
+      agents: new Agents({ cluster, addrs, holders, changes }),
       hasher: PasswordHasher.create(options.passwordCost),
       userCa: await openAuthority(store, { cluster, kind: "user" }, nowMs()),
       hostCa: await openAuthority(store, { cluster, kind: "host" }, nowMs()),

@@ -4,8 +4,10 @@
  * @module
  */
 import type { HostPort, LockTarget, SecondFactor } from "../../config/mod.ts";
-import type { AgentApp, AgentPolicy, FlowEvent } from "../../wire/mod.ts";
+import type { AgentApp, AgentPolicy, FlowEvent, ReportRefusal } from "../../wire/mod.ts";
+import type { OfferRefusalCode } from "../../refusal/mod.ts";
 import type { CertificateRefusal } from "../../io/mod.ts";
+import type { TokenScope } from "../store/mod.ts";
 
 export interface AuthOptions {
   /** Made if missing, mode 0700; holds the store, the audit log and the admin socket. */
@@ -52,6 +54,9 @@ export interface TicketHolder {
   readonly expiresMs: number;
 }
 
+/** Why somebody may not go on with what they were let in to. */
+export type Denial = "access-denied" | "access-locked";
+
 /** Why somebody is kept out from one moment to the next. */
 export type ShutOut = "access-locked" | "agent-unknown" | "session-ended";
 
@@ -61,8 +66,8 @@ export interface AgentIdentity {
   readonly name: string;
   /** The names of the apps it may serve. */
   readonly apps: readonly string[];
-  /** Labels every app it serves must carry, from the token it joined with. */
-  readonly requiredLabels: Readonly<Record<string, string>>;
+  /** Of the token it joined with. */
+  readonly scope: TokenScope;
   readonly certificateExpiresMs: number;
 }
 
@@ -93,18 +98,26 @@ export interface AgentHandle {
   readonly instance: symbol;
 }
 
+/** What an agent offers and may not have: an app, or one public address of an app. */
+export interface OfferRefusal {
+  readonly app: string;
+  /** Set where only this address is refused, and not the app. */
+  readonly publicAddr?: string;
+  readonly code: OfferRefusalCode;
+  readonly reason: string;
+}
+
+/** What an agent says when it comes, and when its apps are others. */
+export interface Hello {
+  readonly agent: AgentIdentity;
+  readonly apps: readonly AgentApp[];
+  readonly instance: symbol;
+  /** Called when what is refused has become something else, with all of it. */
+  readonly onRefused?: (refused: readonly OfferRefusal[]) => void;
+}
+
 /** Which agents are connected, and what they serve. */
 export interface AgentDirectory {
-  /**
-   * An agent said hello, or said it again with other apps.
-   *
-   * @returns The apps it may not serve and why; they are not listed and nobody is sent to it for them.
-   */
-  connected(hello: {
-    readonly agent: AgentIdentity;
-    readonly apps: readonly AgentApp[];
-    readonly instance: symbol;
-  }): readonly { readonly app: string; readonly reason: string }[];
   /** A control channel ended; unknown instances are ignored. */
   disconnected(instance: symbol): void;
   /** The agents that serve an app, longest connected first. */
@@ -127,6 +140,9 @@ export interface AuditEvent {
     | "agent.renewed"
     | "agent.removed"
     | "agent.expelled"
+    | "agent.app.refused"
+    | "agent.report.refused"
+    | "public_addr.taken"
     | "resource.put"
     | "resource.removed"
     | "user.reset"
@@ -154,6 +170,8 @@ export interface AuditEvent {
   readonly sent_bytes?: number;
   readonly received_bytes?: number;
   readonly duration_ms?: number;
+  /** How many more like it were not recorded. */
+  readonly unrecorded?: number;
   readonly expires?: string;
 }
 
@@ -196,10 +214,16 @@ export interface AuthService {
     readonly apps: readonly string[];
     readonly publicKeyPem: string;
   }): Promise<{ readonly certificatePem: string; readonly agent: AgentIdentity }>;
+  /**
+   * An agent said hello. Public addresses that nobody has and that it may take are bound to its apps first.
+   *
+   * @returns What it may not have: such apps are not listed and nobody is sent to it for them.
+   */
+  greet(hello: Hello): Promise<readonly OfferRefusal[]>;
   /** The ticket's mac, expiry, session, user, locks and roles are all looked at. */
   verifyTicket(ticket: string): Promise<TicketHolder | null>;
-  /** Whether whoever holds a ticket may go on, once it was good: user, locks and roles are looked at. */
-  mayUse(holder: TicketHolder): boolean;
+  /** Why whoever holds a ticket that was good may not go on: user, locks and roles are looked at. `null`: they may. */
+  denialOf(holder: TicketHolder): Denial | null;
   verifyUserCertificate(der: Uint8Array): Promise<UserVerdict>;
   verifyAgentCertificate(der: Uint8Array): Promise<AgentVerdict>;
   /** What agents decide every flow by; the local agent asks here, others over HTTPS. */
@@ -208,11 +232,23 @@ export interface AuthService {
   revision(): number;
   /** Waits until the revision is another than `since`, or the signal fires. Never rejects. */
   changed(since: number, signal: AbortSignal): Promise<void>;
-  /** Flow events of the local agent; others report over HTTPS. Rejects when they cannot be written: fail closed. */
-  reportFlow(agent: AgentIdentity, events: readonly FlowEvent[]): Promise<void>;
+  /**
+   * Writes down what an agent says of its flows, as far as it is about rights that were given. Whoever begins a flow
+   * is judged by what is true at this moment.
+   *
+   * @param how With `partial` the rest is written when some of it is refused, else nothing.
+   * @returns What is refused, by its index; empty without `partial`: it rejects then.
+   * @throws {AuthError} `busy`, and without `partial` the first refusal.
+   * @throws {OsError} `audit-unwritable`: nothing of it must happen.
+   */
+  reportFlow(
+    agent: AgentIdentity,
+    events: readonly FlowEvent[],
+    how: { readonly partial: boolean },
+  ): Promise<readonly ReportRefusal[]>;
   /** Calls back when somebody is locked out, removed or logs out, so that what they have open can be cut. */
   onLock(listener: (target: LockTarget, reason: ShutOut) => void): { [Symbol.dispose](): void };
-  /** Calls back when users, roles or locks have changed, so that {@link mayUse} may have another answer. */
+  /** Calls back when users, roles or locks have changed, so that {@link denialOf} may have another answer. */
   onReview(listener: () => void): { [Symbol.dispose](): void };
   close(): Promise<void>;
 }

@@ -11,9 +11,15 @@ import {
   decodeControl,
   type ProxyMessage,
 } from "../../wire/mod.ts";
-import { VnetError } from "../../error.ts";
+import { AuthError, VnetError } from "../../error.ts";
 import { getLogger } from "../../log.ts";
-import type { AgentIdentity, AgentVerdict, AuthService } from "../auth/mod.ts";
+import type {
+  AgentIdentity,
+  AgentVerdict,
+  AuthService,
+  Denial,
+  OfferRefusal,
+} from "../auth/mod.ts";
 import type { DataChannel, Rendezvous } from "./rendezvous.ts";
 
 const log = getLogger("server", "proxy");
@@ -28,13 +34,16 @@ const GOODBYE_MS = 1_000;
 const POLICY_VIOLATION = 1008;
 /** A channel whose agent reads nothing is cut before it holds more than this. */
 const MAX_BUFFERED_BYTES = 1_048_576;
+/** Refusals that an agent is told at a time, and letters of each reason: a message has room for them. */
+const MAX_REFUSED = 1024;
+const MAX_REASON = 512;
 
 /** The proxy's end of one agent's control channel. */
 export class AgentChannel {
   readonly instance = Symbol("agent");
   readonly #socket: WebSocket;
   readonly #agent: AgentIdentity;
-  readonly #auth: Pick<AuthService, "agents" | "reportFlow">;
+  readonly #auth: Pick<AuthService, "agents" | "greet" | "reportFlow">;
   readonly #judge: () => Promise<AgentVerdict>;
   readonly #rendezvous: Rendezvous;
   readonly #onEnd: () => void;
@@ -52,7 +61,7 @@ export class AgentChannel {
     socket: WebSocket,
     of: {
       readonly agent: AgentIdentity;
-      readonly auth: Pick<AuthService, "agents" | "reportFlow">;
+      readonly auth: Pick<AuthService, "agents" | "greet" | "reportFlow">;
       /** Whether the agent is still wanted: asked when it says hello. */
       readonly judge: () => Promise<AgentVerdict>;
       readonly rendezvous: Rendezvous;
@@ -119,6 +128,11 @@ export class AgentChannel {
     this.#send({ type: "lock", target });
   }
 
+  /** Tells the agent that an app session may not go on. */
+  revoke(sessionId: string, code: Denial): void {
+    this.#send({ type: "revoked", session_id: sessionId, code });
+  }
+
   /** Tells the agent that the proxy goes away. */
   drain(): void {
     this.#send({ type: "drain" });
@@ -153,7 +167,7 @@ export class AgentChannel {
         return this.#rendezvous.refuse(message.ticket, error);
       }
       case "report":
-        return void this.#report(message.id, message.events);
+        return void this.#report(message);
       case "ping":
         return this.#send({ type: "pong" });
       case "pong":
@@ -174,31 +188,58 @@ export class AgentChannel {
     if (this.#ended || this.#isDraining) return;
     const apps = offered.map((app) => AgentAppSchema.safeParse(app))
       .filter((parsed) => parsed.success).map((parsed) => parsed.data);
-    const refused = this.#auth.agents.connected({
-      agent: this.#agent,
+    const refused = await this.#auth.greet({
+      agent: verdict.agent,
       apps,
       instance: this.instance,
+      onRefused: (refused) => this.#welcome(refused),
     });
-    log.info("An agent is connected", {
-      agent: this.#agent.name,
-      apps: apps.length - refused.length,
-    });
-    this.#send({ type: "welcome", refused: [...refused] });
+    // Gone while its names were looked at: it serves nothing
+    if (this.#ended || this.#isDraining) return this.#auth.agents.disconnected(this.instance);
+    log.info("An agent is connected", { agent: this.#agent.name, apps: apps.length });
+    this.#welcome(refused);
   }
 
-  async #report(id: number, said: readonly unknown[]): Promise<void> {
-    const parsed = z.array(FlowEventSchema).safeParse(said);
+  #welcome(refused: readonly OfferRefusal[]): void {
+    if (refused.length > 0) {
+      log.warning("An agent may not have all that it offers", {
+        agent: this.#agent.name,
+        refused: refused.length,
+      });
+    }
+    this.#send({
+      type: "welcome",
+      refused: refused.slice(0, MAX_REFUSED).map(({ app, code, reason, publicAddr }) => ({
+        app,
+        code,
+        reason: reason.slice(0, MAX_REASON),
+        ...(publicAddr === undefined ? {} : { public_addr: publicAddr }),
+      })),
+    });
+  }
+
+  async #report(
+    { id, events, partial = false }: Extract<AgentMessage, { readonly type: "report" }>,
+  ): Promise<void> {
+    const parsed = z.array(FlowEventSchema).safeParse(events);
     if (!parsed.success) {
       const message = "the events are not understood";
       return this.#send({ type: "report_failed", id, code: "protocol-violated", message });
     }
     try {
-      await this.#auth.reportFlow(this.#agent, parsed.data);
-      this.#send({ type: "reported", id });
+      const refused = await this.#auth.reportFlow(this.#agent, parsed.data, { partial });
+      this.#send({
+        type: "reported",
+        id,
+        ...(refused.length === 0 ? {} : { refused: [...refused] }),
+      });
     } catch (thrown) {
       const code = thrown instanceof VnetError ? thrown.code : "internal";
       log.error("Cannot record what an agent reports", { agent: this.#agent.name, code });
-      this.#send({ type: "report_failed", id, code, message: "the audit log cannot be written" });
+      const message = thrown instanceof AuthError
+        ? thrown.message
+        : "the audit log cannot be written";
+      this.#send({ type: "report_failed", id, code, message });
     }
   }
 

@@ -2,7 +2,7 @@ import type { WebSocket } from "ws";
 import type { LockTarget } from "../../config/mod.ts";
 import { DeadlinePassed } from "../../wait.ts";
 import { getLogger } from "../../log.ts";
-import type { AuthService, Peer, ShutOut } from "../auth/mod.ts";
+import type { AuthService, Denial, Peer, ShutOut } from "../auth/mod.ts";
 import { AgentChannel } from "./agent_channel.ts";
 import type { AppRelay } from "./app_relays.ts";
 import { type DataChannel, Rendezvous } from "./rendezvous.ts";
@@ -100,6 +100,11 @@ export class AgentChannels {
   shutOut(target: LockTarget, reason: ShutOut): void {
     for (const channel of this.#channels.values()) channel.lock(target);
     if ("agent" in target) this.#expel(target.agent, reason);
+  }
+
+  /** Tells an agent that an app session may not go on. */
+  revoke(agentId: string, sessionId: string, code: Denial): void {
+    for (const channel of this.#channelsOf(agentId)) channel.revoke(sessionId, code);
   }
 
   /** Says goodbye to every agent. */

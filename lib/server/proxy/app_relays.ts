@@ -43,12 +43,12 @@ export class AppRelays {
     }
   }
 
-  /** Cuts whatever may not go on, once the agent had time to. */
-  review(mayGoOn: (holder: TicketHolder) => boolean): void {
+  /** Cuts whatever may not go on, once the agent had time to. @returns What that is. */
+  review(mayGoOn: (holder: TicketHolder) => boolean): readonly AppRelay[] {
     this.#cuts++;
-    for (const relay of this.#open) {
-      if (!mayGoOn(relay.holder)) relay.endAfter(GRACE_MS, "no longer allowed");
-    }
+    const ending = [...this.#open].filter(({ holder }) => !mayGoOn(holder));
+    for (const relay of ending) relay.endAfter(GRACE_MS, "no longer allowed");
+    return ending;
   }
 
   /** Cuts whatever an agent carries. @returns How much that was. */

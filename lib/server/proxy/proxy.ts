@@ -73,7 +73,13 @@ export class Proxy {
       this.#relays.review(({ sessionId, loginId }) => ![sessionId, loginId].includes(session));
     });
     this.#reviewWatch = options.auth.onReview(() => {
-      this.#relays.review((holder) => options.auth.mayUse(holder));
+      const ending = this.#relays.review((holder) => options.auth.denialOf(holder) === null);
+      // Their agents end the flows at once, and record it; the proxy waits a while for that
+      for (const { agentId, holder } of ending) {
+        const denial = options.auth.denialOf(holder);
+        if (agentId === null || denial === null) continue;
+        this.#agents.revoke(agentId, holder.sessionId, denial);
+      }
     });
     this.#accepting = this.#acceptAll();
   }

@@ -90,7 +90,7 @@ export class SqliteAgents implements Agents {
 function toToken(row: Row): JoinToken {
   return {
     id: String(row["id"]),
-    scope: JSON.parse(String(row["scope"])) as TokenScope,
+    scope: toScope(row),
     expiresMs: Number(row["expires_ms"]),
     usesLeft: Number(row["uses_left"]),
   };
@@ -101,9 +101,17 @@ function toAgent(row: Row): StoredAgent {
     id: String(row["id"]),
     name: String(row["name"]),
     apps: JSON.parse(String(row["apps"])) as string[],
-    scope: JSON.parse(String(row["scope"])) as TokenScope,
+    scope: toScope(row),
     joinedMs: Number(row["joined_ms"]),
     renewedMs: Number(row["renewed_ms"]),
     seenMs: row["seen_ms"] === null ? null : Number(row["seen_ms"]),
+  };
+}
+
+/** Scopes that were kept before public addresses had any limit have none. */
+function toScope(row: Row): TokenScope {
+  return {
+    publicAddrs: null,
+    ...JSON.parse(String(row["scope"])) as Omit<TokenScope, "publicAddrs">,
   };
 }

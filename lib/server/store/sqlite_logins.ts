@@ -139,6 +139,11 @@ export class SqliteSessions implements Sessions {
     );
   }
 
+  async get(id: string): Promise<Session | null> {
+    const row = this.#db.get("SELECT * FROM sessions WHERE id = ?", id);
+    return row === null ? null : toSession(row);
+  }
+
   async getLive(id: string, nowMs: number): Promise<Session | null> {
     const row = this.#db.get(
       `${LIVE} AND s.id = ?2`,

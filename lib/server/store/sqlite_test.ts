@@ -199,7 +199,12 @@ Deno.test("Sessions end with the login they were drawn from", async () => {
 
 Deno.test("JoinTokens.take() is once for each use, also when two try at a time", async () => {
   await withStore(async ({ tokens }) => {
-    const scope = { kinds: ["app"], apps: ["db"], labels: { env: "dev" } };
+    const scope = {
+      kinds: ["app"],
+      apps: ["db"],
+      labels: { env: "dev" },
+      publicAddrs: ["*.a.test"],
+    };
     const token = { id: "t", scope, expiresMs: 100, usesLeft: 2 };
     await tokens.add(token, "hash");
     deepEqual(await tokens.find("hash", 99), token);
@@ -217,7 +222,7 @@ Deno.test("JoinTokens.take() is once for each use, also when two try at a time",
 
 Deno.test("Agents are put, found, replaced and removed", async () => {
   await withStore(async ({ agents }) => {
-    const scope = { kinds: ["app"], apps: null, labels: {} };
+    const scope = { kinds: ["app"], apps: null, labels: {}, publicAddrs: null };
     const agent = { id: "1", name: "a", apps: ["db"], scope, joinedMs: 1, renewedMs: 1 };
     await agents.put(agent);
     await agents.put({ ...agent, apps: ["db", "web"], joinedMs: 9, renewedMs: 2 });
@@ -243,7 +248,7 @@ Deno.test("AuditEvents are numbered in order and read from both ends", async () 
 
 Deno.test("Store.prune() forgets what has expired and nothing else", async () => {
   await withStore(async (store) => {
-    const scope = { kinds: ["app"], apps: null, labels: {} };
+    const scope = { kinds: ["app"], apps: null, labels: {}, publicAddrs: null };
     const login = { user: "a", parent: null, app: null, startedMs: 1, source: null };
     await store.sessions.add({ ...login, id: "old", expiresMs: 10 });
     await store.sessions.add({ ...login, id: "live", expiresMs: 11 });

@@ -119,6 +119,8 @@ export interface Session {
 
 export interface Sessions {
   add(session: Session): Promise<void>;
+  /** @returns The session, ended or not, or `null` if there is none, or it is forgotten. */
+  get(id: string): Promise<Session | null>;
   /** @returns The session, or `null` if it, or the login it was drawn from, has ended or expired. */
   getLive(id: string, nowMs: number): Promise<Session | null>;
   /** Ends a login and what was drawn from it. @returns The ids that were live. */
@@ -140,6 +142,8 @@ export interface TokenScope {
   readonly apps: readonly string[] | null;
   /** Labels every app of the agent must carry. */
   readonly labels: Readonly<Record<string, string>>;
+  /** Patterns of the public addresses that its apps may take where nobody has them; `null` for any. */
+  readonly publicAddrs: readonly string[] | null;
 }
 
 export interface JoinToken {

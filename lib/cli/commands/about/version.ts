@@ -14,6 +14,7 @@ export const DOCUMENT_NAMES = [
   "apps",
   "connect",
   "ctl-agents",
+  "ctl-apps",
   "ctl-audit",
   "ctl-resources",
   "ctl-sessions",

@@ -21,7 +21,7 @@ import { hashToken } from "../agents/join.ts";
 import type { PasswordHasher } from "../login/password.ts";
 import { refusal } from "../api/refusals.ts";
 import { newTotpSecret, totpUri } from "../login/totp.ts";
-import type { AuditLog, ShutOut } from "../types.ts";
+import type { AuditLog, OfferRefusal, ShutOut } from "../types.ts";
 
 export interface AdminOptions {
   readonly store: Store;
@@ -43,7 +43,9 @@ export interface AdminOptions {
   readonly openFlows: () => readonly OpenFlow[];
   /** Somebody is kept out from here on. */
   readonly onLock: (target: LockTarget, reason: ShutOut) => void;
-  /** Users, roles or locks are others from here on. */
+  /** An agent is none from here on. */
+  readonly onAgentRemoved: (agentId: string) => void;
+  /** Users, roles, locks or public addresses are others from here on. */
   readonly onReview: () => void;
 }
 
@@ -162,7 +164,10 @@ export class Admin {
     const token = randomHex(16);
     const id = randomHex(4);
     const expiresMs = nowMs() + request.ttl_seconds * 1000;
-    const scope = { kinds: [request.kind], apps: request.apps ?? null, labels: request.labels };
+    const { apps = null, labels } = request;
+    const isAny = apps === null && Object.keys(labels).length === 0;
+    const publicAddrs = request.public_addrs ?? (isAny ? null : []);
+    const scope = { kinds: [request.kind], apps, labels, publicAddrs };
     await audit.write({ event: "token.created", name: id });
     await store.tokens.add({ id, scope, expiresMs, usesLeft: request.uses }, hashToken(token));
     return { id, token, expires: new Date(expiresMs).toISOString(), ca_pin: caPin };
@@ -179,6 +184,7 @@ export class Admin {
         kinds: [...scope.kinds],
         ...(scope.apps === null ? {} : { apps: [...scope.apps] }),
         labels: { ...scope.labels },
+        ...(scope.publicAddrs === null ? {} : { public_addrs: [...scope.publicAddrs] }),
         expires: new Date(expiresMs).toISOString(),
         uses_left: usesLeft,
       })),
@@ -198,6 +204,7 @@ export class Admin {
     const atMs = nowMs();
     const connected = agents.connectedIds();
     const stored = await store.agents.list();
+    const refusals = agents.refusals();
     return {
       agents: stored.map(({ id, name, apps, joinedMs, renewedMs, seenMs }) => ({
         id,
@@ -208,6 +215,7 @@ export class Admin {
         joined: toTime(joinedMs),
         renewed: toTime(renewedMs),
         last_seen: toTime(connected.has(id) ? atMs : Math.max(seenMs ?? 0, renewedMs)),
+        refused: refusals.filter(({ agentId }) => agentId === id).map(toRefused),
       })),
     };
   }
@@ -219,13 +227,22 @@ export class Admin {
     if (await store.agents.get(id) === null) throw notFound("agent", id);
     await audit.write({ event: "agent.removed", agent_id: id });
     await store.agents.remove(id);
+    this.#options.onAgentRemoved(id);
     onLock({ agent: id }, "agent-unknown");
   }
 
   listApps(): AdminResponse<"apps.list"> {
-    const apps = this.#options.agents.apps();
+    const { agents } = this.#options;
     return {
-      apps: apps.map(({ app, agents }) => ({ ...app, agents: agents.map(({ name }) => name) })),
+      apps: agents.apps().map(({ app, agents }) => ({
+        ...app,
+        agents: agents.map(({ name }) => name),
+      })),
+      refused: agents.refusals().map((one) => ({
+        agent: one.name,
+        agent_id: one.agentId,
+        ...toRefused(one),
+      })),
     };
   }
 
@@ -414,6 +431,10 @@ export class Admin {
       ...(totpSecret === null ? {} : { totp_uri: totpUri(totpSecret, { issuer, user: name }) }),
     };
   }
+}
+
+function toRefused({ app, code, reason, publicAddr }: OfferRefusal) {
+  return { app, code, reason, ...(publicAddr === undefined ? {} : { public_addr: publicAddr }) };
 }
 
 function isLogin({ parent }: Session): boolean {

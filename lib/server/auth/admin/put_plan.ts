@@ -14,6 +14,8 @@ export interface Held {
   readonly agentIds: readonly string[];
   /** Logins and what was drawn from them. */
   readonly sessionIds: readonly string[];
+  /** The names of the proxies themselves. */
+  readonly proxyHosts: readonly string[];
 }
 
 export interface PutOptions {
@@ -91,7 +93,7 @@ export function bodyOf(resource: Resource): string {
   return JSON.stringify({ ...resource, metadata });
 }
 
-type Names = Readonly<Record<"user" | "role" | "agent" | "session", ReadonlySet<string>>>;
+type Names = Readonly<Record<"user" | "role" | "agent" | "session" | "proxy", ReadonlySet<string>>>;
 type Found = Omit<PutMistake, "index">;
 
 function namesAfter(
@@ -111,6 +113,7 @@ function namesAfter(
     role: ofKind("role"),
     agent: new Set(held.agentIds),
     session: new Set(held.sessionIds),
+    proxy: new Set(held.proxyHosts),
   };
 }
 
@@ -186,6 +189,17 @@ function danglingOf(resource: Resource, names: Names, anybody: boolean): Found[]
       const [kind, name] = targetOf(resource.spec.target);
       if (anybody || names[kind].has(name)) return [];
       return [missing(kind, name, ["spec", "target", kind], names)];
+    }
+    case "public_addr": {
+      const { name } = resource.metadata;
+      if (!names.proxy.has(name)) return [];
+      return [{
+        code: "resource-invalid",
+        path: ["metadata", "name"],
+        found: `"${name}"`,
+        expected: "another name: this one is the proxy's own",
+        message: `"${name}" is the proxy's own name`,
+      }];
     }
     case "role":
     case "vnet_config":

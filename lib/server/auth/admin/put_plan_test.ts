@@ -25,6 +25,7 @@ const HELD = {
   resources: new Map(THERE.map((one) => [keyOf(one.kind, one.name), one])),
   agentIds: ["a1"],
   sessionIds: ["0".repeat(32)],
+  proxyHosts: ["proxy.c.example"],
 };
 
 Deno.test("planPuts() says of each resource what becomes of it, or what is wrong", async (t) => {
@@ -46,6 +47,13 @@ Deno.test("planPuts() says of each resource what becomes of it, or what is wrong
     ["a user of a role", made("user", "bob", { roles: ["dev"] }), false, "created"],
     ["a user of no role", made("user", "bob", { roles: ["x"] }), false, "resource-invalid"],
     ["a lock of a user", lock({ user: "alice" }), false, "created"],
+    ["a public address", made("public_addr", "a.test", { app: "db" }), false, "created"],
+    [
+      "the proxy's own name",
+      made("public_addr", "proxy.c.example", { app: "db" }),
+      true,
+      "resource-invalid",
+    ],
     ["a lock of nobody", lock({ user: "bob" }), false, "resource-invalid"],
     ["a lock of an agent", lock({ agent: "a1" }), false, "created"],
     ["a lock of a session", lock({ session: "1".repeat(32) }), false, "resource-invalid"],

@@ -1,5 +1,6 @@
 import {
   checkResource,
+  type HostPort,
   type LockResource,
   type LockTarget,
   type Resource,
@@ -15,6 +16,7 @@ export interface ResourceDeskOptions {
   readonly store: Store;
   readonly directory: Directory;
   readonly audit: AuditLog;
+  readonly proxies: readonly HostPort[];
   readonly nowMs: () => number;
   readonly onLock: (target: LockTarget, reason: ShutOut) => void;
   readonly onReview: () => void;
@@ -127,6 +129,7 @@ export class ResourceDesk {
       resources: new Map(held.map((one) => [keyOf(one.kind, one.name), one])),
       agentIds: (await store.agents.list()).map(({ id }) => id),
       sessionIds: (await store.sessions.listLive(nowMs())).map(({ id }) => id),
+      proxyHosts: this.#options.proxies.map(({ host }) => host),
     }, { anybody: false, alsoNamed: [], ...how });
   }
 
@@ -185,12 +188,14 @@ export class ResourceDesk {
 }
 
 /** What the audit log says of a resource beside its name. */
-function detailOf(resource: Resource): Pick<AuditEvent, "target" | "roles"> {
+function detailOf(resource: Resource): Pick<AuditEvent, "target" | "roles" | "app"> {
   switch (resource.kind) {
     case "lock":
       return { target: Object.entries(resource.spec.target).flat().join("/") };
     case "user":
       return { roles: resource.spec.roles };
+    case "public_addr":
+      return { app: resource.spec.app };
     case "role":
     case "vnet_config":
       return {};

@@ -5,9 +5,15 @@
  * @module
  */
 import { z } from "zod";
-import { LockTargetSchema, RESOURCE_KINDS } from "../../../config/mod.ts";
+import {
+  ADDR_PATTERN_WORDS,
+  LockTargetSchema,
+  parseAddrPattern,
+  RESOURCE_KINDS,
+} from "../../../config/mod.ts";
 import {
   CtlAgentsV1Schema,
+  CtlAppsV1Schema,
   CtlAuditV1Schema,
   CtlResourcesV1Schema,
   CtlSessionsV1Schema,
@@ -32,6 +38,13 @@ const UserSecretsSchema = z.object({
   name,
   password: z.string().optional(),
   totp_uri: z.string().optional(),
+});
+
+const addrPattern = z.string().max(255).transform((text, context) => {
+  const pattern = parseAddrPattern(text);
+  if (pattern !== null) return pattern;
+  context.addIssue({ code: "custom", message: ADDR_PATTERN_WORDS });
+  return z.NEVER;
 });
 
 const PutMistakeSchema = z.object({
@@ -77,9 +90,16 @@ export const ADMIN_OPERATIONS = {
       kind: z.literal("app").default("app"),
       apps: strings.optional(),
       labels: z.record(z.string().max(128), z.string().max(256)).default({}),
+      /** Public addresses its apps may take where nobody has them. Absent: any with `any`, else none. */
+      public_addrs: z.array(addrPattern).max(256).optional(),
+      /** For any app: said where neither `apps` nor `labels` is. */
+      any: z.boolean().default(false),
       ttl_seconds: z.int().min(60).max(7 * 86_400).default(1800),
       uses: z.int().min(1).max(10_000).default(1),
-    }),
+    }).refine(
+      ({ apps, labels, any }) => any !== (apps !== undefined || Object.keys(labels).length > 0),
+      { path: ["any"], error: "true where neither apps nor labels are, and only there" },
+    ),
     /** `token` is told once and never again. */
     response: CtlTokenV1Schema.omit({ schema: true }),
   },
@@ -89,9 +109,7 @@ export const ADMIN_OPERATIONS = {
   "agents.remove": { request: z.object({ id: name }), response: nothing },
   "apps.list": {
     request: nothing,
-    response: z.object({
-      apps: z.array(z.looseObject({ name, agents: strings, public_addrs: strings })),
-    }),
+    response: CtlAppsV1Schema.omit({ schema: true }),
   },
   "resources.put": {
     request: z.object({

@@ -1,11 +1,12 @@
-import { compilePorts, type HostPort, type PortRange } from "../../../config/mod.ts";
+import { compilePorts, type PortRange } from "../../../config/mod.ts";
 import { type AgentApp, type App } from "../../../wire/mod.ts";
-import { parseDomainName } from "../../../dns/mod.ts";
 import { decideAccess } from "../../../identity/mod.ts";
 import type { Role } from "../../../config/mod.ts";
 import { appId } from "../../../io/mod.ts";
 import type { Changes } from "../changes.ts";
-import type { AgentDirectory, AgentHandle, AgentIdentity } from "../types.ts";
+import type { AgentDirectory, AgentHandle, AgentIdentity, Hello, OfferRefusal } from "../types.ts";
+import type { AppHolders } from "./app_holders.ts";
+import type { PublicAddrs } from "./public_addrs.ts";
 
 /** An app as at least one connected agent serves it. */
 export interface ServedApp {
@@ -20,8 +21,6 @@ interface Offer {
   readonly id: string;
   /** Equal for equal descriptions. */
   readonly spec: string;
-  /** `null` if one is not a DNS name. */
-  readonly addresses: readonly string[] | null;
   readonly tcpPorts: readonly PortRange[] | null;
 }
 
@@ -33,42 +32,69 @@ interface Served {
   readonly agents: AgentHandle[];
 }
 
-type Hello = Parameters<AgentDirectory["connected"]>[0];
+type Refused = readonly OfferRefusal[];
 
 const APP_NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 const MAX_APPS = 50_000;
 
 /**
- * Which agents are connected, and what they serve. Where two describe an app differently, the one that is connected
- * longest is believed and the other serves nobody until it agrees or the first is gone; so it is with a public
- * address that two apps claim. Otherwise a stray agent could change what a name means.
+ * Which agents are connected, and what they serve. Which names an agent's apps may have does not depend on who else
+ * is connected: {@link PublicAddrs} and {@link AppHolders} know. Where two agents that may both serve an app describe
+ * it differently, the one that is connected longest is believed, and the other serves nobody until it agrees or the
+ * first is gone.
  */
 export class Agents implements AgentDirectory {
   readonly #cluster: string;
-  readonly #proxies: readonly HostPort[];
+  readonly #addrs: PublicAddrs;
+  readonly #holders: AppHolders;
   readonly #changes: Changes;
   /** In the order they connected. */
   readonly #hellos = new Map<symbol, Hello>();
   /** Everything is put together anew when an agent comes or goes; what it is put together from stays. */
   readonly #offers = new WeakMap<AgentApp, Offer>();
   #byId: ReadonlyMap<string, ServedApp> = new Map();
-  #refusals: ReadonlyMap<symbol, readonly { app: string; reason: string }[]> = new Map();
+  #refusals: ReadonlyMap<symbol, Refused> = new Map();
   #onGone: (agentId: string) => void = () => {};
 
   constructor(options: {
     readonly cluster: string;
-    readonly proxies: readonly HostPort[];
+    readonly addrs: PublicAddrs;
+    readonly holders: AppHolders;
     readonly changes: Changes;
   }) {
     this.#cluster = options.cluster;
-    this.#proxies = options.proxies;
+    this.#addrs = options.addrs;
+    this.#holders = options.holders;
     this.#changes = options.changes;
   }
 
-  connected(hello: Hello): readonly { readonly app: string; readonly reason: string }[] {
+  /**
+   * An agent said hello, or said it again with other apps.
+   *
+   * @returns What it may not have; such apps are not listed and nobody is sent to it for them.
+   */
+  connected(hello: Hello): Refused {
     this.#hellos.set(hello.instance, hello);
-    this.#rebuild();
+    this.#rebuild(hello.instance);
     return this.#refusals.get(hello.instance) ?? [];
+  }
+
+  /** Judges everything again: whose names are whose is different. */
+  review(): void {
+    this.#rebuild();
+  }
+
+  /** The apps of an offer that an agent may serve, whatever addresses they have. */
+  allowed({ agent, apps }: Pick<Hello, "agent" | "apps">): AgentApp[] {
+    const certified = new Set(agent.apps);
+    return apps.filter((app) => this.#refusalOf(agent, certified, app) === null);
+  }
+
+  /** What connected agents offer and may not have. */
+  refusals(): readonly (OfferRefusal & Pick<AgentHandle, "agentId" | "name">)[] {
+    return [...this.#hellos].flatMap(([instance, { agent: { agentId, name } }]) =>
+      (this.#refusals.get(instance) ?? []).map((one) => ({ ...one, agentId, name }))
+    );
   }
 
   disconnected(instance: symbol): void {
@@ -108,51 +134,95 @@ export class Agents implements AgentDirectory {
     return new Set([...this.#hellos.values()].map(({ agent }) => agent.agentId));
   }
 
-  #rebuild(): void {
+  /** @param answered Who is told by the answer to its hello. */
+  #rebuild(answered?: symbol): void {
     const served = new Map<string, Served>();
-    // Names of proxies are nobody's app: taking them would cut clients off from the cluster
-    const addresses = new Map(this.#proxies.map(({ host }) => [host, ""]));
-    const refusals = new Map<symbol, { app: string; reason: string }[]>();
+    const before = this.#refusals;
+    const refusals = new Map<symbol, Refused>();
     for (const { agent, apps, instance } of this.#hellos.values()) {
       const handle = { agentId: agent.agentId, name: agent.name, instance };
       const certified = new Set(agent.apps);
-      for (const offered of apps) {
-        const reason = refusalOf(agent, certified, offered) ??
-          this.#add(served, addresses, offered, handle);
-        if (reason === null) continue;
-        refusals.set(instance, [...refusals.get(instance) ?? [], { app: offered.name, reason }]);
-      }
+      const refused = apps.flatMap((offered) => {
+        const refusal = this.#refusalOf(agent, certified, offered);
+        if (refusal !== null) return [{ app: offered.name, ...refusal }];
+        return this.#add(served, offered, agent, handle)
+          .map((one) => ({ app: offered.name, ...one }));
+      });
+      refusals.set(instance, refused);
     }
     this.#byId = new Map(
       [...served].map(([id, { app, agents, tcpPorts }]) => [id, { app, agents, tcpPorts }]),
     );
     this.#refusals = refusals;
     this.#changes.notify();
+    for (const [instance, refused] of refusals) {
+      const known = before.get(instance);
+      if (known === undefined || instance === answered) continue;
+      if (JSON.stringify(known) === JSON.stringify(refused)) continue;
+      this.#hellos.get(instance)?.onRefused?.(refused);
+    }
   }
 
-  /** @returns Why the app cannot be served by this agent, or `null` if it is. */
+  /** @returns What is refused of it: all of it, or some of its addresses. */
   #add(
     served: Map<string, Served>,
-    addresses: Map<string, string>,
     offered: AgentApp,
+    agent: AgentIdentity,
     handle: AgentHandle,
-  ): string | null {
-    const { id, spec, addresses: wanted, tcpPorts } = this.#offerOf(offered);
+  ): readonly Omit<OfferRefusal, "app">[] {
+    const { id, spec, tcpPorts } = this.#offerOf(offered);
+    const { addresses, refused } = this.#addrs.judge(offered, agent);
+    const [first] = refused;
+    if (addresses.length === 0) {
+      if (first === undefined) return [{ code: "app-invalid", reason: "it has no public address" }];
+      const more = refused.length === 1 ? "" : `; nor can it have its other ${refused.length - 1}`;
+      return [{ code: first.code, reason: `${first.reason}${more}` }];
+    }
     const held = served.get(id);
     if (held !== undefined) {
-      if (held.spec !== spec) return "another agent describes this app differently";
-      if (held.agents.some(({ instance }) => instance === handle.instance)) return "named twice";
+      if (held.spec !== spec) {
+        return [{ code: "app-differs", reason: "another agent describes this app differently" }];
+      }
+      if (held.agents.some(({ instance }) => instance === handle.instance)) {
+        return [{ code: "app-invalid", reason: "it is named twice" }];
+      }
       held.agents.push(handle);
-      return null;
+      return refused;
     }
-    if (served.size >= MAX_APPS) return "the cluster serves too many apps";
-    if (wanted === null) return "a public address is not a DNS name";
-    const free = wanted.filter((address) => !addresses.has(address));
-    if (free.length === 0) return takenWords(wanted, addresses);
-    for (const address of free) addresses.set(address, offered.name);
-    const app = { ...toApp(offered), cluster: this.#cluster, app_id: id, public_addrs: free };
+    if (served.size >= MAX_APPS) {
+      return [{ code: "apps-too-many", reason: "the cluster serves too many apps" }];
+    }
+    const app = {
+      ...toApp(offered),
+      cluster: this.#cluster,
+      app_id: id,
+      public_addrs: [...addresses],
+    };
     served.set(id, { app, spec, tcpPorts, agents: [handle] });
-    return null;
+    return refused;
+  }
+
+  /** @returns Why an agent may not serve an app whatever addresses it has, or `null`. */
+  #refusalOf(
+    agent: AgentIdentity,
+    certified: ReadonlySet<string>,
+    { name, labels }: AgentApp,
+  ): Omit<OfferRefusal, "app"> | null {
+    if (!APP_NAME.test(name)) {
+      return { code: "app-invalid", reason: "its name is not a DNS label" };
+    }
+    if (!certified.has(name)) {
+      return { code: "token-out-of-scope", reason: "the agent's certificate is not for it" };
+    }
+    const { labels: asked } = agent.scope;
+    const missing = Object.keys(asked).sort().find((key) => labels[key] !== asked[key]);
+    if (missing !== undefined) {
+      const reason = `the agent's token asks for another label "${missing}"`;
+      return { code: "token-out-of-scope", reason };
+    }
+    if (!this.#holders.isTaken(name, agent.agentId, agent.scope)) return null;
+    const reason = "agents with another token serve an app of that name";
+    return { code: "app-taken", reason };
   }
 
   #offerOf(offered: AgentApp): Offer {
@@ -161,47 +231,11 @@ export class Agents implements AgentDirectory {
     const offer = {
       id: appId(this.#cluster, offered.name),
       spec: canonical(offered),
-      addresses: this.#addressesOf(offered),
       tcpPorts: compilePorts(offered.tcp_ports),
     };
     this.#offers.set(offered, offer);
     return offer;
   }
-
-  /** An app without a public address is known below the proxy's own name. */
-  #addressesOf(offered: AgentApp): string[] | null {
-    const wanted = offered.public_addrs.length > 0
-      ? offered.public_addrs
-      : this.#proxies.map(({ host }) => `${offered.name}.${host}`);
-    try {
-      return [...new Set(wanted.map((address) => String(parseDomainName(address))))];
-    } catch {
-      return null;
-    }
-  }
-}
-
-/** @returns Why an agent may not serve an app whatever others serve, or `null`. */
-function refusalOf(
-  agent: AgentIdentity,
-  certified: ReadonlySet<string>,
-  offered: AgentApp,
-): string | null {
-  if (!APP_NAME.test(offered.name)) return "its name is not a DNS label";
-  if (!certified.has(offered.name)) return "the agent's certificate is not for it";
-  const missing = Object.keys(agent.requiredLabels).sort()
-    .find((key) => offered.labels[key] !== agent.requiredLabels[key]);
-  return missing === undefined ? null : `the agent's token asks for another label "${missing}"`;
-}
-
-/** Says who has the names that an app asks for. */
-function takenWords(wanted: readonly string[], holders: ReadonlyMap<string, string>): string {
-  const [first = ""] = wanted;
-  const more = wanted.length > 1 ? `, and its other ${wanted.length - 1} are taken too` : "";
-  const holder = holders.get(first);
-  return holder === ""
-    ? `its public address ${first} is the proxy's own${more}`
-    : `its public address ${first} belongs to the app "${holder}"${more}`;
 }
 
 function toApp(offered: AgentApp): Pick<App, "name" | "labels" | "description" | "tcp_ports"> {

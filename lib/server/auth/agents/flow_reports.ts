@@ -1,6 +1,11 @@
-import type { FlowEvent } from "../../../wire/mod.ts";
+import type { FlowEvent, ReportRefusal } from "../../../wire/mod.ts";
+import { getLogger } from "../../../log.ts";
 import { refusal } from "../api/refusals.ts";
+import { RateLimit } from "../login/rate.ts";
 import type { AgentIdentity, AuditLog } from "../types.ts";
+import type { DisbeliefWords, FlowRights } from "./flow_rights.ts";
+
+const log = getLogger("server", "auth");
 
 /** Events of one agent that wait to be written; a sound one has a quarter of it under way. */
 const MAX_PENDING_EACH = 4096;
@@ -8,47 +13,84 @@ const MAX_PENDING_EACH = 4096;
 /** Flows that are known to be open at a time; what begins beyond it is not counted. */
 const MAX_OPEN = 100_000;
 
+/** Refused reports of one agent that are recorded. */
+const RECORDED = { burst: 32, perSecond: 0.1 };
+/** Agents of whom it is counted how many were not. */
+const MAX_COUNTED = 10_000;
+
 /** A flow that an agent said has begun, and did not say has ended. */
 export interface OpenFlow {
   readonly agentId: string;
   readonly user: string;
   /** The app session it belongs to. */
   readonly sessionId: string;
+  readonly app: string;
+  readonly port: number;
 }
 
-/** Writes down what agents say of their flows: of the apps that they may serve, and not more than the disk takes. */
+/** A refused event and where it stood in its report. */
+interface Refused extends DisbeliefWords {
+  readonly index: number;
+}
+
+/**
+ * Writes down what agents say of their flows: of rights that were given to that user for that app, which the agent
+ * serves, and not more than the disk takes.
+ */
 export class FlowReports {
   readonly #audit: AuditLog;
+  readonly #rights: FlowRights;
+  readonly #nowMs: () => number;
+  readonly #rate = new RateLimit(RECORDED);
   readonly #pending = new Map<string, number>();
   readonly #open = new Map<string, OpenFlow>();
+  /** Flows of agents that were lost from sight, oldest first: their ends may still be told. */
+  readonly #left = new Map<string, OpenFlow>();
+  /** How many refused reports of an agent were not recorded. */
+  readonly #unrecorded = new Map<string, number>();
 
-  constructor(audit: AuditLog) {
-    this.#audit = audit;
+  constructor(options: {
+    readonly audit: AuditLog;
+    readonly rights: FlowRights;
+    readonly nowMs: () => number;
+  }) {
+    this.#audit = options.audit;
+    this.#rights = options.rights;
+    this.#nowMs = options.nowMs;
   }
 
   /**
-   * Resolves when all of it is written.
+   * Resolves when all that is not refused is written.
    *
-   * @throws {AuthError} `app-unknown` when any of it is about an app of others, `busy` when too much waits.
+   * @param how Without `partial` nothing is written if any of it is refused.
+   * @returns What is refused.
+   * @throws {AuthError} `busy` when too much waits; without `partial` the first refusal.
    * @throws {OsError} `audit-unwritable`.
    */
-  async write(agent: AgentIdentity, events: readonly FlowEvent[]): Promise<void> {
-    const { agentId, name, apps } = agent;
-    if (events.some(({ app }) => !apps.includes(app))) {
-      throw refusal("app-unknown", { message: "The agent does not serve that app" });
-    }
+  async write(
+    agent: AgentIdentity,
+    events: readonly FlowEvent[],
+    how: { readonly partial: boolean },
+  ): Promise<readonly ReportRefusal[]> {
+    const { agentId, name } = agent;
     const pending = (this.#pending.get(agentId) ?? 0) + events.length;
     if (pending > MAX_PENDING_EACH) {
       throw refusal("busy", { message: "Too many events of this agent wait to be written" });
     }
     this.#pending.set(agentId, pending);
     try {
+      const refused = await this.#judge(agent, events);
+      const [first] = refused;
+      if (first !== undefined && !how.partial) throw refusal(first.code, first);
+      const indexes = new Set(refused.map(({ index }) => index));
+      const good = events.filter((_, index) => !indexes.has(index));
       await Promise.all(
-        events.map((event) =>
+        good.map((event) =>
           this.#audit.write({ ...withoutAbsent(event), agent_id: agentId, agent: name })
         ),
       );
-      for (const event of events) this.#note(agentId, event);
+      for (const event of good) this.#note(agentId, event);
+      return refused;
     } finally {
       const left = (this.#pending.get(agentId) ?? 0) - events.length;
       if (left > 0) this.#pending.set(agentId, left);
@@ -61,18 +103,86 @@ export class FlowReports {
     return [...this.#open.values()];
   }
 
-  /** An agent is gone, and its flows with it. */
+  /** An agent is gone, and its flows with it, as far as anybody can see. */
   forget(agentId: string): void {
-    for (const [key, flow] of this.#open) if (flow.agentId === agentId) this.#open.delete(key);
+    for (const [key, flow] of this.#open) {
+      if (flow.agentId !== agentId) continue;
+      this.#open.delete(key);
+      this.#left.set(key, flow);
+    }
+    for (const key of this.#left.keys()) {
+      if (this.#left.size <= MAX_OPEN) break;
+      this.#left.delete(key);
+    }
+  }
+
+  async #judge(agent: AgentIdentity, events: readonly FlowEvent[]): Promise<readonly Refused[]> {
+    const refused: Refused[] = [];
+    const records: Promise<void>[] = [];
+    for (const [index, event] of events.entries()) {
+      const words = event.event === "app.session.start"
+        ? await this.#rights.judgeStart(agent, event)
+        : this.#isKnown(agent.agentId, event)
+        ? null
+        : await this.#rights.judgeEnd(agent, event);
+      if (words === null) continue;
+      refused.push({ index, ...words });
+      records.push(this.#record(agent, event, words));
+    }
+    await Promise.all(records);
+    return refused;
+  }
+
+  /** Whether an end is that of a flow whose start this agent has told. */
+  #isKnown(agentId: string, event: FlowEvent): boolean {
+    const key = keyOf(agentId, event);
+    const flow = this.#open.get(key) ?? this.#left.get(key);
+    return flow !== undefined && flow.user === event.user && flow.app === event.app &&
+      flow.sessionId === event.session_id && flow.port === event.port;
+  }
+
+  /** Never rejects: what is refused stays so, recorded or not. */
+  async #record(
+    { agentId, name }: AgentIdentity,
+    event: FlowEvent,
+    { code }: DisbeliefWords,
+  ): Promise<void> {
+    const unrecorded = this.#unrecorded.get(agentId) ?? 0;
+    this.#unrecorded.delete(agentId);
+    try {
+      this.#rate.take(agentId, this.#nowMs());
+    } catch {
+      if (this.#unrecorded.size < MAX_COUNTED) this.#unrecorded.set(agentId, unrecorded + 1);
+      return;
+    }
+    await this.#audit.write({
+      event: "agent.report.refused",
+      agent_id: agentId,
+      agent: name,
+      user: event.user,
+      app: event.app,
+      port: event.port,
+      session_id: event.session_id,
+      reason: code,
+      ...(unrecorded === 0 ? {} : { unrecorded }),
+    }).catch((error) => {
+      log.error("Cannot record that a report was refused", { agentId, error: String(error) });
+    });
   }
 
   #note(agentId: string, event: FlowEvent): void {
-    const key = `${agentId} ${event.connection_id}`;
+    const key = keyOf(agentId, event);
+    this.#left.delete(key);
     if (event.event === "app.session.end") this.#open.delete(key);
     else if (this.#open.size < MAX_OPEN) {
-      this.#open.set(key, { agentId, user: event.user, sessionId: event.session_id });
+      const { user, session_id: sessionId, app, port } = event;
+      this.#open.set(key, { agentId, user, sessionId, app, port });
     }
   }
+}
+
+function keyOf(agentId: string, event: FlowEvent): string {
+  return `${agentId} ${event.connection_id}`;
 }
 
 /** Leaves out fields that are there and undefined, which a record may not have. */

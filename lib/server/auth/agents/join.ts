@@ -12,6 +12,7 @@ import { sourceOf } from "../../../ip/mod.ts";
 import { getLogger } from "../../../log.ts";
 import type { Store, StoredAgent, TokenScope } from "../../store/mod.ts";
 import { toIdentity } from "../api/gate.ts";
+import type { AppHolders } from "./app_holders.ts";
 import { RateLimit } from "../login/rate.ts";
 import { refusal } from "../api/refusals.ts";
 import type { AgentIdentity, AuditLog, Peer } from "../types.ts";
@@ -21,10 +22,13 @@ const log = getLogger("server", "auth");
 interface AgentJoinsOptions {
   readonly store: Store;
   readonly audit: AuditLog;
+  readonly holders: AppHolders;
   readonly hostCa: Authority;
   readonly userCaPems: readonly string[];
   readonly cluster: string;
   readonly nowMs: () => number;
+  /** Agents hold other apps than before. */
+  readonly onHeld: () => void;
 }
 
 /** What is asked to be certified. */
@@ -52,8 +56,8 @@ export class AgentJoins {
   }
 
   /**
-   * @throws {AuthError} `token-invalid`, `token-out-of-scope`, `public-key-unsupported`, `request-malformed`,
-   * `rate-limited`.
+   * @throws {AuthError} `token-invalid`, `token-out-of-scope`, `app-taken`, `public-key-unsupported`,
+   * `request-malformed`, `rate-limited`.
    */
   async join(request: JoinRequest, peer: Peer): Promise<JoinResponse> {
     const { store, audit, nowMs } = this.#options;
@@ -65,6 +69,7 @@ export class AgentJoins {
     // Everything that may be wrong with the request is found before the token is used up
     const publicKey = await readKey(request.public_key);
     checkNames([request.name, ...request.apps]);
+    this.#checkHeld(token.scope, null, request.apps);
     if (!await store.tokens.take(hash, nowMs())) return await this.#refuseToken(peer);
     const agent = await this.#admit({
       name: request.name,
@@ -89,7 +94,7 @@ export class AgentJoins {
   ): Promise<{ readonly certificatePem: string; readonly agent: AgentIdentity }> {
     const publicKey = await readKey(wish.publicKeyPem);
     checkNames([wish.name, ...wish.apps]);
-    const scope = { kinds: ["app"], apps: null, labels: {} };
+    const scope = { kinds: ["app"], apps: null, labels: {}, publicAddrs: null };
     const agent = await this.#admit({ ...wish, scope }, `local-${wish.name}`);
     const certificate = await this.#certify(agent, publicKey);
     await this.#options.audit.write({
@@ -103,7 +108,7 @@ export class AgentJoins {
     };
   }
 
-  /** @throws {AuthError} `agent-unknown`, `token-out-of-scope`, `public-key-unsupported`. */
+  /** @throws {AuthError} `agent-unknown`, `token-out-of-scope`, `app-taken`, `public-key-unsupported`. */
   async renew(
     identity: AgentIdentity,
     request: AgentRenewRequest,
@@ -115,9 +120,12 @@ export class AgentJoins {
     if (held === null) throw refusal("agent-unknown", { message: "The agent was removed" });
     checkScope(held.scope, { kind: held.scope.kinds[0] ?? "", apps: request.apps });
     checkNames(request.apps);
+    // What it held before is judged when it is offered, and does not keep it from its certificate
+    const added = request.apps.filter((app) => !held.apps.includes(app));
+    this.#checkHeld(held.scope, held.id, added);
     const publicKey = await readKey(request.public_key);
     const agent = { ...held, apps: unique(request.apps), renewedMs: nowMs() };
-    await store.agents.put(agent);
+    await this.#hold(agent);
     const certificate = await this.#certify(agent, publicKey);
     await audit.write({
       event: "agent.renewed",
@@ -142,8 +150,24 @@ export class AgentJoins {
       renewedMs: atMs,
       seenMs: null,
     };
-    await this.#options.store.agents.put(agent);
+    await this.#hold(agent);
     return agent;
+  }
+
+  async #hold(agent: StoredAgent): Promise<void> {
+    const { store, holders, onHeld } = this.#options;
+    await store.agents.put(agent);
+    holders.put(agent);
+    onHeld();
+  }
+
+  /** @throws {AuthError} `app-taken`. */
+  #checkHeld(scope: TokenScope, id: string | null, apps: readonly string[]): void {
+    const taken = apps.find((app) => this.#options.holders.isTaken(app, id, scope));
+    if (taken === undefined) return;
+    throw refusal("app-taken", {
+      message: `Agents with another token serve an app "${taken}", and this token does not name it`,
+    });
   }
 
   #certify(agent: StoredAgent, publicKey: CryptoKey): Promise<Certificate> {

@@ -7,7 +7,7 @@ const MINUTE_MS = 60_000;
 const { publicKeyPem } = sharedKey;
 
 async function token(f: Fixture, more: Record<string, unknown> = {}): Promise<string> {
-  const defaults = { kind: "app" as const, labels: {}, ttl_seconds: 1800, uses: 1 };
+  const defaults = { kind: "app" as const, any: true, labels: {}, ttl_seconds: 1800, uses: 1 };
   return (await f.auth.admin.addToken({ ...defaults, ...more })).token;
 }
 
@@ -162,9 +162,10 @@ Deno.test("the policy is what an agent needs to decide, and changes with it", as
 Deno.test("an agent reports flows, in its own name only", async () => {
   await using f = await Fixture.open();
   const certificate = await joined(f);
+  await f.serve({ name: "db" });
   const event = {
     event: "app.session.start",
-    session_id: "0".repeat(32),
+    session_id: await f.right(await f.loggedIn("alice"), "db"),
     connection_id: "c1",
     user: "alice",
     app: "db",
@@ -175,7 +176,7 @@ Deno.test("an agent reports flows, in its own name only", async () => {
   equal((await report({ events: [{ ...event, agent_id: "somebody else", seq: 1 }] })).status, 204);
   const [record] = (await f.events()).filter((one) => one.event === "app.session.start");
   const { agents } = await f.auth.admin.listAgents();
-  equal(record?.agent_id, agents[0]!.id);
+  equal(record?.agent_id, agents.find(({ name }) => name === "agent-1")!.id);
   equal(record?.peer, "192.0.2.7:1234");
   ok(record!.seq > 1);
   equal((await report({ events: [{ ...event, event: "login.ok" }] })).code, "request-malformed");

@@ -19,7 +19,7 @@ import {
 import type { Store, StoredAgent } from "../../store/mod.ts";
 import type { Agents } from "../agents/agents.ts";
 import type { Directory } from "../directory.ts";
-import type { AgentIdentity, AgentVerdict, TicketHolder, UserVerdict } from "../types.ts";
+import type { AgentIdentity, AgentVerdict, Denial, TicketHolder, UserVerdict } from "../types.ts";
 
 /** Who may come in: judges certificates and tickets against what is true at this moment. */
 export class Gate {
@@ -130,17 +130,23 @@ export class Gate {
       user: session.user,
       expiresMs: session.expiresMs,
     };
-    return this.mayUse(holder) ? holder : null;
+    return this.denialOf(holder) === null ? holder : null;
   }
 
-  /** Whether somebody whose ticket was good may go on, as far as users, roles and locks are concerned. */
-  mayUse({ user, app, sessionId, loginId }: TicketHolder): boolean {
+  /** Why somebody whose ticket was good may not go on, as far as users, roles and locks are concerned. */
+  denialOf(
+    { user, app, sessionId, loginId }: Pick<TicketHolder, "user" | "app" | "sessionId" | "loginId">,
+  ): Denial | null {
     const roles = this.#directory.rolesOf(user);
-    if (roles === null) return false;
-    if (this.#directory.isUserLocked(user, [sessionId, loginId], this.#nowMs())) return false;
+    if (roles === null) return "access-denied";
+    if (this.#directory.isUserLocked(user, [sessionId, loginId], this.#nowMs())) {
+      return "access-locked";
+    }
     const served = this.#agents.find(app);
     // An app that nobody serves is not refused here: the proxy says that there is no agent
-    return served === null || decideAccess(roles, served.app.labels).kind !== "denied";
+    return served === null || decideAccess(roles, served.app.labels).kind !== "denied"
+      ? null
+      : "access-denied";
   }
 
   #macOf(ticket: Ticket): Uint8Array {
@@ -154,7 +160,7 @@ export function toIdentity(stored: StoredAgent, certificateExpiresMs: number): A
     agentId: stored.id,
     name: stored.name,
     apps: stored.apps,
-    requiredLabels: stored.scope.labels,
+    scope: stored.scope,
     certificateExpiresMs,
   };
 }

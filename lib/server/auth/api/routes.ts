@@ -12,6 +12,7 @@ import {
   JoinRequestSchema,
   LoginBeginRequestSchema,
   LoginFinishRequestSchema,
+  type ReportRefusal,
 } from "../../../wire/mod.ts";
 import type { AppCertificates } from "../app_certs.ts";
 import type { Changes } from "../changes.ts";
@@ -42,7 +43,11 @@ interface RouteTargets {
   apps(roles: readonly string[]): AppsResponse;
   policy(): Promise<AgentPolicy>;
   logout(user: User, peer: Peer): Promise<void>;
-  reportFlow(agent: AgentIdentity, events: readonly FlowEvent[]): Promise<void>;
+  reportFlow(
+    agent: AgentIdentity,
+    events: readonly FlowEvent[],
+    how: { readonly partial: boolean },
+  ): Promise<readonly ReportRefusal[]>;
   verifyUser(der: Uint8Array): Promise<UserVerdict>;
   verifyAgent(der: Uint8Array): Promise<AgentVerdict>;
 }
@@ -154,9 +159,9 @@ function addAgent(app: Routes, to: RouteTargets, renders: Renders): void {
   });
   app.post("/v1/agent/audit", async (context) => {
     const agent = await agentOf(context);
-    const { events } = await readJson(context.req.raw, AgentAuditRequestSchema);
-    await to.reportFlow(agent, events);
-    return new Response(null, { status: 204 });
+    const { events, partial = false } = await readJson(context.req.raw, AgentAuditRequestSchema);
+    const refused = await to.reportFlow(agent, events, { partial });
+    return partial ? secret({ refused }) : new Response(null, { status: 204 });
   });
 }
 
