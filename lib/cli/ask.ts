@@ -4,7 +4,6 @@
  * @module
  */
 import { UsageError, VnetError } from "../error.ts";
-import { printable } from "../printable.ts";
 import type { Context } from "./context.ts";
 
 const MAX_STDIN_BYTES = 8192;
@@ -13,10 +12,7 @@ type Prompts = typeof import("@clack/prompts");
 
 /** Asks for a secret; it is shown as dots. */
 export function askSecret(context: Context, question: string): Promise<string> {
-  return ask(
-    context,
-    ({ password }) => password({ message: printable(question), signal: context.signal }),
-  );
+  return ask(context, ({ password }) => password({ message: question, signal: context.signal }));
 }
 
 /** Asks for a line of text, again for as long as `complaint` has something against it. */
@@ -26,10 +22,7 @@ export function askText(
   complaint: (answer: string) => string | undefined,
 ): Promise<string> {
   const validate = (answer: string | undefined) => complaint(answer ?? "");
-  return ask(
-    context,
-    ({ text }) => text({ message: printable(question), signal: context.signal, validate }),
-  );
+  return ask(context, ({ text }) => text({ message: question, signal: context.signal, validate }));
 }
 
 /** Reads up to this many lines from standard input, without their ends. */

@@ -33,7 +33,7 @@ interface Surroundings {
 /** A cluster in this process, and the commands that administer it. */
 class Cluster implements AsyncDisposable {
   readonly directory: string;
-  readonly server: RunningServer;
+  server: RunningServer;
 
   private constructor(directory: string, server: RunningServer) {
     this.directory = directory;
@@ -48,11 +48,12 @@ data_dir: ${directory}/data
 proxy_service: { public_addr: proxy.test.example, listen_addr: "127.0.0.1:0" }
 `;
     await Deno.writeTextFile(`${directory}/server.yaml`, text);
-    const server = await serveCluster(parseServerFile(text, "server.yaml"), {
-      nowMs: Date.now,
-      passwordCost: { logN: 4, r: 8, p: 1 },
-    });
-    return new Cluster(directory, server);
+    return new Cluster(directory, await serve(text));
+  }
+
+  /** Starts the server again, after it was stopped. */
+  async start(): Promise<void> {
+    this.server = await serve(await Deno.readTextFile(`${this.directory}/server.yaml`));
   }
 
   ctl(args: readonly string[], options: Surroundings = {}): Promise<Ran> {
@@ -104,6 +105,13 @@ proxy_service: { public_addr: proxy.test.example, listen_addr: "127.0.0.1:0" }
     await this.server[Symbol.asyncDispose]();
     await Deno.remove(this.directory, { recursive: true });
   }
+}
+
+function serve(text: string): Promise<RunningServer> {
+  return serveCluster(parseServerFile(text, "server.yaml"), {
+    nowMs: Date.now,
+    passwordCost: { logN: 4, r: 8, p: 1 },
+  });
 }
 
 const FILE = `kind: user
@@ -605,4 +613,30 @@ Deno.test("an argument that is missing is named, with an example that the progra
       equal(ran.code, 2);
     });
   }
+});
+
+Deno.test("vnet ctl backup copies a running server's store, vnet server restore puts it back", async () => {
+  await using cluster = await Cluster.start();
+  const file = await cluster.write("resources.yaml", FILE);
+  const copy = `${cluster.directory}/copy.db`;
+  equal((await cluster.ctl(["create", file])).code, 0);
+  const made = await cluster.ctl(["backup", copy]);
+  deepEqual([made.code, made.stdout], [0, ""]);
+  match(made.stderr, /^Wrote .*copy\.db: 1 user, \d+ KiB\. It has the cluster's private keys/);
+  equal((await Deno.stat(copy)).mode! & 0o777, 0o600);
+  const again = await cluster.ctl(["backup", copy]);
+  equal(again.code, 2);
+  match(again.stderr, /there is a file ".*copy\.db" \[backup-exists\]\nhint: .*--force/);
+  equal((await cluster.ctl(["rm", "user/alice"])).code, 0);
+
+  const running = await cluster.vnet(["server", "restore", "--force", copy]);
+  equal(running.code, 1);
+  match(running.stderr, /the server is running \[server-running\]/);
+  await cluster.server[Symbol.asyncDispose]();
+  const restored = await cluster.vnet(["server", "restore", "--force", copy]);
+  deepEqual([restored.code, restored.stdout], [0, ""], restored.stderr);
+  match(restored.stderr, /^Restored test\.example in .*: 1 user\. Start the server/);
+  await cluster.start();
+  const users = await cluster.ctl(["users", "ls"]);
+  match(users.stdout, /^alice /m);
 });

@@ -305,9 +305,33 @@ const audit = command(
   { brief: message`Print the audit log, one JSON line an event` },
 );
 
+const backup = command(
+  "backup",
+  map(
+    object({
+      file: argument(string({ metavar: "FILE" }), {
+        description: message`The file to write, for its owner only.`,
+      }),
+      replace: withDefault(
+        flag("--force", { description: message`Replace a file that is there.` }),
+        false,
+      ),
+    }),
+    (o) => action((ctl, c) => ctl.backup(c, o)),
+  ),
+  {
+    brief: message`Copy the server's store into a file, while it runs`,
+    description:
+      message`The copy is whole, looked through, and of mode 0600: it has the cluster's private keys. vnet server restore puts it back.`,
+  },
+);
+
 export const ctl = command(
   "ctl",
-  or(or(status, users, sessions, tokens, agents, apps), or(create, get, edit, rm, lock, audit)),
+  or(
+    or(status, users, sessions, tokens, agents, apps),
+    or(create, get, edit, rm, lock, audit, backup),
+  ),
   {
     brief: message`Administer a running server: users, logins, tokens, resources, locks, audit`,
     description:

@@ -3,7 +3,7 @@ import { message } from "@optique/core/message";
 import { map, withDefault } from "@optique/core/modifiers";
 import { argument, command, option } from "@optique/core/primitives";
 import { string } from "@optique/core/valueparser";
-import { type Action, type Context, printJson, printText } from "../context.ts";
+import { type Action, type Context, printJson } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import { known } from "../grammar/known_values.ts";
 import { format } from "./options.ts";
@@ -43,7 +43,12 @@ async function run(context: Context, options: Options): Promise<number> {
     printJson(context, found);
     return EXIT.done;
   }
-  const { renderResolve } = await import("../text/resolve_text.ts");
-  printText(context, renderResolve(found));
+  const addresses = found.addresses.length === 0 ? "" : ` ${found.addresses.join(" ")}`;
+  context.stdout(`${found.name} ${found.type}: ${found.verdict}${addresses}\n`);
+  context.stdout(`  rule    ${found.rule}: ${found.reason}\n`);
+  if (found.ttl_seconds !== undefined) context.stdout(`  ttl     ${found.ttl_seconds} s\n`);
+  context.stdout(
+    `  from    ${found.source === "daemon" ? "the running daemon" : "what was last known"}\n`,
+  );
   return EXIT.done;
 }

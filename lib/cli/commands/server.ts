@@ -1,7 +1,8 @@
-import { object } from "@optique/core/constructs";
+import { object, or } from "@optique/core/constructs";
 import { message } from "@optique/core/message";
-import { map } from "@optique/core/modifiers";
-import { command } from "@optique/core/primitives";
+import { map, withDefault } from "@optique/core/modifiers";
+import { argument, command, flag } from "@optique/core/primitives";
+import { string } from "@optique/core/valueparser";
 import type { ServerConfig } from "../../config/mod.ts";
 import { describeError } from "../../error.ts";
 import { configureLog, getLogger } from "../../log.ts";
@@ -17,15 +18,36 @@ import { EXIT } from "../exit.ts";
 
 const log = getLogger("cli");
 
-export const server = command(
-  "server",
-  command("start", map(object({}), (): Action => startServer), {
-    brief: message`Serve a cluster: logins, certificates, and the proxy on one TLS port`,
+const restore = command(
+  "restore",
+  map(
+    object({
+      file: argument(string({ metavar: "FILE" }), {
+        description: message`What vnet ctl backup wrote.`,
+      }),
+      replace: withDefault(
+        flag("--force", { description: message`Replace the store that is there.` }),
+        false,
+      ),
+    }),
+    (o): Action => async (context) => await (await import("../ctl/mod.ts")).restore(context, o),
+  ),
+  {
+    brief: message`Put a backup in the place of the server's store`,
     description:
-      message`Reads /etc/vnet/server.yaml, or the file of --config, and serves until SIGTERM or Ctrl-C. SIGHUP has it read certificate and log level again.`,
-  }),
-  { brief: message`The cluster's server` },
+      message`The server must not run. The backup must be of the cluster that /etc/vnet/server.yaml, or the file of --config, names.`,
+  },
 );
+
+const start = command("start", map(object({}), (): Action => startServer), {
+  brief: message`Serve a cluster: logins, certificates, and the proxy on one TLS port`,
+  description:
+    message`Reads /etc/vnet/server.yaml, or the file of --config, and serves until SIGTERM or Ctrl-C. SIGHUP has it read certificate and log level again.`,
+});
+
+export const server = command("server", or(start, restore), {
+  brief: message`The cluster's server`,
+});
 
 export const agent = command(
   "agent",

@@ -12,4 +12,6 @@ export const EXAMPLES: Readonly<Record<string, string>> = {
   "ctl get": "vnet ctl get roles",
   "ctl rm": "vnet ctl rm role/dev",
   "ctl lock": "vnet ctl lock user alice",
+  "ctl backup": "vnet ctl backup /var/backups/vnet-auth.db",
+  "server restore": "vnet server restore /var/backups/vnet-auth.db",
 };

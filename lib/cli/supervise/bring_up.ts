@@ -6,7 +6,6 @@
 import { ControlClient, readStartError } from "../../client/mod.ts";
 import { DEFAULT_UP_SETTINGS, type UpWishes } from "../../config/mod.ts";
 import { VnetError } from "../../error.ts";
-import { printable } from "../../printable.ts";
 import type { StatusV1 } from "../../status/mod.ts";
 import { type Context, tell } from "../context.ts";
 import { AlreadyTold, EXIT, statusOfCode } from "../exit.ts";
@@ -104,7 +103,7 @@ export async function printPlan(context: Context, wishes: UpWishes): Promise<num
   const settings = { ...DEFAULT_UP_SETTINGS, ...wishes };
   await sharedUids(settings.share);
   const lines = await planLines(context.paths, settings, journalDir(context));
-  for (const line of lines) context.stdout(`${printable(line)}\n`);
+  for (const line of lines) context.stdout(`${line}\n`);
   return EXIT.done;
 }
 

@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { printableDocument } from "../../printable.ts";
 import type { DoctorV1 } from "../../status/mod.ts";
 import { counted } from "./plural.ts";
 
@@ -30,8 +29,7 @@ interface RenderOptions {
 }
 
 /** Writes a report as text. */
-export function renderDoctor(given: DoctorV1, options: RenderOptions): string {
-  const report = printableDocument(given);
+export function renderDoctor(report: DoctorV1, options: RenderOptions): string {
   const { host, checks, version, duration_ms } = report;
   const system = [host.os, host.kernel, host.distribution, host.container]
     .filter((part) => part !== undefined).join(" ");

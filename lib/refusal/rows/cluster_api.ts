@@ -62,7 +62,7 @@ export const CLUSTER_API = {
     fault: "server",
     httpStatus: 429,
     hint: "Try again in a minute",
-    happened: "Too many requests from one address.",
+    happened: "Too many requests, or failed logins, from one address or its network.",
     remedy: "Wait as long as the message says.",
   },
   "busy": {
@@ -94,6 +94,33 @@ export const CLUSTER_API = {
     httpStatus: 503,
     happened: "The store in `data_dir` cannot be opened or written.",
     remedy: "Check disk, owner and mode; then [restore](operations.md#backup-and-restore).",
+  },
+  "backup-exists": {
+    fault: "usage",
+    exitStatus: 2,
+    happened: "What `vnet ctl backup` or `vnet server restore` would write is there already.",
+    remedy: "Take another name, or `--force` to replace it.",
+  },
+  "backup-foreign": {
+    fault: "usage",
+    exitStatus: 2,
+    happened: "The backup is of another cluster than the server's file names.",
+    remedy: "Take the right backup, or the right file.",
+  },
+  "backup-failed": {
+    fault: "machine",
+    happened: "The store, or its copy, cannot be read or written.",
+    remedy: "Run it as root or as the server's user; look for room on the disk.",
+  },
+  "backup-unusable": {
+    fault: "server",
+    happened: "A copy of the store is damaged, of a later vnet, or none.",
+    remedy: "Take another backup; of a running server, look after its disk.",
+  },
+  "server-running": {
+    fault: "usage",
+    happened: "A store cannot be restored while its server runs.",
+    remedy: "Stop the server, restore, and start it.",
   },
   "store-too-new": {
     fault: "server",

@@ -33,8 +33,9 @@ export const LOGIN = {
     fault: "auth",
     httpStatus: 429,
     hint: "Try again later",
-    happened: "Too many logins of this user failed.",
-    remedy: "Wait as many minutes as the message says.",
+    happened: "Too many logins of this user failed: from this address, or lately from everywhere.",
+    remedy:
+      "Wait as long as the message says. Where you have logged in before, [others' failures do not count](operations.md#what-strangers-can-do).",
   },
   "session-ended": {
     fault: "auth",

@@ -4,7 +4,10 @@ import { MIGRATIONS } from "./migrations.ts";
 
 export type Row = Record<string, unknown>;
 
-/** One SQLite file: prepared statements, transactions, and errors of ours. */
+/**
+ * One SQLite file: prepared statements, transactions, and errors of ours. A change is on the disk when its call
+ * returns, unless it is made {@link Database.relaxed}.
+ */
 export class Database {
   readonly #db: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
@@ -30,7 +33,7 @@ export class Database {
       await Deno.chmod(path, 0o600);
       db = new DatabaseSync(path);
       db.exec(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;" +
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;" +
           "PRAGMA busy_timeout = 5000; PRAGMA trusted_schema = OFF;",
       );
       const database = new Database(db, path);
@@ -67,6 +70,19 @@ export class Database {
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
       throw error;
+    }
+  }
+
+  /**
+   * Runs an act whose changes may be lost with the power, and are written without waiting for the disk. It must not
+   * wait, as in {@link transaction}, which belongs inside.
+   */
+  relaxed<T>(act: () => T): T {
+    this.#db.exec("PRAGMA synchronous = NORMAL");
+    try {
+      return act();
+    } finally {
+      this.#db.exec("PRAGMA synchronous = FULL");
     }
   }
 

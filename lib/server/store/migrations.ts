@@ -84,4 +84,12 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE sessions ADD COLUMN source TEXT;
   ALTER TABLE agents ADD COLUMN seen_ms INTEGER;
   `,
+  `
+  CREATE TABLE known_sources (
+    user TEXT NOT NULL,
+    source TEXT NOT NULL,
+    seen_ms INTEGER NOT NULL,
+    PRIMARY KEY (user, source)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];

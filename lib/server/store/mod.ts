@@ -3,5 +3,6 @@
  *
  * @module
  */
+export { backUpStore, restoreStore } from "./backup.ts";
 export { openSqliteStore } from "./sqlite.ts";
 export * from "./store.ts";

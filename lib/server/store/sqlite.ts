@@ -1,13 +1,18 @@
 // deno-lint-ignore-file require-await -- methods are async so that an error thrown becomes a rejection
 /**
- * The store in one SQLite file, write-ahead logged. Survives a crash of the process at any point; the last events
- * before a power failure may be missing from it, while `audit.jsonl` beside it has them.
+ * The store in one SQLite file, write-ahead logged. Survives a crash of the process and a power failure at any point;
+ * only failed logins, and when agents were seen, may be lost with the power.
  *
  * @module
  */
 import { SqliteAgents, SqliteTokens } from "./sqlite_agents.ts";
 import { Database } from "./database.ts";
-import { SqliteCredentials, SqliteFailures, SqliteSessions } from "./sqlite_logins.ts";
+import {
+  SqliteCredentials,
+  SqliteFailures,
+  SqliteKnownSources,
+  SqliteSessions,
+} from "./sqlite_logins.ts";
 import type {
   AuditEvents,
   Authorities,
@@ -27,6 +32,8 @@ const MAX_FAILURES = 100_000;
 
 /** How long a failed login may matter to anybody. */
 const FAILURE_KEPT_MS = 24 * 3_600_000;
+/** How long a host is known to be a user's after the last login from there. */
+const SOURCE_KEPT_MS = 90 * 24 * 3_600_000;
 /** An agent that did not renew its certificate for a day has none that holds; it stays in the list for a month. */
 const AGENT_KEPT_MS = 30 * 24 * 3_600_000;
 
@@ -43,6 +50,7 @@ export async function openSqliteStore(path: string): Promise<Store> {
     resources: new SqliteResources(db),
     credentials: new SqliteCredentials(db),
     failures: new SqliteFailures(db),
+    knownSources: new SqliteKnownSources(db),
     sessions: new SqliteSessions(db),
     tokens: new SqliteTokens(db),
     agents: new SqliteAgents(db),
@@ -162,12 +170,14 @@ class SqliteEvents implements AuditEvents {
     this.#db = db;
   }
 
-  async append(bodies: readonly string[]): Promise<number> {
-    return this.#db.transaction(() => {
-      for (const body of bodies) this.#db.run("INSERT INTO events (body) VALUES (?)", body);
-      const last = Number(this.#db.get("SELECT last_insert_rowid() AS seq")?.["seq"]);
-      return last - bodies.length + 1;
-    });
+  async append(bodies: readonly string[], isLasting: boolean): Promise<number> {
+    const append = () =>
+      this.#db.transaction(() => {
+        for (const body of bodies) this.#db.run("INSERT INTO events (body) VALUES (?)", body);
+        const last = Number(this.#db.get("SELECT last_insert_rowid() AS seq")?.["seq"]);
+        return last - bodies.length + 1;
+      });
+    return isLasting ? append() : this.#db.relaxed(append);
   }
 
   async after(seq: number, limit: number): Promise<StoredEvent[]> {
@@ -182,18 +192,21 @@ class SqliteEvents implements AuditEvents {
 }
 
 function prune(db: Database, nowMs: number): void {
-  db.transaction(() => {
-    db.run("DELETE FROM sessions WHERE expires_ms <= ?", nowMs);
-    db.run("DELETE FROM tokens WHERE expires_ms <= ? OR uses_left <= 0", nowMs);
-    db.run("DELETE FROM login_locks WHERE until_ms <= ?", nowMs);
-    db.run("DELETE FROM login_failures WHERE at_ms <= ?", nowMs - FAILURE_KEPT_MS);
-    db.run(
-      "DELETE FROM login_failures WHERE rowid <= (SELECT max(rowid) FROM login_failures) - ?",
-      MAX_FAILURES,
-    );
-    db.run("DELETE FROM agents WHERE renewed_ms <= ?", nowMs - AGENT_KEPT_MS);
-    db.run("DELETE FROM events WHERE seq <= (SELECT max(seq) FROM events) - ?", MAX_EVENTS);
-  });
+  db.relaxed(() =>
+    db.transaction(() => {
+      db.run("DELETE FROM sessions WHERE expires_ms <= ?", nowMs);
+      db.run("DELETE FROM tokens WHERE expires_ms <= ? OR uses_left <= 0", nowMs);
+      db.run("DELETE FROM login_locks WHERE until_ms <= ?", nowMs);
+      db.run("DELETE FROM login_failures WHERE at_ms <= ?", nowMs - FAILURE_KEPT_MS);
+      db.run(
+        "DELETE FROM login_failures WHERE rowid <= (SELECT max(rowid) FROM login_failures) - ?",
+        MAX_FAILURES,
+      );
+      db.run("DELETE FROM known_sources WHERE seen_ms <= ?", nowMs - SOURCE_KEPT_MS);
+      db.run("DELETE FROM agents WHERE renewed_ms <= ?", nowMs - AGENT_KEPT_MS);
+      db.run("DELETE FROM events WHERE seq <= (SELECT max(seq) FROM events) - ?", MAX_EVENTS);
+    })
+  );
 }
 
 function toResource(row: Record<string, unknown>): StoredResource {

@@ -3,6 +3,7 @@ import type { Database, Row } from "./database.ts";
 import type {
   Credential,
   Credentials,
+  KnownSources,
   LockoutRule,
   LoginAttempt,
   LoginFailures,
@@ -29,17 +30,23 @@ export class SqliteCredentials implements Credentials {
   }
 
   async put({ user, passwordHash, totpSecret }: Credential): Promise<void> {
-    this.#db.run(
-      "INSERT INTO credentials (user, password_hash, totp_secret) VALUES (?, ?, ?) ON CONFLICT DO UPDATE" +
-        " SET password_hash = excluded.password_hash, totp_secret = excluded.totp_secret",
-      user,
-      passwordHash,
-      totpSecret,
-    );
+    this.#db.transaction(() => {
+      this.#db.run("DELETE FROM known_sources WHERE user = ?", user);
+      this.#db.run(
+        "INSERT INTO credentials (user, password_hash, totp_secret) VALUES (?, ?, ?) ON CONFLICT DO UPDATE" +
+          " SET password_hash = excluded.password_hash, totp_secret = excluded.totp_secret",
+        user,
+        passwordHash,
+        totpSecret,
+      );
+    });
   }
 
   async remove(user: string): Promise<void> {
-    this.#db.run("DELETE FROM credentials WHERE user = ?", user);
+    this.#db.transaction(() => {
+      this.#db.run("DELETE FROM known_sources WHERE user = ?", user);
+      this.#db.run("DELETE FROM credentials WHERE user = ?", user);
+    });
   }
 
   async takeTotpStep(user: string, step: number): Promise<boolean> {
@@ -71,31 +78,33 @@ export class SqliteFailures implements LoginFailures {
     nowMs: number,
     rule: LockoutRule,
   ): Promise<number | null> {
-    return this.#db.transaction(() => {
-      this.#db.run(
-        "INSERT INTO login_failures (user, source, at_ms) VALUES (?, ?, ?)",
-        user,
-        source,
-        nowMs,
-      );
-      const row = this.#db.get(
-        "SELECT count(*) AS n FROM login_failures WHERE user = ? AND source = ? AND at_ms > ?",
-        user,
-        source,
-        nowMs - rule.windowMs,
-      );
-      if (Number(row?.["n"]) < rule.limit) return null;
-      const untilMs = nowMs + rule.lockMs;
-      this.#db.run("DELETE FROM login_failures WHERE user = ? AND source = ?", user, source);
-      this.#db.run(
-        "INSERT INTO login_locks (user, source, until_ms) VALUES (?, ?, ?)" +
-          " ON CONFLICT DO UPDATE SET until_ms = excluded.until_ms",
-        user,
-        source,
-        untilMs,
-      );
-      return untilMs;
-    });
+    return this.#db.relaxed(() =>
+      this.#db.transaction(() => {
+        this.#db.run(
+          "INSERT INTO login_failures (user, source, at_ms) VALUES (?, ?, ?)",
+          user,
+          source,
+          nowMs,
+        );
+        const row = this.#db.get(
+          "SELECT count(*) AS n FROM login_failures WHERE user = ? AND source = ? AND at_ms > ?",
+          user,
+          source,
+          nowMs - rule.windowMs,
+        );
+        if (Number(row?.["n"]) < rule.limit) return null;
+        const untilMs = nowMs + rule.lockMs;
+        this.#db.run("DELETE FROM login_failures WHERE user = ? AND source = ?", user, source);
+        this.#db.run(
+          "INSERT INTO login_locks (user, source, until_ms) VALUES (?, ?, ?)" +
+            " ON CONFLICT DO UPDATE SET until_ms = excluded.until_ms",
+          user,
+          source,
+          untilMs,
+        );
+        return untilMs;
+      })
+    );
   }
 
   async clear({ user, source }: LoginAttempt): Promise<void> {
@@ -107,6 +116,49 @@ export class SqliteFailures implements LoginFailures {
       this.#db.run("DELETE FROM login_failures WHERE user = ?", user);
       this.#db.run("DELETE FROM login_locks WHERE user = ?", user);
     });
+  }
+}
+
+/** Hosts kept of each user. */
+const MAX_KNOWN_EACH = 32;
+
+/** From where users have logged in. */
+export class SqliteKnownSources implements KnownSources {
+  readonly #db: Database;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  async has({ user, source }: LoginAttempt): Promise<boolean> {
+    const sql = "SELECT 1 AS yes FROM known_sources WHERE user = ? AND source = ?";
+    return this.#db.get(sql, user, source) !== null;
+  }
+
+  async see({ user, source }: LoginAttempt, nowMs: number): Promise<void> {
+    this.#db.relaxed(() =>
+      this.#db.transaction(() => {
+        this.#db.run(
+          "INSERT INTO known_sources (user, source, seen_ms) VALUES (?, ?, ?)" +
+            " ON CONFLICT DO UPDATE SET seen_ms = excluded.seen_ms",
+          user,
+          source,
+          nowMs,
+        );
+        this.#db.run(
+          "DELETE FROM known_sources WHERE user = ?1 AND source NOT IN" +
+            " (SELECT source FROM known_sources WHERE user = ?1 ORDER BY seen_ms DESC, source LIMIT ?2)",
+          user,
+          MAX_KNOWN_EACH,
+        );
+      })
+    );
+  }
+
+  async newest(limit: number): Promise<string[]> {
+    const sql = "SELECT source, max(seen_ms) AS seen FROM known_sources GROUP BY source" +
+      " ORDER BY seen DESC, source LIMIT ?";
+    return this.#db.all(sql, limit).map((row) => String(row["source"])).reverse();
   }
 }
 

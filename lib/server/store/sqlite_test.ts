@@ -1,6 +1,7 @@
-import { deepEqual, equal, rejects } from "node:assert/strict";
+import { deepEqual, equal, rejects, throws } from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { join } from "node:path";
+import { Database } from "./database.ts";
 import { MIGRATIONS } from "./migrations.ts";
 import { openSqliteStore } from "./sqlite.ts";
 import type { Store } from "./store.ts";
@@ -239,8 +240,8 @@ Deno.test("Agents are put, found, replaced and removed", async () => {
 
 Deno.test("AuditEvents are numbered in order and read from both ends", async () => {
   await withStore(async ({ events }) => {
-    equal(await events.append(["a", "b"]), 1);
-    equal(await events.append(["c"]), 3);
+    equal(await events.append(["a", "b"], true), 1);
+    equal(await events.append(["c"], false), 3);
     deepEqual(await events.after(1, 1), [{ seq: 2, body: "b" }]);
     deepEqual((await events.newest(2)).map(({ body }) => body), ["b", "c"]);
   });
@@ -255,7 +256,7 @@ Deno.test("Store.prune() forgets what has expired and nothing else", async () =>
     await store.tokens.add({ id: "old", scope, expiresMs: 10, usesLeft: 1 }, "h1");
     await store.tokens.add({ id: "used", scope, expiresMs: 20, usesLeft: 0 }, "h2");
     await store.tokens.add({ id: "live", scope, expiresMs: 20, usesLeft: 1 }, "h3");
-    await store.events.append(["kept"]);
+    await store.events.append(["kept"], true);
     const agent = { name: "a", apps: [], scope, joinedMs: 0 };
     await store.agents.put({ ...agent, id: "gone", renewedMs: 10 });
     await store.agents.put({ ...agent, id: "away", renewedMs: 11 });
@@ -267,5 +268,45 @@ Deno.test("Store.prune() forgets what has expired and nothing else", async () =>
     const monthMs = 30 * 24 * 3_600_000;
     await store.prune(10 + monthMs);
     deepEqual((await store.agents.list()).map(({ id }) => id), ["away"]);
+  });
+});
+
+Deno.test("Database waits for the disk, but for what strangers cause", async () => {
+  const directory = await Deno.makeTempDir();
+  const db = await Database.open(join(directory, "auth.db"));
+  const level = () => Number(db.get("PRAGMA synchronous")?.["synchronous"]);
+  equal(db.get("PRAGMA journal_mode")?.["journal_mode"], "wal");
+  equal(level(), 2, "FULL");
+  equal(db.relaxed(() => level()), 1, "NORMAL");
+  throws(() =>
+    db.relaxed(() => {
+      throw new Error("refused");
+    }), /refused/);
+  equal(level(), 2, "FULL again");
+  db.close();
+  await Deno.remove(directory, { recursive: true });
+});
+
+Deno.test("KnownSources keeps the latest hosts of each user, until the credential is another", async () => {
+  await withStore(async ({ knownSources, credentials }) => {
+    const credential = { user: "alice", passwordHash: "x", totpSecret: null };
+    await credentials.put(credential);
+    for (let i = 0; i < 40; i++) {
+      await knownSources.see({ user: "alice", source: `192.0.2.${i}` }, i);
+    }
+    await knownSources.see({ user: "bob", source: "192.0.2.39" }, 50);
+    const has = (user: string, host: number) =>
+      knownSources.has({ user, source: `192.0.2.${host}` });
+    deepEqual([await has("alice", 7), await has("alice", 8), await has("bob", 8)], [
+      false,
+      true,
+      false,
+    ]);
+    deepEqual(await knownSources.newest(2), ["192.0.2.38", "192.0.2.39"]);
+    await credentials.put({ ...credential, passwordHash: "y" });
+    deepEqual([await has("alice", 39), await has("bob", 39)], [false, true]);
+    await knownSources.see({ user: "alice", source: "192.0.2.1" }, 60);
+    await credentials.remove("alice");
+    equal(await has("alice", 1), false);
   });
 });

@@ -1,6 +1,7 @@
 /**
  * What the auth service keeps. Every method is one atomic act, so that a store may be a file in this process or a
- * PostgreSQL server that several processes share. Times are milliseconds since 1970.
+ * PostgreSQL server that several processes share. Times are milliseconds since 1970. Unless its words say otherwise,
+ * what a method has changed when it resolves survives a power failure.
  *
  * @module
  */
@@ -70,7 +71,9 @@ export interface Credential {
 
 export interface Credentials {
   get(user: string): Promise<Credential | null>;
+  /** Keeps a credential, and forgets where the user has logged in: it may have been somebody else. */
   put(credential: Credential): Promise<void>;
+  /** Forgets a user's credential, and where the user has logged in. */
   remove(user: string): Promise<void>;
   /** Takes a TOTP step for a user. @returns `false` if this one or a later one was taken before. */
   takeTotpStep(user: string, step: number): Promise<boolean>;
@@ -82,6 +85,7 @@ export interface LoginAttempt {
   readonly source: string;
 }
 
+/** What strangers cause, so it may be lost with the power. */
 export interface LoginFailures {
   /** @returns Until when this pair is kept out, or `null`. */
   lockedUntil(attempt: LoginAttempt, nowMs: number): Promise<number | null>;
@@ -94,6 +98,15 @@ export interface LoginFailures {
   clear(attempt: LoginAttempt): Promise<void>;
   /** Lifts every lockout of a user. */
   clearUser(user: string): Promise<void>;
+}
+
+/** From where users have logged in, as the host of a `Source`. It may be lost with the power. */
+export interface KnownSources {
+  has(attempt: LoginAttempt): Promise<boolean>;
+  /** Notes a login. Of each user the latest 32 hosts are kept. */
+  see(attempt: LoginAttempt, nowMs: number): Promise<void>;
+  /** The hosts of all users, the latest `limit` of them, oldest first. */
+  newest(limit: number): Promise<readonly string[]>;
 }
 
 export interface LockoutRule {
@@ -194,8 +207,12 @@ export interface StoredEvent {
 }
 
 export interface AuditEvents {
-  /** @param bodies JSON, each given its number in `seq` order. @returns The first number given. */
-  append(bodies: readonly string[]): Promise<number>;
+  /**
+   * @param bodies JSON, each given its number in `seq` order.
+   * @param isLasting Whether they must survive a power failure from here on.
+   * @returns The first number given.
+   */
+  append(bodies: readonly string[], isLasting: boolean): Promise<number>;
   /** Events after a number, oldest first. */
   after(seq: number, limit: number): Promise<readonly StoredEvent[]>;
   /** The newest events, oldest first. */
@@ -208,6 +225,7 @@ export interface Store extends AsyncDisposable {
   readonly resources: Resources;
   readonly credentials: Credentials;
   readonly failures: LoginFailures;
+  readonly knownSources: KnownSources;
   readonly sessions: Sessions;
   readonly tokens: JoinTokens;
   readonly agents: Agents;

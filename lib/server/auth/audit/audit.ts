@@ -85,11 +85,16 @@ export class StoreAudit implements AuditLog {
     const bodies = events.map((event) =>
       JSON.stringify({ time, cluster_name: this.#cluster, ...event })
     );
-    const first = await this.#store.events.append(bodies);
+    const first = await this.#store.events.append(bodies, events.some(isLasting));
     const lines = bodies.map((body, i) => `${JSON.stringify(withSeq(first + i, body))}\n`).join("");
     // An event whose line does not fit may be in the store all the same: it was asked for, and refused
     await this.#file.append(lines);
   }
+}
+
+/** What strangers can cause without end does not make everybody wait for the disk. */
+function isLasting({ event }: AuditEvent): boolean {
+  return event !== "login.failed" && event !== "login.locked" && event !== "agent.join.failed";
 }
 
 /** Reads an event as it was kept. */
