@@ -10,6 +10,8 @@ import {
   parseEndpoint,
   parseHost,
   parseHostPort,
+  parsePrefix,
+  type Prefix,
 } from "../ip/mod.ts";
 import { parseDuration } from "./duration.ts";
 
@@ -71,6 +73,19 @@ export const listenAddress: z.ZodType<Endpoint> = text(
   (value) => {
     try {
       return parseEndpoint(value);
+    } catch {
+      return null;
+    }
+  },
+);
+
+/** Addresses that are trusted with something. */
+export const trustedPrefix: z.ZodType<Prefix> = text(
+  "a prefix like 10.0.0.0/24 or 2001:db8::/64, host bits zero, and not everybody",
+  (value) => {
+    try {
+      const prefix = parsePrefix(value);
+      return prefix.length > 0 ? prefix : null;
     } catch {
       return null;
     }

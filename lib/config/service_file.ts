@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import { ConfigError } from "../error.ts";
-import type { Endpoint, HostPort } from "../ip/mod.ts";
+import type { Endpoint, HostPort, Prefix } from "../ip/mod.ts";
 import { type AppConfig, AppServiceSchema } from "./app_service.ts";
 import {
   absolutePath,
@@ -15,6 +15,7 @@ import {
   listenAddress,
   oneOrMore,
   publicAddress,
+  trustedPrefix,
 } from "./fields.ts";
 import { checkValue, strict } from "./mistakes.ts";
 import { parseYaml } from "./yaml.ts";
@@ -38,6 +39,8 @@ export interface ServerConfig {
     readonly listen: Endpoint;
     /** Certificates for the web name; none means the cluster's own host CA issues one. */
     readonly httpsKeypairs: readonly { readonly keyFile: string; readonly certFile: string }[];
+    /** Load balancers, which say by the PROXY protocol whose connection it is. */
+    readonly trustedProxies: readonly Prefix[];
   };
   /** Apps this process serves itself. */
   readonly apps: readonly AppConfig[];
@@ -82,6 +85,7 @@ const ServerFileSchema = strict({
     listen_addr: listenAddress,
     https_keypairs: z.array(strict({ key_file: absolutePath, cert_file: absolutePath })).max(16)
       .default([]),
+    trusted_proxies: z.array(trustedPrefix).max(64).default([]),
   }),
   app_service: AppServiceSchema.default({ apps: [] }),
   ssh_service: SshServiceSchema.optional(),
@@ -120,6 +124,7 @@ export function parseServerFile(text: string, file: string): ServerConfig {
         keyFile: key_file,
         certFile: cert_file,
       })),
+      trustedProxies: proxy.trusted_proxies,
     },
     apps: parsed.app_service.apps,
   };

@@ -12,6 +12,7 @@ proxy_service:
   public_addr: proxy.example.com:8443
   listen_addr: "[::]:443"
   https_keypairs: [{ key_file: /etc/vnet/key.pem, cert_file: /etc/vnet/cert.pem }]
+  trusted_proxies: [192.0.2.0/24]
 app_service:
   apps:
     - { name: db, uri: "tcp://127.0.0.1:5432", labels: { env: dev } }
@@ -45,6 +46,7 @@ Deno.test("parseServerFile() reads a whole file", () => {
       publicAddrs: [{ host: "proxy.example.com", port: 8443 }],
       listen: { address: { family: 6, value: 0n }, port: 443 },
       httpsKeypairs: [{ keyFile: "/etc/vnet/key.pem", certFile: "/etc/vnet/cert.pem" }],
+      trustedProxies: [{ address: { family: 4, value: 0xc0000200 }, length: 24 }],
     },
     apps: [
       {
@@ -76,6 +78,19 @@ Deno.test("parseServerFile() takes public_addr as text and as list", () => {
     { host: "proxy.example.com", port: 443 },
     { host: "other.example.com", port: 444 },
   ]);
+});
+
+Deno.test("parseServerFile() trusts prefixes, and not everybody", async (t) => {
+  const expected = "a prefix like 10.0.0.0/24 or 2001:db8::/64, host bits zero, and not everybody";
+  for (const wrong of ["192.0.2.1", "192.0.2.1/24", "0.0.0.0/0", "::/0", "lb.example.com"]) {
+    await t.step(wrong, () => {
+      const file = SERVER.replace("[192.0.2.0/24]", `["2001:db8::/64", "${wrong}"]`);
+      deepEqual(mistakesOf(() => parseServerFile(file, "f")), {
+        "proxy_service.trusted_proxies[1]": expected,
+      });
+    });
+  }
+  deepEqual(parseServerFile(SERVER.replace(/ *trusted_.*\n/, ""), "f").proxy.trustedProxies, []);
 });
 
 Deno.test("parseServerFile() says every mistake at once", () => {
@@ -121,7 +136,7 @@ Deno.test("parseServerFile() says where: file, line, what was found", () => {
     file: "/etc/vnet.yaml",
     mistakes: [{
       path: "app_service.apps[0].nmae",
-      found: 'unknown key "nmae" (line 12)',
+      found: 'unknown key "nmae" (line 13)',
       expected: "one of description, labels, name, public_addr, tcp_ports, uri",
     }],
   });

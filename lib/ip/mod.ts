@@ -49,4 +49,4 @@ export {
   isUnspecified,
   ULA,
 } from "./ranges.ts";
-export { sourceOf } from "./source.ts";
+export { type Source, sourceOf } from "./source.ts";

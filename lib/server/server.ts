@@ -6,11 +6,12 @@
 import { join } from "node:path";
 import type { ServerConfig } from "../config/mod.ts";
 import { DeadlinePassed, orAborted, withDeadline } from "../wait.ts";
+import { dialTcp } from "../io/mod.ts";
 import { formatEndpoint, parseIp } from "../ip/mod.ts";
 import { getLogger } from "../log.ts";
 import { Agent, LocalUplink } from "./agent/mod.ts";
 import { Auth, type PasswordCost, serveAdmin } from "./auth/mod.ts";
-import { type AdmissionLimits, Proxy } from "./proxy/mod.ts";
+import { type AdmissionLimits, dialAsBalancer, isTrustedProxy, Proxy } from "./proxy/mod.ts";
 import { WebCertificate } from "./web_certificate.ts";
 
 const log = getLogger("server");
@@ -80,6 +81,8 @@ export async function serveCluster(
     auth,
     identity: certificate.identity,
     nowMs: options.nowMs,
+    trustedProxies: config.proxy.trustedProxies,
+    knownHosts: await auth.knownHosts(),
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   });
   made.defer(() => proxy.close());
@@ -115,12 +118,15 @@ async function openLocalAgent(
   const { auth, proxy, certificate, nowMs } = parts;
   const [publicAddr] = config.proxy.publicAddrs;
   if (publicAddr === undefined) throw new TypeError("A proxy has a public address");
+  const host = reachable(proxy.address.hostname);
+  const isBalancer = isTrustedProxy(config.proxy.trustedProxies, parseIp(host));
   const uplink = new LocalUplink({
     auth,
     name: LOCAL_AGENT,
     apps: config.apps.map(({ name }) => name),
     publicHost: publicAddr.host,
-    proxyAddress: { host: reachable(proxy.address.hostname), port: proxy.address.port },
+    proxyAddress: { host, port: proxy.address.port },
+    dial: isBalancer ? dialAsBalancer : dialTcp,
     trustPems: () => certificate.trustPems,
   });
   return await Agent.open({ uplink, apps: config.apps, nowMs }, new AbortController().signal);

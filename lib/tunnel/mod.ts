@@ -14,3 +14,10 @@ export { HostGuard, type HostNames, type HostVerdict } from "./host_guard.ts";
 export { HELD_MAX_BYTES } from "./http_requests.ts";
 export * from "./http_connect.ts";
 export * from "./socks.ts";
+export {
+  decodeProxyHeader,
+  PROXY_HEADER_MAX_BYTES,
+  PROXY_LOCAL_HEADER,
+  type ProxyHeaderFault,
+  type ProxyHeaderProgress,
+} from "./proxy_header.ts";

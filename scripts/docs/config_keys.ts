@@ -125,6 +125,10 @@ export const PARTS: readonly Part[] = [
           "The certificate for the public names; one pair at most. Renewed files are [taken into use](operations.md#a-public-certificate) while the server runs. Without a pair the cluster's own CA issues one, trusted by its pin and renewed by itself.",
         default: [],
       },
+      "proxy_service.trusted_proxies": {
+        text:
+          "Load balancers before it, by their addresses. Connections from there must begin with the PROXY protocol, version 2, and count as those of the source that it names; from everywhere else they must not. See [operations](operations.md#behind-a-load-balancer).",
+      },
       "proxy_service.https_keypairs[].key_file": { text: "The private key, PEM." },
       "proxy_service.https_keypairs[].cert_file": { text: "The certificate with its chain, PEM." },
       ...APPS,

@@ -65,6 +65,7 @@ const ROWS: readonly Row[] = [
   ],
   ["dnsmasq", "test", "dnsmasq-base", "dnsmasq-base", "dnsmasq", "dnsmasq", "dnsmasq", "dnsmasq"],
   ["socat", "test", "socat"],
+  ["haproxy", "test", "haproxy"],
   ["stunnel", "test", "stunnel4", "stunnel4", "stunnel", "stunnel", "stunnel", "stunnel"],
   ["openssl", "test", "openssl"],
   ["curl", "test", "curl"],

@@ -85,16 +85,19 @@ export class TestCluster implements AsyncDisposable {
       readonly web?: { readonly certificatePem: string; readonly privateKeyPem: string };
       /** What the cluster asks for beside passwords. */
       readonly secondFactor?: "off" | "optional";
+      /** Prefixes of load balancers, as the file says them. */
+      readonly trustedProxies?: readonly string[];
+      readonly passwordCost?: NonNullable<Parameters<typeof serveCluster>[1]["passwordCost"]>;
     } = {},
   ): Promise<TestCluster> {
     const dataDir = await Deno.makeTempDir({ prefix: "vnet-e2e-" });
-    const { behindMs = 0, web, secondFactor = "off", ...rest } = options;
+    const { behindMs = 0, web, secondFactor = "off", trustedProxies = [], ...rest } = options;
     if (web !== undefined) {
       await Deno.writeTextFile(`${dataDir}/web.crt`, web.certificatePem);
       await Deno.writeTextFile(`${dataDir}/web.key`, web.privateKeyPem);
     }
     const clock = { nowMs: Date.now() - behindMs };
-    const config = serverConfig(dataDir, apps, { secondFactor });
+    const config = serverConfig(dataDir, apps, { secondFactor, trustedProxies });
     const server = await serveCluster(config, {
       nowMs: () => clock.nowMs,
       passwordCost: { logN: 4, r: 8, p: 1 },
@@ -331,7 +334,11 @@ function keypairs(dataDir: string): string {
 function serverConfig(
   dataDir: string,
   apps: readonly string[],
-  { listen = "127.0.0.1:0", secondFactor = "off" } = {},
+  { listen = "127.0.0.1:0", secondFactor = "off", trustedProxies = [] }: {
+    readonly listen?: string;
+    readonly secondFactor?: "off" | "optional";
+    readonly trustedProxies?: readonly string[];
+  } = {},
 ): ServerConfig {
   return parseServerFile(
     `version: v1
@@ -340,7 +347,7 @@ data_dir: ${dataDir}
 auth_service: { second_factor: "${secondFactor}" }
 proxy_service: { public_addr: ["${PROXY_HOST}:443", "127.0.0.1:443"], listen_addr: "${listen}"${
       keypairs(dataDir)
-    } }
+    }, trusted_proxies: ${JSON.stringify(trustedProxies)} }
 app_service:
   apps: [${apps.join(", ")}]
 `,

@@ -9,6 +9,7 @@ import {
   HttpClient,
   type ServerSettings,
 } from "../../lib/io/mod.ts";
+import { DEFAULT_LIMITS } from "../../lib/server/proxy/mod.ts";
 import { CLUSTER, drain, never, PROXY_HOST, TestCluster, writeAll } from "./cluster.ts";
 
 async function ask<T>(
@@ -150,7 +151,7 @@ Deno.test("the web API knows users by their certificate, and says what has not c
 
 Deno.test("the proxy's port is patient with nobody it does not know", async (t) => {
   await using cluster = await TestCluster.start([], {
-    limits: { total: 8, unknownPerSource: 3, perSource: 6, firstBytesMs: 200 },
+    limits: { ...DEFAULT_LIMITS, total: 8, unprovenPerHost: 3, perHost: 6, firstBytesMs: 200 },
   });
   const connect = () => {
     const { host, port } = cluster.address;

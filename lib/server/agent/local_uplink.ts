@@ -1,6 +1,11 @@
 import type { HostPort } from "../../config/mod.ts";
 import type { AgentPolicy, FlowEvent, ReportRefusal } from "../../wire/mod.ts";
-import { dialTcp, generateKeyPair, parseCertificate, type ServerSettings } from "../../io/mod.ts";
+import {
+  type Dialer,
+  generateKeyPair,
+  parseCertificate,
+  type ServerSettings,
+} from "../../io/mod.ts";
 import type { AgentIdentity, AuthService } from "../auth/mod.ts";
 import type { AgentCredentials, Uplink } from "./uplink.ts";
 
@@ -11,6 +16,7 @@ export class LocalUplink implements Uplink {
   readonly #apps: readonly string[];
   readonly #publicHost: string;
   readonly #proxyAddress: HostPort;
+  readonly #dial: Dialer;
   readonly #identities = new WeakMap<AgentCredentials, AgentIdentity>();
   readonly #settings = new WeakMap<
     AgentCredentials,
@@ -27,6 +33,7 @@ export class LocalUplink implements Uplink {
     readonly publicHost: string;
     /** Where the proxy listens. */
     readonly proxyAddress: HostPort;
+    readonly dial: Dialer;
     /** What vouches for the proxy's certificate; another list when it is another certificate. */
     readonly trustPems: () => readonly string[];
   }) {
@@ -35,6 +42,7 @@ export class LocalUplink implements Uplink {
     this.#apps = options.apps;
     this.#publicHost = options.publicHost;
     this.#proxyAddress = options.proxyAddress;
+    this.#dial = options.dial;
     this.#trustPems = options.trustPems;
   }
 
@@ -85,7 +93,7 @@ export class LocalUplink implements Uplink {
       server: { host: this.#publicHost, port: this.#proxyAddress.port },
       trust: { kind: "authorities", pems },
       identity: held.identity,
-      dial: (_address, signal) => dialTcp(this.#proxyAddress, signal),
+      dial: (_address, signal) => this.#dial(this.#proxyAddress, signal),
     };
     this.#settings.set(held, { pems, settings });
     return settings;

@@ -17,7 +17,9 @@ import { AddrTaking } from "./agents/public_addrs.ts";
 import { Gate } from "./api/gate.ts";
 import { AgentJoins } from "./agents/join.ts";
 import { Logins } from "./login/login.ts";
-import { refusalResponse } from "./api/refusals.ts";
+import { Tally } from "../limits/mod.ts";
+import { refusalResponse, tooMuchOf } from "./api/refusals.ts";
+import { RequestLimits } from "./api/request_limits.ts";
 import { createRoutes } from "./api/routes.ts";
 import type {
   AgentIdentity,
@@ -38,6 +40,10 @@ const log = getLogger("server", "auth");
 type LockListener = (target: LockTarget, reason: ShutOut) => void;
 
 const PRUNE_EVERY_MS = 10 * 60_000;
+/** How often it is told what was refused. */
+const SUMMARY_MS = 60_000;
+/** Hosts of users that are known after a restart. */
+const MAX_KNOWN_HOSTS = 10_000;
 
 /** The auth service of one cluster, on one data directory. */
 export class Auth implements AuthService {
@@ -54,10 +60,13 @@ export class Auth implements AuthService {
   readonly #offers: OfferAudit;
   readonly #lockListeners = new Set<LockListener>();
   readonly #reviewListeners = new Set<() => void>();
-  readonly #pruner: ReturnType<typeof setInterval>;
+  readonly #requests = new RequestLimits();
+  readonly #tooMuch = new Tally();
+  readonly #answering = new Set<Promise<Response>>();
+  readonly #timers: readonly ReturnType<typeof setInterval>[];
 
   private constructor(parts: Parts) {
-    const { options, store, audit, directory, changes, agents, holders } = parts;
+    const { options, store, audit, failures, directory, changes, agents, holders } = parts;
     const { hasher, userCa, hostCa } = parts;
     const { clusterName: cluster, nowMs, secondFactor } = options;
     const wait = options.delay ?? pause;
@@ -75,6 +84,7 @@ export class Auth implements AuthService {
       store,
       audit,
       holders,
+      failures,
       hostCa,
       userCaPems: this.userCaPems(),
       cluster,
@@ -82,7 +92,13 @@ export class Auth implements AuthService {
       onHeld: () => agents.review(),
     });
     const shared = { store, directory, audit, userCa, cluster, nowMs };
-    const logins = new Logins({ ...shared, hasher, hostCaPem: this.hostCaPem(), secondFactor });
+    const logins = new Logins({
+      ...shared,
+      failures,
+      hasher,
+      hostCaPem: this.hostCaPem(),
+      secondFactor,
+    });
     const appCerts = new AppCertificates({ ...shared, agents, gate: this.#gate, logins });
     this.admin = new Admin({
       ...shared,
@@ -104,6 +120,7 @@ export class Auth implements AuthService {
         holders.remove(agentId);
         agents.review();
       },
+      onReset: (user) => logins.forgive(user),
       onReview: () => {
         agents.review();
         for (const listener of this.#reviewListeners) listener();
@@ -116,6 +133,7 @@ export class Auth implements AuthService {
       appCerts,
       joins: this.#joins,
       delay: wait,
+      countRefusal: (code) => this.#tooMuch.add(code),
       find: () => this.#find(),
       config: () => this.#config(),
       apps: (roles) => ({ apps: agents.appsFor(directory.rolesNamed(roles) ?? []) }),
@@ -125,7 +143,10 @@ export class Auth implements AuthService {
       verifyUser: (der) => this.verifyUserCertificate(der),
       verifyAgent: (der) => this.verifyAgentCertificate(der),
     });
-    this.#pruner = setInterval(() => this.#prune(), PRUNE_EVERY_MS);
+    this.#timers = [
+      setInterval(() => this.#prune(), PRUNE_EVERY_MS),
+      setInterval(() => void this.summarize(), SUMMARY_MS),
+    ];
   }
 
   /**
@@ -138,12 +159,27 @@ export class Auth implements AuthService {
     return new Auth(await openParts(options));
   }
 
-  async fetch(request: Request, peer: Peer): Promise<Response> {
+  fetch(request: Request, peer: Peer): Promise<Response> {
+    const answering: Promise<Response> = this.#answer(request, peer)
+      .finally(() => this.#answering.delete(answering));
+    this.#answering.add(answering);
+    return answering;
+  }
+
+  /** Tells, and records, what came too often for a line each since the last time. Never rejects. */
+  async summarize(): Promise<void> {
+    const counts = this.#tooMuch.drain();
+    if (counts !== null) log.warning("Refused requests in the last minute: too many", counts);
     try {
-      return await this.#routes.fetch(request, { peer });
+      await this.#parts.failures.summarize();
     } catch (error) {
-      return refusalResponse(error);
+      log.error("Cannot record how many logins failed", { error: String(error) });
     }
+  }
+
+  /** The hosts that users have logged in from, as `Source` names them, oldest first. */
+  knownHosts(): Promise<readonly string[]> {
+    return this.#parts.store.knownSources.newest(MAX_KNOWN_HOSTS);
   }
 
   hostCaPem(): string {
@@ -255,10 +291,14 @@ export class Auth implements AuthService {
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#pruner);
+    this.#timers.forEach(clearInterval);
     this.#seeAgents(this.agents.connectedIds());
     this.#parts.changes.close();
     this.#parts.events.close();
+    await this.#parts.hasher.close();
+    // Whoever is being answered still writes
+    await Promise.all(this.#answering);
+    await this.summarize();
     await this.audit.close();
     await this.#parts.store[Symbol.asyncDispose]();
   }
@@ -303,6 +343,20 @@ export class Auth implements AuthService {
       vnet_config: directory.vnetConfig.spec,
       leaf_clusters: [],
     };
+  }
+
+  async #answer(request: Request, peer: Peer): Promise<Response> {
+    try {
+      this.#requests.take(peer, this.#parts.options.nowMs());
+      return await this.#routes.fetch(request, { peer });
+    } catch (error) {
+      const tooMuch = tooMuchOf(error);
+      if (tooMuch !== null) this.#tooMuch.add(tooMuch);
+      const response = refusalResponse(error);
+      // Whoever goes on asking shall have to begin anew, which is limited before it costs anything
+      response.headers.set("connection", "close");
+      return response;
+    }
   }
 
   async #logout(user: Extract<UserVerdict, { kind: "good" }>, peer: Peer): Promise<void> {

@@ -21,6 +21,7 @@ import { PublicAddrs } from "./agents/public_addrs.ts";
 import { StoreAudit } from "./audit/audit.ts";
 import { Changes } from "./changes.ts";
 import { Directory } from "./directory.ts";
+import { FailureAudit } from "./login/failure_audit.ts";
 import { PasswordHasher } from "./login/password.ts";
 import type { AuthOptions } from "./types.ts";
 
@@ -37,6 +38,7 @@ export interface Parts {
   readonly options: AuthOptions;
   readonly store: Store;
   readonly audit: StoreAudit;
+  readonly failures: FailureAudit;
   readonly directory: Directory;
   readonly changes: Changes;
   readonly events: Changes;
@@ -76,6 +78,7 @@ export async function openParts(options: AuthOptions): Promise<Parts> {
       options,
       store,
       audit,
+      failures: new FailureAudit({ audit, nowMs }),
       changes,
       events,
       directory,

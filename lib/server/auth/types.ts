@@ -166,6 +166,8 @@ export interface AuditEvent {
   /** What a user has from here on. */
   readonly roles?: readonly string[];
   readonly reason?: string;
+  /** How many more there were of the same: of failures that come too often for an event each. */
+  readonly count?: number;
   readonly mfa?: boolean;
   readonly sent_bytes?: number;
   readonly received_bytes?: number;

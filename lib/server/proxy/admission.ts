@@ -1,81 +1,123 @@
 import { sourceOf } from "../../ip/mod.ts";
+import { type FairPlace, FairTable, Standing } from "../limits/mod.ts";
 
 /** How many connections a proxy takes at a time, and how patient it is. */
 export interface AdmissionLimits {
   readonly total: number;
-  /** From one source, until it is known what they are. A source is an IPv4 address or an IPv6 /64. */
-  readonly unknownPerSource: number;
-  /** From one source, known or not; data channels, which agents open because we asked them to, do not count. */
-  readonly perSource: number;
+  /** Of those, the ones by which nobody has proved anything yet: no ticket, no certificate of ours. */
+  readonly unproven: number;
+  /** Of those, from one host: an IPv4 address or an IPv6 /64. */
+  readonly unprovenPerHost: number;
+  /** From one host, proven or not; data channels, which agents open because we asked them to, do not count. */
+  readonly perHost: number;
   /** How long a connection may take to say what it is, and then for its handshake and what it asks for. */
   readonly firstBytesMs: number;
+  /** How long a connection may go on without any proof. */
+  readonly unprovenMs: number;
 }
 
 export const DEFAULT_LIMITS: AdmissionLimits = {
   total: 8192,
-  unknownPerSource: 512,
-  perSource: 4096,
+  unproven: 4096,
+  unprovenPerHost: 512,
+  perHost: 4096,
   firstBytesMs: 10_000,
+  unprovenMs: 60_000,
 };
 
 interface Counts {
-  unknown: number;
+  unproven: number;
   held: number;
 }
 
 /** A connection's place in the proxy. */
 export interface Place {
-  /** It is known what the connection is. */
-  known(): void;
-  /** It is a data channel: the source is not charged for it any more. */
+  /** Whether somebody at this host proved who they are before. */
+  readonly isTrusted: boolean;
+  /** By this connection somebody proved who they are. */
+  prove(): void;
+  /** It is a data channel: the host is not charged for it any more. */
   discharge(): void;
   leave(): void;
 }
 
-/** Counts connections, so that no source and no crowd of them takes everything. */
+/**
+ * Counts connections, so that no source and no crowd of them takes everything. When the places of the unproven are
+ * taken, the network with the most of them gives up its oldest.
+ */
 export class Admission {
   readonly #limits: AdmissionLimits;
-  readonly #sources = new Map<string, Counts>();
+  readonly #hosts = new Map<string, Counts>();
+  readonly #unproven: FairTable;
+  readonly #standing: Standing;
   #total = 0;
 
-  constructor(limits: AdmissionLimits) {
+  /** @param knownHosts Where users have logged in from, as `Source` names hosts, oldest first. */
+  constructor(limits: AdmissionLimits, knownHosts: readonly string[] = []) {
     this.#limits = limits;
+    this.#unproven = new FairTable(limits.unproven);
+    this.#standing = new Standing(knownHosts);
   }
 
   get total(): number {
     return this.#total;
   }
 
-  /** @returns `null` if there is no place for a connection from this address. */
-  enter(address: string): Place | null {
-    const source = sourceOf(address);
-    const counts = this.#sources.get(source) ?? { unknown: 0, held: 0 };
-    const { total, unknownPerSource, perSource } = this.#limits;
-    const isFull = this.#total >= total || counts.unknown >= unknownPerSource ||
-      counts.held >= perSource;
-    if (isFull) return null;
+  /** How many hosts have a connection. */
+  get hosts(): number {
+    return this.#hosts.size;
+  }
+
+  /**
+   * @param onEvict Has the connection closed, because its place is needed; it has left then.
+   * @returns `null` if there is no place for a connection from this address.
+   */
+  enter(address: string, nowMs: number, onEvict: () => void): Place | null {
+    const { host, network } = sourceOf(address);
+    const { total, unprovenPerHost, perHost } = this.#limits;
+    const counts = this.#hosts.get(host) ?? { unproven: 0, held: 0 };
+    if (counts.unproven >= unprovenPerHost || counts.held >= perHost) return null;
+    const isTrusted = this.#standing.isGood(host, nowMs);
+    const evict = () => {
+      leave();
+      onEvict();
+    };
+    const entry: FairPlace = { network, isTrusted, onEvict: evict };
+    if (this.#total >= total && !this.#unproven.makeRoom(entry)) return null;
+    if (!this.#unproven.enter(entry)) return null;
     this.#total++;
-    counts.unknown++;
+    counts.unproven++;
     counts.held++;
-    this.#sources.set(source, counts);
-    let isUnknown = true;
+    this.#hosts.set(host, counts);
+    let isUnproven = true;
     let isHeld = true;
     let isInside = true;
-    const known = () => {
-      if (isUnknown) counts.unknown--;
-      isUnknown = false;
+    const settle = () => {
+      if (!isUnproven) return;
+      isUnproven = false;
+      counts.unproven--;
+      this.#unproven.leave(entry);
     };
     const discharge = () => {
-      known();
+      settle();
       if (isHeld) counts.held--;
       isHeld = false;
-      if (counts.held === 0 && this.#sources.get(source) === counts) this.#sources.delete(source);
+      if (counts.held === 0 && this.#hosts.get(host) === counts) this.#hosts.delete(host);
     };
     const leave = () => {
       discharge();
       if (isInside) this.#total--;
       isInside = false;
     };
-    return { known, discharge, leave };
+    const prove = () => {
+      settle();
+      this.#standing.good(host);
+    };
+    return { isTrusted, prove, discharge, leave };
+  }
+
+  /** A connection of this address ended without any sense. */
+  blame(address: string, nowMs: number): void {
+    this.#standing.bad(sourceOf(address).host, nowMs);
   }
 }

@@ -4,4 +4,5 @@
  * @module
  */
 export { type AdmissionLimits, DEFAULT_LIMITS } from "./admission.ts";
+export { dialAsBalancer, isTrustedProxy } from "./balanced.ts";
 export { Proxy } from "./proxy.ts";

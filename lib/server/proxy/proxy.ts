@@ -2,7 +2,7 @@ import type { WebSocket } from "ws";
 import { OsError } from "../../error.ts";
 import { closeQuietly, relay, type TlsIdentity, writeAll } from "../../io/mod.ts";
 import { pause, withDeadline } from "../../wait.ts";
-import { type Endpoint, formatEndpoint, formatIp, parseIp, unmapIp } from "../../ip/mod.ts";
+import { type Endpoint, formatEndpoint, formatIp, type Prefix, sourceOf } from "../../ip/mod.ts";
 import { getLogger } from "../../log.ts";
 import {
   type AlertedRefusal,
@@ -11,15 +11,21 @@ import {
   encodeAlert,
 } from "../../tunnel/mod.ts";
 import type { AuthService, Peer } from "../auth/mod.ts";
+import { Handshakes, Tally } from "../limits/mod.ts";
 import { Admission, type AdmissionLimits, DEFAULT_LIMITS, type Place } from "./admission.ts";
 import { AgentChannels, refusal } from "./agent_channels.ts";
 import { AppRelays } from "./app_relays.ts";
+import { type Arrival, isTrustedProxy, readArrival, remoteOf } from "./balanced.ts";
 import { WebServer } from "./web.ts";
 
 const log = getLogger("server", "proxy");
 
 const PIECE_BYTES = 4096;
 const BACKLOG = 4096;
+/** Connections of load balancers that have not said yet whose they are. */
+const MAX_HEADERS = 1024;
+/** How often it is told who was turned away. */
+const SUMMARY_MS = 60_000;
 
 const NOT_TLS =
   "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain\r\n\r\n" +
@@ -32,6 +38,21 @@ interface ProxyOptions {
   readonly identity: TlsIdentity;
   readonly nowMs: () => number;
   readonly limits?: AdmissionLimits;
+  /** Where load balancers are that say by the PROXY protocol whose connection it is. */
+  readonly trustedProxies?: readonly Prefix[];
+  /** Where users have logged in from, as `Source` names hosts, oldest first. */
+  readonly knownHosts?: readonly string[];
+}
+
+/** A connection that has a place. */
+interface Serving extends Arrival {
+  /** Whose it is, as limits, log and audit log name it. */
+  readonly address: string;
+  readonly place: Place;
+  /** Somebody proved by it who they are. */
+  readonly prove: () => void;
+  /** It is a data channel. */
+  readonly discharge: () => void;
 }
 
 /** Serves one public port until it is closed. */
@@ -43,7 +64,12 @@ export class Proxy {
   readonly #admission: Admission;
   readonly #relays = new AppRelays();
   readonly #agents: AgentChannels;
+  readonly #handshakes = new Handshakes();
+  readonly #turnedAway = new Tally();
+  readonly #summary: ReturnType<typeof setInterval>;
   readonly #connections = new Set<Promise<void>>();
+  /** How many of these are a load balancer's and without a header. */
+  #headers = 0;
   readonly #closing = new AbortController();
   readonly #accepting: Promise<void>;
   readonly #lockWatch: Disposable;
@@ -54,7 +80,8 @@ export class Proxy {
     this.#options = options;
     this.#listener = listen(options.listen);
     this.#limits = options.limits ?? DEFAULT_LIMITS;
-    this.#admission = new Admission(this.#limits);
+    this.#admission = new Admission(this.#limits, options.knownHosts);
+    this.#summary = setInterval(() => this.#summarize(), SUMMARY_MS);
     this.#agents = new AgentChannels({
       auth: options.auth,
       nowMs: options.nowMs,
@@ -99,6 +126,7 @@ export class Proxy {
     if (this.#closing.signal.aborted) return;
     this.#agents.drain();
     this.#closing.abort(new Error("The proxy is shutting down"));
+    clearInterval(this.#summary);
     this.#lockWatch[Symbol.dispose]();
     this.#reviewWatch[Symbol.dispose]();
     closeQuietly(this.#listener);
@@ -123,49 +151,153 @@ export class Proxy {
   }
 
   #take(conn: Deno.TcpConn): void {
-    const source = addressOf(conn);
-    const place = this.#admission.enter(source);
-    if (place === null) {
-      log.debug("Turned a connection away: too many", { source });
+    const from = remoteOf(conn);
+    if (!isTrustedProxy(this.#options.trustedProxies ?? [], from.address)) {
+      return this.#admit({ conn, from, firstBytes: new Uint8Array() });
+    }
+    if (this.#headers >= MAX_HEADERS) {
+      this.#turnedAway.add("no header yet");
       return closeQuietly(conn);
     }
-    const serving = this.#serve(conn, place).catch((error) => {
-      log.debug("A connection failed", { source, error: String(error) });
-    }).finally(() => {
-      closeQuietly(conn);
-      place.leave();
-      this.#connections.delete(serving);
-    });
-    this.#connections.add(serving);
+    this.#headers++;
+    this.#keep(
+      conn,
+      this.#readHeader(conn).finally(() => this.#headers--).then((arrival) => {
+        if (arrival === null) closeQuietly(conn);
+        else this.#admit(arrival);
+      }),
+    );
   }
 
-  async #serve(conn: Deno.TcpConn, place: Place): Promise<void> {
+  async #readHeader(conn: Deno.TcpConn): Promise<Arrival | null> {
+    const arrival = await readArrival(conn, this.#limits.firstBytesMs, this.#closing.signal);
+    if (typeof arrival !== "string") return arrival;
+    if (arrival === "gone") return null;
+    const isFirst = this.#turnedAway.add(`header ${arrival}`);
+    if (isFirst && arrival === "version-1") {
+      log.warning(
+        "A load balancer speaks version 1 of the PROXY protocol: have it send version 2",
+      );
+    } else if (isFirst) {
+      log.warning("A load balancer sends no good header of the PROXY protocol, version 2", {
+        fault: arrival,
+      });
+    }
+    return null;
+  }
+
+  #admit(arrival: Arrival): void {
+    const { conn } = arrival;
+    const address = formatIp(arrival.from.address);
+    const place = this.#admission.enter(address, this.#options.nowMs(), () => {
+      this.#turnedAway.add("evicted");
+      closeQuietly(conn);
+    });
+    if (place === null) {
+      this.#turnedAway.add("no place");
+      log.debug("Turned a connection away: too many", { source: address });
+      return closeQuietly(conn);
+    }
+    // Whoever proves nothing does not stay, however busy they look
+    const patience = setTimeout(() => closeQuietly(conn), this.#limits.unprovenMs);
+    const serving: Serving = {
+      ...arrival,
+      address,
+      place,
+      prove: () => {
+        clearTimeout(patience);
+        place.prove();
+      },
+      discharge: () => {
+        clearTimeout(patience);
+        place.discharge();
+      },
+    };
+    this.#keep(
+      conn,
+      this.#serve(serving).finally(() => {
+        clearTimeout(patience);
+        closeQuietly(conn);
+        place.leave();
+      }),
+    );
+  }
+
+  /** Waits for the connection's end before the proxy's. */
+  #keep(conn: Deno.TcpConn, work: Promise<void>): void {
+    const kept: Promise<void> = work.catch((error) => {
+      log.debug("A connection failed", { source: conn.remoteAddr.hostname, error: String(error) });
+    }).finally(() => this.#connections.delete(kept));
+    this.#connections.add(kept);
+  }
+
+  async #serve(serving: Serving): Promise<void> {
+    const { conn, address } = serving;
     conn.setNoDelay(true);
     conn.setKeepAlive(true);
     const classifier = new Classifier();
-    const kind = await this.#classify(conn, classifier);
-    place.known();
+    const kind = await this.#classify(serving, classifier);
     switch (kind.kind) {
       case "app":
-        return await this.#serveApp(conn, kind, classifier.received);
+        return await this.#serveApp(serving, kind, classifier.received);
       case "data-channel": {
-        place.discharge();
         const rest = classifier.received.subarray(kind.bytes);
-        return await this.#serveDataChannel(conn, kind.ticket, rest);
+        if (rest.length > 0) return; // a TLS server speaks second
+        serving.discharge();
+        return await this.#agents.claim(kind.ticket, conn);
       }
       case "web":
-        return await this.#web.serve(conn, classifier.received, addressOf(conn));
+        return await this.#serveWeb(serving, classifier.received);
       case "http":
         await writeAll(conn, new TextEncoder().encode(NOT_TLS));
         return await conn.closeWrite();
       case "more":
       case "bad":
-        return;
+        return this.#blame(address);
     }
   }
 
+  async #serveWeb(serving: Serving, firstBytes: Uint8Array): Promise<void> {
+    const { conn, address, place, prove } = serving;
+    if (!this.#handshakes.take(sourceOf(address), place.isTrusted, this.#options.nowMs())) {
+      this.#turnedAway.add("handshakes");
+      return;
+    }
+    await this.#web.serve(conn, firstBytes, {
+      address,
+      onCertificate: (certificate) => {
+        this.#isOurs(certificate).then((ours) => ours ? prove() : this.#blame(address), () => {});
+      },
+      onFailed: () => this.#blame(address),
+    });
+  }
+
+  async #isOurs(certificate: Uint8Array): Promise<boolean> {
+    const { auth } = this.#options;
+    return (await auth.verifyUserCertificate(certificate)).kind === "good" ||
+      (await auth.verifyAgentCertificate(certificate)).kind === "good";
+  }
+
+  #blame(address: string): void {
+    this.#admission.blame(address, this.#options.nowMs());
+  }
+
+  #summarize(): void {
+    const counts = this.#turnedAway.drain();
+    if (counts === null) return;
+    log.warning("Turned connections away in the last minute", {
+      ...counts,
+      connections: this.#admission.total,
+    });
+  }
+
   /** @returns `more` if the peer went away or was too slow. */
-  async #classify(conn: Deno.TcpConn, classifier: Classifier): Promise<ConnectionKind> {
+  async #classify(
+    { conn, firstBytes }: Arrival,
+    classifier: Classifier,
+  ): Promise<ConnectionKind> {
+    const first = classifier.push(firstBytes);
+    if (first.kind !== "more") return first;
     const piece = new Uint8Array(PIECE_BYTES);
     try {
       return await withDeadline(this.#limits.firstBytesMs, this.#closing.signal, async (signal) => {
@@ -184,7 +316,7 @@ export class Proxy {
   }
 
   async #serveApp(
-    conn: Deno.TcpConn,
+    { conn, from, address, prove }: Serving,
     wanted: { readonly ticket: string; readonly appId: string },
     firstBytes: Uint8Array,
   ): Promise<void> {
@@ -193,11 +325,12 @@ export class Proxy {
       return holder?.appId === wanted.appId ? holder : null;
     });
     if (client === null) {
-      log.debug("Refused a ticket", { source: addressOf(conn) });
+      log.debug("Refused a ticket", { source: address });
+      this.#blame(address);
       return await this.#refuse(conn, "ticket-refused");
     }
-    const peer = formatEndpoint({ address: parseIp(addressOf(conn)), port: conn.remoteAddr.port });
-    const far = await this.#agents.dial(client, peer);
+    prove();
+    const far = await this.#agents.dial(client, formatEndpoint(from));
     if (far === null) {
       const reason = this.#closing.signal.aborted ? "draining" : "no-agent";
       log.info("No agent for a connection", { app: client.holder.app, reason });
@@ -215,12 +348,6 @@ export class Proxy {
   async #refuse(conn: Deno.TcpConn, refusal: AlertedRefusal): Promise<void> {
     await writeAll(conn, encodeAlert(refusal));
     await conn.closeWrite();
-  }
-
-  /** Hands the connection to whoever waits for it, and waits until they are done with it. */
-  async #serveDataChannel(conn: Deno.TcpConn, ticket: string, rest: Uint8Array): Promise<void> {
-    if (rest.length > 0) return; // a TLS server speaks second
-    await this.#agents.claim(ticket, conn);
   }
 
   async #admitAgent(peer: Peer): Promise<((socket: WebSocket) => void) | Response> {
@@ -252,11 +379,6 @@ function listen(endpoint: Endpoint): Deno.TcpListener {
 
 function describe(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
-}
-
-/** The client's address; an IPv4 client of an IPv6 listener by its IPv4 address. */
-function addressOf(conn: Deno.TcpConn): string {
-  return formatIp(unmapIp(parseIp(conn.remoteAddr.hostname)));
 }
 
 function goingAway(): Response {

@@ -45,6 +45,15 @@ interface WebOptions {
   readonly upgrade: (peer: Peer) => Promise<((socket: WebSocket) => void) | Response>;
 }
 
+/** Whoever is at the other end of a connection. */
+interface WebClient {
+  readonly address: string;
+  /** They hold the key of this certificate, DER. */
+  readonly onCertificate: (certificate: Uint8Array) => void;
+  /** They did not finish the handshake. */
+  readonly onFailed: () => void;
+}
+
 /** Serves HTTP to the proxy's web connections. */
 export class WebServer {
   readonly #options: WebOptions;
@@ -91,9 +100,9 @@ export class WebServer {
    *
    * @param conn Closed at the end.
    * @param firstBytes What was read from it to find out what it is.
-   * @param address Whose it is.
    */
-  async serve(conn: Deno.Conn, firstBytes: Uint8Array, address: string): Promise<void> {
+  async serve(conn: Deno.Conn, firstBytes: Uint8Array, client: WebClient): Promise<void> {
+    const { address } = client;
     const stream = new ConnStream(conn, firstBytes);
     const closed = Promise.withResolvers<void>();
     stream.on("error", () => {}); // a client that went away
@@ -106,7 +115,11 @@ export class WebServer {
         this.#closing.signal,
         (signal) =>
           startTlsServer(stream, { context: this.#context, protocols: ["http/1.1"] }, signal),
-      );
+      ).catch((thrown) => {
+        client.onFailed();
+        throw thrown;
+      });
+      if (certificate !== null) client.onCertificate(certificate);
       socket.once("close", () => stream.destroy());
       this.#peers.set(socket, { address, certificate });
       this.#server.emit("connection", socket);

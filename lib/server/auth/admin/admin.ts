@@ -45,6 +45,8 @@ export interface AdminOptions {
   readonly onLock: (target: LockTarget, reason: ShutOut) => void;
   /** An agent is none from here on. */
   readonly onAgentRemoved: (agentId: string) => void;
+  /** A user has a new start. */
+  readonly onReset: (user: string) => void;
   /** Users, roles, locks or public addresses are others from here on. */
   readonly onReview: () => void;
 }
@@ -149,6 +151,7 @@ export class Admin {
     await audit.write({ event: "user.reset", user: name });
     await store.credentials.put({ user: name, passwordHash, totpSecret });
     await store.failures.clearUser(name);
+    this.#options.onReset(name);
     await this.#endUser(name);
     return this.#secrets(name, request.password === undefined ? password : null, totpSecret);
   }

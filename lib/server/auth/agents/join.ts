@@ -13,7 +13,8 @@ import { getLogger } from "../../../log.ts";
 import type { Store, StoredAgent, TokenScope } from "../../store/mod.ts";
 import { toIdentity } from "../api/gate.ts";
 import type { AppHolders } from "./app_holders.ts";
-import { RateLimit } from "../login/rate.ts";
+import type { FailureAudit } from "../login/failure_audit.ts";
+import { RateLimit, SourceRateLimit } from "../login/rate.ts";
 import { refusal } from "../api/refusals.ts";
 import type { AgentIdentity, AuditLog, Peer } from "../types.ts";
 
@@ -23,6 +24,7 @@ interface AgentJoinsOptions {
   readonly store: Store;
   readonly audit: AuditLog;
   readonly holders: AppHolders;
+  readonly failures: FailureAudit;
   readonly hostCa: Authority;
   readonly userCaPems: readonly string[];
   readonly cluster: string;
@@ -48,7 +50,7 @@ const RENEWALS = { burst: 20, perSecond: 0.1 };
 /** Lets agents in, and renews their certificates. */
 export class AgentJoins {
   readonly #options: AgentJoinsOptions;
-  readonly #attempts = new RateLimit(ATTEMPTS);
+  readonly #attempts = new SourceRateLimit(ATTEMPTS);
   readonly #renewals = new RateLimit(RENEWALS);
 
   constructor(options: AgentJoinsOptions) {
@@ -193,7 +195,7 @@ export class AgentJoins {
   }
 
   async #refuseToken(peer: Peer): Promise<never> {
-    await this.#options.audit.write({
+    await this.#options.failures.write({
       event: "agent.join.failed",
       source: peer.address,
       reason: "token",

@@ -31,10 +31,16 @@ export function refusalResponse(thrown: unknown): Response {
   }, { status: REFUSALS[code].httpStatus, headers: { "cache-control": "no-store" } });
 }
 
-/** Whether a failure is our own and belongs in the log. */
+/** Whether a failure is our own and belongs in the log. That others want too much is not: see {@link tooMuchOf}. */
 export function isOurs(thrown: unknown): boolean {
   const code = codeOf(thrown);
-  return code === null || REFUSALS[code].httpStatus >= 500;
+  return code === null || (REFUSALS[code].httpStatus >= 500 && code !== "busy");
+}
+
+/** @returns The code of a refusal that came of too many requests, which are counted and not logged; `null` for others. */
+export function tooMuchOf(thrown: unknown): ApiRefusalCode | null {
+  const code = codeOf(thrown);
+  return code === "busy" || (code !== null && REFUSALS[code].httpStatus === 429) ? code : null;
 }
 
 function codeOf(thrown: unknown): ApiRefusalCode | null {

@@ -20,7 +20,7 @@ import { answerPoll, readJson } from "./http.ts";
 import type { AgentJoins } from "../agents/join.ts";
 import type { Logins } from "../login/login.ts";
 import { Renders } from "./renders.ts";
-import { isOurs, refusal, refusalResponse } from "./refusals.ts";
+import { isOurs, refusal, refusalResponse, tooMuchOf } from "./refusals.ts";
 import type { AgentIdentity, AgentVerdict, Peer, UserVerdict } from "../types.ts";
 import { getLogger } from "../../../log.ts";
 import type { ApiRefusalCode } from "../../../refusal/mod.ts";
@@ -37,6 +37,8 @@ interface RouteTargets {
   readonly appCerts: AppCertificates;
   readonly joins: AgentJoins;
   readonly delay: (ms: number, signal: AbortSignal) => Promise<void>;
+  /** Somebody wanted too much. */
+  countRefusal(code: string): void;
   find(): FindResponse;
   config(): ClusterConfig;
   /** What somebody with these roles may use. */
@@ -62,6 +64,8 @@ type Routes = Hono<{ Bindings: { readonly peer: Peer } }>;
 export function createRoutes(to: RouteTargets): Routes {
   const app: Routes = new Hono();
   app.onError((error, context) => {
+    const tooMuch = tooMuchOf(error);
+    if (tooMuch !== null) to.countRefusal(tooMuch);
     if (isOurs(error)) {
       log.error("Cannot answer a request", { path: context.req.path, error: String(error) });
     }

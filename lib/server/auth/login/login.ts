@@ -7,28 +7,29 @@ import {
   issueUserCertificate,
   randomHex,
 } from "../../../io/mod.ts";
-import { sourceOf } from "../../../ip/mod.ts";
+import { type Source, sourceOf } from "../../../ip/mod.ts";
 import { getLogger } from "../../../log.ts";
-import type { Credential, LockoutRule, Store } from "../../store/mod.ts";
+import { LoginPolicy, type LoginTry } from "../../limits/mod.ts";
+import type { Credential, LockoutRule, LoginAttempt, Store } from "../../store/mod.ts";
 import type { Directory } from "../directory.ts";
 import type { PasswordHasher } from "./password.ts";
-import { RateLimit } from "./rate.ts";
+import type { FailureAudit } from "./failure_audit.ts";
+import { refuseUntil } from "./rate.ts";
 import { refusal } from "../api/refusals.ts";
 import { findTotpStep } from "./totp.ts";
-import type { AuditEvent, AuditLog, Peer } from "../types.ts";
+import type { AuditLog, Peer } from "../types.ts";
 
 const log = getLogger("server", "auth");
 
 const MINUTE_MS = 60_000;
 /** Five failures in half an hour keep a user out from one source for twenty minutes. */
 const LOCKOUT: LockoutRule = { limit: 5, windowMs: 30 * MINUTE_MS, lockMs: 20 * MINUTE_MS };
-/** Attempts by one source, whoever they are for. */
-const ATTEMPTS = { burst: 30, perSecond: 0.5 };
 
 interface LoginsOptions {
   readonly store: Store;
   readonly directory: Directory;
   readonly audit: AuditLog;
+  readonly failures: FailureAudit;
   readonly hasher: PasswordHasher;
   readonly userCa: Authority;
   readonly hostCaPem: string;
@@ -37,10 +38,24 @@ interface LoginsOptions {
   readonly nowMs: () => number;
 }
 
-/** Logs users in. Whoever fails learns that it failed, not why. */
+type PublicKey = NonNullable<Awaited<ReturnType<typeof importPublicKey>>>;
+
+/** A login that may be tried. */
+interface Begun {
+  /** What its failures are counted under. */
+  readonly attempt: LoginAttempt;
+  readonly source: Source;
+  readonly peer: Peer;
+  readonly policy: LoginTry;
+}
+
+/**
+ * Logs users in. Whoever fails learns that it failed, not why: whether there is such a user changes neither the words
+ * nor what is done.
+ */
 export class Logins {
   readonly #options: LoginsOptions;
-  readonly #attempts = new RateLimit(ATTEMPTS);
+  readonly #policy = new LoginPolicy();
 
   constructor(options: LoginsOptions) {
     this.#options = options;
@@ -48,17 +63,99 @@ export class Logins {
 
   /** @throws {AuthError} `login-failed`, `login-locked`, `access-locked` and what the parts throw. */
   async finish(request: LoginFinishRequest, peer: Peer): Promise<LoginFinishResponse> {
-    this.#attempts.take(sourceOf(peer.address), this.#options.nowMs());
     const publicKey = await importPublicKey(request.tls_public_key);
     if (publicKey === null) {
       throw refusal("public-key-unsupported", { message: "The TLS key is not a P-256 key" });
     }
-    const credential = await this.#authenticate(request, peer);
+    const { nowMs } = this.#options;
+    const begun = await this.#begin(isPrincipalName(request.user) ? request.user : "", peer);
+    let hasFailed = false;
+    try {
+      const credential = await this.#authenticate(request, begun);
+      hasFailed = credential === null;
+      if (credential !== null) return await this.#open(credential, publicKey, { request, peer });
+    } finally {
+      begun.policy.end(hasFailed ? "failed" : "other", nowMs());
+    }
+    throw loginFailed();
+  }
+
+  /**
+   * Checks the second factor once more, for one app session.
+   *
+   * @throws {AuthError} `mfa-not-enrolled`, `mfa-failed`, `login-locked`.
+   */
+  async confirm(user: string, code: string, peer: Peer): Promise<void> {
+    const { store, nowMs } = this.#options;
+    const attempt = { user, source: sourceOf(peer.address).host };
+    await this.#refuseLocked(attempt);
+    const credential = await store.credentials.get(user);
+    if (credential === null || credential.totpSecret === null) {
+      throw refusal("mfa-not-enrolled", { message: "No second factor is enrolled" });
+    }
+    if (await this.#takeCode(credential, code)) return;
+    await store.failures.record(attempt, nowMs(), LOCKOUT);
+    throw refusal("mfa-failed", { message: "The code is wrong, or was used before" });
+  }
+
+  /** An administrator gave the user a new start. */
+  forgive(user: string): void {
+    this.#policy.forgive(user);
+  }
+
+  /** Refuses, before anything dear is done, whoever has to wait. */
+  async #begin(user: string, peer: Peer): Promise<Begun> {
+    const { store, nowMs } = this.#options;
+    const source = sourceOf(peer.address);
+    const isKnown = await store.knownSources.has({ user, source: source.host });
+    // Of a stranger the whole line counts; a neighbour's failures must not lock out who is known here
+    const attempt = { user, source: isKnown ? source.host : source.site };
+    await this.#refuseLocked(attempt);
+    const policy = this.#policy.begin({ user, source, isKnown }, nowMs());
+    if (policy.kind === "go") return { attempt, source, peer, policy };
+    if (policy.why === "source") refuseUntil(policy.ms);
+    throw tooManyFailed(policy.ms / 1000, "s");
+  }
+
+  /** @returns What the user was known by, once password and second factor are right; `null` if they are not. */
+  async #authenticate(request: LoginFinishRequest, begun: Begun): Promise<Credential | null> {
+    const { store, directory, hasher, nowMs, failures } = this.#options;
+    const { attempt, policy: { lane }, source: { network }, peer } = begun;
+    const { user } = attempt;
+    const found = await store.credentials.get(user);
+    const credential = directory.users.has(user) ? found : null;
+    const hash = credential?.passwordHash ?? null;
+    const isPassword = await hasher.verify(request.password, hash, { lane, network });
+    // Guesses that ran beside those that locked the pair out must not be answered either
+    await this.#refuseLocked(attempt);
+    if (isPassword && credential !== null) {
+      if (await this.#isSecondFactor(credential, request.totp_code)) {
+        await store.failures.clear(attempt);
+        return credential;
+      }
+    }
+    const lockedUntilMs = await store.failures.record(attempt, nowMs(), LOCKOUT);
+    await failures.write({
+      event: lockedUntilMs === null ? "login.failed" : "login.locked",
+      ...(user === "" ? {} : { user }),
+      source: peer.address,
+      reason: credential === null ? "user" : isPassword ? "second factor" : "password",
+    });
+    return null;
+  }
+
+  /** Begins the session of somebody who proved who they are. */
+  async #open(
+    credential: Credential,
+    publicKey: PublicKey,
+    { request, peer }: { readonly request: LoginFinishRequest; readonly peer: Peer },
+  ): Promise<LoginFinishResponse> {
     const { user } = credential;
-    const { store, directory, userCa, cluster, nowMs } = this.#options;
+    const { store, directory, audit, userCa, cluster, nowMs } = this.#options;
     const atMs = nowMs();
+    const source = peer.address;
     if (directory.isUserLocked(user, [], atMs)) {
-      await this.#audit({ event: "login.failed", user, source: peer.address, reason: "locked" });
+      await audit.write({ event: "login.failed", user, source, reason: "locked" });
       throw refusal("access-locked", {
         message: directory.lockWords(user, [], atMs),
         hint: "Ask an administrator of the cluster why: `vnet ctl get locks` shows it",
@@ -79,22 +176,10 @@ export class Logins {
     // A reset ends the sessions there are: this one must not come after it with what was good before
     const current = await store.credentials.get(user);
     if (current?.passwordHash !== credential.passwordHash) throw loginFailed();
-    await store.sessions.add({
-      id: sessionId,
-      user,
-      startedMs: atMs,
-      expiresMs,
-      source: peer.address,
-      parent: null,
-      app: null,
-    });
-    await this.#audit({
-      event: "login.ok",
-      user,
-      source: peer.address,
-      session_id: sessionId,
-      expires,
-    });
+    const session = { id: sessionId, user, startedMs: atMs, expiresMs, source };
+    await store.sessions.add({ ...session, parent: null, app: null });
+    await audit.write({ event: "login.ok", user, source, session_id: sessionId, expires });
+    await store.knownSources.see({ user, source: sourceOf(source).host }, atMs);
     log.info("User logged in", { session: sessionId });
     return {
       cluster_name: cluster,
@@ -105,62 +190,10 @@ export class Logins {
     };
   }
 
-  /**
-   * Checks the second factor once more, for one app session.
-   *
-   * @throws {AuthError} `mfa-not-enrolled`, `mfa-failed`, `login-locked`.
-   */
-  async confirm(user: string, code: string, peer: Peer): Promise<void> {
-    const { store, nowMs } = this.#options;
-    const attempt = { user, source: sourceOf(peer.address) };
-    await this.#refuseLocked(attempt, peer);
-    const credential = await store.credentials.get(user);
-    if (credential === null || credential.totpSecret === null) {
-      throw refusal("mfa-not-enrolled", { message: "No second factor is enrolled" });
-    }
-    if (await this.#takeCode(credential, code)) return;
-    await store.failures.record(attempt, nowMs(), LOCKOUT);
-    throw refusal("mfa-failed", { message: "The code is wrong, or was used before" });
-  }
-
-  /** @returns What the user was known by, once password and second factor are right. */
-  async #authenticate(request: LoginFinishRequest, peer: Peer): Promise<Credential> {
-    const { store, directory, hasher, nowMs } = this.#options;
-    const user = isPrincipalName(request.user) ? request.user : "";
-    const attempt = { user, source: sourceOf(peer.address) };
-    await this.#refuseLocked(attempt, peer);
-    const credential = directory.users.has(user) ? await store.credentials.get(user) : null;
-    const isPassword = await hasher.verify(request.password, credential?.passwordHash ?? null);
-    // Guesses that ran beside those that locked the pair out must not be answered either
-    await this.#refuseLocked(attempt, peer);
-    if (isPassword && credential !== null) {
-      if (await this.#isSecondFactor(credential, request.totp_code)) {
-        await store.failures.clear(attempt);
-        return credential;
-      }
-    }
-    const lockedUntilMs = await store.failures.record(attempt, nowMs(), LOCKOUT);
-    await this.#audit({
-      event: lockedUntilMs === null ? "login.failed" : "login.locked",
-      ...(user === "" ? {} : { user }),
-      source: peer.address,
-      reason: credential === null ? "user" : isPassword ? "second factor" : "password",
-    });
-    throw loginFailed();
-  }
-
-  async #refuseLocked(
-    attempt: { readonly user: string; readonly source: string },
-    peer: Peer,
-  ): Promise<void> {
+  async #refuseLocked(attempt: LoginAttempt): Promise<void> {
     const { store, nowMs } = this.#options;
     const untilMs = await store.failures.lockedUntil(attempt, nowMs());
-    if (untilMs === null) return;
-    log.debug("Refused a locked out login", { source: peer.address });
-    throw refusal("login-locked", {
-      message: "Too many logins failed",
-      hint: `Try again in ${Math.ceil((untilMs - nowMs()) / MINUTE_MS)} min`,
-    });
+    if (untilMs !== null) throw tooManyFailed((untilMs - nowMs()) / MINUTE_MS, "min");
   }
 
   async #isSecondFactor(credential: Credential, code: string | undefined): Promise<boolean> {
@@ -183,10 +216,13 @@ export class Logins {
     return step !== null &&
       await this.#options.store.credentials.takeTotpStep(credential.user, step);
   }
+}
 
-  #audit(event: AuditEvent): Promise<void> {
-    return this.#options.audit.write(event);
-  }
+function tooManyFailed(wait: number, unit: "s" | "min"): Error {
+  return refusal("login-locked", {
+    message: "Too many logins failed",
+    hint: `Try again in ${Math.ceil(wait)} ${unit}`,
+  });
 }
 
 function loginFailed(): Error {

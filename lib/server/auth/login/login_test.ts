@@ -91,7 +91,8 @@ Deno.test("a user nobody knows costs as much as one who is there", async () => {
   };
   const known: number[] = [];
   const unknown: number[] = [];
-  for (let i = 0; i < 12; i++) {
+  // No more than are tried: what is refused before costs nothing, for either
+  for (let i = 0; i < 9; i++) {
     known.push(await timeOf("alice", `192.0.2.${i}`));
     unknown.push(await timeOf("nobody", `192.0.2.${i}`));
   }
@@ -215,19 +216,97 @@ Deno.test("second_factor says who needs a code", async (t) => {
   }
 });
 
-Deno.test("one source may try thirty times at once, whoever it tries", async () => {
+Deno.test("one host may fail twenty times, and a network sixty, whoever they try", async () => {
   await using f = await Fixture.open();
   const tryOne = (i: number, address: string) => f.login(`user${i}`, "wrong", {}, { address });
-  for (let i = 0; i < 30; i++) {
+  for (let i = 0; i < 20; i++) {
     equal((await tryOne(i, `2001:db8::${i.toString(16)}`)).code, "login-failed");
   }
   const { status, code } = await tryOne(30, "2001:db8::ffff");
   equal(status, 429);
   equal(code, "rate-limited");
-  equal((await tryOne(31, "2001:db8:0:1::1")).code, "login-failed"); // another /64
+  equal((await tryOne(31, "2001:db8:0:1::1")).code, "rate-limited"); // another /64 of the line
+  equal((await tryOne(31, "2001:db8:0:100::1")).code, "login-failed"); // another line
   f.nowMs += 2000;
   equal((await tryOne(32, "2001:db8::1")).code, "login-failed");
   equal((await tryOne(33, "2001:db8::1")).code, "rate-limited");
+  let failed = 0;
+  for (let i = 0; i < 200; i++) {
+    const line = `2001:db8:0:${(i + 2).toString(16)}00::1`;
+    if ((await tryOne(100 + i, line)).code === "login-failed") failed++;
+  }
+  equal(failed, 60 - 22);
+});
+
+Deno.test("where a user has logged in before, strangers' failures keep nobody out", async (t) => {
+  await using f = await Fixture.open();
+  const { password } = await f.addUser("alice");
+  const home = { address: "2001:db8:7:7::1" };
+  equal((await f.login("alice", password, {}, home)).status, 200);
+  const attack = async (user: string) => {
+    const told: (string | null)[] = [];
+    for (let i = 0; i < 40; i++) {
+      told.push((await f.login(user, "wrong", {}, { address: `198.51.${i}.1` })).code);
+    }
+    return told;
+  };
+  const told = await attack("alice");
+  await t.step("strangers wait, and are told so in the words they get for anybody", async () => {
+    deepEqual(told, await attack("nobody"));
+    deepEqual([...new Set(told)], ["login-failed", "login-locked"]);
+    const answer = (user: string) => f.login(user, "wrong", {}, { address: "203.0.113.1" });
+    deepEqual((await answer("alice")).body, (await answer("nobody")).body);
+  });
+  await t.step("the user does not, at home", async () => {
+    equal((await f.login("alice", password, {}, home)).status, 200);
+  });
+  await t.step("nor when a neighbour of the same line fails", async () => {
+    for (let i = 0; i < 30; i++) {
+      await f.login(`u${i % 10}`, "wrong", {}, { address: "2001:db8:7:8::1" });
+      await f.login("alice", "wrong", {}, { address: "2001:db8:7:8::1" });
+    }
+    equal((await f.login("alice", password, {}, home)).status, 200);
+  });
+  await t.step("elsewhere, once a minute has passed", async () => {
+    equal(
+      (await f.login("alice", password, {}, { address: "203.0.113.1" })).code,
+      "login-locked",
+    );
+    f.nowMs += MINUTE_MS;
+    equal((await f.login("alice", password, {}, { address: "203.0.113.1" })).status, 200);
+  });
+  await t.step("a reset forgets where: it may have been somebody else", async () => {
+    await attack("alice");
+    const { password: other } = await f.auth.admin.resetUser({ name: "alice" });
+    equal((await f.login("alice", other!, {}, home)).status, 200); // and lifts the delay
+    await attack("alice");
+    const reset = await f.auth.admin.resetUser({ name: "alice" });
+    await attack("alice");
+    equal((await f.login("alice", reset.password!, {}, home)).code, "login-locked");
+  });
+});
+
+Deno.test("failures by the hundred are in the audit log by their number", async () => {
+  await using f = await Fixture.open();
+  for (let i = 0; i < 1500; i++) {
+    const address = `10.${i % 250}.${i >> 8}.1`;
+    await f.ask("POST", "/v1/join", {
+      address,
+      body: {
+        token: "0".repeat(32),
+        name: "a",
+        kind: "app",
+        apps: ["db"],
+        public_key: sharedKey.publicKeyPem,
+      },
+    });
+  }
+  const count = async () =>
+    (await f.events()).filter(({ event }) => event === "agent.join.failed").length;
+  equal(await count(), 600);
+  await f.auth.summarize();
+  const { reason, count: more } = (await f.events()).at(-1)!;
+  deepEqual([reason, more], ["many", 900]);
 });
 
 Deno.test("a locked user is told so once the password is right", async () => {

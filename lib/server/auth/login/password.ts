@@ -1,5 +1,6 @@
 import { randomBytes, scrypt } from "node:crypto";
 import { equalSecret } from "../../../io/mod.ts";
+import { FairQueue, type Lane } from "../../limits/mod.ts";
 import { refusal } from "../api/refusals.ts";
 import type { PasswordCost } from "../types.ts";
 
@@ -11,14 +12,24 @@ const HASH_BYTES = 32;
 const SALT_BYTES = 16;
 /** Passwords tried at a time: each takes a core and its memory. */
 const MAX_RUNNING = 2;
-const MAX_QUEUED = 64;
+/** Who waits for that: at 100 ms a try, a few seconds. */
+const WAITING = { known: 32, clean: 32, failed: 16 };
+
+/** Whose turn it is to have a password tried. */
+interface Turn {
+  readonly lane: Lane;
+  readonly network: string;
+}
+
+/** An administrator's. */
+const OWN_TURN: Turn = { lane: "known", network: "" };
 
 /** Hashes passwords and tries them, few at a time. */
 export class PasswordHasher {
   readonly #cost: PasswordCost;
   readonly #decoy: string;
-  readonly #queue: (() => void)[] = [];
-  #running = 0;
+  readonly #deriving = new Set<Promise<Uint8Array>>();
+  readonly #queue = new FairQueue({ running: MAX_RUNNING, waiting: WAITING });
 
   private constructor(cost: PasswordCost, decoy: string) {
     this.#cost = cost;
@@ -40,7 +51,7 @@ export class PasswordHasher {
       });
     }
     const salt = randomBytes(SALT_BYTES);
-    return format(this.#cost, salt, await this.#derive(password, salt, this.#cost));
+    return format(this.#cost, salt, await this.#derive(password, salt, this.#cost, OWN_TURN));
   }
 
   /**
@@ -49,33 +60,35 @@ export class PasswordHasher {
    * @param hash What `hash` gave; `null` if there is no such user: the answer is then `false`.
    * @throws {AuthError} `busy` when too many wait.
    */
-  async verify(password: string, hash: string | null): Promise<boolean> {
+  async verify(password: string, hash: string | null, turn: Turn): Promise<boolean> {
     const kept = parse(hash ?? this.#decoy);
-    const derived = await this.#derive(password, kept.salt, kept.cost);
+    const derived = await this.#derive(password, kept.salt, kept.cost, turn);
     return equalSecret(derived, kept.hash) && hash !== null;
   }
 
-  async #derive(password: string, salt: Uint8Array, cost: PasswordCost): Promise<Uint8Array> {
-    await this.#enter();
-    try {
-      return await deriveKey(password, salt, cost);
-    } finally {
-      const next = this.#queue.shift();
-      // The place goes straight to whoever is next, so that nobody slips in between
-      if (next === undefined) this.#running--;
-      else next();
-    }
+  /** Sends away who waits, and waits for what is being tried: it cannot be called off. */
+  async close(): Promise<void> {
+    this.#queue.close();
+    await Promise.allSettled(this.#deriving);
   }
 
-  async #enter(): Promise<void> {
-    if (this.#running < MAX_RUNNING) {
-      this.#running++;
-      return;
-    }
-    if (this.#queue.length >= MAX_QUEUED) {
+  async #derive(
+    password: string,
+    salt: Uint8Array,
+    cost: PasswordCost,
+    { lane, network }: Turn,
+  ): Promise<Uint8Array> {
+    if (!await this.#queue.enter(lane, network)) {
       throw refusal("busy", { message: "Too many logins at a time" });
     }
-    await new Promise<void>((resolve) => this.#queue.push(resolve));
+    const deriving = deriveKey(password, salt, cost);
+    this.#deriving.add(deriving);
+    try {
+      return await deriving;
+    } finally {
+      this.#deriving.delete(deriving);
+      this.#queue.leave();
+    }
   }
 }
 
