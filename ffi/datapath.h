@@ -54,8 +54,7 @@ struct datapath {
 uint64_t datapath_now_ms(void);
 
 /* Sends a packet where the verdict says. Returns 0, or -errno. */
-int32_t datapath_send(struct datapath *datapath, const struct packet *packet,
-		      enum nat_verdict verdict);
+int32_t datapath_send(struct datapath *datapath, struct packet *packet, enum nat_verdict verdict);
 
 /* The thread, from its start to its end; its argument is the datapath. */
 void *datapath_thread(void *argument);

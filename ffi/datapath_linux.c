@@ -105,7 +105,7 @@ static int is_local(const struct datapath *datapath, const struct packet *packet
 }
 
 /* Sends an answer of our own, but only to this host: from outside, the network does not exist. */
-static int32_t send_answer(struct datapath *datapath, const struct packet *packet,
+static int32_t send_answer(struct datapath *datapath, struct packet *packet,
 			   enum nat_verdict verdict)
 {
 	if (!is_local(datapath, packet, packet->destination)) {
@@ -115,17 +115,18 @@ static int32_t send_answer(struct datapath *datapath, const struct packet *packe
 		return 0;
 	}
 	/*
-	 * A firewall that accepts only "established" knows a RST for the answer to its SYN, but an
-	 * ICMP error is merely "related": that one takes the way through lo where it can.
+	 * A firewall that accepts only "established" drops an ICMP error, which is merely "related",
+	 * unless it comes through lo; and out of the link nothing is forwarded, not even the RST that
+	 * NAT would lead on to a container.
 	 */
-	if (verdict == NAT_ERROR && is_self(datapath, packet, packet->destination))
+	if (is_self(datapath, packet, packet->destination) &&
+	    (verdict == NAT_ERROR || packet_is_ours(packet)))
 		return inject_packet(datapath, packet);
 	memset(packet->data - datapath->header_len, 0, datapath->header_len);
 	return write_packet(datapath, packet);
 }
 
-int32_t datapath_send(struct datapath *datapath, const struct packet *packet,
-		      enum nat_verdict verdict)
+int32_t datapath_send(struct datapath *datapath, struct packet *packet, enum nat_verdict verdict)
 {
 	switch (verdict) {
 	case NAT_FORWARD:
@@ -166,9 +167,13 @@ static void handle_syn(struct datapath *datapath, struct packet *packet, uint64_
 	struct nat_owner owner;
 	int known = find_owner(datapath, packet, &owner) == 0;
 
+	/*
+	 * NAT for containers has them come from the link's own address. Any other address of this host
+	 * can be written by its neighbours, where it forwards: IPv6 finds no martians.
+	 */
 	if (!known)
 		known = !(datapath->flags & VNET_DATAPATH_OWNER_REQUIRED) &&
-			is_local(datapath, packet, packet->source);
+			is_self(datapath, packet, packet->source);
 	pthread_mutex_lock(&datapath->lock);
 	if (known)
 		verdict = nat_hold(datapath->nat, packet, &owner, now);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "diag_linux.h"
+#include "netlink.h"
 #include "vnet_shim.h"
 
 #define BUFFER_SIZE 32768
@@ -82,7 +83,8 @@ static int32_t answers(const struct inet_diag_msg *answer, const struct inet_dia
 int32_t diag_owner(int32_t fd, const struct diag_query *query, uint32_t *uid, uint32_t *inode)
 {
 	_Alignas(struct nlmsghdr) uint8_t buffer[4096];
-	const struct nlmsghdr *header = (const struct nlmsghdr *)buffer;
+	const struct nlmsghdr *header;
+	struct netlink_span messages;
 	const struct inet_diag_msg *answer;
 	struct diag_request request;
 	int32_t ret;
@@ -100,12 +102,14 @@ int32_t diag_owner(int32_t fd, const struct diag_query *query, uint32_t *uid, ui
 	ret = receive(fd, buffer, sizeof(buffer));
 	if (ret < 0)
 		return ret;
-	if (!NLMSG_OK(header, (uint32_t)ret))
+	messages = (struct netlink_span){ buffer, (uint32_t)ret };
+	header = netlink_message(&messages);
+	if (!header)
 		return -EPROTO;
 	if (header->nlmsg_type == NLMSG_ERROR)
-		return ((const struct nlmsgerr *)NLMSG_DATA(header))->error;
+		return netlink_error(header);
 	answer = NLMSG_DATA(header);
-	if (!answers(answer, &request.body))
+	if (!netlink_holds(header, sizeof(*answer)) || !answers(answer, &request.body))
 		return -ENOENT;
 	*uid = answer->idiag_uid;
 	*inode = answer->idiag_inode;
@@ -168,7 +172,8 @@ static int32_t leads_into(const struct inet_diag_msg *socket, const uint8_t *pre
 static int32_t destroy(int32_t fd, const struct inet_diag_msg *socket)
 {
 	_Alignas(struct nlmsghdr) uint8_t buffer[4096];
-	const struct nlmsghdr *header = (const struct nlmsghdr *)buffer;
+	const struct nlmsghdr *header;
+	struct netlink_span messages;
 	struct diag_request request;
 	int32_t ret;
 
@@ -180,30 +185,32 @@ static int32_t destroy(int32_t fd, const struct inet_diag_msg *socket)
 	ret = receive(fd, buffer, sizeof(buffer));
 	if (ret < 0)
 		return ret;
-	if (!NLMSG_OK(header, (uint32_t)ret) || header->nlmsg_type != NLMSG_ERROR)
+	messages = (struct netlink_span){ buffer, (uint32_t)ret };
+	header = netlink_message(&messages);
+	if (!header || header->nlmsg_type != NLMSG_ERROR)
 		return -EPROTO;
-	ret = ((const struct nlmsgerr *)NLMSG_DATA(header))->error;
+	ret = netlink_error(header);
 	if (ret == 0)
 		return 1;
 	return ret == -ENOENT ? 0 : ret;
 }
 
 /* Aborts the fitting connections of one datagram of a dump; sets *done at its end. */
-static int32_t destroy_listed(int32_t fd, const void *buffer, uint32_t buffer_len,
-			      const uint8_t *prefix, uint32_t prefix_len, uint32_t bits,
-			      int32_t *done)
+static int32_t destroy_listed(int32_t fd, struct netlink_span messages, const uint8_t *prefix,
+			      uint32_t prefix_len, uint32_t bits, int32_t *done)
 {
-	const struct nlmsghdr *header = buffer;
+	const struct nlmsghdr *header;
 	int32_t count = 0, ret;
 
-	for (; NLMSG_OK(header, buffer_len); header = NLMSG_NEXT(header, buffer_len)) {
+	while ((header = netlink_message(&messages))) {
 		if (header->nlmsg_type == NLMSG_ERROR)
-			return ((const struct nlmsgerr *)NLMSG_DATA(header))->error;
+			return netlink_error(header);
 		if (header->nlmsg_type == NLMSG_DONE) {
 			*done = 1;
 			break;
 		}
-		if (!leads_into(NLMSG_DATA(header), prefix, prefix_len, bits))
+		if (!netlink_holds(header, sizeof(struct inet_diag_msg)) ||
+		    !leads_into(NLMSG_DATA(header), prefix, prefix_len, bits))
 			continue;
 		ret = destroy(fd, NLMSG_DATA(header));
 		if (ret < 0)
@@ -234,7 +241,8 @@ static int32_t destroy_family(uint8_t family, const uint8_t *prefix, uint32_t pr
 		ret = receive(list_fd, buffer, sizeof(buffer));
 		if (ret < 0)
 			break;
-		ret = destroy_listed(fd, buffer, (uint32_t)ret, prefix, prefix_len, bits, &done);
+		ret = destroy_listed(fd, (struct netlink_span){ buffer, (uint32_t)ret }, prefix,
+				     prefix_len, bits, &done);
 		if (ret > 0)
 			count += ret;
 	}

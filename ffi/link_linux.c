@@ -146,26 +146,14 @@ static int32_t change_address(uint32_t type, uint32_t flags, uint32_t ifindex,
 /* Tells whether the kernel delivers an IPv6 address to this host: 1, 0, or -errno. */
 static int32_t is_delivered(const uint8_t *address)
 {
-	_Alignas(struct nlmsghdr) uint8_t buffer[4096];
-	const struct nlmsghdr *answer = (const struct nlmsghdr *)buffer;
-	struct netlink_request request;
-	int32_t fd, ret;
+	int32_t fd = netlink_open(), ret;
+	struct netlink_way way;
 
-	netlink_start(&request, RTM_GETROUTE, 0, sizeof(request.body.route));
-	request.body.route.rtm_family = AF_INET6;
-	request.body.route.rtm_dst_len = 128;
-	netlink_put(&request, RTA_DST, address, 16);
-	fd = netlink_open();
 	if (fd < 0)
 		return fd;
-	ret = netlink_send(fd, &request);
-	if (ret == 0)
-		ret = netlink_receive(fd, buffer, sizeof(buffer));
+	ret = netlink_find_way(fd, address, 16, &way);
 	close(fd);
-	if (ret < 0)
-		return ret;
-	return NLMSG_OK(answer, (uint32_t)ret) && answer->nlmsg_type == RTM_NEWROUTE &&
-	       ((const struct rtmsg *)NLMSG_DATA(answer))->rtm_type == RTN_LOCAL;
+	return ret < 0 ? ret : way.type == RTN_LOCAL;
 }
 
 static int32_t is_up(uint32_t ifindex)

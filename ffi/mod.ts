@@ -9,7 +9,7 @@
  */
 
 /** The version this table was written for. */
-export const ABI_VERSION = 3;
+export const ABI_VERSION = 4;
 
 /** The header's functions, in its order. What blocks in C is `nonblocking` here and returns a promise. */
 export const symbols = {
@@ -27,6 +27,7 @@ export const symbols = {
   vnet_link_up: { parameters: ["u32", "u32"], result: "i32" },
   vnet_link_down: { parameters: ["u32"], result: "i32" },
   vnet_link_delete: { parameters: ["u32"], result: "i32" },
+  vnet_link_sources: { parameters: ["u32", "buffer", "u32"], result: "i32" },
   vnet_address_add: { parameters: ["u32", "buffer", "u32", "u32"], result: "i32" },
   vnet_address_remove: { parameters: ["u32", "buffer", "u32", "u32"], result: "i32" },
   vnet_route_add: {
@@ -104,12 +105,14 @@ export const symbols = {
       "u32",
       "u32",
       "u32",
+      "u64",
       "u32",
       "buffer",
     ],
     result: "i32",
   },
   vnet_append_open: { parameters: ["buffer", "u32"], result: "i32" },
+  vnet_process_harden: { parameters: ["u32"], result: "i32" },
   vnet_process_open: { parameters: ["i32"], result: "i32" },
   vnet_process_reap: { parameters: ["i32"], result: "i32" },
   vnet_mount_bind: { parameters: ["buffer", "buffer", "u32"], result: "i32" },
@@ -147,6 +150,9 @@ export const symbols = {
   vnet_datapath_stop: { parameters: ["i64"], result: "i32" },
   vnet_datapath_free: { parameters: ["i64"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
+
+/** `vnet_process_harden`: no program may be started any more. */
+export const HARDEN = { noPrograms: 1 } as const;
 
 /** The wishes of `vnet_spawn`, added. */
 export const SPAWN = {

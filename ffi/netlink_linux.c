@@ -77,7 +77,8 @@ int32_t netlink_receive(int32_t fd, void *buffer, uint32_t buffer_len)
 int32_t netlink_transact(struct netlink_request *request)
 {
 	_Alignas(struct nlmsghdr) uint8_t buffer[4096];
-	const struct nlmsghdr *answer = (const struct nlmsghdr *)buffer;
+	const struct nlmsghdr *answer;
+	struct netlink_span answers;
 	int32_t fd, ret;
 
 	fd = netlink_open();
@@ -90,11 +91,55 @@ int32_t netlink_transact(struct netlink_request *request)
 	ret = netlink_receive(fd, buffer, sizeof(buffer));
 	if (ret < 0)
 		goto out;
-	if (!NLMSG_OK(answer, (uint32_t)ret) || answer->nlmsg_type != NLMSG_ERROR)
+	answers = (struct netlink_span){ buffer, (uint32_t)ret };
+	answer = netlink_message(&answers);
+	if (!answer || answer->nlmsg_type != NLMSG_ERROR)
 		ret = -EPROTO;
 	else
-		ret = ((const struct nlmsgerr *)NLMSG_DATA(answer))->error;
+		ret = netlink_error(answer);
 out:
 	close(fd);
 	return ret;
+}
+
+/* Reads the answer to a question for a way. Returns 0, or -errno. */
+static int32_t read_way(struct netlink_span answers, struct netlink_way *way)
+{
+	const struct nlmsghdr *answer = netlink_message(&answers);
+	const struct rtattr *attribute;
+	const struct rtmsg *route;
+	struct netlink_span rest;
+
+	if (!answer)
+		return -EPROTO;
+	if (answer->nlmsg_type == NLMSG_ERROR && netlink_error(answer) < 0)
+		return netlink_error(answer);
+	if (answer->nlmsg_type != RTM_NEWROUTE || !netlink_holds(answer, sizeof(*route)))
+		return -EPROTO;
+	route = NLMSG_DATA(answer);
+	*way = (struct netlink_way){ .type = route->rtm_type };
+	rest = netlink_attributes(answer, sizeof(*route));
+	while ((attribute = netlink_attribute(&rest)))
+		if (attribute->rta_type == RTA_OIF && RTA_PAYLOAD(attribute) >= sizeof(uint32_t))
+			memcpy(&way->ifindex, RTA_DATA(attribute), sizeof(way->ifindex));
+	return 0;
+}
+
+int32_t netlink_find_way(int32_t fd, const uint8_t *address, uint32_t address_len,
+			 struct netlink_way *way)
+{
+	_Alignas(struct nlmsghdr) uint8_t buffer[4096];
+	struct netlink_request request;
+	int32_t ret;
+
+	netlink_start(&request, RTM_GETROUTE, 0, sizeof(request.body.route));
+	request.body.route.rtm_family = address_len == 4 ? AF_INET : AF_INET6;
+	request.body.route.rtm_dst_len = (uint8_t)(address_len * 8);
+	netlink_put(&request, RTA_DST, address, address_len);
+	ret = netlink_send(fd, &request);
+	if (ret == 0)
+		ret = netlink_receive(fd, buffer, sizeof(buffer));
+	if (ret < 0)
+		return ret;
+	return read_way((struct netlink_span){ buffer, (uint32_t)ret }, way);
 }

@@ -19,15 +19,15 @@
 typedef int32_t (*record_fn)(const struct nlmsghdr *message, uint8_t *record);
 
 /* Writes the records of one datagram; returns the new length, -errno, and sets *done at the end. */
-static int32_t collect(const void *buffer, uint32_t buffer_len, record_fn record, uint8_t *out,
+static int32_t collect(struct netlink_span messages, record_fn record, uint8_t *out,
 		       uint32_t out_len, uint32_t used, int32_t *done)
 {
-	const struct nlmsghdr *message = buffer;
+	const struct nlmsghdr *message;
 	uint8_t entry[RECORD_SIZE];
 
-	for (; NLMSG_OK(message, buffer_len); message = NLMSG_NEXT(message, buffer_len)) {
+	while ((message = netlink_message(&messages))) {
 		if (message->nlmsg_type == NLMSG_ERROR)
-			return ((const struct nlmsgerr *)NLMSG_DATA(message))->error;
+			return netlink_error(message);
 		if (message->nlmsg_type == NLMSG_DONE) {
 			*done = 1;
 			break;
@@ -58,7 +58,8 @@ static int32_t dump(const struct netlink_request *request, record_fn record, uin
 		ret = netlink_receive(fd, buffer, sizeof(buffer));
 		if (ret < 0)
 			break;
-		ret = collect(buffer, (uint32_t)ret, record, out, out_len, used, &done);
+		ret = collect((struct netlink_span){ buffer, (uint32_t)ret }, record, out, out_len,
+			      used, &done);
 		if (ret >= 0)
 			used = (uint32_t)ret;
 	}
@@ -83,13 +84,16 @@ static void copy_address(uint8_t *to, const struct rtattr *attribute)
 static int32_t route_record(const struct nlmsghdr *message, uint8_t *record)
 {
 	const struct rtmsg *route = NLMSG_DATA(message);
-	const struct rtattr *attribute = RTM_RTA(route);
-	uint32_t left = (uint32_t)RTM_PAYLOAD(message);
-	uint32_t table = route->rtm_table, ifindex = 0, metric = 0;
+	uint32_t table, ifindex = 0, metric = 0;
+	const struct rtattr *attribute;
+	struct netlink_span rest;
 
-	if (message->nlmsg_type != RTM_NEWROUTE || route->rtm_flags & RTM_F_CLONED)
+	if (message->nlmsg_type != RTM_NEWROUTE || !netlink_holds(message, sizeof(*route)) ||
+	    route->rtm_flags & RTM_F_CLONED)
 		return 0;
-	for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left)) {
+	table = route->rtm_table;
+	rest = netlink_attributes(message, sizeof(*route));
+	while ((attribute = netlink_attribute(&rest))) {
 		switch (attribute->rta_type) {
 		case RTA_DST:
 			copy_address(record + 16, attribute);
@@ -118,13 +122,16 @@ static int32_t route_record(const struct nlmsghdr *message, uint8_t *record)
 static int32_t address_record(const struct nlmsghdr *message, uint8_t *record)
 {
 	const struct ifaddrmsg *address = NLMSG_DATA(message);
-	const struct rtattr *attribute = IFA_RTA(address), *local = NULL, *any = NULL;
-	uint32_t left = (uint32_t)IFA_PAYLOAD(message);
-	uint32_t flags = address->ifa_flags, ifindex = address->ifa_index;
+	const struct rtattr *attribute, *local = NULL, *any = NULL;
+	struct netlink_span rest;
+	uint32_t flags, ifindex;
 
-	if (message->nlmsg_type != RTM_NEWADDR)
+	if (message->nlmsg_type != RTM_NEWADDR || !netlink_holds(message, sizeof(*address)))
 		return 0;
-	for (; RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left)) {
+	flags = address->ifa_flags;
+	ifindex = address->ifa_index;
+	rest = netlink_attributes(message, sizeof(*address));
+	while ((attribute = netlink_attribute(&rest))) {
 		if (attribute->rta_type == IFA_LOCAL)
 			local = attribute;
 		else if (attribute->rta_type == IFA_ADDRESS)
@@ -174,11 +181,15 @@ int32_t vnet_network_watch(void)
 		.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
 			     RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE,
 	};
+	/* forwarding and the like; nl_groups has room for the first 32 groups, and these are among them */
+	const uint32_t settings =
+		1u << (RTNLGRP_IPV4_NETCONF - 1) | 1u << (RTNLGRP_IPV6_NETCONF - 1);
 	int32_t fd, ret;
 
 	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
 	if (fd < 0)
 		return -errno;
+	groups.nl_groups |= settings;
 	if (bind(fd, (struct sockaddr *)&groups, sizeof(groups)) < 0) {
 		ret = -errno;
 		close(fd);

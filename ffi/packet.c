@@ -138,8 +138,7 @@ static void set_ipv4_checksum(uint8_t *header, uint32_t len)
 /* Addresses no sender has: unspecified, loopback, multicast, broadcast. */
 static int bad_source4(const uint8_t *address)
 {
-	return address[0] == 0 || address[0] == IPV4_LOOPBACK ||
-	       address[0] >= IPV4_MULTICAST_FIRST;
+	return address[0] == 0 || address[0] == IPV4_LOOPBACK || address[0] >= IPV4_MULTICAST_FIRST;
 }
 
 static int bad_source6(const uint8_t *address)
@@ -247,9 +246,8 @@ int packet_tcp_valid(const struct packet *packet)
 	if (len < TCP_HEADER_LEN || tcp_header_len(packet) < TCP_HEADER_LEN ||
 	    tcp_header_len(packet) > len)
 		return 0;
-	if (packet->partial &&
-	    (packet->checksum_start != packet->header_len ||
-	     packet->checksum_offset != TCP_OFF_CHECKSUM))
+	if (packet->partial && (packet->checksum_start != packet->header_len ||
+				packet->checksum_offset != TCP_OFF_CHECKSUM))
 		return 0;
 	flags = packet_tcp_flags(packet);
 	if (!(flags & (TCP_SYN | TCP_ACK | TCP_RST)) ||
@@ -425,8 +423,8 @@ static uint16_t unreachable_type(uint8_t v6, enum unreachable what)
 int packet_unreachable(struct packet *packet, enum unreachable what)
 {
 	uint32_t header_len = packet->v6 ? IPV6_HEADER_LEN : IPV4_HEADER_LEN;
-	uint32_t limit = (packet->v6 ? PACKET_ERROR_LIMIT : IPV4_ERROR_LIMIT) - header_len -
-			 ICMP_HEADER_LEN;
+	uint32_t limit =
+		(packet->v6 ? PACKET_ERROR_LIMIT : IPV4_ERROR_LIMIT) - header_len - ICMP_HEADER_LEN;
 	uint32_t quoted = packet->len < limit ? packet->len : limit;
 	uint32_t shift = header_len + ICMP_HEADER_LEN;
 	struct packet original = *packet;
@@ -463,8 +461,11 @@ int packet_is_ours(struct packet *packet)
 
 	if (packet_read(packet) != PACKET_GOOD || packet->len != len || packet->partial)
 		return 0;
-	if (packet->protocol == PROTOCOL_TCP)
-		return packet_tcp_valid(packet) && packet_tcp_flags(packet) == TCP_SYN;
+	if (packet->protocol == PROTOCOL_TCP) {
+		uint8_t flags = packet_tcp_valid(packet) ? packet_tcp_flags(packet) : 0;
+
+		return flags == TCP_SYN || (flags & ~TCP_ACK) == TCP_RST;
+	}
 	return packet->protocol == (packet->v6 ? PROTOCOL_ICMPV6 : PROTOCOL_ICMP) &&
 	       packet->len - packet->header_len >= ICMP_HEADER_LEN &&
 	       packet->transport[ICMP_OFF_TYPE] ==

@@ -137,8 +137,8 @@ enum unreachable {
 int packet_unreachable(struct packet *packet, enum unreachable what);
 
 /*
- * Tells whether a packet is one that vnet sends to its own host: a SYN, or an ICMP unreachable
- * error.
+ * Tells whether a packet is one that vnet sends to its own host: a SYN, a RST, or an ICMP
+ * unreachable error.
  */
 int packet_is_ours(struct packet *packet);
 

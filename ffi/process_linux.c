@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <linux/close_range.h>
 #include <linux/memfd.h>
 #include <pwd.h>
@@ -25,6 +26,7 @@
 #include "vnet_shim.h"
 
 #define KEEP 0xffffffffu
+#define KEEP_CAPABILITIES UINT64_MAX
 #define DESCRIPTORS_LIMIT 16
 #define GROUPS_LIMIT 256
 #define STRINGS_LIMIT 8192
@@ -62,6 +64,7 @@ struct plan {
 	uint32_t gid;
 	gid_t groups[GROUPS_LIMIT];
 	int32_t groups_count;
+	uint64_t capabilities;
 	uint32_t flags;
 	pid_t parent;
 	char uid_map[64];
@@ -264,6 +267,33 @@ static int32_t change_identity(const struct plan *plan)
 	return 0;
 }
 
+/*
+ * What is not in the bounding set cannot be in any other after execve(2), not even root's.
+ * Source: capabilities(7)
+ */
+static int32_t bound_capabilities(const struct plan *plan)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	if (plan->capabilities == KEEP_CAPABILITIES)
+		return 0;
+	for (unsigned long bit = 0; prctl(PR_CAPBSET_READ, bit, 0, 0, 0) >= 0; bit++) {
+		if (bit < 64 && plan->capabilities >> bit & 1)
+			continue;
+		/* EPERM: the user is none who has some, or could give them to others */
+		if (prctl(PR_CAPBSET_DROP, bit, 0, 0, 0) < 0 && errno != EPERM)
+			return -errno;
+	}
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
+		return -errno;
+	if (syscall(SYS_capget, &header, data) < 0)
+		return -errno;
+	for (uint32_t i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
+		data[i].inheritable = 0;
+	return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+}
+
 static int32_t set_privileges(const struct plan *plan)
 {
 	if (plan->flags & VNET_SPAWN_NO_NEW_PRIVILEGES &&
@@ -303,6 +333,11 @@ static int32_t prepare_child(const struct plan *plan, uint32_t *step)
 		return ret;
 	*step = STEP_DESCRIPTORS;
 	ret = place_descriptors(plan);
+	if (ret < 0)
+		return ret;
+	/* before the identity, which takes along the right to do so */
+	*step = STEP_PRIVILEGES;
+	ret = bound_capabilities(plan);
 	if (ret < 0)
 		return ret;
 	*step = STEP_IDENTITY;
@@ -404,7 +439,7 @@ out:
 int32_t vnet_spawn(const char *path, const uint8_t *arguments, uint32_t arguments_len,
 		   const uint8_t *environment, uint32_t environment_len, const char *directory,
 		   const int32_t *descriptors, uint32_t descriptors_count, uint32_t uid,
-		   uint32_t gid, uint32_t flags, uint32_t *step)
+		   uint32_t gid, uint64_t capabilities, uint32_t flags, uint32_t *step)
 {
 	struct plan plan = {
 		.path = path,
@@ -413,6 +448,7 @@ int32_t vnet_spawn(const char *path, const uint8_t *arguments, uint32_t argument
 		.descriptors_count = descriptors_count,
 		.uid = uid,
 		.gid = gid,
+		.capabilities = capabilities,
 		.flags = flags,
 		.parent = getpid(),
 	};

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Sending packets to this host's own addresses, for a process without privilege. The raw socket
- * stays here, bound to one link: the link's own addresses are reached through lo, and everything
- * else leads into the link. Source: raw(7), kernel net/ipv4/route.c (ip_route_output_key_hash_rcu),
- * net/ipv6/route.c
+ * stays here, and each packet is looked at: it comes from an address that leads into the link, and
+ * goes to one of this host's, which is reached through lo. Where this host's NAT knows it for an
+ * answer to a container, it goes on to that. Source: raw(7), kernel net/ipv4/netfilter.c
+ * (ip_route_me_harder)
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <poll.h>
 #include <pthread.h>
@@ -17,6 +19,7 @@
 #include <unistd.h>
 
 #include "address.h"
+#include "netlink.h"
 #include "packet.h"
 #include "vnet_shim.h"
 
@@ -26,7 +29,9 @@
 /* What the thread owns; it frees all of it at its end. */
 struct sender {
 	int32_t raw_fd;
+	int32_t netlink_fd;
 	int32_t fd; /* its end of the pair */
+	uint32_t ifindex;
 	uint8_t v6;
 };
 
@@ -56,6 +61,19 @@ static int32_t wait_readable(int32_t fd)
 	return ret < 0 ? -errno : 0;
 }
 
+/* Tells whether a packet comes from where the link leads, and goes to this host. */
+static int in_bounds(const struct sender *sender, const struct packet *packet)
+{
+	struct netlink_way from, to;
+
+	return netlink_find_way(sender->netlink_fd, packet->source, packet->address_len, &from) ==
+		       0 &&
+	       from.type == RTN_UNICAST && from.ifindex == sender->ifindex &&
+	       netlink_find_way(sender->netlink_fd, packet->destination, packet->address_len,
+				&to) == 0 &&
+	       to.type == RTN_LOCAL;
+}
+
 static void *thread_main(void *argument)
 {
 	struct sender *sender = argument;
@@ -75,10 +93,12 @@ static void *thread_main(void *argument)
 		if (len <= 0 || carries)
 			break;
 		packet.len = (uint32_t)len;
-		if (packet_is_ours(&packet) && packet.v6 == sender->v6)
+		if (packet_is_ours(&packet) && packet.v6 == sender->v6 &&
+		    in_bounds(sender, &packet))
 			send_raw(sender, &packet);
 	}
 	close(sender->raw_fd);
+	close(sender->netlink_fd);
 	hold = vnet_peer_leave(sender->fd);
 	close(sender->fd);
 	if (hold > 0)
@@ -88,23 +108,12 @@ static void *thread_main(void *argument)
 }
 
 /* Opens the raw socket. Returns it, or -errno. */
-static int32_t open_raw(uint32_t family, uint32_t ifindex)
+static int32_t open_raw(uint32_t family)
 {
-	char name[IFNAMSIZ];
-	int32_t fd, ret;
-
-	if (!if_indextoname(ifindex, name))
-		return -ENODEV;
 	/* IPPROTO_RAW: the caller writes the IP header, and nothing is ever received */
-	fd = socket(family == 4 ? AF_INET : AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
-	if (fd < 0)
-		return -errno;
-	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, (socklen_t)strlen(name)) < 0) {
-		ret = -errno;
-		close(fd);
-		return ret;
-	}
-	return fd;
+	int32_t fd = socket(family == 4 ? AF_INET : AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+
+	return fd < 0 ? -errno : fd;
 }
 
 /*
@@ -152,15 +161,21 @@ static int32_t start_sender(struct sender *sender)
 
 int32_t vnet_raw_open(uint32_t family, uint32_t ifindex)
 {
+	int32_t raw_fd = -1, netlink_fd = -1, ret;
 	struct sender *sender = NULL;
-	int32_t raw_fd = -1, ret;
 	int pair[2] = { -1, -1 };
+	char name[IFNAMSIZ];
 
 	if (family != 4 && family != 6)
 		return -EINVAL;
-	ret = raw_fd = open_raw(family, ifindex);
+	if (!if_indextoname(ifindex, name))
+		return -ENODEV;
+	ret = raw_fd = open_raw(family);
 	if (ret < 0)
 		return ret;
+	ret = netlink_fd = netlink_open();
+	if (ret < 0)
+		goto fail;
 	ret = open_pair(pair);
 	if (ret < 0)
 		goto fail;
@@ -168,7 +183,13 @@ int32_t vnet_raw_open(uint32_t family, uint32_t ifindex)
 	sender = malloc(sizeof(*sender));
 	if (!sender)
 		goto fail;
-	*sender = (struct sender){ .raw_fd = raw_fd, .fd = pair[0], .v6 = family == 6 };
+	*sender = (struct sender){
+		.raw_fd = raw_fd,
+		.netlink_fd = netlink_fd,
+		.fd = pair[0],
+		.ifindex = ifindex,
+		.v6 = family == 6,
+	};
 	ret = start_sender(sender);
 	if (ret < 0)
 		goto fail;
@@ -180,6 +201,8 @@ fail:
 		close(pair[0]);
 		close(pair[1]);
 	}
+	if (netlink_fd >= 0)
+		close(netlink_fd);
 	close(raw_fd);
 	return ret;
 }

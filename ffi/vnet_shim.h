@@ -16,7 +16,7 @@
 
 #include <stdint.h>
 
-#define VNET_ABI_VERSION 3
+#define VNET_ABI_VERSION 4
 
 /* The library is built with hidden symbols; these are the ones it shows. */
 #pragma GCC visibility push(default)
@@ -91,6 +91,18 @@ int32_t vnet_link_down(uint32_t ifindex);
 
 /* Deletes a link. Returns 0, or -errno; expect -ENODEV, -EPERM, -EOPNOTSUPP. */
 int32_t vnet_link_delete(uint32_t ifindex);
+
+/* Size of one record of vnet_link_sources(), and how many there may be. */
+#define VNET_SOURCE_RECORD_SIZE 20
+#define VNET_SOURCES_LIMIT 32
+
+/*
+ * Drops what comes out of a link unless its source is allowed: by the first record it matches, and
+ * dropped without one. A record is family u8 (4 or 6) | prefix length u8 | 1 allowed, 0 not |
+ * 0 | address 16 bytes. What was set before is replaced in one step; it lasts as long as the link.
+ * Returns 0, or -errno; expect -ENOENT or -EOPNOTSUPP on a kernel without clsact or cls_bpf.
+ */
+int32_t vnet_link_sources(uint32_t ifindex, const uint8_t *records, uint32_t records_len);
 
 /*
  * Adds an address to a link; IPv6 without duplicate detection and without a
@@ -272,13 +284,13 @@ int32_t vnet_listener_guard(int32_t fd, const uint32_t *ifindexes, uint32_t ifin
 int32_t vnet_socket_congestion(int32_t fd, const char *name);
 
 /*
- * Opens a way to send packets to this host's own addresses on one link, so
- * that they arrive on lo: a connected unix socket, each message one packet.
- * What it may carry are single SYNs and ICMP unreachable errors; all else is
- * dropped. A thread of this process passes them on until every copy of the
- * descriptor is closed, so that its holder needs no privilege and gains none:
- * a raw socket in its hands could send anything anywhere, since IP_PKTINFO
- * overrides SO_BINDTODEVICE (measured on 6.18).
+ * Opens a way to send packets to this host's own addresses, so that they
+ * arrive on lo: a connected unix socket, each message one packet. What it may
+ * carry are single SYNs, RSTs and ICMP unreachable errors, each from an address
+ * that is routed into the link; all else is dropped. A thread of this process
+ * passes them on until every copy of the descriptor is closed, so that its
+ * holder needs no privilege and gains none: a raw socket in its hands could send
+ * anything anywhere, since IP_PKTINFO overrides SO_BINDTODEVICE (measured on 6.18).
  *
  * Returns the descriptor, or -errno; expect -EPERM, -ENODEV. See raw(7).
  */
@@ -366,6 +378,8 @@ int32_t vnet_answers_free(int64_t handle);
  *   descriptors     what becomes descriptor 0, 1, 2 …; -1 is /dev/null; 3 to 16 of them
  *   uid, gid        0xffffffff keeps the present one; with a uid, the groups of
  *                   that user are taken on (none if the user is unknown)
+ *   capabilities    of the present ones, those it and what it starts may ever have:
+ *                   bit n is capability n; all ones leaves them alone
  *   flags           VNET_SPAWN_*; with a user namespace the present user is
  *                   mapped to itself, or to root with VNET_SPAWN_MAP_ROOT
  *   step            receives where it failed: 1 groups, 2 fork, 3 session,
@@ -377,13 +391,25 @@ int32_t vnet_answers_free(int64_t handle);
 int32_t vnet_spawn(const char *path, const uint8_t *arguments, uint32_t arguments_len,
 		   const uint8_t *environment, uint32_t environment_len, const char *directory,
 		   const int32_t *descriptors, uint32_t descriptors_count, uint32_t uid,
-		   uint32_t gid, uint32_t flags, uint32_t *step);
+		   uint32_t gid, uint64_t capabilities, uint32_t flags, uint32_t *step);
 
 /*
  * Opens a file to append to, made with mode if absent; never a link's target. Returns the
  * descriptor.
  */
 int32_t vnet_append_open(const char *path, uint32_t mode);
+
+/* No program may be started any more. */
+#define VNET_HARDEN_NO_PROGRAMS 1u
+
+/*
+ * Gives up for good, for all threads and what they start: core dumps, being
+ * looked into by others than root, privileges gained by executing, and system
+ * calls that vnet has no use for (mount, ptrace, bpf, modules, clocks, packet
+ * sockets …), which fail with EPERM from then on. Returns 0, or -errno of what
+ * cannot be had; the rest is in force. See seccomp(2).
+ */
+int32_t vnet_process_harden(uint32_t flags);
 
 /* Opens a pidfd of a child: readable for vnet_wait() once it ended. See pidfd_open(2). */
 int32_t vnet_process_open(int32_t pid);

@@ -63,6 +63,11 @@ const PROGRAMS: readonly [name: string, sources: readonly string[]][] = [
     "tests/answer_socket_test.c",
     ...["answer.c", "answer_linux.c", "inet_linux.c", "shim.c"],
   ]],
+  ["the packet thread and its callers", [
+    "tests/datapath_threads_test.c",
+    ...PURE,
+    ...["datapath_linux.c", "datapath_api_linux.c", "diag_linux.c", "netlink_linux.c", "shim.c"],
+  ]],
 ];
 
 for (const [name, sources] of PROGRAMS) {
@@ -82,16 +87,35 @@ for (const [name, sources] of PROGRAMS) {
   });
 }
 
-Deno.test({
-  name: `the flow table under random packets${reason}`,
-  ignore,
-  fn: (t) =>
-    withProgram(["fuzz/nat_fuzz.c", "fuzz/fuzz_main.c", ...PURE], async (program) => {
-      for (const seed of ["1", "2", "3"]) {
-        await t.step(`seed ${seed}`, async () => {
-          const { success, text } = await run(program, [seed, "300"]);
+/** What reads foreign bytes, with what is compiled beside it; `netlink` includes what it is about. */
+const FUZZED: readonly [target: string, runs: string, sources: readonly string[]][] = [
+  ["nat", "300", PURE],
+  ["raw", "20000", ["packet.c"]],
+  ["answer", "300", ["answer.c"]],
+  ["netlink", "3000", []],
+];
+
+for (const [target, runs, sources] of FUZZED) {
+  Deno.test({
+    name: `fuzz/${target}_fuzz.c on inputs from a seed, and on its corpus${reason}`,
+    ignore,
+    fn: (t) =>
+      withProgram([`fuzz/${target}_fuzz.c`, "fuzz/fuzz_main.c", ...sources], async (program) => {
+        for (const seed of ["1", "2", "3"]) {
+          await t.step(`seed ${seed}`, async () => {
+            const { success, text } = await run(program, [seed, runs]);
+            ok(success, text);
+          });
+        }
+        await t.step("corpus", async () => {
+          const folder = new URL(`fuzz/corpus/${target}/`, FFI);
+          const names = [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
+          ok(names.length > 0);
+          const files = names.map((name) => new URL(name, folder).pathname);
+          const { success, text } = await run(program, ["--files", ...files]);
           ok(success, text);
+          match(text, new RegExp(`^${names.length} files$`, "m"));
         });
-      }
-    }),
-});
+      }),
+  });
+}

@@ -1081,8 +1081,8 @@ static void test_bytes_behind_the_packet_are_cut(void)
 }
 
 /*
- * What may go to this host through lo: single SYNs and ICMP unreachable errors, whole and nothing
- * behind.
+ * What may go to this host through lo: single SYNs, RSTs and ICMP unreachable errors, whole and
+ * nothing behind.
  */
 static void test_only_our_packets_are_injected(void)
 {
@@ -1093,7 +1093,8 @@ static void test_only_our_packets_are_injected(void)
 			struct packet packet = wrap(&built, 0);
 
 			/* PSH, 8, does not matter */
-			CHECK(packet_is_ours(&packet) == ((flags & ~8u) == SYN));
+			CHECK(packet_is_ours(&packet) ==
+			      ((flags & ~8u) == SYN || (flags & ~24u) == RST));
 			packet = wrap(&built, 0);
 			packet.len++;
 			CHECK(!packet_is_ours(&packet));

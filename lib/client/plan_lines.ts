@@ -48,6 +48,7 @@ export async function planLines(
     machine.routing.confinementOf(name, { forwarding: settings.containers === "allow" }),
     `address add ${formatIp(link.self4)}/32 dev ${name}`,
     ...(ipv6 ? [`address add ${formatIp(link.self6)}/128 dev ${name}`] : []),
+    `filter ${name} source ${routes.map(formatPrefix).join(" ")}`,
     ...routes.map((route) => `route add ${formatPrefix(route)} dev ${name}`),
     ...await dnsLines(machine, {
       mode: settings.dns,

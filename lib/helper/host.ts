@@ -198,6 +198,7 @@ export class Host implements AsyncDisposable {
     link.refuse(routes); // What is written down here, a repair takes for ours.
     this.#record?.write(link.ifindex, [...link.routes, ...routes]);
     const steps = link.setRoutes(routes);
+    if (link.unlimited !== null) this.#onEvent({ kind: "notice", notice: unlimited(link) });
     if (request.dns === null || mode === null) {
       steps.push(...await this.#stopDns());
       const value = { backend: "none", why: [], warnings: [], upstreams: [], search: [] };
@@ -320,6 +321,15 @@ export class Host implements AsyncDisposable {
     await this.#watching;
     return await this.#dns.revert();
   }
+}
+
+function unlimited({ name, unlimited }: Link): Notice {
+  return {
+    code: "link-unlimited",
+    message: `The kernel does not check what comes out of ${name}: ${unlimited}`,
+    hint:
+      "Use a kernel with sch_ingress and cls_bpf, often in linux-modules-extra",
+  };
 }
 
 function tooOften(what: string): VnetError {

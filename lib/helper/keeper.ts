@@ -12,7 +12,7 @@ import { Patience } from "./patience.ts";
 
 /** Something to tell the client of: a finding. */
 export interface Notice {
-  readonly code: "link-restored" | "link-contested" | "range-shadowed";
+  readonly code: "link-restored" | "link-contested" | "link-unlimited" | "range-shadowed";
   readonly message: string;
   readonly hint?: string;
 }
@@ -33,6 +33,7 @@ export async function keepLink(
   while (await hasChanged(watch, signal)) {
     await pause(SETTLE_MS, signal);
     if (signal.aborted) return;
+    link.confine();
     shadows = tellShadows(link, shadows, told.onNotice);
     told.onChange();
     const waitMs = restore(link, patience, told.onNotice);

@@ -59,16 +59,22 @@ export class Link {
   readonly #machine: Ground;
   readonly #addresses: readonly IpAddress[];
   #routes: readonly Prefix[] = [];
+  readonly #forwarding: boolean;
+  #unlimited: string | null = null;
 
   private constructor(
     machine: Ground,
     made: { readonly name: string; readonly ifindex: number },
-    addresses: readonly IpAddress[],
+    { addresses, forwarding }: {
+      readonly addresses: readonly IpAddress[];
+      readonly forwarding: boolean;
+    },
   ) {
     this.#machine = machine;
     this.name = made.name;
     this.ifindex = made.ifindex;
     this.#addresses = addresses;
+    this.#forwarding = forwarding;
     this.hasIpv6 = addresses.some(({ family }) => family === 6);
   }
 
@@ -105,7 +111,8 @@ export class Link {
       for (const { family } of addresses) {
         fds.push(machine.sockets.openRaw(family, tun.ifindex));
       }
-      const link = new Link(machine, tun, addresses);
+      const link = new Link(machine, tun, { addresses, forwarding });
+      link.#limitSources([], steps);
       return { link, fds, vnetHeader: tun.vnetHeader, steps };
     } catch (thrown) {
       for (const fd of fds) machine.sockets.close(fd);
@@ -130,6 +137,11 @@ export class Link {
     refuseConflicts(this.#machine, fresh, this.ifindex);
   }
 
+  /** Why the machine takes packets from any source out of this link; `null` if it does not. */
+  get unlimited(): string | null {
+    return this.#unlimited;
+  }
+
   /**
    * Leads just these prefixes, which were not refused, into the link. Connections into one that is led here no more
    * end at once.
@@ -144,6 +156,9 @@ export class Link {
     for (const route of gone) {
       destroyStale(this.#machine, route, steps);
       this.#removeRoute(route, steps);
+    }
+    if (gone.length > 0 || fresh.length > 0) {
+      this.#limitSources([...this.#routes, ...fresh], steps);
     }
     for (const route of fresh) {
       destroyStale(this.#machine, route, steps);
@@ -189,6 +204,11 @@ export class Link {
     };
   }
 
+  /** Sets its bounds anew: whoever switches forwarding on for the machine does so for every link. */
+  confine(): void {
+    this.#machine.links.confine(this.name, { forwarding: this.#forwarding });
+  }
+
   /** Finds what others route or own inside our routes. */
   shadowed(): readonly { readonly route: Prefix; readonly by: Prefix }[] {
     const foreign = listForeign(this.#machine, this.ifindex);
@@ -209,6 +229,18 @@ export class Link {
     return steps;
   }
 
+  /** Its client holds the device: nothing it writes there may be in anybody else's name, to this machine neither. */
+  #limitSources(allowed: readonly Prefix[], steps: string[]): void {
+    try {
+      this.#machine.links.limitSources(this.ifindex, { allowed, own: this.#addresses });
+      this.#unlimited = null;
+      if (allowed.length > 0) steps.push(sourcesLine(this.name, allowed));
+    } catch (thrown) {
+      if (!(thrown instanceof OsError)) throw thrown;
+      this.#unlimited = thrown.message;
+    }
+  }
+
   #addRoute(route: Prefix): void {
     this.#machine.links.addRoute(this.ifindex, route, { congestion: "cubic" });
   }
@@ -218,6 +250,11 @@ export class Link {
     if (!this.#machine.links.removeRoute(this.ifindex, route)) return; // The device took it along.
     steps.push(`route remove ${formatPrefix(route)} dev ${this.name}`);
   }
+}
+
+/** Says what may come out of a link, in one line. */
+function sourcesLine(link: string, allowed: readonly Prefix[]): string {
+  return `filter ${link} source ${allowed.map(formatPrefix).join(" ")}`;
 }
 
 function includes(prefixes: readonly Prefix[], prefix: Prefix): boolean {

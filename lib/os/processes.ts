@@ -20,6 +20,13 @@ export interface Processes {
    * @throws OsError `process-unknown` if it is not our child; the signal's reason when it is aborted.
    */
   wait(pid: number, signal?: AbortSignal): Promise<ExitReason>;
+  /**
+   * Gives up for good what this process has no use for: core dumps, being looked into by its own user's other programs,
+   * and dangerous system calls; starting programs too, unless `programs` says that it must.
+   *
+   * @throws OsError `harden-failed`; what the machine has of it is in force.
+   */
+  harden(options: { readonly programs: boolean }): void;
   /** Whether somebody's process still runs; one that only waits to be collected does not. */
   isRunning(pid: number): Promise<boolean>;
   /** Whether this process may read its terminal: it has one, and stands in its foreground. */
@@ -57,9 +64,20 @@ export interface SpawnOptions {
     readonly user?: "root" | "self";
   };
   readonly noNewPrivileges?: boolean;
+  /** Of our capabilities, those that it and what it starts may ever have; all of them if not given. */
+  readonly capabilities?: readonly Capability[];
   /** Kill the child when the thread that started it ends. */
   readonly dieWithParent?: boolean;
 }
+
+/** A part of root's power. @see capabilities(7) */
+export type Capability =
+  | "chown"
+  | "dac-read-search"
+  | "net-admin"
+  | "net-bind-service"
+  | "net-raw"
+  | "sys-ptrace";
 
 /** How a process ended. */
 export type ExitReason = { readonly code: number } | { readonly signal: number };

@@ -55,6 +55,13 @@ export interface Links {
    * @returns What could not be set; empty if all could.
    */
   confine(name: string, options?: { readonly forwarding?: boolean }): readonly string[];
+  /**
+   * Has the machine drop what comes out of a link with a source that is not allowed, whoever holds it open; it replaces
+   * what was said before.
+   *
+   * @throws OsError `link-failed`, also where the machine has no such rules
+   */
+  limitSources(ifindex: number, sources: LinkSources): void;
   /** @throws OsError `address-failed`; errno `EACCES` or `EOPNOTSUPP` where IPv6 is switched off */
   addAddress(ifindex: number, address: IpAddress, prefixLength: number): void;
   /** @returns False when there is none. */
@@ -74,6 +81,13 @@ export interface Links {
   removeRoute(ifindex: number, prefix: Prefix): boolean;
   /** Begins to listen for changes of links, addresses and routes, by anybody. @throws OsError `netlink-failed` */
   watch(): NetworkWatch;
+}
+
+/** What may be the source of a packet that comes out of a link. */
+export interface LinkSources {
+  readonly allowed: readonly Prefix[];
+  /** The link's own addresses: whoever is on the other side has others. */
+  readonly own: readonly IpAddress[];
 }
 
 /** An open TUN device; whoever holds it closes `fd`, which removes the device. */

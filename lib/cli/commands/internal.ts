@@ -6,6 +6,7 @@ import { choice, integer, string } from "@optique/core/valueparser";
 import { asOwner } from "../as_owner.ts";
 import { type Action, type Context, tell } from "../context.ts";
 import { EXIT } from "../exit.ts";
+import { harden } from "../harden.ts";
 import { selfCommand, selfEnvironment } from "../self.ts";
 import { containers, dns, upOptions } from "./up_options.ts";
 
@@ -49,6 +50,7 @@ export const helper = command(
     }),
     (options): Action => async (context) => {
       const { serveHelper } = await import("../../helper/mod.ts");
+      await harden(context, { programs: true, machine: true });
       const machine = (await context.machine()).root;
       const { from } = options;
       const journal = machine.folders.own(options.journal);
@@ -154,6 +156,7 @@ export const daemon = command(
     }),
     (options): Action =>
       asOwner(async (context) => {
+        await harden(context, { programs: false, machine: true });
         const { DEFAULT_UP_SETTINGS, parseUpOptions } = await import("../../config/mod.ts");
         const { runDaemon } = await import("../../client/mod.ts");
         const { sharedUids } = await import("../shares.ts");

@@ -15,6 +15,7 @@ import {
   tell,
 } from "../context.ts";
 import { EXIT } from "../exit.ts";
+import { harden } from "../harden.ts";
 
 const log = getLogger("cli");
 
@@ -66,6 +67,7 @@ async function startServer(context: Context): Promise<number> {
   const file = requireConfigFile(context, "Cannot start the server", SERVER_FILE);
   const config = parseServerFile(await readConfigFile(file), file);
   await useLog(context, config.log);
+  await harden(context, { programs: false, machine: false });
   await using running = await serveCluster(config, { nowMs: context.nowMs });
   using hangup = onHangup(context, async () => {
     await readAgain(context, file, config);
@@ -137,6 +139,7 @@ async function startAgent(context: Context): Promise<number> {
   const file = requireConfigFile(context, "Cannot start the agent", AGENT_FILE);
   const config = parseAgentFile(await readConfigFile(file), file);
   await useLog(context, config.log);
+  await harden(context, { programs: false, machine: false });
   const proxies = readProxyVariables(context.env);
   await using running = await serveAgent(config, {
     nowMs: context.nowMs,

@@ -57,7 +57,8 @@ KeyringMode=private
 LimitCORE=0
 SystemCallArchitectures=native
 SystemCallErrorNumber=EPERM
-SystemCallFilter=@system-service
+# Each process takes more from itself, by seccomp(2), once it runs.
+SystemCallFilter=@system-service seccomp
 SystemCallFilter=~@privileged @resources`;
 
 /** Every unit by its file name. @param program Absolute path of `vnet`. */

@@ -26,6 +26,19 @@ export interface Start {
   readonly detach: boolean;
 }
 
+/**
+ * What the helper keeps of root's power: what its unit has (units.ts), and what it takes to name the program of another
+ * user's connection, which the unit does without.
+ */
+const HELPER_CAPABILITIES = [
+  "chown",
+  "dac-read-search",
+  "net-admin",
+  "net-bind-service",
+  "net-raw",
+  "sys-ptrace",
+] as const;
+
 /** The descriptor that each gets one end of their socket pair as. */
 const PEER_DESCRIPTOR = 3;
 
@@ -85,6 +98,8 @@ function startHelper(
     stderr: detach ? { append: logFile(context, "helper") } : "inherit",
     descriptors: [descriptor],
     newSession: true,
+    noNewPrivileges: true,
+    capabilities: HELPER_CAPABILITIES,
   });
 }
 
@@ -111,6 +126,7 @@ function startDaemon(
     descriptors: descriptor === null ? [] : [descriptor],
     newSession: true,
     noNewPrivileges: true,
+    capabilities: [],
   });
 }
 

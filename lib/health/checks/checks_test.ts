@@ -340,6 +340,13 @@ Deno.test("checks of device, range and routes", async (t) => {
       }),
       { "route.range": /^warn .*keeps removing.*keeps taking.*Leave it/ },
     ],
+    [
+      "a kernel without traffic control",
+      withStatus({
+        findings: [{ code: "link-unlimited", message: "does not check", hint: "Another kernel" }],
+      }),
+      { "sec.link": /^warn .*any address.*does not check.*Another kernel/ },
+    ],
     ["a policy rule", {
       ...HEALTHY,
       rangeWays: known([{ target: parseIp("100.64.0.2"), what: "IPv4", link: "wg0" }]),

@@ -183,7 +183,7 @@ function isDead({ proxies }: Facts, profile: string): boolean {
 
 /** Findings of the daemon that another check has by itself. */
 const JUDGED_ELSEWHERE =
-  /^(helper-lost|range-full|range-moved|range-shadowed|ipv6-off|link-restored|link-contested|dns-.*)$/;
+  /^(helper-lost|range-full|range-moved|range-shadowed|ipv6-off|link-restored|link-contested|link-unlimited|dns-.*)$/;
 
 const config: Check = {
   id: "cluster.config",
@@ -229,6 +229,23 @@ const owner: Check = {
     }),
 };
 
+const bounds: Check = {
+  id: "sec.link",
+  title: "Device in bounds",
+  severity: "warning",
+  dependsOn: ["daemon.alive"],
+  judge: (facts) =>
+    whenUp(facts, ({ findings }) => {
+      const told = findings.find(({ code }) => code === "link-unlimited");
+      if (told === undefined) return ok("packets out of it come from vnet's own addresses");
+      return warn("packets out of the device may come from any address", {
+        evidence: [seen("daemon says", told.message)],
+        cause: "this kernel lacks sch_ingress or cls_bpf",
+        fix: advice(told.hint ?? "Run a kernel that has both"),
+      });
+    }),
+};
+
 /** Daemon, helper, sessions, and who may connect. */
 export const DAEMON_CHECKS: readonly Check[] = [
   alive,
@@ -238,4 +255,5 @@ export const DAEMON_CHECKS: readonly Check[] = [
   session,
   config,
   owner,
+  bounds,
 ];

@@ -9,14 +9,8 @@ import { Datapath } from "./net/datapath.ts";
 import { claimedReverseZones, previewOsDns, serverNeedsPort53 } from "./dns/mod.ts";
 import { listenFlows } from "./net/flow_listener.ts";
 import { KnownAnswers } from "./net/known_answers.ts";
-import {
-  confinementOf,
-  hasIpv6,
-  linkIndex,
-  linkName,
-  listAddresses,
-  listRoutes,
-} from "./net/netlink.ts";
+import { confinementOf } from "./net/confine.ts";
+import { hasIpv6, linkIndex, linkName, listAddresses, listRoutes } from "./net/netlink.ts";
 import { SeqpacketSocket, socketPair } from "./net/seqpacket.ts";
 import { socketOwner } from "./net/sockets.ts";
 import { closeFd, loadShim } from "./shim.ts";

@@ -18,11 +18,11 @@ import { forgetJournal, OsDns, serverNeedsPort53 } from "./dns/mod.ts";
 import { LinkRecord } from "./link_journal.ts";
 import { keepLogs, trimLog } from "./process/log_files.ts";
 import { resolver, routing, sockets } from "./machine.ts";
+import { confineLink, limitSources } from "./net/confine.ts";
 import { PeerSocket } from "./net/peer_socket.ts";
 import {
   addAddress,
   addRoute,
-  confineLink,
   linkDelete,
   linkDown,
   linkUp,
@@ -31,6 +31,7 @@ import {
   removeRoute,
 } from "./net/netlink.ts";
 import { isAuthorized } from "./polkit.ts";
+import { harden } from "./process/harden.ts";
 import {
   isRunning,
   makePrivate,
@@ -53,6 +54,7 @@ const links: Links = {
   down: (ifindex) => linkDown(loadShim(), ifindex),
   delete: (ifindex) => linkDelete(loadShim(), ifindex),
   confine: confineLink,
+  limitSources: (...how) => limitSources(loadShim(), ...how),
   addAddress: (...how) => addAddress(loadShim(), ...how),
   removeAddress: (...how) => removeAddress(loadShim(), ...how),
   addRoute: (...how) => addRoute(loadShim(), ...how),
@@ -88,6 +90,7 @@ const folders: RootFolders = { own: rootsOwn, makeFor: makeFolderFor };
 export const processes: Processes = {
   spawn: (options) => spawn(loadShim(), options),
   wait: (pid, signal) => waitProcess(loadShim(), pid, signal),
+  harden: (options) => harden(loadShim(), options),
   isRunning: (pid) => isRunning(pid),
   holdsTerminal,
   trimLog: (path) => trimLog(path),

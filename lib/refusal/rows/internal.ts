@@ -111,6 +111,11 @@ export const INTERNAL = {
     happened: "A process cannot be started.",
     remedy: "The message has the reason.",
   },
+  "harden-failed": {
+    fault: "internal",
+    happened: "A process cannot give up what it has no use for; it runs on with it.",
+    remedy: "Run a kernel with seccomp (`CONFIG_SECCOMP_FILTER`). The message has the reason.",
+  },
   "command-unknown": {
     fault: "internal",
     happened: "A program to start is not in `PATH`.",

@@ -61,6 +61,13 @@ export const LINK = {
     happened: "Another program keeps removing addresses or routes of the device.",
     remedy: "Configure your network manager to ignore `vnet*` devices.",
   },
+  "link-unlimited": {
+    fault: "machine",
+    finding: "helper",
+    hint: "Use a kernel with sch_ingress and cls_bpf, often in linux-modules-extra",
+    happened: "The kernel does not check the sources of what comes out of the device.",
+    remedy: "Use a kernel with `sch_ingress` and `cls_bpf`, often in `linux-modules-extra`.",
+  },
   "address-exists": {
     fault: "machine",
     happened: "The address is already set.",

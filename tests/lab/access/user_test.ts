@@ -12,6 +12,8 @@ import { until } from "../host/wait.ts";
 import { World } from "../world/world.ts";
 
 const UID = 12_345;
+/** chown, dac-read-search, net-bind-service, net-admin, net-raw, sys-ptrace: linux/capability.h. */
+const HELPER_CAPABILITIES = "0000000000083405";
 
 story("user: the daemon is the user's, the helper is root's", async (step, lab) => {
   const world = await World.open(lab, "postgres", "nginx");
@@ -52,6 +54,31 @@ story("user: the daemon is the user's, the helper is root's", async (step, lab) 
       match(facts, new RegExp(`^${set}:\\t0+$`, "m"));
     }
     equal(vnetProcesses(client, "helper")[0]?.uid, 0);
+  });
+
+  await step("every process has what it needs and no more, and nobody looks into it", () => {
+    const start = (host: Host, part: string) =>
+      host.processes().find(({ command }) => command.includes(part))?.pid ?? 0;
+    const cases = [
+      ["helper", vnetProcesses(client, "helper")[0]?.pid ?? 0, HELPER_CAPABILITIES],
+      ["daemon", vnetProcesses(client, "daemon")[0]?.pid ?? 0, "0000000000000000"],
+      ["server", start(world.proxy, "server"), null],
+      ["agent", start(world.agent, "agent"), null],
+    ] as const;
+    for (const [part, pid, capabilities] of cases) {
+      const facts = Deno.readTextFileSync(`/proc/${pid}/status`);
+      match(facts, /^NoNewPrivs:\t1$/m, part);
+      match(facts, /^Seccomp:\t2$/m, part);
+      if (capabilities !== null) {
+        for (const set of ["CapPrm", "CapEff", "CapBnd"]) {
+          match(facts, new RegExp(`^${set}:\t${capabilities}$`, "m"), part);
+        }
+      }
+      const limits = Deno.readTextFileSync(`/proc/${pid}/limits`);
+      match(limits, /^Max core file size +0 +0 /m, part);
+      // What may not be dumped belongs to root in /proc, whoever runs it.
+      equal(Deno.statSync(`/proc/${pid}/environ`).uid, 0, part);
+    }
   });
 
   await step("the user's programs reach the apps", async () => {

@@ -67,14 +67,14 @@ Deno.test(
     Deno.writeTextFileSync("/proc/sys/net/ipv4/ip_forward", "1");
     Deno.writeTextFileSync("/proc/sys/net/ipv6/conf/all/forwarding", "1");
     deepEqual(links.confine(tun.name), []);
-    const path = `/proc/sys/net/ipv6/conf/${tun.name}/forwarding`;
-    equal(Deno.readTextFileSync(path).trim(), "0");
-    equal(Deno.readTextFileSync(`/proc/sys/net/ipv4/conf/${tun.name}/rp_filter`).trim(), "1");
-    equal(links.confine("absent0").length, 2);
+    const read = (path: string) => Deno.readTextFileSync(`/proc/sys/net/${path}`).trim();
+    equal(read(`ipv4/conf/${tun.name}/forwarding`), "0");
+    equal(read(`ipv6/conf/${tun.name}/forwarding`), "0");
+    equal(read(`ipv4/conf/${tun.name}/rp_filter`), "1");
+    equal(links.confine("absent0").length, 3);
     Deno.writeTextFileSync(`/proc/sys/net/ipv4/conf/${tun.name}/forwarding`, "1");
     Deno.writeTextFileSync(`/proc/sys/net/ipv6/conf/${tun.name}/accept_ra`, "1");
     deepEqual(links.confine(tun.name, { forwarding: true }), []);
-    const read = (path: string) => Deno.readTextFileSync(`/proc/sys/net/${path}`).trim();
     equal(read(`ipv4/conf/${tun.name}/forwarding`), "1");
     equal(read(`ipv6/conf/${tun.name}/accept_ra`), "0");
     Deno.writeTextFileSync("/proc/sys/net/ipv4/ip_forward", "0");
@@ -173,7 +173,7 @@ Deno.test(needing(["ip"], "a listing longer than the first buffer is complete", 
   equal(new Set(routesOf(lo, 77)).size, count);
 }));
 
-Deno.test("NetworkWatch tells of addresses, routes and links, once each", async () => {
+Deno.test("NetworkWatch tells of addresses, routes, settings and links, once each", async () => {
   await using watch = links.watch();
   const tun = links.openTun({ name: "vnet9" });
   equal(await watch.next(), true);
@@ -185,6 +185,8 @@ Deno.test("NetworkWatch tells of addresses, routes and links, once each", async 
       () => links.addRoute(tun.ifindex, parsePrefix("100.64.0.0/10")),
       () => links.addRoute(tun.ifindex, parsePrefix("fd7a::/64")),
       () => links.removeRoute(tun.ifindex, parsePrefix("100.64.0.0/10")),
+      () => Deno.writeTextFileSync("/proc/sys/net/ipv4/conf/vnet9/forwarding", "1"),
+      () => Deno.writeTextFileSync("/proc/sys/net/ipv6/conf/vnet9/forwarding", "1"),
       () => sockets.close(tun.fd),
     ]
   ) {

@@ -75,6 +75,7 @@ export class World implements AsyncDisposable {
     if (unset.length > 0) throw new TypeError(`cannot set ${unset.join(", ")}`);
     links.addAddress(ifindex, SELF4, 32);
     links.addAddress(ifindex, SELF6, 128);
+    links.limitSources(ifindex, { allowed: [RANGE4, PREFIX6], own: [SELF4, SELF6] });
     this.#listeners = [SELF4, SELF6].map((address) => sockets.listenFlows(address));
     [this.listenPort, this.listenPort6] = this.#guard([lo, ifindex]);
     this.datapath = machine.packets.start({

@@ -79,47 +79,10 @@ export function linkDelete(shim: Shim, ifindex: number): void {
   ensure(shim, shim.symbols.vnet_link_delete(ifindex), linkAct("delete", ifindex));
 }
 
-/**
- * Keeps what comes out of a link in its bounds: IPv6 is never forwarded unless that is wished for, IPv4 must come from
- * an address that is routed into the link, and nobody there is taken for a router. Whoever holds a TUN device could
- * else send to the network in anybody's name, or have the machine's IPv6 led to it by an advertisement.
- *
- * @returns What could not be set, as paths below /proc/sys; empty if all could.
- */
-export function confineLink(name: string, { forwarding = false } = {}): string[] {
-  const wanted = [
-    // IPv4 has rp_filter; and a container that is refused shall hear of it.
-    ...(forwarding ? [] : [[`net/ipv6/conf/${name}/forwarding`, "0"]] as const),
-    [`net/ipv4/conf/${name}/rp_filter`, "1"],
-    [`net/ipv4/conf/${name}/accept_local`, "0"],
-    [`net/ipv6/conf/${name}/accept_ra`, "0"],
-  ] as const;
-  return wanted.filter(([path, value]) => !setSysctl(path, value)).map(([path]) => path);
-}
-
-/** Says what `confineLink` does, in one line. */
-export function confinementOf(name: string, { forwarding = false } = {}): string {
-  const ipv6 = forwarding ? "" : " ipv6.forwarding=0";
-  return `sysctl ${name} rp_filter=1 accept_local=0 accept_ra=0${ipv6}`;
-}
-
 /** Whether a link that is made now gets IPv6: a kernel may lack it, an administrator may switch it off. */
 export async function hasIpv6(procDir = "/proc"): Promise<boolean> {
   const path = `${procDir}/sys/net/ipv6/conf/default/disable_ipv6`;
   return await Deno.readTextFile(path).then((text) => text.trim() === "0", () => false);
-}
-
-/** A kernel without IPv6 has nothing to set; a container may have /proc/sys read-only. */
-function setSysctl(path: string, value: string): boolean {
-  try {
-    if (Deno.readTextFileSync(`/proc/sys/${path}`).trim() === value) return true;
-    Deno.writeTextFileSync(`/proc/sys/${path}`, value);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return path.startsWith("net/ipv6/");
-    if (error instanceof Error) return false;
-    throw error;
-  }
 }
 
 /**

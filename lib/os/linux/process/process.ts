@@ -6,7 +6,7 @@
  */
 import { SPAWN } from "deno_tun";
 import { OsError } from "../../../error.ts";
-import type { ExitReason, SpawnOptions, Stdio } from "../../processes.ts";
+import type { Capability, ExitReason, SpawnOptions, Stdio } from "../../processes.ts";
 import {
   type Act,
   closeFd,
@@ -78,6 +78,7 @@ function start(
     descriptors.length,
     options.uid ?? UNSET,
     options.gid ?? UNSET,
+    capabilityMask(options.capabilities),
     flagsOf(options),
     step,
   );
@@ -98,6 +99,23 @@ function flagsOf(options: SpawnOptions): number {
     (user === "root" ? SPAWN.mapRoot : 0) |
     (options.noNewPrivileges ? SPAWN.noNewPrivileges : 0) |
     (options.dieWithParent ? SPAWN.dieWithParent : 0);
+}
+
+/** Bits by linux/capability.h. */
+const CAPABILITY_BITS: Readonly<Record<Capability, bigint>> = {
+  "chown": 0n,
+  "dac-read-search": 2n,
+  "net-bind-service": 10n,
+  "net-admin": 12n,
+  "net-raw": 13n,
+  "sys-ptrace": 19n,
+};
+
+const ALL_CAPABILITIES = 0xffff_ffff_ffff_ffffn;
+
+function capabilityMask(capabilities: readonly Capability[] | undefined): bigint {
+  if (capabilities === undefined) return ALL_CAPABILITIES;
+  return capabilities.reduce((mask, name) => mask | 1n << CAPABILITY_BITS[name], 0n);
 }
 
 /**

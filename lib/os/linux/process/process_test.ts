@@ -167,6 +167,27 @@ Deno.test({
 });
 
 Deno.test({
+  name: `spawn() leaves a child, and what it starts, the capabilities it is given${needsRoot}`,
+  ignore: !root,
+  fn: async () => {
+    const script = "exec sh -c 'grep ^Cap /proc/self/status'";
+    const sets = async (options: Partial<SpawnOptions>) =>
+      Object.fromEntries(
+        (await shell(script, options)).split("\n").map((line) => line.split(/:\s+/)),
+      );
+    const some = "0000000000003001";
+    const none = "0000000000000000";
+    deepEqual(
+      await sets({ capabilities: ["chown", "net-admin", "net-raw"], noNewPrivileges: true }),
+      { CapInh: none, CapPrm: some, CapEff: some, CapBnd: some, CapAmb: none },
+    );
+    const nothing = { CapInh: none, CapPrm: none, CapEff: none, CapBnd: none, CapAmb: none };
+    deepEqual(await sets({ capabilities: [] }), nothing);
+    deepEqual(await sets({ capabilities: [], uid: 12345, gid: 12345 }), nothing);
+  },
+});
+
+Deno.test({
   name: `spawn() makes network and mount namespaces${needsRoot}`,
   ignore: !root,
   fn: async () => {
