@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Runs a fuzz target on inputs made from a seed: fuzz_main SEED RUNS. Same seed, same inputs. */
+/*
+ * Runs a fuzz target without libFuzzer: fuzz_main SEED RUNS on inputs made from a seed, the same for
+ * the same seed; fuzz_main --files FILE... on files.
+ */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -16,8 +20,32 @@ static uint64_t next(uint64_t *state)
 	return value ^ value >> 31;
 }
 
+static int run_file(const char *path)
+{
+	FILE *file = fopen(path, "rb");
+	size_t size;
+	uint8_t *data = malloc(65536);
+
+	if (!file || !data) {
+		fprintf(stderr, "cannot read %s\n", path);
+		return 1;
+	}
+	size = fread(data, 1, 65536, file);
+	fclose(file);
+	LLVMFuzzerTestOneInput(data, size);
+	free(data);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
+	if (argc > 1 && strcmp(argv[1], "--files") == 0) {
+		for (int i = 2; i < argc; i++)
+			if (run_file(argv[i]))
+				return 1;
+		printf("%d files\n", argc - 2);
+		return 0;
+	}
 	uint64_t state = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
 	uint64_t runs = argc > 2 ? strtoull(argv[2], NULL, 10) : 100;
 

@@ -11,6 +11,7 @@
 
 #include "../nat.h"
 #include "../tests/build_packet.h"
+#include "require.h"
 
 #define MAX_HELD 4
 
@@ -45,14 +46,6 @@ static uint8_t next(struct input *input)
 	input->size--;
 	return *input->data++;
 }
-
-#define REQUIRE(condition)                                                                         \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);            \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
 
 static struct nat *make(void)
 {
