@@ -22,6 +22,8 @@
 #define HANDLE 1u
 #define OFF_SOURCE4 12u
 #define OFF_SOURCE6 8u
+#define OFF_DESTINATION4 16u
+#define OFF_DESTINATION6 24u
 /* Of one rule: three for each of four words, and its verdict. */
 #define RULE_INSTRUCTIONS 13u
 #define PROGRAM_LIMIT (VNET_SOURCES_LIMIT * RULE_INSTRUCTIONS + 8u)
@@ -39,7 +41,7 @@ struct rule {
 	const uint8_t *address;
 	uint32_t words;
 	uint32_t prefix_length;
-	uint32_t verdict;
+	uint32_t kind; /* VNET_SOURCE_* */
 };
 
 static void put(struct program *program, uint32_t code, uint32_t yes, uint32_t no, uint32_t value)
@@ -67,9 +69,9 @@ static int32_t read_rule(struct rule *rule, const uint8_t *record)
 		.address = record + 4,
 		.words = record[0] == 4 ? 1 : 4,
 		.prefix_length = record[1],
-		.verdict = record[2] ? TC_ACT_OK : TC_ACT_SHOT,
+		.kind = record[2],
 	};
-	if ((record[0] != 4 && record[0] != 6) || record[2] > 1 || record[3] != 0)
+	if ((record[0] != 4 && record[0] != 6) || record[2] > VNET_SOURCE_ONLY_TO || record[3] != 0)
 		return -EINVAL;
 	return rule->prefix_length > rule->words * 32 ? -EINVAL : 0;
 }
@@ -95,10 +97,23 @@ static void put_rule(struct program *program, const struct rule *rule)
 		    word_at(rule->address + i * 4) & mask);
 		left -= bits;
 	}
-	put(program, BPF_RET | BPF_K, 0, 0, rule->verdict);
+	put(program, BPF_RET | BPF_K, 0, 0,
+	    rule->kind == VNET_SOURCE_ALLOWED ? TC_ACT_OK : TC_ACT_SHOT);
 	for (uint32_t i = start; i < program->len; i++)
 		if (BPF_CLASS(program->code[i].code) == BPF_JMP)
 			program->code[i].jf = (uint8_t)(program->len - i - 1);
+}
+
+/* Appends "destination is the address? Else drop." */
+static void put_destination(struct program *program, const struct rule *rule)
+{
+	uint32_t offset = rule->words == 1 ? OFF_DESTINATION4 : OFF_DESTINATION6;
+
+	for (uint32_t i = 0; i < rule->words; i++) {
+		put(program, BPF_LD | BPF_W | BPF_ABS, 0, 0, offset + i * 4);
+		put(program, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, word_at(rule->address + i * 4));
+		put(program, BPF_RET | BPF_K, 0, 0, TC_ACT_SHOT);
+	}
 }
 
 /* Appends the rules of one family, and that the rest is dropped. */
@@ -113,7 +128,11 @@ static int32_t put_family(struct program *program, const uint8_t *records, uint3
 	for (uint32_t i = 0; i < count; i++) {
 		if (read_rule(&rule, records + i * VNET_SOURCE_RECORD_SIZE) < 0)
 			return -EINVAL;
-		if (rule.words == words)
+		if (rule.words != words)
+			continue;
+		if (rule.kind == VNET_SOURCE_ONLY_TO)
+			put_destination(program, &rule);
+		else
 			put_rule(program, &rule);
 	}
 	put(program, BPF_RET | BPF_K, 0, 0, TC_ACT_SHOT);

@@ -153,7 +153,8 @@ static int32_t is_delivered(const uint8_t *address)
 		return fd;
 	ret = netlink_find_way(fd, address, 16, &way);
 	close(fd);
-	return ret < 0 ? ret : way.type == RTN_LOCAL;
+	/* no way at all is an error, and not the last word */
+	return ret == 0 && way.type == RTN_LOCAL;
 }
 
 static int32_t is_up(uint32_t ifindex)

@@ -151,6 +151,9 @@ export const symbols = {
   vnet_datapath_free: { parameters: ["i64"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
+/** What a record of `vnet_link_sources` says. */
+export const SOURCE = { refused: 0, allowed: 1, onlyTo: 2 } as const;
+
 /** `vnet_process_harden`: no program may be started any more. */
 export const HARDEN = { noPrograms: 1 } as const;
 

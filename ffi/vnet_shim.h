@@ -96,10 +96,15 @@ int32_t vnet_link_delete(uint32_t ifindex);
 #define VNET_SOURCE_RECORD_SIZE 20
 #define VNET_SOURCES_LIMIT 32
 
+/* What a record says: not from there, from there, or to this very address alone (these first). */
+#define VNET_SOURCE_REFUSED 0u
+#define VNET_SOURCE_ALLOWED 1u
+#define VNET_SOURCE_ONLY_TO 2u
+
 /*
  * Drops what comes out of a link unless its source is allowed: by the first record it matches, and
- * dropped without one. A record is family u8 (4 or 6) | prefix length u8 | 1 allowed, 0 not |
- * 0 | address 16 bytes. What was set before is replaced in one step; it lasts as long as the link.
+ * dropped without one. A record is family u8 (4 or 6) | prefix length u8 | VNET_SOURCE_* u8 | 0 |
+ * address 16 bytes. What was set before is replaced in one step; it lasts as long as the link.
  * Returns 0, or -errno; expect -ENOENT or -EOPNOTSUPP on a kernel without clsact or cls_bpf.
  */
 int32_t vnet_link_sources(uint32_t ifindex, const uint8_t *records, uint32_t records_len);

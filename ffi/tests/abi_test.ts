@@ -67,6 +67,9 @@ Deno.test("constants agree with vnet_shim.h", () => {
   for (const [name, value] of Object.entries(table.SPAWN)) {
     equal(value, constant(`VNET_SPAWN_${snake(name)}`), name);
   }
+  for (const [name, value] of Object.entries(table.SOURCE)) {
+    equal(value, constant(`VNET_SOURCE_${snake(name)}`), name);
+  }
   for (const [name, value] of Object.entries(table.HARDEN)) {
     equal(value, constant(`VNET_HARDEN_${snake(name)}`), name);
   }

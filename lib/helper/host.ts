@@ -327,8 +327,7 @@ function unlimited({ name, unlimited }: Link): Notice {
   return {
     code: "link-unlimited",
     message: `The kernel does not check what comes out of ${name}: ${unlimited}`,
-    hint:
-      "Use a kernel with sch_ingress and cls_bpf, often in linux-modules-extra",
+    hint: "Use a kernel with sch_ingress and cls_bpf, often in linux-modules-extra",
   };
 }
 

@@ -232,7 +232,9 @@ export class Link {
   /** Its client holds the device: nothing it writes there may be in anybody else's name, to this machine neither. */
   #limitSources(allowed: readonly Prefix[], steps: string[]): void {
     try {
-      this.#machine.links.limitSources(this.ifindex, { allowed, own: this.#addresses });
+      const own = this.#addresses;
+      const onlyTo = this.#forwarding ? [] : own.filter(({ family }) => family === 6);
+      this.#machine.links.limitSources(this.ifindex, { allowed, own, onlyTo });
       this.#unlimited = null;
       if (allowed.length > 0) steps.push(sourcesLine(this.name, allowed));
     } catch (thrown) {

@@ -88,6 +88,8 @@ export interface LinkSources {
   readonly allowed: readonly Prefix[];
   /** The link's own addresses: whoever is on the other side has others. */
   readonly own: readonly IpAddress[];
+  /** The one address of its family that may be reached; any if there is none of the family. */
+  readonly onlyTo?: readonly IpAddress[];
 }
 
 /** An open TUN device; whoever holds it closes `fd`, which removes the device. */

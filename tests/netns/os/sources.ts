@@ -62,7 +62,11 @@ async function openLink({ forwarding = false } = {}) {
   links.addAddress(lo, parseIp("10.77.0.1"), 32);
   links.addAddress(lo, parseIp("fd77::1"), 128);
   const limit = () =>
-    links.limitSources(tun.ifindex, { allowed: [RANGE4, PREFIX6], own: [SELF4, SELF6] });
+    links.limitSources(tun.ifindex, {
+      allowed: [RANGE4, PREFIX6],
+      own: [SELF4, SELF6],
+      onlyTo: forwarding ? [] : [SELF6],
+    });
   const route = () => {
     links.addRoute(tun.ifindex, RANGE4, { source: SELF4 });
     links.addRoute(tun.ifindex, PREFIX6, { source: SELF6 });
@@ -174,7 +178,9 @@ for (const family of [4, 6] as const) {
     const packets = sources.filter(([, arrives]) => !arrives).map(([text]) => syn(text));
     const foreign = synPacket({ source: app, destination: elsewhere }, PORT);
     await writeAs(COMPROMISED_UID, raw, [...packets, foreign, syn(formatIp(app))]);
-    while (counter("Tcp", "OutRsts") === before) await new Promise((r) => setTimeout(r, 5));
+    for (let n = 0; counter("Tcp", "OutRsts") === before && n < 2_000; n++) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
     equal(counter("Tcp", "OutRsts") - before, 1);
     sockets.close(raw);
   });

@@ -4,12 +4,13 @@
  *
  * @module
  */
+import { SOURCE } from "deno_tun";
 import { encodeIp, type IpAddress } from "../../../ip/mod.ts";
 import type { LinkSources } from "../../root_machine.ts";
 import { ensure, type Shim } from "../shim.ts";
 
 /**
- * Keeps what comes out of a link from going on: nothing is forwarded unless that is wished for, IPv4 must come from an
+ * Keeps what comes out of a link from going on: no IPv4 is forwarded unless that is wished for, it must come from an
  * address that is routed into the link, and nobody there is taken for a router. Whoever holds a TUN device could else
  * send to the network, or have the machine's IPv6 led to it by an advertisement.
  *
@@ -19,6 +20,7 @@ export function confineLink(name: string, { forwarding = false } = {}): string[]
   const wanted = [
     ...(forwarding ? [] : [
       [`net/ipv4/conf/${name}/forwarding`, "0"],
+      // Of IPv6 the kernel asks only the setting for all links; limitSources() does the rest.
       [`net/ipv6/conf/${name}/forwarding`, "0"],
     ] as const),
     [`net/ipv4/conf/${name}/rp_filter`, "1"],
@@ -39,10 +41,15 @@ export function confinementOf(name: string, { forwarding = false } = {}): string
  *
  * @throws {OsError} `link-failed`; errno `ENOENT` or `EOPNOTSUPP` on a kernel without `clsact` or `cls_bpf`.
  */
-export function limitSources(shim: Shim, ifindex: number, { allowed, own }: LinkSources): void {
+export function limitSources(
+  shim: Shim,
+  ifindex: number,
+  { allowed, own, onlyTo = [] }: LinkSources,
+): void {
   const records = Uint8Array.from([
-    ...own.flatMap((address) => record(address, address.family === 4 ? 32 : 128, false)),
-    ...allowed.flatMap(({ address, length }) => record(address, length, true)),
+    ...onlyTo.flatMap((address) => record(address, hostLength(address), SOURCE.onlyTo)),
+    ...own.flatMap((address) => record(address, hostLength(address), SOURCE.refused)),
+    ...allowed.flatMap(({ address, length }) => record(address, length, SOURCE.allowed)),
   ]);
   ensure(shim, shim.symbols.vnet_link_sources(ifindex, records, records.length), {
     act: `limit what comes out of link ${ifindex}`,
@@ -53,10 +60,12 @@ export function limitSources(shim: Shim, ifindex: number, { allowed, own }: Link
 
 const RECORD_ADDRESS_BYTES = 16;
 
-function record(address: IpAddress, length: number, isAllowed: boolean): number[] {
+const hostLength = ({ family }: IpAddress) => family === 4 ? 32 : 128;
+
+function record(address: IpAddress, length: number, kind: number): number[] {
   const bytes = new Uint8Array(RECORD_ADDRESS_BYTES);
   bytes.set(encodeIp(address));
-  return [address.family, length, isAllowed ? 1 : 0, 0, ...bytes];
+  return [address.family, length, kind, 0, ...bytes];
 }
 
 /** A kernel without IPv6 has nothing to set; a container may have /proc/sys read-only. */
