@@ -153,7 +153,7 @@ for (const family of [4, 6] as const) {
       using link = await openLink({ forwarding });
       link.limit();
       link.route();
-      const lan = links.openTun({ name: "lan0" });
+      const lan = links.openTun({ name: "lan0", vnetHeader: false });
       links.up(lan.ifindex, 1_500);
       links.addRoute(lan.ifindex, parsePrefix(`${formatIp(elsewhere)}/${family === 4 ? 32 : 128}`));
       const count = () =>
@@ -187,7 +187,7 @@ for (const family of [4, 6] as const) {
 
   Deno.test(`a neighbour that says it is this host is not served (IPv${family})`, async () => {
     await using world = new World({ requireOwner: false });
-    const lan = links.openTun({ name: "lan0" });
+    const lan = links.openTun({ name: "lan0", vnetHeader: false });
     links.up(lan.ifindex, 1_500);
     await sysctl("ipv4/ip_forward", "1");
     await sysctl("ipv6/conf/all/forwarding", "1");
