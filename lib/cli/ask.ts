@@ -25,6 +25,18 @@ export function askText(
   return ask(context, ({ text }) => text({ message: question, signal: context.signal, validate }));
 }
 
+/** Has one of several answers chosen; the first is proposed. */
+export function askChoice<T extends string>(
+  context: Context,
+  question: string,
+  choices: readonly { readonly value: T; readonly label: string }[],
+): Promise<T> {
+  return ask(context, ({ select }) => {
+    const options = choices.map(({ value, label }) => ({ value: value as string, label }));
+    return select({ message: question, signal: context.signal, options });
+  }) as Promise<T>;
+}
+
 /** Reads up to this many lines from standard input, without their ends. */
 export async function readSecretFromStdin(lines: number): Promise<readonly string[]> {
   const buffer = new Uint8Array(MAX_STDIN_BYTES);

@@ -25,12 +25,21 @@ export async function readKnownValues(
     cluster: sorted([
       ...texts(apps.map(({ cluster }) => cluster)),
       ...texts(profiles.map(({ cluster }) => cluster)),
+      ...words[0] === "zones" ? profiles.map(({ name }) => name) : [],
     ]),
+    zone: sorted(views.flatMap(zonesOf)),
     // The table of checks is large, and one command has them.
     check: words[0] === "doctor" ? await checkIds() : [],
     topic: words[0] === "help" ? await topics(words) : [],
     ...await resourceWords(context, words),
   };
+}
+
+function zonesOf(view: unknown): readonly string[] {
+  const { root, leaves } = record(view);
+  return [root, ...list(leaves)].flatMap((cluster) =>
+    texts(list(record(cluster).zones).map((zone) => record(zone).suffix))
+  );
 }
 
 async function topics(words: readonly string[]): Promise<readonly string[]> {

@@ -3,16 +3,23 @@
  *
  * @module
  */
-import type { DomainName } from "../dns/mod.ts";
 import { VnetError } from "../error.ts";
-import { type AppView, renderPorts } from "../plan/mod.ts";
+import {
+  type AppView,
+  describeRefusal,
+  grantOf,
+  type Plan,
+  renderPorts,
+  tryParseName,
+} from "../plan/mod.ts";
 import type { AppsV1 } from "../status/mod.ts";
 import type { ClusterDriver } from "./cluster/driver.ts";
 import { DRIVERS, openLink } from "./cluster/drivers.ts";
-import { profileName, ProfileStore } from "./cluster/profile.ts";
+import { readKnown } from "./cluster/known.ts";
 import { ControlClient } from "./control/client.ts";
 import type { Paths } from "./paths.ts";
-import { type NameAddresses, renderAddresses } from "./state/mod.ts";
+import { knownState } from "./known_state.ts";
+import { type Names, renderAddresses } from "./state/mod.ts";
 
 /** The apps of one login. */
 interface ProxyApps {
@@ -20,11 +27,18 @@ interface ProxyApps {
   readonly apps: readonly AppView[];
 }
 
-/** Puts the apps into their public form, sorted by cluster and name. */
+/**
+ * Puts the apps into their public form, sorted by cluster and name. A name is shown with its address at the app that
+ * has it, and at no other.
+ *
+ * @param addresses Empty while vnet is down.
+ */
 export function renderApps(
   views: readonly ProxyApps[],
-  addresses: ReadonlyMap<DomainName, NameAddresses | null>,
+  plan: Plan,
+  addresses: Names["addresses"],
 ): AppsV1 {
+  const refusals = Map.groupBy(plan.refusedNames, ({ claim }) => keyOf(claim.profile, claim));
   const apps = views.flatMap(({ proxy, apps }) =>
     apps.map((app): AppsV1["apps"][number] => ({
       name: app.name,
@@ -32,10 +46,8 @@ export function renderApps(
       cluster: app.cluster,
       proxy,
       public_addrs: [...app.publicAddrs],
-      addresses: app.publicAddrs.flatMap((name) => {
-        const given = addresses.get(name.toLowerCase() as DomainName) ?? null;
-        return given === null ? [] : [{ name, ...renderAddresses(given) }];
-      }),
+      addresses: app.publicAddrs.flatMap((name) => renderName(name, proxy, app, plan, addresses)),
+      ...renderRefused(refusals.get(keyOf(proxy, { cluster: app.cluster, appId: app.id })), plan),
       ...(app.ports === null ? {} : { ports: renderPorts(app.ports) }),
       ...(app.description === null ? {} : { description: app.description }),
       labels: { ...app.labels },
@@ -43,6 +55,47 @@ export function renderApps(
   );
   const key = (app: AppsV1["apps"][number]) => `${app.cluster}\0${app.name}\0${app.proxy}`;
   return { schema: "vnet.apps/1", apps: apps.sort((a, b) => key(a) < key(b) ? -1 : 1) };
+}
+
+function keyOf(
+  profile: string,
+  { cluster, appId }: { readonly cluster: string; readonly appId: string },
+): string {
+  return JSON.stringify([profile, cluster, appId]);
+}
+
+function renderName(
+  text: string,
+  proxy: string,
+  { id, cluster }: AppView,
+  plan: Plan,
+  addresses: Names["addresses"],
+): AppsV1["apps"][number]["addresses"] {
+  const name = tryParseName(text);
+  const target = name === null ? undefined : plan.targets.get(name);
+  const isOwn = target?.profile === proxy && target.cluster === cluster && target.appId === id;
+  const grant = name === null ? null : grantOf(plan, name);
+  if (!isOwn || name === null || grant?.by == null) return [];
+  const given = addresses.get(name) ?? null;
+  return [{
+    name: text,
+    ...(given === null ? {} : renderAddresses(given)),
+    zone: grant.suffix,
+    grant: grant.by,
+  }];
+}
+
+function renderRefused(
+  refused: Plan["refusedNames"] | undefined,
+  { standings }: Plan,
+): Pick<AppsV1["apps"][number], "refused"> {
+  if (refused === undefined) return {};
+  return {
+    refused: refused.map((one) => ({
+      name: one.claim.name,
+      why: describeRefusal(one, standings),
+    })),
+  };
 }
 
 /** Lists the apps: the daemon's view if it runs, else the clusters are asked directly. */
@@ -57,16 +110,18 @@ export async function listApps(
   } catch (thrown) {
     if (!(thrown instanceof VnetError) || thrown.code !== "daemon-not-running") throw thrown;
   }
-  const profiles = await new ProfileStore(paths.configDir).list();
-  if (profiles.length === 0) {
+  const saved = await readKnown(paths);
+  if (saved.length === 0) {
     throw new VnetError("login-needed", "Cannot list apps: you are not logged in to any cluster", {
       hint: "Run `vnet login HOST` first",
     });
   }
-  const views = await Promise.all(profiles.map(async (profile) => {
+  const known = await Promise.all(saved.map(async ({ profile, name }) => {
     const link = openLink(drivers, profile);
-    const { apps } = await link.view(signal).finally(() => link.close());
-    return { proxy: profileName(profile.proxy), apps };
+    const view = await link.view(signal).finally(() => link.close());
+    return { profile, name, view };
   }));
-  return renderApps(views, new Map());
+  const views = known.map(({ name, view }) => ({ proxy: name, apps: view.apps }));
+  const { plan } = await knownState(paths, known, { nowMs: Date.now() });
+  return renderApps(views, plan, new Map());
 }

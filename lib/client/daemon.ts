@@ -5,70 +5,47 @@
  * @module
  */
 import type { UpSettings } from "../config/mod.ts";
-import type { DnsMode } from "../dns/mod.ts";
 import { describeError, NetworkError, VnetError } from "../error.ts";
 import { ensurePrivateDirectory } from "../io/mod.ts";
-import type { LocalPolicy } from "../identity/mod.ts";
-import type { Prefix } from "../ip/mod.ts";
 import { getLogger } from "../log.ts";
 import { type Machine, thisMachine } from "../os/mod.ts";
-import type { AppsV1, ResolveV1, StatusV1 } from "../status/mod.ts";
+import type { AppsV1, ResolveV1, StatusV1, ZonesV1 } from "../status/mod.ts";
 import { renderApps } from "./apps.ts";
 import { readBook } from "./book_file.ts";
 import { Clusters } from "./cluster/clusters.ts";
-import type { ClusterDriver } from "./cluster/driver.ts";
 import { DRIVERS } from "./cluster/drivers.ts";
 import { requireLogin } from "./cluster/require_login.ts";
+import { loginFacts } from "./cluster/login_facts.ts";
 import { type ControlTarget, serveControl } from "./control/server.ts";
 import { writeStartError } from "./control/start_error.ts";
+import type { DaemonOptions } from "./daemon_options.ts";
 import { AppDialer } from "./dial.ts";
 import { Findings } from "./findings.ts";
 import { FlowLog } from "./flows/flow_log.ts";
-import type { HelperEnd, HelperEvent } from "./setup/helper_link.ts";
+import type { HelperEvent } from "./setup/helper_link.ts";
 import { lockInstance } from "./instance.ts";
 import { AppOpener } from "./local/app_opener.ts";
 import { serveApps } from "./local/serve_apps.ts";
 import { MfaDesk } from "./mfa/desk.ts";
-import type { Paths } from "./paths.ts";
 import { explainName } from "./resolve.ts";
 import { forgetSettings, saveSettings } from "./saved_settings.ts";
 import { foreignOf, Setup } from "./setup/setup.ts";
-import {
-  compileState,
-  firstState,
-  forgetRefusals,
-  type LoginFacts,
-  noteRefusal,
-  type State,
-} from "./state/mod.ts";
+import { compileState, firstState, forgetRefusals, noteRefusal, type State } from "./state/mod.ts";
 import { renderStatus } from "./status.ts";
 import { Alarm } from "./alarm.ts";
+import { decideZone, type ZoneRequest } from "./zones/decide.ts";
+import { ZoneKeeper } from "./zones/keeper.ts";
+import { zoneLoginOf } from "./zones/known.ts";
+import { renderZones } from "./zones/render.ts";
+import { pause } from "../wait.ts";
 
 const log = getLogger("client");
 
+/** How long a start waits for what TXT records say of zones. */
+const ZONES_MS = 3_000;
+
 const RETRY_MIN_MS = 1_000;
 const RETRY_MAX_MS = 60_000;
-
-export interface DaemonOptions {
-  readonly paths: Paths;
-  readonly policy: LocalPolicy;
-  readonly helper: HelperEnd;
-  /** Whether to wait for a login where there is none, as at boot. */
-  readonly waitForLogin: boolean;
-  /** `null` for the first name that is free. */
-  readonly link: string | null;
-  /** Replaces the clusters' ranges. */
-  readonly range: Prefix | null;
-  readonly dnsMode: DnsMode;
-  /** What of it somebody chose, for `vnet restart` to choose again. */
-  readonly settings: UpSettings;
-  readonly signal: AbortSignal;
-  readonly nowMs: () => number;
-  /** The kinds of cluster it can use; this program's if not given. */
-  readonly drivers?: readonly ClusterDriver[];
-  /** This one if not given. */
-  readonly machine?: Machine;
-}
 
 /** Runs the daemon until its signal aborts or somebody asks it to end. @returns What was asked for. */
 export async function runDaemon(options: DaemonOptions): Promise<"end" | "restart"> {
@@ -105,6 +82,7 @@ export class Daemon implements ControlTarget {
   readonly #dialer: AppDialer;
   readonly #flowLog = new FlowLog();
   readonly #findings = new Findings();
+  readonly #zones: ZoneKeeper;
   /** Rings when a login or a trouble is over, and the state must be compiled anew. */
   readonly #alarm: Alarm;
   #phase: StatusV1["state"] = "starting";
@@ -136,6 +114,14 @@ export class Daemon implements ControlTarget {
       sessionOf: (profile) => this.#clusters.find(profile),
       onRefused: (target, code) => this.#noteRefusal(target.appId, code),
     });
+    this.#zones = new ZoneKeeper({
+      paths,
+      nowMs,
+      ask: (zone) =>
+        this.#setup?.askTxt(zone) ?? Promise.resolve({ kind: "failed", why: "vnet is starting" }),
+      onChange: () => void this.#change(),
+      ...(options.readAdmin === undefined ? {} : { readAdmin: options.readAdmin }),
+    });
     this.#alarm = new Alarm(nowMs, () => void this.#change());
     if (options.signal.aborted) this.#stop.abort();
     options.signal.addEventListener("abort", () => this.#stop.abort(), { once: true });
@@ -150,7 +136,9 @@ export class Daemon implements ControlTarget {
       if (signal.aborted) return;
       await this.#clusters.refresh(signal);
       await this.#saveViews();
+      await this.#zones.load();
       const setup = await this.#open(this.#compile());
+      await this.#askForZones();
       await saveSettings(this.#options.paths.stateDir, this.#options.settings);
       this.#phase = "ready";
       this.#ready.resolve();
@@ -164,6 +152,7 @@ export class Daemon implements ControlTarget {
       this.#stop.abort();
       this.#alarm.stop();
       this.#ready.resolve();
+      await this.#zones.close();
       await this.#changing;
       const setup = this.#setup;
       this.#setup = null;
@@ -184,7 +173,7 @@ export class Daemon implements ControlTarget {
       state: this.#state,
       setup: this.#setup,
       flowLog: this.#flowLog,
-      findings: this.#findings.list(),
+      findings: [...this.#findings.list(), ...this.#zones.findings],
       questions: this.mfa.list(),
     });
   }
@@ -207,19 +196,44 @@ export class Daemon implements ControlTarget {
       proxy: name,
       apps: view?.apps ?? [],
     }));
-    return renderApps(views, this.#setup?.names?.addresses ?? new Map());
+    const { plan } = this.#requireState();
+    return renderApps(views, plan, this.#setup?.names?.addresses ?? new Map());
   }
 
   resolve(name: string, type: string): ResolveV1 {
     const names = this.#setup?.names ?? null;
     if (names === null) {
-      throw new VnetError("starting", "vnet is still starting", { hint: "Run `vnet wait`" });
+      throw stillStarting();
     }
-    return explainName(name, type, names.table, "daemon");
+    return explainName(
+      name,
+      type,
+      { table: names.table, plan: this.#requireState().plan },
+      "daemon",
+    );
+  }
+
+  zones(): ZonesV1 {
+    return renderZones({
+      standings: this.#requireState().plan.standings,
+      words: this.#zones.words,
+      findings: this.#zones.findings,
+      source: "daemon",
+    });
+  }
+
+  async decideZone(request: ZoneRequest): Promise<ZonesV1> {
+    const { standings } = this.#requireState().plan;
+    const logins = this.#clusters.sessions.map(zoneLoginOf);
+    const change = decideZone(request, { standings, logins }, this.#options.nowMs());
+    await this.#zones.decide(change);
+    await this.#change();
+    return this.zones();
   }
 
   async refresh(): Promise<void> {
     if (this.#login !== null) return this.#login.resolve();
+    await this.#zones.load();
     await this.#clusters.refresh(this.#stop.signal);
     await this.#changeAfterNews();
   }
@@ -260,6 +274,23 @@ export class Daemon implements ControlTarget {
     await login.promise;
     this.#login = null;
     signal.removeEventListener("abort", onAbort);
+  }
+
+  /** Names of zones that a TXT record grants are there from the start, where the resolvers answer soon. */
+  async #askForZones(): Promise<void> {
+    this.#zones.follow(this.#requireState().plan.standings);
+    const stop = new AbortController();
+    await Promise.race([
+      this.#zones.check(),
+      pause(ZONES_MS, AbortSignal.any([stop.signal, this.#stop.signal])),
+    ]);
+    stop.abort();
+    await this.#changing;
+  }
+
+  #requireState(): State {
+    if (this.#state !== null) return this.#state;
+    throw stillStarting();
   }
 
   async #open(state: State): Promise<Setup> {
@@ -322,11 +353,11 @@ export class Daemon implements ControlTarget {
 
   #compile(): State {
     const { range, nowMs } = this.#options;
-    if (this.#state === null) throw new TypeError("There is no state to begin with");
-    this.#state = compileState(this.#state, {
+    this.#state = compileState(this.#requireState(), {
       sources: this.#clusters.sources,
       logins: this.#clusters.sessions.map(loginFacts),
       range,
+      zones: this.#zones.knowledge,
       machine: this.#setup?.facts ??
         { foreign: foreignOf(this.#machine, null), hasIpv6: true, allDns: false },
       nowMs: nowMs(),
@@ -349,7 +380,9 @@ export class Daemon implements ControlTarget {
     if (this.#setup === null || this.#stop.signal.aborted) return;
     await this.#saveViews();
     try {
-      await this.#setup.apply(this.#compile());
+      const state = this.#compile();
+      this.#zones.follow(state.plan.standings);
+      await this.#setup.apply(state);
       this.#findings.clear("apply-failed");
       this.#retryMs = RETRY_MIN_MS;
     } catch (thrown) {
@@ -396,6 +429,7 @@ export class Daemon implements ControlTarget {
       case "upstreams":
         this.#setup?.setUpstreams(event.upstreams);
         log.info("The machine's resolvers changed");
+        void this.#zones.check(true);
         return;
       case "warning": {
         const { kind: _, ...finding } = event;
@@ -418,15 +452,6 @@ export class Daemon implements ControlTarget {
   }
 }
 
-function loginFacts(
-  { name, profile, refusal }: Clusters["sessions"][number],
-): LoginFacts {
-  const { cluster, expiresMs } = profile;
-  return {
-    name,
-    cluster,
-    isOver: refusal !== null,
-    isLocked: refusal === "access-locked",
-    expiresMs,
-  };
+function stillStarting(): VnetError {
+  return new VnetError("starting", "vnet is still starting", { hint: "Run `vnet wait`" });
 }

@@ -53,7 +53,7 @@ Deno.test("Daemon answers no name whose address is not leased and routed", () =>
   withDaemon({}, async ({ daemon, ask, cluster, helper, machine }) => {
     const leaf = {
       name: "leaf.test",
-      proxyHosts: ["leaf.test"],
+      proxyHosts: ["leaf.memory.test"],
       range: "10.44.0.0/16",
       zones: [],
     };

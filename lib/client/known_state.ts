@@ -8,6 +8,7 @@ import { readBook } from "./book_file.ts";
 import { loadSettings } from "./saved_settings.ts";
 import { type KnownCluster, sourcesOf } from "./cluster/known.ts";
 import type { Paths } from "./paths.ts";
+import { readKnowledge } from "./zones/known.ts";
 import { compileState, firstState, type MachineFacts, type State } from "./state/mod.ts";
 
 /** Ranges lie where they lay last, and nobody looks whether the machine has IPv6. */
@@ -24,7 +25,7 @@ interface KnownStateOptions {
 
 /** Compiles what is known. @throws VnetError `leases-damaged` */
 export async function knownState(
-  paths: Pick<Paths, "stateDir">,
+  paths: Pick<Paths, "stateDir" | "configDir">,
   known: readonly KnownCluster[],
   { range, machine = UNSEEN, random, nowMs }: KnownStateOptions,
 ): Promise<State> {
@@ -38,6 +39,7 @@ export async function knownState(
       expiresMs: profile.expiresMs,
     })),
     range: chosen,
+    zones: (await readKnowledge(paths, nowMs)).knowledge,
     machine,
     nowMs,
   });

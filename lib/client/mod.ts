@@ -12,4 +12,6 @@ export { planLines } from "./plan_lines.ts";
 export { profileName, ProfileStore } from "./cluster/profile.ts";
 export { resolveName } from "./resolve.ts";
 export { forgetSettings, loadSettings, settingsPath } from "./saved_settings.ts";
+export { changeZone, listZones } from "./zones/list.ts";
+export type { ZoneRequest } from "./zones/decide.ts";
 export { readStartError } from "./control/start_error.ts";

@@ -9,7 +9,6 @@ import {
   formatAnswers,
   formatRrType,
   judge,
-  type NameTable,
   parseDomainName,
   parseRrType,
   type Question,
@@ -19,17 +18,22 @@ import {
 } from "../dns/mod.ts";
 import { UsageError, VnetError } from "../error.ts";
 import { parseIp } from "../ip/mod.ts";
+import { describeRefusal, grantOf, type Plan, tryParseName } from "../plan/mod.ts";
 import type { ResolveV1 } from "../status/mod.ts";
 import { readKnown } from "./cluster/known.ts";
 import { ControlClient } from "./control/client.ts";
 import { knownState } from "./known_state.ts";
+import type { Names } from "./state/mod.ts";
 import type { Paths } from "./paths.ts";
+
+/** How many of those are told who claim a name and do not have it. */
+const MAX_CLAIMS = 16;
 
 /** Judges one question. @throws UsageError for a name or a type that is none. */
 export function explainName(
   name: string,
   type: string,
-  table: NameTable,
+  { table, plan }: Pick<Names, "table"> & { readonly plan: Plan },
   source: ResolveV1["source"],
 ): ResolveV1 {
   const question = questionFor(name, type);
@@ -44,7 +48,36 @@ export function explainName(
     reason: explain(question, verdict),
     addresses,
     ...(verdict.kind === "answer" ? { ttl_seconds: ANSWER_TTL_SECONDS } : {}),
+    ...whose(question.name, plan),
     source,
+  };
+}
+
+/** Whose a name is, and who else says it was theirs. */
+function whose(text: string, plan: Plan): Pick<ResolveV1, "app" | "claims"> {
+  const name = tryParseName(text);
+  if (name === null) return {};
+  const target = plan.targets.get(name);
+  const grant = grantOf(plan, name);
+  const claims = plan.refusedNames.filter(({ claim }) => claim.name === name)
+    .slice(0, MAX_CLAIMS)
+    .map((refused) => ({
+      app: refused.claim.app,
+      cluster: refused.claim.cluster,
+      proxy: refused.claim.profile,
+      why: describeRefusal(refused, plan.standings),
+    }));
+  return {
+    ...(target === undefined || grant?.by == null ? {} : {
+      app: {
+        name: target.app,
+        cluster: target.cluster,
+        proxy: target.profile,
+        zone: grant.suffix,
+        grant: grant.by,
+      },
+    }),
+    ...(claims.length === 0 ? {} : { claims }),
   };
 }
 
@@ -57,12 +90,13 @@ export async function resolveName(paths: Paths, name: string, type: string): Pro
   } catch (thrown) {
     if (!(thrown instanceof VnetError) || thrown.code !== "daemon-not-running") throw thrown;
   }
-  return explainName(name, type, await knownTable(paths), "saved-state");
+  return explainName(name, type, await knownNames(paths), "saved-state");
 }
 
-async function knownTable(paths: Paths): Promise<NameTable> {
-  const { names } = await knownState(paths, await readKnown(paths), { nowMs: Date.now() });
-  if (names !== null) return names.table;
+async function knownNames(paths: Paths): Promise<Parameters<typeof explainName>[2]> {
+  const known = await readKnown(paths);
+  const { names, plan } = await knownState(paths, known, { nowMs: Date.now() });
+  if (names !== null) return { table: names.table, plan };
   throw new VnetError("nothing-known", "Cannot tell: nothing is known of any cluster yet", {
     hint: "Run `vnet login`, then `sudo vnet up` once",
   });

@@ -8,6 +8,7 @@ import type { Finding } from "./findings.ts";
 import type { FlowLog } from "./flows/flow_log.ts";
 import type { Setup } from "./setup/setup.ts";
 import type { State } from "./state/mod.ts";
+import { renderStandings } from "./zones/render.ts";
 
 /** What the public status is made of. */
 interface StatusInput {
@@ -44,6 +45,7 @@ export function renderStatus(input: StatusInput): StatusV1 {
     ...setup?.render(),
     profiles: input.sessions.map(renderSession),
     apps_total: new Set(targets.map(({ appId }) => appId)).size,
+    ...(state === null ? {} : { zones: renderStandings(state.plan.standings) }),
     access: {
       shared_with: policy.sharedWith === "all"
         ? "all"

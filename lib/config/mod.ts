@@ -9,6 +9,7 @@ export {
   type HelperPolicy,
   parseHelperPolicy,
 } from "./helper_policy.ts";
+export { type ClientGrant, parseClientFile } from "./client_file.ts";
 export { formatShare, parseShare, type Share } from "./up/share.ts";
 export {
   CONTAINER_POLICIES,

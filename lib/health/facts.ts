@@ -298,6 +298,23 @@ export interface TargetFacts {
     readonly reason: string;
     readonly addresses: readonly IpAddress[];
     readonly source: "daemon" | "saved-state";
+    /** Whose the name is, and by what right; `null` where no app has it. */
+    readonly owner:
+      | {
+        readonly app: string;
+        readonly cluster: string;
+        readonly proxy: string;
+        readonly zone: string;
+        readonly grant: "own" | "txt" | "user" | "admin";
+      }
+      | null;
+    /** Apps that claim the name and do not have it. */
+    readonly claims: readonly {
+      readonly app: string;
+      readonly cluster: string;
+      readonly proxy: string;
+      readonly why: string;
+    }[];
   }>;
   readonly system: Outcome;
   /** The app of that name; `null` when there is none. */

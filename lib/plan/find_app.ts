@@ -6,7 +6,7 @@
 import type { DomainName } from "../dns/mod.ts";
 import { type AppRef, type Plan, refOf } from "./plan.ts";
 import type { PlanSource } from "./view.ts";
-import { tryParseName } from "./zone_claims.ts";
+import { tryParseName } from "./zones.ts";
 
 /** What was typed. */
 export interface AppWish {

@@ -1,14 +1,26 @@
 /**
- * What clusters publish, and what this machine makes of it: zones, names, targets, ranges. Pure: the same views give
- * the same plan.
+ * What clusters publish, and what this machine makes of it: zones and whose they are, names, targets, ranges. Pure:
+ * the same views give the same plan.
  *
  * @module
  */
+export {
+  type AdminGrant,
+  type GrantBy,
+  MAX_WORDS,
+  NOTHING_SAID,
+  withWord,
+  type ZoneKnowledge,
+  type ZoneProof,
+  type ZoneWord,
+} from "./knowledge.ts";
+export type { NameClaim, NameObjection, RefusedName } from "./match.ts";
 export {
   allowsPort,
   type AppRef,
   type AppTarget,
   compilePlan,
+  grantOf,
   type Plan,
   renderPorts,
 } from "./plan.ts";
@@ -21,6 +33,15 @@ export {
   type RangeMove,
 } from "./place.ts";
 export {
+  believedProof,
+  EMPTY_PROOF,
+  nextQuestionMs,
+  noteOutcome,
+  readTxtAnswer,
+  type TxtOutcome,
+  type ZoneRecord,
+} from "./records.ts";
+export {
   type AppView,
   clustersOf,
   type ClusterView,
@@ -30,4 +51,5 @@ export {
   type PublishedCluster,
   type TcpApp,
 } from "./view.ts";
-export type { PlanWarning } from "./warning.ts";
+export { describeRefusal, type PlanWarning } from "./warnings.ts";
+export { describeCluster, tryParseName, type ZoneStanding, type ZoneState } from "./zones.ts";

@@ -5,11 +5,14 @@
  * @module
  */
 import { formatPrefix, overlaps, parsePrefix, type Prefix } from "../ip/mod.ts";
-import type { DomainName } from "../dns/mod.ts";
+import { type DomainName, parentOf } from "../dns/mod.ts";
 import { hasRangeSize, portAllowed, type PortRange } from "../config/mod.ts";
 import { type AppView, clustersOf, type PlanSource, type PublishedCluster } from "./view.ts";
-import type { PlanWarning } from "./warning.ts";
-import { claimsOf, grantZones, privateZones, tryParseName } from "./zone_claims.ts";
+import type { PlanWarning } from "./warnings.ts";
+import { matchNames, type NameClaim, type RefusedName } from "./match.ts";
+import { NOTHING_SAID, type ZoneKnowledge } from "./knowledge.ts";
+import { boundWarnings, nameWarning, zoneWarnings } from "./warnings.ts";
+import { judgeZones, tryParseName, type Zones, type ZoneStanding } from "./zones.ts";
 
 /** What the user wishes otherwise than the clusters say. */
 interface PlanWishes {
@@ -17,6 +20,8 @@ interface PlanWishes {
   readonly range: Prefix | null;
   /** Where ranges lie instead, by the text of the one the plan would have. */
   readonly places?: ReadonlyMap<string, Prefix>;
+  /** What is known about whose the zones are; nothing, if not given. */
+  readonly zones?: ZoneKnowledge;
 }
 
 /** An app as one login sees it: where a connection to it goes. */
@@ -50,6 +55,12 @@ export interface Plan {
   /** The ranges to take addresses from; none overlaps another. */
   readonly ranges: readonly Prefix[];
   readonly warnings: readonly PlanWarning[];
+  /** How every cluster stands to every zone that it asks for: by login, and as the cluster has them. */
+  readonly standings: readonly ZoneStanding[];
+  /** The zones that names are given in, each with one of those whose it is. */
+  readonly grants: ReadonlyMap<DomainName, ZoneStanding>;
+  /** Names that apps claim and do not have. */
+  readonly refusedNames: readonly RefusedName[];
 }
 
 /** With the value "off", requests to the app may name any host: for forward proxies and catch-all servers. */
@@ -57,14 +68,14 @@ const HOST_GUARD_LABEL = "vnet/host-guard";
 
 const DEFAULT_RANGE = "100.64.0.0/10";
 
-/** How many warnings of a code are worth a person's time; a cluster must not fill the status. */
-export const MAX_WARNINGS = 100;
+/** How many names that apps do not have are kept, for whoever asks about one. */
+const MAX_REFUSED_NAMES = 2_000;
 
 /** How many ranges one machine routes; clusters beyond that share the first. */
 const MAX_RANGES = 16;
 
 /**
- * Compiles what the clusters publish. The first source, by profile name, wins where two say the same name.
+ * Compiles what the clusters publish. What two say of each other's names is settled by who holds the zone.
  *
  * @example
  * ```ts
@@ -97,43 +108,64 @@ const MAX_RANGES = 16;
  * ```
  */
 export function compilePlan(sources: readonly PlanSource[], wishes: PlanWishes): Plan {
-  const warnings: PlanWarning[] = [];
   const ordered = sources.toSorted((a, b) => compareText(a.profile, b.profile));
-  const zones = new Set<DomainName>();
-  const excluded = new Set<DomainName>();
+  const zones = judgeZones(ordered, wishes.zones ?? NOTHING_SAID);
+  const warnings: PlanWarning[] = [];
   const ranges: Prefix[] = [];
-  const targets = new Map<DomainName, AppTarget>();
-  const granted = grantZones(ordered, warnings);
   const place = (range: Prefix) => wishes.places?.get(formatPrefix(range)) ?? range;
+  const claims: [NameClaim, AppTarget][] = [];
   for (const source of ordered) {
-    collectZones(source, granted, zones, excluded);
     const rangeOf = collectRanges(source, wishes, ranges, warnings);
-    const placeOf = (cluster: string) => place(rangeOf(cluster));
-    collectTargets(source, zones, excluded, placeOf, targets, warnings);
+    claims.push(...collectClaims(source, (cluster) => place(rangeOf(cluster)), warnings));
   }
+  const named = claims.map(([claim]) => claim);
+  const { taken, refused } = matchNames(named, zones);
+  const targetOf = new Map(claims);
+  const targets = [...taken].flatMap(([name, { claim }]): [DomainName, AppTarget][] => {
+    const target = targetOf.get(claim);
+    return target === undefined ? [] : [[name, target]];
+  });
+  warnings.unshift(...zoneWarnings(zones.standings, named));
+  warnings.push(...refused.flatMap((one) => nameWarning(one, zones.standings, taken) ?? []));
+  const grants = grantsOf(zones);
   return {
-    zones: [...zones].sort(),
-    privateZones: privateZones(ordered, granted),
-    excluded: [...excluded].sort(),
-    targets: new Map([...targets].sort(([a], [b]) => compareText(a, b))),
+    zones: [...grants.keys()].sort(),
+    privateZones: privateZones(zones.standings),
+    excluded: [...zones.proxyNames].sort(),
+    targets: new Map(targets.sort(([a], [b]) => compareText(a, b))),
     ranges: ranges.map(place),
-    warnings: bounded(warnings),
+    warnings: boundWarnings(warnings),
+    standings: zones.standings,
+    grants,
+    refusedNames: refused.slice(0, MAX_REFUSED_NAMES),
   };
 }
 
-/** The first of each code, and how many there are more. */
-function bounded(warnings: readonly PlanWarning[]): readonly PlanWarning[] {
-  const counts = new Map<PlanWarning["code"], number>();
-  const kept = warnings.filter(({ code }) => {
-    const count = (counts.get(code) ?? 0) + 1;
-    counts.set(code, count);
-    return count <= MAX_WARNINGS;
-  });
-  const more = [...counts].filter(([, count]) => count > MAX_WARNINGS).map(([code, count]) => ({
-    code,
-    message: `And ${count - MAX_WARNINGS} more like it`,
+/** Finds the zone that a name is given in, with whose it is. @returns `null` for a name in none */
+export function grantOf({ grants }: Plan, name: DomainName): ZoneStanding | null {
+  for (let up = parentOf(name); up !== null; up = parentOf(up)) {
+    const found = grants.get(up);
+    if (found !== undefined) return found;
+  }
+  return null;
+}
+
+function grantsOf({ standings, holdings }: Zones): Plan["grants"] {
+  const served = new Map(
+    standings.filter(({ state }) => state === "served").map((one) => [one.suffix, one]),
+  );
+  return new Map(holdings.flatMap(({ zone }): [DomainName, ZoneStanding][] => {
+    const found = served.get(zone);
+    return found === undefined ? [] : [[zone, found]];
   }));
-  return [...kept, ...more];
+}
+
+/** Those that everybody who holds them says to be private. Sorted. */
+function privateZones(standings: readonly ZoneStanding[]): ReadonlySet<DomainName> {
+  const served = standings.filter(({ state }) => state === "served");
+  const open = new Set(served.filter(({ isPrivate }) => !isPrivate).map(({ suffix }) => suffix));
+  const all = new Set(served.map(({ suffix }) => suffix as DomainName));
+  return new Set([...all].filter((zone) => !open.has(zone)).sort());
 }
 
 /** Tells whether a connection to this port of the app may be tried at all. */
@@ -144,22 +176,6 @@ export function allowsPort(target: AppRef, port: number): boolean {
 /** The ports as people write them: `5432`, `8000-8010`. */
 export function renderPorts(ports: readonly PortRange[]): string[] {
   return ports.map(({ first, last }) => first === last ? `${first}` : `${first}-${last}`);
-}
-
-/** Adds what this source claims: its apps' names may lie there, and in what sources before it claim. */
-function collectZones(
-  source: PlanSource,
-  granted: ReadonlySet<DomainName>,
-  zones: Set<DomainName>,
-  excluded: Set<DomainName>,
-): void {
-  const hosts = clustersOf(source.view).flatMap(({ proxyHosts }) => proxyHosts);
-  // A proxy that goes by its address has no names below it.
-  for (const host of [source.proxyHost, ...hosts]) {
-    const name = tryParseName(host);
-    if (name !== null) excluded.add(name);
-  }
-  for (const { zone } of claimsOf(source, []).flat()) if (granted.has(zone)) zones.add(zone);
 }
 
 function collectRanges(
@@ -220,21 +236,33 @@ function parseRange(cluster: PublishedCluster, warnings: PlanWarning[]): Prefix 
   return parsePrefix(DEFAULT_RANGE);
 }
 
-function collectTargets(
+/** What the apps of a login say they are called; what is no name is warned of. */
+function collectClaims(
   source: PlanSource,
-  zones: ReadonlySet<DomainName>,
-  excluded: ReadonlySet<DomainName>,
   placeOf: (cluster: string) => Prefix,
-  targets: Map<DomainName, AppTarget>,
   warnings: PlanWarning[],
-): void {
-  for (const app of source.view.apps) {
+): readonly [NameClaim, AppTarget][] {
+  const { profile, view } = source;
+  return view.apps.flatMap((app) => {
     const target: AppTarget = { ...refOf(source, app), range: placeOf(app.cluster) };
-    for (const address of app.publicAddrs) {
-      const warning = takeName(address, target, { zones, excluded, targets });
-      if (warning !== null) warnings.push(warning);
-    }
-  }
+    const names = new Set(app.publicAddrs.map((address) => {
+      const name = tryParseName(address);
+      if (name === null) warnings.push(invalidName(address, app));
+      return name;
+    }));
+    return [...names].flatMap((name): [NameClaim, AppTarget][] => {
+      if (name === null) return [];
+      const { cluster, name: called, id: appId } = app;
+      const isLeaf = cluster !== view.root.name;
+      return [[{ name, profile, cluster, isLeaf, app: called, appId }, target]];
+    });
+  });
+}
+
+function invalidName(address: string, { name, cluster }: AppView): PlanWarning {
+  const message =
+    `The name "${address}" of app "${name}" of cluster "${cluster}" is not used: it is no domain name`;
+  return { code: "name-invalid", message };
 }
 
 /** One of a source's apps. */
@@ -254,52 +282,6 @@ export function refOf({ profile }: PlanSource, app: AppView): AppRef {
 function httpHostsOf(app: AppView): readonly DomainName[] | null {
   if (app.labels[HOST_GUARD_LABEL] === "off") return null;
   return app.publicAddrs.flatMap((address) => tryParseName(address) ?? []).sort();
-}
-
-/** Gives the app a name if it can have it. @returns What is to be told if not. */
-function takeName(
-  address: string,
-  target: AppTarget,
-  among: {
-    readonly zones: ReadonlySet<DomainName>;
-    readonly excluded: ReadonlySet<DomainName>;
-    readonly targets: Map<DomainName, AppTarget>;
-  },
-): PlanWarning | null {
-  const { zones, excluded, targets } = among;
-  const what = `The name "${address}" of ${describeApp(target)}`;
-  const name = tryParseName(address);
-  if (name === null) {
-    return { code: "name-invalid", message: `${what} is not used: it is no domain name` };
-  }
-  if (excluded.has(name)) {
-    const message = `${what} is not used: it is the name of a cluster's proxy`;
-    return { code: "name-taken", message };
-  }
-  const holder = targets.get(name);
-  // By two logins one app may be seen twice: the first keeps it, as with any other name.
-  if (holder?.appId === target.appId) return null;
-  if (holder !== undefined) {
-    const message = `${what} is already used by ${describeApp(holder)}`;
-    return { code: "name-taken", message };
-  }
-  if (!hasAncestor(name, zones)) {
-    const message = `${what} is not used: it lies in none of the clusters' zones`;
-    return { code: "name-outside-zones", message };
-  }
-  targets.set(name, target);
-  return null;
-}
-
-function describeApp({ app, cluster }: AppTarget): string {
-  return `app "${app}" of cluster "${cluster}"`;
-}
-
-function hasAncestor(name: DomainName, zones: ReadonlySet<DomainName>): boolean {
-  for (let dot = name.indexOf("."); dot >= 0; dot = name.indexOf(".", dot + 1)) {
-    if ((zones as ReadonlySet<string>).has(name.slice(dot + 1))) return true;
-  }
-  return false;
 }
 
 function compareText(a: string, b: string): number {

@@ -2,8 +2,17 @@ import { deepEqual, equal, ok } from "node:assert/strict";
 import fc from "fast-check";
 import { formatPrefix, overlaps, parsePrefix } from "../ip/mod.ts";
 import { HELPER_PROTOCOL, HelperRequestSchema } from "../wire/mod.ts";
-import { allowsPort, compilePlan, MAX_WARNINGS, renderPorts } from "./plan.ts";
-import type { AppView, ClusterView, PlanSource, PublishedCluster } from "./view.ts";
+import { allowsPort, compilePlan, renderPorts } from "./plan.ts";
+import { MAX_WARNINGS } from "./warnings.ts";
+import { NOTHING_SAID, type ZoneKnowledge } from "./knowledge.ts";
+import {
+  type AppView,
+  clustersOf,
+  type ClusterView,
+  type PlanSource,
+  type PublishedCluster,
+} from "./view.ts";
+import { tryParseName } from "./zones.ts";
 import { isPublicSuffix, MAX_ZONES } from "../config/mod.ts";
 
 interface Published {
@@ -55,6 +64,20 @@ function source(rest: SourceOptions = {}): PlanSource {
     proxyHost: rest.proxyHost ?? "prod.example.com",
     view: { ...known, apps: rest.apps ?? known.apps },
   };
+}
+
+/** The user said yes to everything that these logins' clusters ask for. */
+function allowing(...sources: readonly PlanSource[]): { range: null; zones: ZoneKnowledge } {
+  const words = sources.flatMap(({ profile, view }) =>
+    clustersOf(view).flatMap(({ name, zones, proxyHosts }) =>
+      [...zones.map(({ suffix }) => suffix), ...proxyHosts].flatMap((text) => {
+        const suffix = tryParseName(text);
+        if (suffix === null) return [];
+        return [{ suffix, profile, cluster: name, verdict: "allow" as const, sinceMs: 0 }];
+      })
+    )
+  );
+  return { range: null, zones: { ...NOTHING_SAID, words } };
 }
 
 Deno.test("compilePlan() puts ranges where they were placed, once merged", () => {
@@ -113,10 +136,8 @@ Deno.test("compilePlan() takes names inside zones and says why it refuses the ot
   ];
   for (const [address, taken, code] of cases) {
     await t.step(address, () => {
-      const plan = compilePlan(
-        [source({ config: withZone, apps: [app("db", [address])] })],
-        { range: null },
-      );
+      const one = source({ config: withZone, apps: [app("db", [address])] });
+      const plan = compilePlan([one], allowing(one));
       equal(plan.targets.size, taken ? 1 : 0);
       equal(plan.warnings[0]?.code ?? null, code);
     });
@@ -139,7 +160,7 @@ Deno.test("compilePlan() claims proxies and custom zones, and nothing that is ev
       const config = view("prod.example.com", {
         zones: [{ suffix }],
       });
-      const plan = compilePlan([source({ config })], { range: null });
+      const plan = compilePlan([source({ config })], allowing(source({ config })));
       equal((plan.zones as readonly string[]).includes(suffix), claimed);
       equal(plan.warnings.length, claimed ? 0 : 1);
     });
@@ -159,23 +180,19 @@ Deno.test("compilePlan() has zones private when all who claim them say so", () =
     { suffix: "a.test.example", isPrivate: true },
     { suffix: "b.test.example", isPrivate: true },
     { suffix: "c.test.example", isPrivate: false },
-    { suffix: "two.example.com", isPrivate: true }, // the other's proxy is public
+    { suffix: "one.example.com", isPrivate: true }, // a proxy's own is public
+    { suffix: "b.test.example", isPrivate: false },
+    { suffix: "in.one.example.com", isPrivate: true },
   ]);
-  const two = claiming("two.example.com", [
-    { suffix: "a.test.example", isPrivate: true },
-    { suffix: "b.test.example" },
+  const plan = compilePlan([one], allowing(one));
+  deepEqual([...plan.privateZones], ["a.test.example", "in.one.example.com"]);
+  deepEqual(plan.zones, [
+    "a.test.example",
+    "b.test.example",
+    "c.test.example",
+    "in.one.example.com",
+    "one.example.com",
   ]);
-  for (const sources of [[one, two], [two, one]]) {
-    const plan = compilePlan(sources, { range: null });
-    deepEqual([...plan.privateZones], ["a.test.example"]);
-    deepEqual(plan.zones, [
-      "a.test.example",
-      "b.test.example",
-      "c.test.example",
-      "one.example.com",
-      "two.example.com",
-    ]);
-  }
 });
 
 Deno.test("compilePlan() claims no zone for a proxy known by its address", () => {
@@ -184,49 +201,22 @@ Deno.test("compilePlan() claims no zone for a proxy known by its address", () =>
   deepEqual([plan.zones, plan.excluded, plan.warnings], [[], [], []]);
 });
 
-Deno.test("compilePlan() gives a name to the first profile that has it", () => {
-  const first = source({
-    profile: "a.example.com",
-    proxyHost: "a.example.com",
-    config: view("a.example.com", {
-      zones: [{ suffix: "x.test" }],
-    }),
-    apps: [app("aaaa", ["db.x.test"])],
-  });
-  const second = source({
+Deno.test("compilePlan() lets nobody take a name by saying another's app id", () => {
+  const owner = source({
     profile: "b.example.com",
     proxyHost: "b.example.com",
     config: view("b.example.com"),
-    apps: [app("bbbb", ["db.x.test"], { cluster: "b.example.com" })],
-  });
-  for (const order of [[first, second], [second, first]]) {
-    const plan = compilePlan(order, { range: null });
-    equal([...plan.targets.values()][0]?.profile, "a.example.com");
-    deepEqual(plan.warnings, [{
-      code: "name-taken",
-      message:
-        'The name "db.x.test" of app "bbbb" of cluster "b.example.com" is already used by app "aaaa" of cluster "prod.example.com"',
-    }]);
-  }
-});
-
-Deno.test("compilePlan() lets nobody take a name by saying another's app id", () => {
-  const zones = [{ suffix: "x.test" }];
-  const first = source({
-    profile: "a.example.com",
-    proxyHost: "a.example.com",
-    config: view("a.example.com", { zones }),
-    apps: [app("aaaa", ["db.x.test"])],
+    apps: [app("aaaa", ["db.b.example.com"], { cluster: "b.example.com" })],
   });
   const thief = source({
-    profile: "b.example.com",
-    proxyHost: "b.example.com",
-    config: view("b.example.com", { zones }),
-    apps: [app("aaaa", ["db.x.test"])],
+    profile: "a.example.com",
+    proxyHost: "a.example.com",
+    config: view("b.example.com", { zones: [{ suffix: "b.example.com" }] }),
+    apps: [app("aaaa", ["db.b.example.com"], { cluster: "b.example.com" })],
   });
-  for (const order of [[first, thief], [thief, first]]) {
-    const plan = compilePlan(order, { range: null });
-    equal([...plan.targets.values()][0]?.profile, "a.example.com");
+  for (const order of [[owner, thief], [thief, owner]]) {
+    const plan = compilePlan(order, allowing(owner, thief));
+    equal([...plan.targets.values()][0]?.profile, "b.example.com");
   }
 });
 
@@ -336,16 +326,17 @@ Deno.test("compilePlan() claims no more zones than fit, each login's in turn, an
   const leafs = Array.from({ length: 4 }, (_, n) => {
     return withZones(`leaf${n}.example.com`, 200).view.root;
   });
-  const plan = compilePlan([
+  const sources = [
     withZones("a.example.com", 200, { leaves: leafs }),
     withZones("b.example.com", 256),
     withZones("small.example.com", 3),
-  ], { range: null });
+  ];
+  const plan = compilePlan(sources, allowing(...sources));
   equal(plan.zones.length, MAX_ZONES);
   const claimed = (end: string) => plan.zones.filter((zone) => zone.endsWith(end)).length;
   equal(claimed("small.example.com.test") + claimed("small.example.com"), 4);
   // One login is as good as another; its own clusters share what it has.
-  deepEqual([claimed("b.example.com.test"), claimed("a.example.com.test")], [87, 16]);
+  deepEqual([claimed("b.example.com.test"), claimed("a.example.com.test")], [87, 17]);
   const left = plan.warnings.filter(({ code }) => code === "zone-limit");
   deepEqual(left.map(({ message }) => message.split('"')[1]), [
     "a.example.com",
@@ -370,7 +361,7 @@ Deno.test("the zones of any plan pass to the helper, in one message", () => {
     const config = view("prod.example.com", {
       zones: suffixes.map((suffix) => ({ suffix })),
     });
-    const { zones } = compilePlan([source({ config })], { range: null });
+    const { zones } = compilePlan([source({ config })], allowing(source({ config })));
     const parsed = HelperRequestSchema.safeParse(applyRequest(zones));
     equal(parsed.success, true, JSON.stringify(parsed.error?.issues));
   }));

@@ -25,6 +25,7 @@ import { ResolveV1Schema } from "./resolve_v1.ts";
 import { ServiceV1Schema } from "./service_v1.ts";
 import { StatusV1Schema } from "./status_v1.ts";
 import { VersionV1Schema } from "./version_v1.ts";
+import { ZonesV1Schema } from "./zones_v1.ts";
 
 export * from "./apps_v1.ts";
 export * from "./ctl_v1.ts";
@@ -36,6 +37,7 @@ export * from "./resolve_v1.ts";
 export * from "./service_v1.ts";
 export * from "./status_v1.ts";
 export * from "./version_v1.ts";
+export * from "./zones_v1.ts";
 
 /** Every public document by its short name, as `vnet schema NAME` knows it. */
 export const DOCUMENTS = {
@@ -58,6 +60,7 @@ export const DOCUMENTS = {
   service: ServiceV1Schema,
   status: StatusV1Schema,
   version: VersionV1Schema,
+  zones: ZonesV1Schema,
 } as const;
 
 /**

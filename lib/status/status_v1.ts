@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { FindingCode, Told } from "../refusal/mod.ts";
 import { MfaQuestionSchema } from "./mfa_v1.ts";
+import { ZoneStandingSchema } from "./zones_v1.ts";
 import { CONTAINER_POLICIES } from "../config/up/up_flags.ts";
 
 const timestamp = z.iso.datetime();
@@ -75,6 +76,8 @@ export const StatusV1Schema = z.object({
   }).optional(),
   profiles: z.array(ProfileSchema),
   apps_total: z.int(),
+  /** Every zone that a cluster asks for, and how it stands to it. */
+  zones: z.array(ZoneStandingSchema).optional(),
   /** Who may connect besides the owner and root: user ids, sorted. */
   access: z.object({
     shared_with: z.union([z.literal("all"), z.array(z.int())]),

@@ -7,6 +7,7 @@
 import {
   compileRole,
   parseAgentFile,
+  parseClientFile,
   parseHelperPolicy,
   parseResources,
   parseServerFile,
@@ -16,7 +17,7 @@ import type { KeyWords, Part } from "./config_reference.ts";
 export const INTRODUCTION = `
 # Configuration
 
-Every key of the three files and of the resources. \`deno run -A scripts/docs/config_reference.ts\` writes
+Every key of the files and of the resources. \`deno run -A scripts/docs/config_reference.ts\` writes
 this page by asking the program what it accepts; a test sees to it that it is up to date.
 [cluster.md](cluster.md) shows how the pieces fit.
 
@@ -228,6 +229,33 @@ version: v1
 dns: auto
 containers: deny
 zones: [teleport.example.com, company.test]
+`,
+  },
+  {
+    title: "The file of a machine's administrator",
+    text: `
+What counts for every user's vnet on a machine: \`/etc/vnet/client.yaml\`. It is read when vnet comes
+up and at every login. The file and its folder must be root's, and nobody else may write them; of a
+file that cannot be used nothing counts, and \`vnet status\` and \`vnet zones ls\` say so.
+`,
+    read: (text) => parseClientFile(text, "client.yaml"),
+    keys: {
+      "version": { text: "The form of the file." },
+      "zones": {
+        text:
+          "Zones that a cluster has without a TXT record, see [dns.md](dns.md#whose-is-a-zone); at most 1000.",
+      },
+      "zones[].suffix": { text: "The zone: every name below it, not the name itself." },
+      "zones[].proxy": {
+        text:
+          "The proxy of the cluster, as users log in to it; the port may be left out if it is 443.",
+      },
+    },
+    example: `
+version: v1
+zones:
+  - suffix: company.test
+    proxy: teleport.example.com
 `,
   },
   {

@@ -245,7 +245,7 @@ const APPS: AppsV1["apps"] = [{
   cluster: "example",
   proxy: "a.test",
   public_addrs: ["db.company.test"],
-  addresses: [{ name: "db.company.test", ipv4: "100.64.0.2" }],
+  addresses: [{ name: "db.company.test", ipv4: "100.64.0.2", grant: "own" }],
   ports: ["5432"],
   labels: {},
 }];
@@ -256,8 +256,8 @@ Deno.test("vnet apps ls says what to type, and knows its clusters and apps", () 
     daemon.apps = APPS;
     equal(
       (await vnet(home, "apps", "ls")).stdout,
-      "APP  KIND  NAME             ADDRESS     PORTS  USE\n" +
-        "db   tcp   db.company.test  100.64.0.2  5432   psql -h db.company.test -p 5432\n",
+      "APP  KIND  NAME             ADDRESS     PORTS  GRANT  USE\n" +
+        "db   tcp   db.company.test  100.64.0.2  5432   own    psql -h db.company.test -p 5432\n",
     );
     const cluster = await vnet(home, "apps", "ls", "--cluster", "nope");
     deepEqual([cluster.code, cluster.stderr], [

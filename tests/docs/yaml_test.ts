@@ -2,6 +2,7 @@ import { deepEqual, ok } from "node:assert/strict";
 import { parseAllDocuments } from "yaml";
 import {
   parseAgentFile,
+  parseClientFile,
   parseHelperPolicy,
   parseResources,
   parseServerFile,
@@ -52,5 +53,6 @@ function readerOf(yaml: string): (text: string, file: string) => unknown {
   const [first] = parseAllDocuments(yaml);
   if (first?.has("kind")) return parseResources;
   if (first?.has("containers")) return parseHelperPolicy;
+  if (first?.has("zones")) return parseClientFile;
   return first?.has("proxy_service") ? parseServerFile : parseAgentFile;
 }

@@ -6,7 +6,8 @@
 import { type ControlTarget, serveControl } from "../../lib/client/control/server.ts";
 import { MfaDesk } from "../../lib/client/mfa/desk.ts";
 import { DEFAULT_UP_SETTINGS, type UpSettings } from "../../lib/config/mod.ts";
-import type { AppsV1, StatusV1 } from "../../lib/status/mod.ts";
+import type { ZoneRequest } from "../../lib/client/zones/decide.ts";
+import type { AppsV1, StatusV1, ZonesV1 } from "../../lib/status/mod.ts";
 
 /** No process has it. */
 const PID = 4_194_304 + 1;
@@ -17,6 +18,9 @@ export class ControlDaemon implements AsyncDisposable {
   readonly downs: ("end" | "restart")[] = [];
   state: StatusV1["state"] = "ready";
   apps: AppsV1["apps"] = [];
+  zones: ZonesV1["zones"] = [];
+  /** What was decided about zones, in order. */
+  readonly decided: ZoneRequest[] = [];
   settings: UpSettings = DEFAULT_UP_SETTINGS;
   readonly mfa = new MfaDesk(Date.now);
   #server: Deno.HttpServer | null = null;
@@ -67,6 +71,11 @@ export class ControlDaemon implements AsyncDisposable {
     await this.close();
   }
 
+  #zones(): ZonesV1 {
+    const { zones } = this;
+    return { schema: "vnet.zones/1", zones, decisions: [], findings: [], source: "daemon" };
+  }
+
   #target(): ControlTarget {
     return {
       status: () => this.status(),
@@ -75,6 +84,11 @@ export class ControlDaemon implements AsyncDisposable {
       apps: () => ({ schema: "vnet.apps/1", apps: [...this.apps] }),
       resolve: () => {
         throw new TypeError("Nobody resolves here");
+      },
+      zones: () => this.#zones(),
+      decideZone: (request) => {
+        this.decided.push(request);
+        return Promise.resolve(this.#zones());
       },
       refresh: () => Promise.resolve(),
       mfa: this.mfa,

@@ -6,7 +6,8 @@
  */
 import { deepEqual } from "node:assert/strict";
 import { type Profile, ProfileStore } from "../../lib/client/cluster/profile.ts";
-import { Daemon, type DaemonOptions } from "../../lib/client/daemon.ts";
+import { Daemon } from "../../lib/client/daemon.ts";
+import type { DaemonOptions } from "../../lib/client/daemon_options.ts";
 import { DEFAULT_UP_SETTINGS } from "../../lib/config/mod.ts";
 import {
   decodeMessage,
@@ -44,9 +45,13 @@ export interface Started {
 
 export interface Wishes {
   readonly apps?: readonly AppView[];
+  /** The zones that the cluster asks for beside its own. */
+  readonly zones?: readonly string[];
+  /** Another cluster, which must be of another kind; logged in to as well. */
+  readonly other?: MemoryCluster;
   readonly profiles?: (cluster: MemoryCluster) => readonly Profile[];
   readonly options?: Partial<DaemonOptions>;
-  readonly before?: (started: Omit<Started, "daemon" | "running">) => void;
+  readonly before?: (started: Omit<Started, "daemon" | "running">) => void | Promise<void>;
 }
 
 /** Starts a daemon, and ends it after the test with nothing left open. */
@@ -57,7 +62,13 @@ export async function withDaemon(
   const dir = await Deno.makeTempDir();
   const clock = { nowMs: Date.UTC(2026, 0, 1) };
   const nowMs = () => clock.nowMs;
-  const cluster = new MemoryCluster({ nowMs, apps: wishes.apps ?? [DB, WEB] });
+  const zones = (wishes.zones ?? []).map((suffix) => ({ suffix, isPrivate: false }));
+  const cluster = new MemoryCluster({
+    nowMs,
+    apps: wishes.apps ?? [DB, WEB],
+    root: { zones },
+  });
+  const others = wishes.other === undefined ? [] : [wishes.other];
   const machine = new MemoryMachine();
   await using helper = new MemoryHelper(machine);
   helper.applies = { upstreams: [], search: [], warnings: [] }; // nobody beyond this process is asked
@@ -69,7 +80,9 @@ export async function withDaemon(
     appSocket: `${dir}/apps.sock`,
   };
   const store = new ProfileStore(paths.configDir);
-  for (const profile of wishes.profiles?.(cluster) ?? [cluster.profile()]) {
+  for (
+    const profile of wishes.profiles?.(cluster) ?? [cluster, ...others].map((one) => one.profile())
+  ) {
     await store.save(profile);
   }
   const stop = new AbortController();
@@ -84,7 +97,7 @@ export async function withDaemon(
     settings: DEFAULT_UP_SETTINGS,
     signal: stop.signal,
     nowMs,
-    drivers: [cluster],
+    drivers: [cluster, ...others],
     machine,
     ...wishes.options,
   };
@@ -99,7 +112,7 @@ export async function withDaemon(
   const connect = async (name: string, port: number, uid = UID) =>
     await machine.path.connect({ address: parseIp(await ask(name)), port }, { uid });
   const parts = { cluster, machine, helper, clock, options, ask, connect };
-  wishes.before?.(parts);
+  await wishes.before?.(parts);
   const daemon = new Daemon(options);
   const running = daemon.run();
   running.catch(() => {}); // told to whoever awaits it

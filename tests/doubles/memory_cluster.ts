@@ -44,7 +44,7 @@ export function memoryApp(name: string, rest: Partial<AppView> = {}): AppView {
 
 /** A cluster whose name is its proxy's. */
 export class MemoryCluster implements ClusterDriver {
-  readonly kind = MEMORY_KIND;
+  readonly kind: string;
   readonly name: string;
   readonly password = PASSWORD;
   /** How long a login and a right last. */
@@ -68,9 +68,12 @@ export class MemoryCluster implements ClusterDriver {
 
   constructor(options: {
     readonly nowMs: () => number;
+    /** `MEMORY_KIND` if not given; two clusters in one client are of two kinds. */
+    readonly kind?: string;
     readonly root?: Partial<PublishedCluster>;
     readonly apps?: readonly AppView[];
   }) {
+    this.kind = options.kind ?? MEMORY_KIND;
     this.#nowMs = options.nowMs;
     this.name = options.root?.name ?? "memory.test";
     this.#view = {

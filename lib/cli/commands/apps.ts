@@ -34,7 +34,7 @@ const ls = command(
   {
     brief: message`List the apps you may use: names, addresses, ports, and what to type`,
     description:
-      message`What to type is chosen by the label "protocol", else by the port. An app without an address has none yet: vnet is down.`,
+      message`What to type is chosen by the label "protocol", else by the port. GRANT is how the cluster came by the name's zone, see "vnet help zones ls". An app without an address has none yet: vnet is down.`,
   },
 );
 
@@ -71,25 +71,34 @@ async function renderApps({ apps }: AppsV1): Promise<string> {
   const { renderPaste } = await import("../text/paste.ts");
   const several = new Set(apps.map(({ cluster }) => cluster)).size > 1;
   const rows = apps.flatMap((app) =>
-    app.public_addrs.map((name) => [
-      app.name,
-      app.kind ?? "tcp",
-      name,
-      app.addresses.find((address) => address.name === name)?.ipv4 ?? "-",
-      app.ports?.join(",") ?? "any",
-      ...(several ? [app.cluster] : []),
-      renderPaste(name, app),
-    ])
+    app.public_addrs.map((name) => {
+      const own = app.addresses.find((address) => address.name === name);
+      const refused = app.refused?.find((one) => one.name === plainName(name));
+      return [
+        app.name,
+        app.kind ?? "tcp",
+        name,
+        own?.ipv4 ?? "-",
+        app.ports?.join(",") ?? "any",
+        ...(several ? [app.cluster] : []),
+        own?.grant ?? "-",
+        refused === undefined ? renderPaste(name, app) : `not this app's: ${refused.why}`,
+      ];
+    })
   );
   const headings = ["APP", "KIND", "NAME", "ADDRESS", "PORTS", ...(several ? ["CLUSTER"] : [])];
-  return renderTable([...headings, "USE"], rows);
+  return renderTable([...headings, "GRANT", "USE"], rows);
+}
+
+function plainName(text: string): string {
+  return text.toLowerCase().replace(/\.$/, "");
 }
 
 /** @throws UsageError when there is no such app. */
 async function copyPaste(context: Context, { apps }: AppsV1, wanted: string): Promise<number> {
   const { renderPaste } = await import("../text/paste.ts");
   const { copy } = await import("../clipboard.ts");
-  const plain = wanted.toLowerCase().replace(/\.$/, "");
+  const plain = plainName(wanted);
   const app = apps.find(({ name, public_addrs }) =>
     name.toLowerCase() === plain || public_addrs.some((addr) => addr.toLowerCase() === plain)
   );

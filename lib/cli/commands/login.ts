@@ -116,7 +116,10 @@ async function runLogin(context: Context, options: LoginOptions): Promise<number
       `the login ends ${renderMoment(profile.expiresMs, context.nowMs())}`,
   );
   using control = new ControlClient(context.paths.controlSocket);
-  await control.refresh().catch(() => {}); // A daemon that is down reads the profile when it starts.
+  // A daemon that is down reads the profile when it starts.
+  if (await control.refresh().then(() => true, () => false)) {
+    await (await import("../supervise/zone_questions.ts")).askAboutZones(context);
+  }
   return EXIT.done;
 }
 

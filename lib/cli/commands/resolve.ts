@@ -46,6 +46,16 @@ async function run(context: Context, options: Options): Promise<number> {
   const addresses = found.addresses.length === 0 ? "" : ` ${found.addresses.join(" ")}`;
   context.stdout(`${found.name} ${found.type}: ${found.verdict}${addresses}\n`);
   context.stdout(`  rule    ${found.rule}: ${found.reason}\n`);
+  if (found.app !== undefined) {
+    const { name, cluster, proxy, zone, grant } = found.app;
+    const through = cluster === proxy ? "" : ` (${proxy})`;
+    context.stdout(`  app     ${name} of ${cluster}${through}\n`);
+    context.stdout(`  grant   ${grant}, zone ${zone}\n`);
+  }
+  for (const { app, cluster, proxy, why } of found.claims ?? []) {
+    const through = cluster === proxy ? "" : ` (${proxy})`;
+    context.stdout(`  refused ${app} of ${cluster}${through}: ${why}\n`);
+  }
   if (found.ttl_seconds !== undefined) context.stdout(`  ttl     ${found.ttl_seconds} s\n`);
   context.stdout(
     `  from    ${found.source === "daemon" ? "the running daemon" : "what was last known"}\n`,

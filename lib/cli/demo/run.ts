@@ -82,7 +82,7 @@ export async function runDemo(context: Context, options: RunDemoOptions): Promis
     "cluster",
     "a cluster, an agent in its private network, apps",
     () => openCluster(context, machine, home, world, options),
-  ) && await record("login", "log in as alice", () => logIn(context, home, proxyHostOf(options))) &&
+  ) && await record("login", "log in as alice", () => logIn(context, home, options)) &&
     await record("up", "bring vnet up", async () => {
       const up = await openClient(context, world);
       ({ hasIpv6 } = up);
@@ -186,8 +186,9 @@ async function openCluster(
   return `${PROXY_HOST}:${PROXY_PORT}, ${wanted} apps`;
 }
 
-async function logIn(context: Context, home: string, proxyHost: string): Promise<string> {
-  const { login, profileName } = await import("../../client/mod.ts");
+async function logIn(context: Context, home: string, options: RunDemoOptions): Promise<string> {
+  const proxyHost = proxyHostOf(options);
+  const { changeZone, login, profileName } = await import("../../client/mod.ts");
   const { NO_PROXY_VARIABLES } = await import("../../config/mod.ts");
   const password = (await Deno.readTextFile(`${home}/password`)).trim();
   const profile = await login({
@@ -200,6 +201,11 @@ async function logIn(context: Context, home: string, proxyHost: string): Promise
     signal: context.signal,
     ask: { password: () => Promise.resolve(password), totp: () => Promise.resolve("") },
   });
+  // A zone that is not the proxy's needs a TXT record, or the user's word.
+  for (const suffix of options.onHost ? [CUSTOM_ZONE, PROXY_HOST] : [CUSTOM_ZONE]) {
+    const request = { suffix, cluster: null, verdict: "allow" as const };
+    await changeZone(context.paths, request, context.nowMs());
+  }
   return `${profileName(profile.proxy)} until ${new Date(profile.expiresMs).toISOString()}`;
 }
 

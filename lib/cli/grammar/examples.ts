@@ -1,6 +1,9 @@
 /** A whole command line for each command that needs an argument, for whoever left one out. */
 export const EXAMPLES: Readonly<Record<string, string>> = {
   "connect": "vnet connect db",
+  "zones allow": "vnet zones allow company.test",
+  "zones deny": "vnet zones deny company.test",
+  "zones forget": "vnet zones forget company.test",
   "ctl users add": "vnet ctl users add alice --roles dev",
   "ctl users reset": "vnet ctl users reset alice",
   "ctl users rm": "vnet ctl users rm alice",

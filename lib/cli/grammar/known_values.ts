@@ -7,7 +7,16 @@ import type { NonEmptyString } from "@optique/core/nonempty";
 import { string, type ValueParser } from "@optique/core/valueparser";
 
 /** What values there are to complete. */
-export type Kind = "app" | "name" | "profile" | "cluster" | "check" | "topic" | "kind" | "resource";
+export type Kind =
+  | "app"
+  | "name"
+  | "profile"
+  | "cluster"
+  | "check"
+  | "topic"
+  | "kind"
+  | "resource"
+  | "zone";
 
 /** What there is of each kind. */
 export type KnownValues = Readonly<Record<Kind, readonly string[]>>;

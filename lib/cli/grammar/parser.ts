@@ -25,6 +25,7 @@ import * as server from "../commands/server.ts";
 import * as service from "../commands/service.ts";
 import * as status from "../commands/status.ts";
 import * as up from "../commands/up.ts";
+import * as zones from "../commands/zones.ts";
 import * as version from "../commands/about/version.ts";
 
 /** They are listed below every command, and would fill its usage line. */
@@ -74,10 +75,13 @@ const client = or(
   up.wait,
   status.status,
   logs.logs,
+);
+const names = or(
   apps.apps,
   connect.connect,
   connect.proxy,
   mfa.mfa,
+  zones.zones,
   resolve.resolve,
   doctor.doctor,
   service.service,
@@ -99,4 +103,4 @@ const other = or(
 );
 
 /** Everything `vnet` understands. */
-export const PARSER = merge(globals, object({ run: or(client, cluster, other) }));
+export const PARSER = merge(globals, object({ run: or(client, names, cluster, other) }));

@@ -121,7 +121,7 @@ No colour, whatever its value.
 .SH FILES
 .TP
 .I ~/.config/vnet
-Logins: certificates and keys, readable by their owner only.
+Logins: certificates and keys, readable by their owner only; and what was decided about zones.
 .TP
 .I ~/.local/state/vnet
 What the daemon remembers, such as addresses given to apps.
@@ -143,6 +143,9 @@ An agent, for
 .TP
 .I /etc/vnet/helper.yaml
 What root lets the helper service's clients have.
+.TP
+.I /etc/vnet/client.yaml
+Zones that the administrator of this machine gives to clusters, for all users.
 .TP
 .I /var/lib/vnet
 The journal of what is to be undone.

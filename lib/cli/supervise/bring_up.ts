@@ -45,6 +45,7 @@ export async function bringUp(
   await requireHelper("bring vnet up");
   const settings = { ...DEFAULT_UP_SETTINGS, ...wishes };
   const running = await startReady(context, { settings, detach });
+  await (await import("./zone_questions.ts")).askAboutZones(context);
   return detach ? null : running;
 }
 

@@ -97,7 +97,7 @@ function loginAgain({ proxy, user }: Login): string {
   return `\`vnet login ${proxy} --user ${user}\``;
 }
 
-function renderPlaces({ link, dns }: StatusV1): readonly string[] {
+function renderPlaces({ link, dns, zones: standings = [] }: StatusV1): readonly string[] {
   const lines: string[] = [];
   if (link !== undefined) {
     const addresses = [link.ipv4, ...(link.ipv6 === undefined ? [] : [link.ipv6])].join(" ");
@@ -110,7 +110,20 @@ function renderPlaces({ link, dns }: StatusV1): readonly string[] {
       `  zones     ${zones.join(" ") || "none"}`,
     );
   }
+  lines.push(...renderZones(standings));
   return lines;
+}
+
+/** Whose the zones are that are not their proxies' own, and which clusters do not have what they ask for. */
+function renderZones(zones: NonNullable<StatusV1["zones"]>): readonly string[] {
+  return zones.filter(({ grant, kind, state }) =>
+    grant !== "own" && (kind === "custom" || state === "served")
+  ).map(({ suffix, cluster, proxy, state, grant, why }) => {
+    const who = cluster === proxy ? cluster : `${cluster} (${proxy})`;
+    return `            ${suffix}: ${
+      state === "served" ? `${who} by ${grant}` : `not ${who}, ${state}`
+    }, ${why}`;
+  });
 }
 
 /** Who else may connect; nothing where that is nobody. */

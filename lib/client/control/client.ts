@@ -15,7 +15,11 @@ import {
   ResolveV1Schema,
   type StatusV1,
   StatusV1Schema,
+  type ZonesV1,
+  ZonesV1Schema,
 } from "../../status/mod.ts";
+
+import type { ZoneRequest } from "../zones/decide.ts";
 
 const DEADLINE_MS = 5_000;
 /** Longer than the daemon holds the question. */
@@ -26,6 +30,17 @@ const APPROVE_MS = 20_000;
 const MfaNewsSchema = MfaV1Schema.extend({ revision: z.int() });
 type MfaNews = z.infer<typeof MfaNewsSchema>;
 type MfaQuestion = z.infer<typeof MfaQuestionSchema>;
+/** The daemon may have to tell the machine's resolver of other zones. */
+const CHANGE_MS = 30_000;
+
+async function readAnswer<T>(response: Response, schema: z.ZodType<T>): Promise<T> {
+  const parsed = schema.safeParse(await response.json());
+  if (parsed.success) return parsed.data;
+  throw new ProtocolError("daemon-mismatch", "Cannot read the daemon's answer: unknown shape", {
+    hint: "The daemon may be of another version; run `sudo vnet restart`",
+    cause: parsed.error,
+  });
+}
 
 /** How the daemon says no. */
 const RefusalSchema = z.object({
@@ -84,9 +99,20 @@ export class ControlClient implements Disposable {
     return await this.#answerMfa("decline", id === null ? {} : { id });
   }
 
+  /** How clusters stand to zones. */
+  zones(): Promise<ZonesV1> {
+    return this.#get("/v1/zones", ZonesV1Schema);
+  }
+
+  /** Decides about a zone, and has it in force. */
+  async decideZone(request: ZoneRequest): Promise<ZonesV1> {
+    const response = await this.#fetch("POST", "/v1/zones", CHANGE_MS, undefined, request);
+    return await readAnswer(response, ZonesV1Schema);
+  }
+
   /** Makes the daemon read its profiles again and ask the clusters at once. */
   async refresh(): Promise<void> {
-    await (await this.#fetch("POST", "/v1/refresh", 30_000)).body?.cancel();
+    await (await this.#fetch("POST", "/v1/refresh", CHANGE_MS)).body?.cancel();
   }
 
   /** Asks the daemon to end; it answers before it does. `restart`: it is started again, and keeps its settings. */
@@ -110,15 +136,7 @@ export class ControlClient implements Disposable {
     timeoutMs = DEADLINE_MS,
     signal?: AbortSignal,
   ): Promise<T> {
-    const response = await this.#fetch("GET", path, timeoutMs, signal);
-    const parsed = schema.safeParse(await response.json());
-    if (!parsed.success) {
-      throw new ProtocolError("daemon-mismatch", "Cannot read the daemon's answer: unknown shape", {
-        hint: "The daemon may be of another version; run `sudo vnet restart`",
-        cause: parsed.error,
-      });
-    }
-    return parsed.data;
+    return await readAnswer(await this.#fetch("GET", path, timeoutMs, signal), schema);
   }
 
   async #fetch(

@@ -8,11 +8,15 @@ import { z } from "zod";
 import { renderUpSettings, type UpSettings } from "../../config/mod.ts";
 import type { MfaDesk } from "../mfa/desk.ts";
 import { renderQuestion } from "../mfa/render.ts";
-import { VnetError } from "../../error.ts";
+import { UsageError, VnetError } from "../../error.ts";
+import { parseJson } from "../../json.ts";
 import { getLogger } from "../../log.ts";
-import type { AppsV1, ResolveV1, StatusV1 } from "../../status/mod.ts";
+import type { AppsV1, ResolveV1, StatusV1, ZonesV1 } from "../../status/mod.ts";
+import { type ZoneRequest, ZoneRequestSchema } from "../zones/decide.ts";
 
 const log = getLogger("client", "control");
+
+const MAX_BODY = 16 * 1024;
 
 const MAX_WAIT_MS = 600_000;
 /** How long a question for news of the second factor is held. */
@@ -30,6 +34,9 @@ export interface ControlTarget {
   settings(): UpSettings;
   apps(): AppsV1;
   resolve(name: string, type: string): ResolveV1;
+  zones(): ZonesV1;
+  /** Decides about a zone. @returns How things stand once that is in force. */
+  decideZone(request: ZoneRequest): Promise<ZonesV1>;
   refresh(): Promise<void>;
   /** What waits for a second factor. */
   readonly mfa: MfaDesk;
@@ -70,6 +77,13 @@ function controlApp(target: ControlTarget): Hono {
   app.get("/v1/resolve", (context) => {
     const name = context.req.query("name") ?? "";
     return context.json(target.resolve(name, context.req.query("type") ?? "A"));
+  });
+  app.get("/v1/zones", (context) => context.json(target.zones()));
+  app.post("/v1/zones", async (context) => {
+    const text = await context.req.text();
+    const request = ZoneRequestSchema.safeParse(text.length > MAX_BODY ? null : parseJson(text));
+    if (!request.success) throw new UsageError("usage", "Cannot read the decision about a zone");
+    return context.json(await target.decideZone(request.data));
   });
   app.post("/v1/refresh", async (context) => {
     await target.refresh();

@@ -7,10 +7,13 @@ import {
   AnswerCache,
   answerKey,
   claimsAddressIn,
+  decodeQuery,
   EDE,
+  encodeQuestion,
   type ExtendedError,
   keepQuery,
   type Query,
+  type Question,
   replyLimit,
   restoreAnswer,
   type RestoreOptions,
@@ -25,6 +28,9 @@ import type { Reply } from "./udp.ts";
 const MAX_IN_FLIGHT = 1024;
 /** Clients that may wait for the answer to one question. */
 const MAX_WAITING = 256;
+
+/** What fits any path. */
+const OWN_UDP_BYTES = 1232;
 
 const TOO_MANY: ExtendedError = { code: EDE.OTHER, text: "too many questions at once" };
 const LOOP: ExtendedError = {
@@ -113,6 +119,16 @@ export class DnsForwarder implements AsyncDisposable {
     const waiting = { query: keepQuery(query), options, reply: later() };
     if (flight === undefined) this.#ask(key, cacheKey, waiting);
     else flight.push(waiting);
+  }
+
+  /** Asks the upstreams a question of our own; nothing is kept of the answer. */
+  askUpstreams(question: Question): Promise<UpstreamResult> {
+    const id = crypto.getRandomValues(new Uint16Array(1))[0] ?? 0;
+    const decoded = decodeQuery(encodeQuestion(question, { id, udpSizeBytes: OWN_UDP_BYTES }));
+    if (decoded.kind !== "query") throw new TypeError("Our own question can be read");
+    const { promise, resolve } = Promise.withResolvers<UpstreamResult>();
+    this.#upstreams.ask(decoded.query, { transport: "tcp" }, resolve);
+    return promise;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

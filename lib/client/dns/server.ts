@@ -10,6 +10,7 @@ import {
   judgeQuery,
   type NameTable,
   type Query,
+  type Question,
   type Transport,
 } from "../../dns/mod.ts";
 import { describeError, OsError } from "../../error.ts";
@@ -21,6 +22,7 @@ import {
   type Ipv6,
   parseIp,
 } from "../../ip/mod.ts";
+import type { UpstreamResult } from "../../io/mod.ts";
 import { getLogger } from "../../log.ts";
 import type { AnswerStore, DatagramSocket, Descriptor, Sockets } from "../../os/mod.ts";
 import type { StatusV1 } from "../../status/mod.ts";
@@ -117,6 +119,11 @@ export class DnsServer implements AsyncDisposable {
     this.#forwarder.setUpstreams(
       upstreams.filter((upstream) => !this.#endpoints.some((own) => equalEndpoint(own, upstream))),
     );
+  }
+
+  /** Asks the upstreams about a name, past what is ours. */
+  askUpstreams(question: Question): Promise<UpstreamResult> {
+    return this.#forwarder.askUpstreams(question);
   }
 
   setBackend(backend: string, why: readonly string[]): void {

@@ -8,16 +8,17 @@ import type { ClusterDriver } from "../cluster/driver.ts";
 import { openLink } from "../cluster/drivers.ts";
 import type { KnownCluster } from "../cluster/known.ts";
 import { knownState } from "../known_state.ts";
+import type { Paths } from "../paths.ts";
 import type { Lookups } from "./ask.ts";
 import { Unmeasured } from "./measure.ts";
 
 /** What vnet would answer for when it came up, and where its ranges lay last. */
 export async function planned(
   clusters: readonly KnownCluster[],
-  stateDir: string,
+  paths: Pick<Paths, "stateDir" | "configDir">,
   nowMs: number,
 ): Promise<Pick<WantedFacts, "ranges" | "zones">> {
-  const { plan, book } = await knownState({ stateDir }, clusters, { nowMs });
+  const { plan, book } = await knownState(paths, clusters, { nowMs });
   if (plan.ranges.length === 0) throw new Unmeasured("nothing is known of any cluster yet");
   return { ranges: [...plan.ranges, book.prefix6], zones: plan.zones };
 }

@@ -109,7 +109,7 @@ async function readWanted(
     const { ranges } = status.link;
     return { source: "daemon" as const, ranges, zones: status.dns.zones };
   }
-  return { source: "saved-state" as const, ...await planned(clusters, paths.stateDir, nowMs()) };
+  return { source: "saved-state" as const, ...await planned(clusters, paths, nowMs()) };
 }
 
 async function measureMachine({ options, meter, status, wanted }: Known) {

@@ -36,11 +36,11 @@ interface TargetOptions {
 /** Measures every step of the way to one name. */
 export async function measureTarget(options: TargetOptions): Promise<TargetFacts> {
   const { facts, lookups, target: { host, port }, paths, meter, uid, signal } = options;
-  const [verdict, system, app] = await Promise.all([
+  const [verdict, system] = await Promise.all([
     meter.measure("name.verdict", () => judgeName(paths, host)),
     lookups.system(host, signal),
-    meter.measure("name.app", () => findApp(options)),
   ]);
+  const app = await meter.measure("name.app", () => findApp(options, required(verdict).owner));
   const way = await meter.measure("name.way", async (signal) => {
     const [address] = required(verdict).addresses;
     if (address === undefined) throw new Unmeasured("there is no address to look for");
@@ -53,8 +53,16 @@ export async function measureTarget(options: TargetOptions): Promise<TargetFacts
 }
 
 async function judgeName(paths: Paths, host: string) {
-  const { verdict, rule, reason, addresses, source } = await resolveName(paths, host, "A");
-  return { kind: verdict, rule, reason, addresses: addresses.map(parseIp), source };
+  const found = await resolveName(paths, host, "A");
+  const { verdict, rule, reason, addresses, source, app, claims = [] } = found;
+  const owner = app === undefined ? null : {
+    app: app.name,
+    cluster: app.cluster,
+    proxy: app.proxy,
+    zone: app.zone,
+    grant: app.grant,
+  };
+  return { kind: verdict, rule, reason, addresses: addresses.map(parseIp), source, owner, claims };
 }
 
 interface FoundApp {
@@ -63,19 +71,21 @@ interface FoundApp {
   readonly ports: readonly PortRange[] | null;
 }
 
+/** Finds the app that has the name; others may say that it was theirs. */
 async function findApp(
-  { paths, status, clusters, target: { host } }: TargetOptions,
+  { paths, status, clusters }: TargetOptions,
+  owner: { readonly app: string; readonly cluster: string; readonly proxy: string } | null,
 ): Promise<FoundApp | null> {
+  if (owner === null) return null;
+  const isOwner = (app: { readonly name: string; readonly cluster: string }) =>
+    app.name === owner.app && app.cluster === owner.cluster;
   if (status === null) {
-    const app = clusters.flatMap(({ view }) => view?.apps ?? [])
-      .find(({ publicAddrs }) => publicAddrs.some((name) => name.toLowerCase() === host));
+    const app = clusters.find(({ name }) => name === owner.proxy)?.view?.apps.find(isOwner);
     return app === undefined ? null : { name: app.name, cluster: app.cluster, ports: app.ports };
   }
   using control = new ControlClient(paths.controlSocket);
   const { apps } = await control.apps();
-  const app = apps.find(({ public_addrs }) =>
-    public_addrs.some((name) => name.toLowerCase() === host)
-  );
+  const app = apps.find((app) => app.proxy === owner.proxy && isOwner(app));
   return app === undefined
     ? null
     : { name: app.name, cluster: app.cluster, ports: parsePorts(app.ports) };

@@ -4,13 +4,13 @@
  *
  * @module
  */
-import type { DnsMode } from "../../dns/mod.ts";
+import { type DnsMode, type DomainName, questionOf, RR_TYPE } from "../../dns/mod.ts";
 import { describeError } from "../../error.ts";
 import type { LocalPolicy } from "../../identity/mod.ts";
 import { equalPrefix, formatPrefix, type Prefix } from "../../ip/mod.ts";
 import { getLogger } from "../../log.ts";
 import type { Machine } from "../../os/mod.ts";
-import { foreignPrefixes } from "../../plan/mod.ts";
+import { foreignPrefixes, readTxtAnswer, type TxtOutcome } from "../../plan/mod.ts";
 import type { StatusV1 } from "../../status/mod.ts";
 import type { Detected } from "../../wire/helper.ts";
 import { writeBook } from "../book_file.ts";
@@ -178,6 +178,14 @@ export class Setup implements AsyncDisposable {
 
   setUpstreams(upstreams: Parameters<DnsServer["setUpstreams"]>[0]): void {
     this.#parts.dns.setUpstreams(upstreams);
+  }
+
+  /** Asks the resolvers that the machine had before us for the TXT records of a zone. */
+  async askTxt(zone: DomainName): Promise<TxtOutcome> {
+    const result = await this.#parts.dns.askUpstreams(questionOf(zone, RR_TYPE.TXT));
+    return result.kind === "answer"
+      ? readTxtAnswer(result.bytes)
+      : { kind: "failed", why: result.error.text };
   }
 
   /** Serves connections until the signal aborts. @throws NetworkError `tun-lost` */

@@ -34,6 +34,9 @@ function plan(names: readonly string[], range: Prefix = RANGE): Plan {
     targets: new Map(names.map((name) => [parseDomainName(name), target])),
     ranges: [range],
     warnings: [],
+    standings: [],
+    grants: new Map(),
+    refusedNames: [],
   };
 }
 

@@ -14,7 +14,7 @@ export {
   renderBook,
 } from "./book.ts";
 export type { StateFinding } from "./finding.ts";
-export { type Destination, destinationOf } from "./names.ts";
+export { type Destination, destinationOf, type Names } from "./names.ts";
 export {
   compileState,
   firstState,

@@ -32,6 +32,9 @@ const PLAN: Plan = {
   ]),
   ranges: [RANGE],
   warnings: [],
+  standings: [],
+  grants: new Map(),
+  refusedNames: [],
 };
 
 const OPTIONS: NamesOptions = {

@@ -10,11 +10,13 @@ import {
   type Plan,
   type PlanSource,
   type RangeMove,
+  type ZoneKnowledge,
 } from "../../plan/mod.ts";
 import type { StateFinding } from "./finding.ts";
 
 interface PlaceInput {
   readonly sources: readonly PlanSource[];
+  readonly zones: ZoneKnowledge;
   /** Where ranges lie that are in use, by the text of the one they stand for: they stay. */
   readonly inUse: ReadonlyMap<string, Prefix>;
   /** Where they lay the last time. */
@@ -33,14 +35,14 @@ interface PlacedPlan {
 }
 
 /** Compiles a plan with ranges that nobody else uses. */
-export function placePlan({ sources, inUse, remembered, foreign }: PlaceInput): PlacedPlan {
-  const { ranges } = compilePlan(sources, { range: null });
+export function placePlan({ sources, zones, inUse, remembered, foreign }: PlaceInput): PlacedPlan {
+  const { ranges } = compilePlan(sources, { range: null, zones });
   const wanted = new Set(ranges.map(formatPrefix));
   const standing = new Map([...inUse].filter(([text]) => wanted.has(text)));
   const moves = placeRanges({ wanted: ranges, inUse: standing, remembered, foreign });
   const places = new Map(ranges.map((range) => [formatPrefix(range), range]));
   for (const { wanted, placed } of moves) places.set(formatPrefix(wanted), placed);
-  return { plan: compilePlan(sources, { range: null, places }), places, moves };
+  return { plan: compilePlan(sources, { range: null, zones, places }), places, moves };
 }
 
 /** Says what became of ranges; `null` when all of them lie where they were meant to. */

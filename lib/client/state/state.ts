@@ -6,7 +6,13 @@
  */
 import type { DomainName, Trouble } from "../../dns/mod.ts";
 import { contains, formatPrefix, type Ipv4, type Prefix } from "../../ip/mod.ts";
-import { compilePlan, type Plan, type PlanSource } from "../../plan/mod.ts";
+import {
+  compilePlan,
+  NOTHING_SAID,
+  type Plan,
+  type PlanSource,
+  type ZoneKnowledge,
+} from "../../plan/mod.ts";
 import {
   assignAddresses,
   type Book,
@@ -33,6 +39,8 @@ export interface StateInput {
   readonly logins: readonly LoginFacts[];
   /** The range that the user chose instead of the clusters'; `null` for none. */
   readonly range: Prefix | null;
+  /** What is known about whose zones are; nothing if not given. */
+  readonly zones?: ZoneKnowledge;
   readonly machine: MachineFacts;
   readonly nowMs: number;
 }
@@ -131,21 +139,22 @@ export function leasesOf(state: State): readonly Ipv4[] {
 }
 
 /** A range that the user chose lies where they said, or nowhere. */
-function place(before: State, { sources, range, machine }: StateInput): {
+function place(before: State, { sources, range, machine, zones = NOTHING_SAID }: StateInput): {
   readonly plan: Plan;
   readonly places: ReadonlyMap<string, Prefix>;
   readonly moved: readonly StateFinding[];
 } {
   if (range !== null) {
-    return { plan: compilePlan(sources, { range }), places: new Map(), moved: [] };
+    return { plan: compilePlan(sources, { range, zones }), places: new Map(), moved: [] };
   }
   const { places: remembered } = before.book;
   if (machine.foreign === null) {
-    const plan = compilePlan(sources, { range: null, places: remembered });
+    const plan = compilePlan(sources, { range: null, zones, places: remembered });
     return { plan, places: before.places, moved: [] };
   }
   const placed = placePlan({
     sources,
+    zones,
     inUse: before.places,
     remembered,
     foreign: machine.foreign,

@@ -21,6 +21,9 @@ function planOf(...names: string[]): Plan {
     targets: new Map(names.map((name) => [parseDomainName(name), target])),
     ranges: [],
     warnings: [],
+    standings: [],
+    grants: new Map(),
+    refusedNames: [],
   };
 }
 

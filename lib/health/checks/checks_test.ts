@@ -551,6 +551,8 @@ Deno.test("checks of leftovers", async (t) => {
 
 Deno.test("checks of one name", async (t) => {
   const address = parseIp("100.64.3.4");
+  const owner = { app: "db", cluster: "example", proxy: PROXY, zone: PROXY, grant: "own" as const };
+  const taker = { app: "x", cluster: "thief", proxy: "thief.test", why: "it belongs to example" };
   const target: TargetFacts = {
     host: `db.${PROXY}`,
     port: 5432,
@@ -560,6 +562,8 @@ Deno.test("checks of one name", async (t) => {
       reason: "it is",
       addresses: [address],
       source: "daemon",
+      owner,
+      claims: [],
     }),
     system: { kind: "addresses", addresses: [address] },
     app: known({ name: "db", cluster: "example", ports: [{ first: 5432, last: 5439 }] }),
@@ -569,13 +573,32 @@ Deno.test("checks of one name", async (t) => {
     ...base,
     target: known({ ...target, ...change }),
   });
-  const verdict = (kind: string) =>
-    known({ kind, rule: "r", reason: "because", addresses: [], source: "daemon" as const });
+  const verdict = (kind: string, claims: readonly (typeof taker)[] = []) =>
+    known({
+      kind,
+      rule: "r",
+      reason: "because",
+      addresses: kind === "answer" ? [address] : [],
+      source: "daemon" as const,
+      owner: kind === "answer" ? owner : null,
+      claims,
+    });
   await table(t, [
     ["all is well", walk({}), {}],
     ["not ours", walk({ verdict: verdict("forward"), app: known(null) }), {
       "name.verdict": /^fail .*vnet does not answer.*vnet apps ls/,
     }],
+    ["claimed by another", walk({ verdict: verdict("answer", [taker]) }), {
+      "name.verdict":
+        /^warn .*which thief claims as well.*thief \(thief\.test\) says that the name.*belongs to example/,
+    }],
+    [
+      "claimed by one without a right",
+      walk({ verdict: verdict("forward", [taker]), app: known(null) }),
+      {
+        "name.verdict": /^fail .*none of your apps.*thief \(thief\.test\) claims it.*vnet zones ls/,
+      },
+    ],
     ["no address", walk({ verdict: verdict("refuse") }), {
       "name.verdict": /^fail vnet answers refuse/,
     }],
@@ -624,6 +647,8 @@ Deno.test("checks of one name", async (t) => {
           reason: "b",
           addresses: [address],
           source: "saved-state",
+          owner,
+          claims: [],
         }),
       }, DOWN),
       {

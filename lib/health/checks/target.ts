@@ -32,26 +32,74 @@ const verdict: Check = {
   dependsOn: ["auth.profile"],
   needsTarget: true,
   judge: (facts) =>
-    withTarget(facts, ({ host, verdict }) =>
-      judged(verdict, ({ kind, rule, reason, source }) => {
-        const evidence = [
-          seen("rule", `${rule}: ${reason}`),
-          seen("from", source === "daemon" ? "the running daemon" : "what was last known"),
-        ];
-        if (kind === "answer") return ok(`vnet answers for ${host}`, { evidence });
-        if (kind === "forward") {
-          return fail(`vnet does not answer for ${host}`, {
+    withTarget(
+      facts,
+      ({ host, verdict }) =>
+        judged(verdict, ({ kind, rule, reason, source, owner, claims }) => {
+          const evidence = [
+            seen("rule", `${rule}: ${reason}`),
+            ...owner === null ? [] : [
+              seen("app", `${owner.app} of ${describeCluster(owner)}`),
+              seen("grant", `${describeGrant(owner)}, zone ${owner.zone}`),
+            ],
+            ...claims.map((claim) =>
+              seen("refused", `${claim.app} of ${describeCluster(claim)}: ${claim.why}`)
+            ),
+            seen("from", source === "daemon" ? "the running daemon" : "what was last known"),
+          ];
+          const [claim] = claims;
+          if (kind === "answer" && claim !== undefined) {
+            return warn(`vnet answers for ${host}, which ${claim.cluster} claims as well`, {
+              evidence,
+              cause: `app ${claim.app} of ${
+                describeCluster(claim)
+              } says that the name is its own: ${claim.why}`,
+              fix: advice(`Ask the administrator of ${claim.cluster} what it wants there`),
+            });
+          }
+          if (kind === "answer") return ok(`vnet answers for ${host}`, { evidence });
+          if (claim !== undefined) {
+            return fail(`${host} belongs to none of your apps`, {
+              evidence,
+              cause: `app ${claim.app} of ${describeCluster(claim)} claims it: ${claim.why}`,
+              fix: command("vnet zones ls"),
+            });
+          }
+          if (kind === "forward") {
+            return fail(`vnet does not answer for ${host}`, {
+              evidence,
+              cause: "no app you may use has this name",
+              fix: command("vnet apps ls"),
+            });
+          }
+          return fail(`vnet answers ${kind} for ${host}`, {
             evidence,
-            cause: "no app you may use has this name",
-            fix: command("vnet apps ls"),
+            fix: command(`vnet resolve ${host}`),
           });
-        }
-        return fail(`vnet answers ${kind} for ${host}`, {
-          evidence,
-          fix: command(`vnet resolve ${host}`),
-        });
-      })),
+        }),
+    ),
 };
+
+function describeCluster({ cluster, proxy }: { cluster: string; proxy: string }): string {
+  return cluster === proxy ? cluster : `${cluster} (${proxy})`;
+}
+
+function describeGrant(
+  { grant, proxy }: { readonly grant: "own" | "txt" | "user" | "admin"; readonly proxy: string },
+): string {
+  switch (grant) {
+    case "own":
+      return `own: it lies below the login's proxy ${proxy}`;
+    case "txt":
+      return "txt: a TXT record on the zone names the cluster";
+    case "user":
+      return "user: you allowed it";
+    case "admin":
+      return "admin: /etc/vnet/client.yaml gives it";
+    default:
+      return grant satisfies never;
+  }
+}
 
 const address: Check = {
   id: "name.address",

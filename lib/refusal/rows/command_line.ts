@@ -77,6 +77,21 @@ export const COMMAND_LINE = {
       "A file has mistakes. Each is listed with its key, what was found and what was expected. Also for a `data_dir` that belongs to another cluster.",
     remedy: "Correct the file; [configuration.md](configuration.md) has every key.",
   },
+  "client-file-refused": {
+    fault: "machine",
+    finding: "client",
+    hint: "Correct the file and its owner; `vnet zones ls` tells when it is well",
+    happened: "`/etc/vnet/client.yaml` is not root's alone, or has mistakes. Nothing in it counts.",
+    remedy: "`sudo chown root:root` and `sudo chmod 644` it, or correct what the message names.",
+  },
+  "zones-damaged": {
+    fault: "machine",
+    finding: "client",
+    hint: "Remove the file, and decide again with `vnet zones allow` and `vnet zones deny`",
+    happened:
+      "The file with your decisions about zones cannot be read. Until it can, zones that need a grant have none.",
+    remedy: "Remove the file that the message names and decide again.",
+  },
   "file-missing": {
     fault: "machine",
     happened: "The file does not exist.",

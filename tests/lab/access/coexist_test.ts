@@ -1,5 +1,5 @@
 /** vnet among others: several clusters, other people's routes, other users, hosts without IPv6. */
-import { equal, match, notEqual, ok } from "node:assert/strict";
+import { deepEqual, equal, match, notEqual, ok } from "node:assert/strict";
 import type { Host } from "../host/host.ts";
 import { story } from "../host/needs.ts";
 import { installPacked } from "../world/packed.ts";
@@ -14,6 +14,20 @@ interface Finding {
   readonly code: string;
   readonly message: string;
   readonly hint?: string;
+}
+
+interface Zones {
+  readonly zones: readonly {
+    readonly suffix: string;
+    readonly cluster: string;
+    readonly state: string;
+    readonly grant?: string;
+  }[];
+}
+
+interface Whose {
+  readonly app?: { readonly cluster: string };
+  readonly claims?: readonly { readonly cluster: string }[];
 }
 
 const WEB = ["curl", "-sS", "--max-time", "10", "http://web.vnet.example.com/"];
@@ -55,6 +69,27 @@ story("coexist: two clusters with ranges of their own", async (step, lab) => {
     equal(await world.address(greeter, 4), before);
     equal(await greeting(before), "hello");
     equal(await client.output(WEB), "port 80");
+  });
+
+  await step("a zone is whose TXT record names it, until the user says otherwise", async () => {
+    const zone = "company.test";
+    const standing = async (cluster: string, suffix = zone) => {
+      const { zones } = await vnet.json<Zones>(["zones", "ls"], { quiet: true });
+      const found = zones.find((one) => one.suffix === suffix && one.cluster === cluster);
+      return found?.grant ?? found?.state;
+    };
+    const other = "other.example.org";
+    equal(await standing("vnet.example.com"), "txt");
+    await second.askFor(zone, "vnet.example.com");
+    await until("the other asks for it", 10_000, async () => await standing(other) === "pending");
+    equal(await standing(other, "vnet.example.com"), "refused");
+    equal(await client.output(WEB), "port 80");
+    match(await world.address("redis.eu.company.test", 4), /^100\.100\./);
+    await vnet.run(["zones", "deny", zone, "--cluster", "vnet.example.com"]);
+    const { app, claims } = await vnet.json<Whose>(["resolve", "redis.eu.company.test"]);
+    deepEqual([app, claims?.[0]?.cluster], [undefined, "vnet.example.com"]);
+    await vnet.run(["zones", "forget", zone]);
+    await until("it is back", 10_000, async () => await standing("vnet.example.com") === "txt");
     await vnet.run(["down"]);
     equal(await client.output(["ip", "route", "show", SECOND_RANGE]), "");
   });

@@ -53,6 +53,24 @@ export class SecondCluster {
     return new SecondCluster(world, caPin, server);
   }
 
+  /** Has it ask for zones, as whoever runs it likes. */
+  async askFor(...suffixes: readonly string[]): Promise<void> {
+    const spec = {
+      ipv4_cidr_range: SECOND_RANGE,
+      custom_dns_zones: suffixes.map((suffix) => ({ suffix })),
+    };
+    const resource = {
+      kind: "vnet_config",
+      version: "v1",
+      metadata: { name: "vnet-config" },
+      spec,
+    };
+    await new Vnet(this.#world.proxy).run(
+      ["ctl", "--config", FILE, "create", "--force", "-f", "-"],
+      { stdin: JSON.stringify(resource) },
+    );
+  }
+
   /** Logs in on the client host. */
   async login(vnet: Vnet = this.#world.vnet): Promise<void> {
     // deno-fmt-ignore

@@ -47,6 +47,8 @@ export async function startResolver(
     "--local=/test/",
     "--local=/org/",
     "--txt-record=www.example.com,upstream",
+    // Whose the lab's custom zone is.
+    "--txt-record=company.test,vnet-cluster=vnet.example.com",
     ...PUBLIC_RECORDS.map((record) => `--host-record=${record}`),
     ...records,
   ], { log: lab.log("resolver") });

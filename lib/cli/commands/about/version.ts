@@ -30,6 +30,7 @@ export const DOCUMENT_NAMES = [
   "service",
   "status",
   "version",
+  "zones",
 ] as const;
 
 export const version = command(
