@@ -169,7 +169,7 @@ static int32_t leads_into(const struct inet_diag_msg *socket, const uint8_t *pre
 }
 
 /* Aborts one connection. Returns 1, 0 if it had ended already, or -errno. */
-static int32_t destroy(int32_t fd, const struct inet_diag_msg *socket)
+static int32_t destroy(int32_t fd, uint8_t protocol, const struct inet_diag_msg *socket)
 {
 	_Alignas(struct nlmsghdr) uint8_t buffer[4096];
 	const struct nlmsghdr *header;
@@ -178,6 +178,7 @@ static int32_t destroy(int32_t fd, const struct inet_diag_msg *socket)
 	int32_t ret;
 
 	start_request(&request, SOCK_DESTROY, NLM_F_ACK, socket->idiag_family);
+	request.body.sdiag_protocol = protocol;
 	request.body.id = socket->id;
 	ret = send_request(fd, &request);
 	if (ret < 0)
@@ -196,8 +197,9 @@ static int32_t destroy(int32_t fd, const struct inet_diag_msg *socket)
 }
 
 /* Aborts the fitting connections of one datagram of a dump; sets *done at its end. */
-static int32_t destroy_listed(int32_t fd, struct netlink_span messages, const uint8_t *prefix,
-			      uint32_t prefix_len, uint32_t bits, int32_t *done)
+static int32_t destroy_listed(int32_t fd, uint8_t protocol, struct netlink_span messages,
+			      const uint8_t *prefix, uint32_t prefix_len, uint32_t bits,
+			      int32_t *done)
 {
 	const struct nlmsghdr *header;
 	int32_t count = 0, ret;
@@ -212,7 +214,7 @@ static int32_t destroy_listed(int32_t fd, struct netlink_span messages, const ui
 		if (!netlink_holds(header, sizeof(struct inet_diag_msg)) ||
 		    !leads_into(NLMSG_DATA(header), prefix, prefix_len, bits))
 			continue;
-		ret = destroy(fd, NLMSG_DATA(header));
+		ret = destroy(fd, protocol, NLMSG_DATA(header));
 		if (ret < 0)
 			return ret;
 		count += ret;
@@ -221,8 +223,8 @@ static int32_t destroy_listed(int32_t fd, struct netlink_span messages, const ui
 }
 
 /* Aborts the fitting connections among the sockets of one family. Returns how many, or -errno. */
-static int32_t destroy_family(uint8_t family, const uint8_t *prefix, uint32_t prefix_len,
-			      uint32_t bits)
+static int32_t destroy_family(uint8_t protocol, uint8_t family, const uint8_t *prefix,
+			      uint32_t prefix_len, uint32_t bits)
 {
 	_Alignas(struct nlmsghdr) uint8_t buffer[BUFFER_SIZE];
 	int32_t list_fd = -1, fd = -1, done = 0, count = 0, ret;
@@ -235,14 +237,15 @@ static int32_t destroy_family(uint8_t family, const uint8_t *prefix, uint32_t pr
 	if (ret < 0)
 		goto out;
 	start_request(&request, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, family);
+	request.body.sdiag_protocol = protocol;
 	request.body.idiag_states = LIVE_STATES;
 	ret = send_request(list_fd, &request);
 	while (ret >= 0 && !done) {
 		ret = receive(list_fd, buffer, sizeof(buffer));
 		if (ret < 0)
 			break;
-		ret = destroy_listed(fd, (struct netlink_span){ buffer, (uint32_t)ret }, prefix,
-				     prefix_len, bits, &done);
+		ret = destroy_listed(fd, protocol, (struct netlink_span){ buffer, (uint32_t)ret },
+				     prefix, prefix_len, bits, &done);
 		if (ret > 0)
 			count += ret;
 	}
@@ -252,21 +255,35 @@ out:
 	return ret < 0 ? ret : count;
 }
 
-int32_t vnet_socket_destroy(const uint8_t *prefix, uint32_t prefix_len, uint32_t prefix_length)
+/* Aborts the fitting connections of one protocol. Returns how many, or -errno. */
+static int32_t destroy_protocol(uint8_t protocol, const uint8_t *prefix, uint32_t prefix_len,
+				uint32_t bits)
 {
 	int32_t count = 0, ret;
 
-	if ((prefix_len != 4 && prefix_len != 16) || prefix_length > prefix_len * 8)
-		return -EINVAL;
 	if (prefix_len == 4) {
-		ret = destroy_family(AF_INET, prefix, prefix_len, prefix_length);
+		ret = destroy_family(protocol, AF_INET, prefix, prefix_len, bits);
 		if (ret < 0)
 			return ret;
 		count += ret;
 	}
-	ret = destroy_family(AF_INET6, prefix, prefix_len, prefix_length);
+	ret = destroy_family(protocol, AF_INET6, prefix, prefix_len, bits);
 	/* a kernel without IPv6 has no such sockets */
 	if (ret == -ENOENT && prefix_len == 4)
 		ret = 0;
 	return ret < 0 ? ret : count + ret;
+}
+
+int32_t vnet_socket_destroy(const uint8_t *prefix, uint32_t prefix_len, uint32_t prefix_length)
+{
+	int32_t count, ret;
+
+	if ((prefix_len != 4 && prefix_len != 16) || prefix_length > prefix_len * 8)
+		return -EINVAL;
+	count = destroy_protocol(IPPROTO_TCP, prefix, prefix_len, prefix_length);
+	if (count < 0)
+		return count;
+	/* a UDP socket that is connected to nobody does no harm: a kernel may lack this part */
+	ret = destroy_protocol(IPPROTO_UDP, prefix, prefix_len, prefix_length);
+	return ret < 0 ? count : count + ret;
 }

@@ -36,6 +36,7 @@ export const symbols = {
   },
   vnet_route_remove: { parameters: ["u32", "buffer", "u32", "u32"], result: "i32" },
   vnet_route_dump: { parameters: ["u32", "buffer", "u32"], result: "i32" },
+  vnet_gateway_dump: { parameters: ["u32", "buffer", "u32"], result: "i32" },
   vnet_address_dump: { parameters: ["u32", "buffer", "u32"], result: "i32" },
   vnet_network_watch: { parameters: [], result: "i32" },
   vnet_network_changes: { parameters: ["i32"], result: "i32" },

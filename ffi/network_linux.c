@@ -15,15 +15,19 @@
 /* A dump answers in datagrams of at most 32 KiB when asked with a buffer of that size. */
 #define DUMP_BUFFER_SIZE 32768
 
-/* One record of a dump; returns 1 if it wrote RECORD_SIZE bytes, 0 to skip. */
-typedef int32_t (*record_fn)(const struct nlmsghdr *message, uint8_t *record);
+/* How many records one message can have. */
+#define RECORDS_MAX 64
+
+/* The records of one message, cleared before; returns how many it wrote, 0 to skip. */
+typedef uint32_t (*record_fn)(const struct nlmsghdr *message, uint8_t *records);
 
 /* Writes the records of one datagram; returns the new length, -errno, and sets *done at the end. */
 static int32_t collect(struct netlink_span messages, record_fn record, uint8_t *out,
 		       uint32_t out_len, uint32_t used, int32_t *done)
 {
 	const struct nlmsghdr *message;
-	uint8_t entry[RECORD_SIZE];
+	uint8_t entries[RECORDS_MAX * RECORD_SIZE];
+	uint32_t len;
 
 	while ((message = netlink_message(&messages))) {
 		if (message->nlmsg_type == NLMSG_ERROR)
@@ -32,13 +36,12 @@ static int32_t collect(struct netlink_span messages, record_fn record, uint8_t *
 			*done = 1;
 			break;
 		}
-		memset(entry, 0, sizeof(entry));
-		if (!record(message, entry))
-			continue;
-		if (used + RECORD_SIZE > out_len)
+		memset(entries, 0, sizeof(entries));
+		len = record(message, entries) * RECORD_SIZE;
+		if (used + len > out_len)
 			return -ENOBUFS;
-		memcpy(out + used, entry, RECORD_SIZE);
-		used += RECORD_SIZE;
+		memcpy(out + used, entries, len);
+		used += len;
 	}
 	return (int32_t)used;
 }
@@ -81,7 +84,7 @@ static void copy_address(uint8_t *to, const struct rtattr *attribute)
 	memcpy(to, RTA_DATA(attribute), RTA_PAYLOAD(attribute) < 16 ? RTA_PAYLOAD(attribute) : 16);
 }
 
-static int32_t route_record(const struct nlmsghdr *message, uint8_t *record)
+static uint32_t route_record(const struct nlmsghdr *message, uint8_t *record)
 {
 	const struct rtmsg *route = NLMSG_DATA(message);
 	uint32_t table, ifindex = 0, metric = 0;
@@ -119,7 +122,7 @@ static int32_t route_record(const struct nlmsghdr *message, uint8_t *record)
 	return 1;
 }
 
-static int32_t address_record(const struct nlmsghdr *message, uint8_t *record)
+static uint32_t address_record(const struct nlmsghdr *message, uint8_t *record)
 {
 	const struct ifaddrmsg *address = NLMSG_DATA(message);
 	const struct rtattr *attribute, *local = NULL, *any = NULL;
@@ -150,6 +153,73 @@ static int32_t address_record(const struct nlmsghdr *message, uint8_t *record)
 	return 1;
 }
 
+/* Writes a gateway's record. Returns 1, or 0 for an attribute that is none. */
+static uint32_t gateway_entry(const struct rtattr *attribute, uint8_t family, uint8_t *record)
+{
+	const struct rtvia *via = RTA_DATA(attribute);
+
+	if (attribute->rta_type == RTA_GATEWAY) {
+		record[0] = family == AF_INET ? 4 : 6;
+		copy_address(record + 16, attribute);
+		return 1;
+	}
+	/* a gateway of the other family */
+	if (attribute->rta_type != RTA_VIA || RTA_PAYLOAD(attribute) != sizeof(*via) + 16 ||
+	    via->rtvia_family != AF_INET6)
+		return 0;
+	record[0] = 6;
+	memcpy(record + 16, via->rtvia_addr, 16);
+	return 1;
+}
+
+/* Writes the gateways among attributes, from the record that is free. Returns the next one. */
+static uint32_t gateway_entries(struct netlink_span rest, uint8_t family, uint8_t *records,
+				uint32_t count)
+{
+	const struct rtattr *attribute;
+
+	while (count < RECORDS_MAX && (attribute = netlink_attribute(&rest)))
+		count += gateway_entry(attribute, family, records + count * RECORD_SIZE);
+	return count;
+}
+
+/* Writes the gateways of the hops of one route, from the record that is free. Returns the next. */
+static uint32_t hop_entries(const struct rtattr *hops, uint8_t family, uint8_t *records,
+			    uint32_t count)
+{
+	struct netlink_span rest = { RTA_DATA(hops), (uint32_t)RTA_PAYLOAD(hops) }, inner;
+	const struct rtnexthop *hop;
+
+	while (rest.left >= sizeof(*hop)) {
+		hop = (const struct rtnexthop *)(const void *)rest.at;
+		if (!netlink_take(&rest, sizeof(*hop), hop->rtnh_len))
+			break;
+		inner.at = (const uint8_t *)(hop + 1);
+		inner.left = hop->rtnh_len - (uint32_t)sizeof(*hop);
+		count = gateway_entries(inner, family, records, count);
+	}
+	return count;
+}
+
+static uint32_t gateway_record(const struct nlmsghdr *message, uint8_t *records)
+{
+	const struct rtmsg *route = NLMSG_DATA(message);
+	const struct rtattr *attribute;
+	struct netlink_span rest;
+	uint32_t count;
+
+	if (message->nlmsg_type != RTM_NEWROUTE || !netlink_holds(message, sizeof(*route)) ||
+	    route->rtm_flags & RTM_F_CLONED)
+		return 0;
+	rest = netlink_attributes(message, sizeof(*route));
+	count = gateway_entries(rest, route->rtm_family, records, 0);
+	while ((attribute = netlink_attribute(&rest))) {
+		if (attribute->rta_type == RTA_MULTIPATH)
+			count = hop_entries(attribute, route->rtm_family, records, count);
+	}
+	return count;
+}
+
 static int32_t dump_request(uint32_t type, uint32_t family, record_fn record, uint8_t *out,
 			    uint32_t out_len)
 {
@@ -165,6 +235,11 @@ static int32_t dump_request(uint32_t type, uint32_t family, record_fn record, ui
 int32_t vnet_route_dump(uint32_t family, uint8_t *out, uint32_t out_len)
 {
 	return dump_request(RTM_GETROUTE, family, route_record, out, out_len);
+}
+
+int32_t vnet_gateway_dump(uint32_t family, uint8_t *out, uint32_t out_len)
+{
+	return dump_request(RTM_GETROUTE, family, gateway_record, out, out_len);
 }
 
 int32_t vnet_address_dump(uint32_t family, uint8_t *out, uint32_t out_len)

@@ -147,6 +147,13 @@ int32_t vnet_route_remove(uint32_t ifindex, const uint8_t *destination, uint32_t
 int32_t vnet_route_dump(uint32_t family, uint8_t *out, uint32_t out_len);
 
 /*
+ * Lists the gateways of the routes of one family, of all hops (at most 64 a
+ * route), as records of 32 bytes: family of the gateway u8 | 15 times 0 |
+ * address 16 bytes. Returns as vnet_route_dump().
+ */
+int32_t vnet_gateway_dump(uint32_t family, uint8_t *out, uint32_t out_len);
+
+/*
  * Lists the addresses of one family as records of 32 bytes: family u8 |
  * prefix length u8 | scope u8 | 0 | link index u32 | flags u32 | 0 u32 |
  * address 16 bytes. Returns as vnet_route_dump().
@@ -312,7 +319,8 @@ int32_t vnet_socket_owner(const uint8_t *source, uint32_t address_len, uint32_t 
 
 /*
  * Aborts every TCP connection of this network namespace whose remote address
- * lies in a prefix (SOCK_DESTROY): their owners read ECONNABORTED.
+ * lies in a prefix (SOCK_DESTROY): their owners read ECONNABORTED. UDP sockets
+ * that are connected into it are disconnected, where the kernel can do that.
  * Returns how many, or -errno; expect -EPERM, -EOPNOTSUPP.
  */
 int32_t vnet_socket_destroy(const uint8_t *prefix, uint32_t prefix_len, uint32_t prefix_length);

@@ -8,11 +8,19 @@ import type { Context } from "./context.ts";
 
 const MAX_STDIN_BYTES = 8192;
 
+/** Nothing typed may be nothing at all. */
+type Text = string | undefined;
+
 type Prompts = typeof import("@clack/prompts");
 
 /** Asks for a secret; it is shown as dots. */
 export function askSecret(context: Context, question: string): Promise<string> {
-  return ask(context, ({ password }) => password({ message: question, signal: context.signal }));
+  return asText(
+    ask<Text>(
+      context,
+      ({ password }) => password({ message: question, signal: context.signal }),
+    ),
+  );
 }
 
 /** Asks for a line of text, again for as long as `complaint` has something against it. */
@@ -22,7 +30,19 @@ export function askText(
   complaint: (answer: string) => string | undefined,
 ): Promise<string> {
   const validate = (answer: string | undefined) => complaint(answer ?? "");
-  return ask(context, ({ text }) => text({ message: question, signal: context.signal, validate }));
+  const { signal } = context;
+  return asText(
+    ask<Text>(context, ({ text }) => text({ message: question, signal, validate })),
+  );
+}
+
+/** Asks for a yes or a no; nothing typed is a no. */
+export function askYesNo(context: Context, question: string): Promise<boolean> {
+  const { signal } = context;
+  return ask<boolean>(
+    context,
+    ({ confirm }) => confirm({ message: question, initialValue: false, signal }),
+  );
 }
 
 /** Has one of several answers chosen; the first is proposed. */
@@ -49,10 +69,14 @@ export async function readSecretFromStdin(lines: number): Promise<readonly strin
   return new TextDecoder().decode(buffer.subarray(0, used)).split(/\r?\n/).slice(0, lines);
 }
 
-async function ask(
+async function asText(answer: Promise<Text>): Promise<string> {
+  return await answer ?? "";
+}
+
+async function ask<T>(
   context: Context,
-  prompt: (prompts: Prompts) => Promise<string | symbol | undefined>,
-): Promise<string> {
+  prompt: (prompts: Prompts) => Promise<T | symbol>,
+): Promise<T> {
   if (!context.stdinIsTerminal) {
     throw new UsageError("no-terminal", "Cannot ask for a secret: standard input is no terminal", {
       hint: "Pipe the password and pass --password-stdin",
@@ -61,5 +85,5 @@ async function ask(
   const prompts = await import("@clack/prompts");
   const answer = await prompt(prompts);
   if (typeof answer === "symbol") throw new VnetError("cancelled", "Cancelled");
-  return answer ?? "";
+  return answer;
 }

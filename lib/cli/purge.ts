@@ -16,7 +16,7 @@ const RETRY_MS = 50;
 
 /** Ours in a folder of state: addresses, saved answers, logs, and what a crash left of writing them. */
 const STATE =
-  /^((leases|clusters|settings|zones)\.json(\.[0-9a-f]+\.tmp)?|daemon\.log(\.1(\.tmp)?)?)$/;
+  /^((leases|clusters|settings|ranges|zones)\.json(\.[0-9a-f]+\.tmp)?|daemon\.log(\.1(\.tmp)?)?)$/;
 const RUNTIME = /^(control\.sock|daemon\.lock|start-error\.json(\.[0-9a-f]+\.tmp)?)$/;
 
 /** Removes all of it, once vnet is down, and says what. The owner's own files are removed as the owner. */
@@ -55,7 +55,9 @@ async function purgeAsOwner(context: Context): Promise<void> {
 
 async function purgeRoots(context: Context, directory: string): Promise<string[]> {
   const { uid } = context.owner;
-  const logs = new RegExp(`^(helper|daemon)-${uid}\\.log(\\.1(\\.tmp)?)?$|^client-${uid}\\.lock$`);
+  const logs = new RegExp(
+    `^(helper|daemon)-${uid}\\.log(\\.1(\\.tmp)?)?$|^client-${uid}\\.lock$|^ranges-${uid}\\.json(\\.[0-9a-f]+\\.tmp)?$`,
+  );
   const { journal } = (await context.machine()).root;
   const forgotten = await forgetInTime(journal, directory);
   return [

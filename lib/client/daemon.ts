@@ -7,6 +7,7 @@
 import type { UpSettings } from "../config/mod.ts";
 import { describeError, NetworkError, VnetError } from "../error.ts";
 import { ensurePrivateDirectory } from "../io/mod.ts";
+import type { Prefix } from "../ip/mod.ts";
 import { getLogger } from "../log.ts";
 import { type Machine, thisMachine } from "../os/mod.ts";
 import type { AppsV1, ResolveV1, StatusV1, ZonesV1 } from "../status/mod.ts";
@@ -28,6 +29,8 @@ import { AppOpener } from "./local/app_opener.ts";
 import { serveApps } from "./local/serve_apps.ts";
 import { MfaDesk } from "./mfa/desk.ts";
 import { explainName } from "./resolve.ts";
+import { privateRanges, type RangeConsent, type RangeWord, withRangeWord } from "../plan/mod.ts";
+import { readRangeWords, writeRangeWords } from "./range_words.ts";
 import { forgetSettings, saveSettings } from "./saved_settings.ts";
 import { foreignOf, Setup } from "./setup/setup.ts";
 import { compileState, firstState, forgetRefusals, noteRefusal, type State } from "./state/mod.ts";
@@ -88,6 +91,9 @@ export class Daemon implements ControlTarget {
   #phase: StatusV1["state"] = "starting";
   #state: State | null = null;
   #setup: Setup | null = null;
+  /** Where root lets ranges lie beside 100.64.0.0/10; `null` before the helper has said. */
+  #granted: readonly Prefix[] | null = null;
+  #rangeWords: readonly RangeWord[] = [];
   #changing: Promise<void> = Promise.resolve();
   #waiting: Promise<void> | null = null;
   /** When a change that failed is tried again. */
@@ -131,13 +137,15 @@ export class Daemon implements ControlTarget {
   async run(): Promise<void> {
     const { signal } = this.#stop;
     try {
-      this.#state = firstState(await readBook(this.#options.paths.stateDir));
+      const { stateDir } = this.#options.paths;
+      this.#state = firstState(await readBook(stateDir));
+      this.#rangeWords = await readRangeWords(stateDir);
       await this.#requireLogin();
       if (signal.aborted) return;
       await this.#clusters.refresh(signal);
       await this.#saveViews();
       await this.#zones.load();
-      const setup = await this.#open(this.#compile());
+      const setup = await this.#open();
       await this.#askForZones();
       await saveSettings(this.#options.paths.stateDir, this.#options.settings);
       this.#phase = "ready";
@@ -175,6 +183,9 @@ export class Daemon implements ControlTarget {
       flowLog: this.#flowLog,
       findings: [...this.#findings.list(), ...this.#zones.findings],
       questions: this.mfa.list(),
+      privateRanges: this.#options.range === null
+        ? privateRanges(this.#clusters.sources, this.#consent)
+        : [],
     });
   }
 
@@ -229,6 +240,12 @@ export class Daemon implements ControlTarget {
     await this.#zones.decide(change);
     await this.#change();
     return this.zones();
+  }
+
+  async decideRange(word: RangeWord): Promise<void> {
+    this.#rangeWords = withRangeWord(this.#rangeWords, word);
+    await writeRangeWords(this.#options.paths.stateDir, this.#rangeWords);
+    await this.#change();
   }
 
   async refresh(): Promise<void> {
@@ -293,15 +310,7 @@ export class Daemon implements ControlTarget {
     throw stillStarting();
   }
 
-  async #open(state: State): Promise<Setup> {
-    if (state.link === null) {
-      const [first] = this.#clusters.sessions;
-      throw new VnetError(
-        "cluster-unreachable",
-        `Nothing is known of any cluster${first?.error == null ? "" : `: ${first.error}`}`,
-        { hint: "Check the network between you and the proxy, and that the login is still good" },
-      );
-    }
+  async #open(): Promise<Setup> {
     const { helper, link, dnsMode, policy, paths, nowMs } = this.#options;
     await using undo = new AsyncDisposableStack();
     const setup = undo.use(
@@ -309,7 +318,10 @@ export class Daemon implements ControlTarget {
         machine: this.#machine,
         helper,
         link,
-        addresses: state.link,
+        addressesWith: (granted) => {
+          this.#granted = granted;
+          return this.#compile().link ?? this.#failUnknown();
+        },
         dnsMode,
         policy,
         dialer: this.#dialer,
@@ -349,7 +361,20 @@ export class Daemon implements ControlTarget {
     });
   }
 
+  #failUnknown(): never {
+    const [first] = this.#clusters.sessions;
+    throw new VnetError(
+      "cluster-unreachable",
+      `Nothing is known of any cluster${first?.error == null ? "" : `: ${first.error}`}`,
+      { hint: "Check the network between you and the proxy, and that the login is still good" },
+    );
+  }
+
   // Compile, then apply.
+
+  get #consent(): RangeConsent {
+    return { words: this.#rangeWords, granted: this.#granted };
+  }
 
   #compile(): State {
     const { range, nowMs } = this.#options;
@@ -358,6 +383,7 @@ export class Daemon implements ControlTarget {
       logins: this.#clusters.sessions.map(loginFacts),
       range,
       zones: this.#zones.knowledge,
+      consent: this.#consent,
       machine: this.#setup?.facts ??
         { foreign: foreignOf(this.#machine, null), hasIpv6: true, allDns: false },
       nowMs: nowMs(),

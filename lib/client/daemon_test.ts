@@ -4,6 +4,7 @@ import { memoryApp } from "../../tests/doubles/memory_cluster.ts";
 import {
   codes,
   DB,
+  type Started,
   STRANGER,
   until,
   WEB,
@@ -11,8 +12,9 @@ import {
   withDaemon,
 } from "../../tests/doubles/memory_client.ts";
 import { AuthError, NetworkError } from "../error.ts";
-import { formatIp, parsePrefix } from "../ip/mod.ts";
+import { formatIp, parseIp, parsePrefix } from "../ip/mod.ts";
 import { ProfileStore } from "./cluster/profile.ts";
+import { readRangeWords } from "./range_words.ts";
 
 Deno.test("Daemon answers names, lets connections through and says so", () =>
   withDaemon({}, async ({ daemon, connect, ask, cluster, helper }) => {
@@ -49,8 +51,17 @@ Deno.test("Daemon follows its cluster: names come and go, and the others keep th
     equal(await ask("web.memory.test"), web);
   }));
 
+/** What the leaf below wants, by the login it is seen by. */
+const MEMORY_10 = { profile: "memory.test", range: "10.44.0.0/16" };
+
+/** Root allows it. */
+const allowTen: Wishes["before"] = ({ helper }) => {
+  helper.detected = { ...helper.detected, ranges: ["10.0.0.0/8"] };
+};
+
 Deno.test("Daemon answers no name whose address is not leased and routed", () =>
-  withDaemon({}, async ({ daemon, ask, cluster, helper, machine }) => {
+  withDaemon({ before: allowTen }, async ({ daemon, ask, cluster, helper, machine }) => {
+    await daemon.decideRange({ ...MEMORY_10, isTaken: true });
     const leaf = {
       name: "leaf.test",
       proxyHosts: ["leaf.memory.test"],
@@ -247,10 +258,73 @@ Deno.test("Daemon ends with its helper, and lets go of everything", () =>
 Deno.test("Daemon keeps away from ranges that others use, and says where its own lie", () =>
   withDaemon({
     before: ({ machine }) =>
-      machine.routing.addRoute("100.64.0.0/10", machine.routing.addLink("tailscale0").name),
+      machine.routing.addRoute("100.64.0.0/11", machine.routing.addLink("tailscale0").name),
   }, async ({ daemon, ask }) => {
     deepEqual(codes(daemon), ["range-moved"]);
-    equal(/^100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\./.test(await ask("db.memory.test")), false);
+    match(await ask("db.memory.test"), /^100\.(9[6-9]|1[01]\d|12[0-7])\./);
+  }));
+
+Deno.test("Daemon takes a cluster's private range once its user agrees, and root allows it", async (t) => {
+  const ten = (started: Pick<Started, "cluster">) =>
+    started.cluster.publish({
+      root: { ...started.cluster.published.root, range: "10.44.0.0/16" },
+    });
+  const states = (daemon: Started["daemon"]) =>
+    daemon.status().private_ranges?.map(({ range, state }) => `${range} ${state}`);
+  await t.step("root allows it", () =>
+    withDaemon({
+      before: (started) => (ten(started), allowTen(started)),
+    }, async ({ daemon, ask, helper }) => {
+      deepEqual([codes(daemon), states(daemon)], [["range-unasked"], ["10.44.0.0/16 unasked"]]);
+      match(await ask("db.memory.test"), /^100\./);
+      await daemon.decideRange({ ...MEMORY_10, isTaken: true });
+      deepEqual([codes(daemon), states(daemon)], [[], ["10.44.0.0/16 taken"]]);
+      match(await ask("db.memory.test"), /^10\.44\./);
+      ok(helper.inForce?.routes.includes("10.44.0.0/16"));
+      await daemon.decideRange({ ...MEMORY_10, isTaken: false });
+      deepEqual([codes(daemon), states(daemon)], [[], ["10.44.0.0/16 declined"]]);
+      match(await ask("db.memory.test"), /^100\./);
+    }));
+  await t.step(
+    "root does not",
+    () =>
+      withDaemon({ before: ten }, async ({ daemon, ask, options }) => {
+        await daemon.decideRange({ ...MEMORY_10, isTaken: true });
+        deepEqual([codes(daemon), states(daemon)], [
+          ["range-forbidden"],
+          ["10.44.0.0/16 forbidden"],
+        ]);
+        match(await ask("db.memory.test"), /^100\./);
+        deepEqual(await readRangeWords(options.paths.stateDir), [{ ...MEMORY_10, isTaken: true }]);
+      }),
+  );
+  await t.step("it was agreed to an earlier day", () =>
+    withDaemon({
+      before: (started) => {
+        ten(started);
+        allowTen(started);
+        const words = [{ ...MEMORY_10, taken: true }];
+        Deno.writeTextFileSync(
+          `${started.options.paths.stateDir}/ranges.json`,
+          JSON.stringify({ schema: "vnet.range_words/1", words }),
+        );
+      },
+    }, async ({ daemon, ask }) => {
+      deepEqual(states(daemon), ["10.44.0.0/16 taken"]);
+      match(await ask("db.memory.test"), /^10\.44\./);
+    }));
+});
+
+Deno.test("Daemon keeps away from addresses that programs of the machine are connected by", () =>
+  withDaemon({
+    before: ({ machine }) => {
+      const address = parseIp("100.77.0.9");
+      machine.routing.inUse = [{ kind: "connection", address }];
+    },
+  }, async ({ daemon, ask }) => {
+    deepEqual(codes(daemon), ["range-moved"]);
+    match(daemon.status().findings[0]?.message ?? "", /100\.77\.0\.9\/32/);
+    match(await ask("db.memory.test"), /^100\./);
   }));
 
 Deno.test("Daemon takes the range that the user chose", () =>

@@ -5,6 +5,7 @@
  */
 import type { Prefix } from "../ip/mod.ts";
 import { readBook } from "./book_file.ts";
+import { readRangeWords } from "./range_words.ts";
 import { loadSettings } from "./saved_settings.ts";
 import { type KnownCluster, sourcesOf } from "./cluster/known.ts";
 import type { Paths } from "./paths.ts";
@@ -18,6 +19,8 @@ interface KnownStateOptions {
   /** The range that the user chose; `null` for the clusters' own. What a crashed daemon was told if not given. */
   readonly range?: Prefix | null;
   readonly machine?: MachineFacts;
+  /** Where root lets ranges lie beside 100.64.0.0/10; `null`, or not given: wherever the user agreed to. */
+  readonly granted?: readonly Prefix[] | null;
   /** What a book is begun with where there is none; chance if not given. */
   readonly random?: Uint8Array<ArrayBuffer>;
   readonly nowMs: number;
@@ -27,7 +30,7 @@ interface KnownStateOptions {
 export async function knownState(
   paths: Pick<Paths, "stateDir" | "configDir">,
   known: readonly KnownCluster[],
-  { range, machine = UNSEEN, random, nowMs }: KnownStateOptions,
+  { range, machine = UNSEEN, granted = null, random, nowMs }: KnownStateOptions,
 ): Promise<State> {
   const chosen = range === undefined ? (await loadSettings(paths.stateDir))?.cidr ?? null : range;
   return compileState(firstState(await readBook(paths.stateDir, random)), {
@@ -40,6 +43,7 @@ export async function knownState(
     })),
     range: chosen,
     zones: (await readKnowledge(paths, nowMs)).knowledge,
+    consent: { words: await readRangeWords(paths.stateDir), granted },
     machine,
     nowMs,
   });

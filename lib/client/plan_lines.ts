@@ -6,7 +6,7 @@
 import type { UpSettings } from "../config/mod.ts";
 import type { DnsMode } from "../dns/mod.ts";
 import { OsError } from "../error.ts";
-import { formatIp, formatPrefix, parseIp } from "../ip/mod.ts";
+import { formatIp, formatPrefix, parseIp, type Prefix } from "../ip/mod.ts";
 import { type Machine, thisMachine } from "../os/mod.ts";
 import { DRIVERS, openLink } from "./cluster/drivers.ts";
 import { type KnownCluster, readKnown } from "./cluster/known.ts";
@@ -28,13 +28,18 @@ const WITH_ANY_PORT = /(127\.0\.0\.1[:#])0\b/;
 export async function planLines(
   paths: Paths,
   settings: UpSettings,
-  journalDir: string,
+  { journalDir, granted }: {
+    readonly journalDir: string;
+    /** Where root lets ranges lie beside 100.64.0.0/10; `null` if nobody knows here. */
+    readonly granted: readonly Prefix[] | null;
+  },
   machine: Machine = thisMachine(),
 ): Promise<readonly string[]> {
   const known = await Promise.all((await readKnown(paths)).map(askAnew));
   const ipv6 = await machine.routing.hasIpv6();
   const { plan, link } = await knownState(paths, known, {
     range: settings.cidr,
+    granted,
     machine: { foreign: foreignOf(machine, null), hasIpv6: ipv6, allDns: false },
     random: new Uint8Array(BOOK_RANDOM_BYTES),
     nowMs: Date.now(),

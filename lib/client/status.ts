@@ -1,4 +1,6 @@
 import type { LocalPolicy } from "../identity/mod.ts";
+import { formatPrefix } from "../ip/mod.ts";
+import type { PrivateRange } from "../plan/mod.ts";
 import type { StatusV1 } from "../status/mod.ts";
 import { VERSION } from "../version.ts";
 import { renderQuestion } from "./mfa/render.ts";
@@ -22,6 +24,7 @@ interface StatusInput {
   readonly flowLog: FlowLog;
   readonly findings: readonly Finding[];
   readonly questions: readonly MfaQuestion[];
+  readonly privateRanges: readonly PrivateRange[];
 }
 
 /** Fills `vnet.status/1`. */
@@ -43,6 +46,10 @@ export function renderStatus(input: StatusInput): StatusV1 {
     started: new Date(startedMs).toISOString(),
     uptime_ms: input.nowMs - startedMs,
     ...setup?.render(),
+    private_ranges: input.privateRanges.map(({ profile, cluster, range, state }) => ({
+      ...{ proxy: profile, cluster, state },
+      range: formatPrefix(range),
+    })),
     profiles: input.sessions.map(renderSession),
     apps_total: new Set(targets.map(({ appId }) => appId)).size,
     ...(state === null ? {} : { zones: renderStandings(state.plan.standings) }),

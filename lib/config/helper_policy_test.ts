@@ -1,5 +1,6 @@
 import { deepEqual, equal, throws } from "node:assert/strict";
 import { ConfigError } from "../error.ts";
+import { parsePrefix } from "../ip/mod.ts";
 import { allowsZone, DEFAULT_HELPER_POLICY, parseHelperPolicy } from "./helper_policy.ts";
 
 const parse = (text: string) => parseHelperPolicy(text, "helper.yaml");
@@ -10,6 +11,11 @@ Deno.test("parseHelperPolicy() reads what root wrote, and fills in what root did
     dnsMode: "direct",
     containers: true,
     zones: ["corp.example"],
+    ranges: [],
+  });
+  deepEqual(parse("version: v1\nranges: [10.213.0.0/16, 192.168.7.0/24]\n"), {
+    ...DEFAULT_HELPER_POLICY,
+    ranges: [parsePrefix("10.213.0.0/16"), parsePrefix("192.168.7.0/24")],
   });
 });
 
@@ -21,6 +27,11 @@ Deno.test("parseHelperPolicy() refuses what it does not know, whole", async (t) 
     ["an unknown mode", "version: v1\ndns: magic\n"],
     ["a zone of one label", "version: v1\nzones: [corp]\n"],
     ["a zone in upper case", "version: v1\nzones: [Corp.example]\n"],
+    ["a public range", "version: v1\nranges: [8.8.8.0/24]\n"],
+    ["a range with host bits", "version: v1\nranges: [10.213.0.1/16]\n"],
+    ["a range that is too large", "version: v1\nranges: [0.0.0.0/1]\n"],
+    ["an IPv6 range", 'version: v1\nranges: ["fd00::/64"]\n'],
+    ["more ranges than fit", `version: v1\nranges: [${Array(33).fill("10.0.0.0/16").join()}]\n`],
     ["two documents", "version: v1\n---\nversion: v1\n"],
   ];
   for (const [name, text] of cases) {

@@ -7,6 +7,7 @@ export {
   allowsZone,
   DEFAULT_HELPER_POLICY,
   type HelperPolicy,
+  MAX_ALLOWED_RANGES,
   parseHelperPolicy,
 } from "./helper_policy.ts";
 export { type ClientGrant, parseClientFile } from "./client_file.ts";

@@ -7,7 +7,6 @@
 import { getPublicSuffix } from "tldts";
 import { z } from "zod";
 import { ConfigError, type ConfigMistake } from "../error.ts";
-import { parseIpv4Prefix } from "../ip/mod.ts";
 import { domainName, labelName, resourceName } from "./fields.ts";
 import {
   type Checked,
@@ -18,7 +17,7 @@ import {
   strict,
 } from "./mistakes.ts";
 import { RoleSpecSchema } from "./role.ts";
-import { hasRangeSize, RANGE_SIZES } from "./up/virtual_range.ts";
+import { isVirtualRange, RANGE_WORDS } from "./up/virtual_range.ts";
 import { parseYaml } from "./yaml.ts";
 
 const DEFAULT_RANGE = "100.64.0.0/10";
@@ -42,8 +41,8 @@ export const VnetConfigResourceSchema = strict({
     revision: z.int().min(1).optional(),
   }),
   spec: strict({
-    ipv4_cidr_range: z.string({ error: rangeWords() }).refine(isRange, { error: rangeWords() })
-      .default(DEFAULT_RANGE),
+    ipv4_cidr_range: z.string({ error: RANGE_WORDS })
+      .refine(isVirtualRange, { error: RANGE_WORDS }).default(DEFAULT_RANGE),
     custom_dns_zones: z.array(strict({ suffix: zoneSuffix(), private: z.boolean().optional() }))
       .max(256).default([])
       .refine((zones) => new Set(zones.map(({ suffix }) => suffix)).size === zones.length, {
@@ -221,18 +220,6 @@ function inDocument(mistake: ConfigMistake, index: number | null): ConfigMistake
   if (index === null) return mistake;
   const dot = mistake.path === "" || mistake.path.startsWith("[") ? "" : ".";
   return { ...mistake, path: `(document ${index + 1})${dot}${mistake.path}` };
-}
-
-function rangeWords(): string {
-  return `an IPv4 range like ${DEFAULT_RANGE} with zero host bits, ${RANGE_SIZES}`;
-}
-
-function isRange(text: string): boolean {
-  try {
-    return hasRangeSize(parseIpv4Prefix(text));
-  } catch {
-    return false;
-  }
 }
 
 /** Nobody may take a name like "com" or "co.uk" from everybody else on a machine. */

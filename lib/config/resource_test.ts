@@ -108,7 +108,7 @@ spec: { role: dev }
   });
 });
 
-Deno.test("a vnet_config's range is IPv4 with at least five host bits", async (t) => {
+Deno.test("a vnet_config's range is private IPv4 with at least five host bits", async (t) => {
   const cases: [range: unknown, good: boolean][] = [
     ["100.64.0.0/10", true],
     ["10.1.2.0/27", true],
@@ -117,6 +117,8 @@ Deno.test("a vnet_config's range is IPv4 with at least five host bits", async (t
     ["fd00::/64", false],
     ["100.64.0.0", false],
     ["0.0.0.0/0", false],
+    ["8.8.8.0/24", false], // public
+    ["100.0.0.0/8", false], // public for the most part
     [10, false],
   ];
   for (const [range, good] of cases) {

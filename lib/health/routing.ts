@@ -63,6 +63,7 @@ export function findFreeRange(
     inUse: new Map(),
     remembered: new Map(),
     foreign: [...foreignPrefixes(network, ownIfindex), ...others],
+    granted: null, // A suggestion: whoever types it says so.
   });
   return move?.placed ?? null;
 }

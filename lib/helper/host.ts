@@ -8,7 +8,7 @@ import { allowsZone, type HelperPolicy, isEverybodys } from "../config/mod.ts";
 import type { Applied, Detected, HelperRequest, Opened } from "../wire/mod.ts";
 import type { DnsMode } from "../dns/mod.ts";
 import { describeError, VnetError } from "../error.ts";
-import { formatIp, parseIp, parsePrefix } from "../ip/mod.ts";
+import { formatIp, formatPrefix, type IpAddress, parseIp, parsePrefix } from "../ip/mod.ts";
 import { getLogger } from "../log.ts";
 import type {
   Descriptor,
@@ -24,6 +24,7 @@ import { Guard, type GuardCommand } from "./guard.ts";
 import { keepLink, type Notice } from "./keeper.ts";
 import { Link } from "./link.ts";
 import { programOf } from "./program.ts";
+import type { RangeTerms } from "./ranges.ts";
 
 const log = getLogger("helper");
 
@@ -60,6 +61,8 @@ export class Host implements AsyncDisposable {
   readonly #guarded: boolean;
   readonly #policy: HelperPolicy;
   readonly #onEvent: (event: HostEvent) => void;
+  /** Of these nameservers no file tells while a vnet stands in their place. */
+  #hidden: readonly IpAddress[] = [];
   #record: LinkRecord | null = null;
   #ended: readonly string[] = [];
   #link: Link | null = null;
@@ -100,6 +103,7 @@ export class Host implements AsyncDisposable {
     const dns = await machine.resolver.open({ journalDir: options.journalDir });
     const guard = options.repair === null ? "unneeded" : Guard.start(machine, options.repair);
     const host = new Host(machine, dns, guard, options.policy, options.onEvent);
+    host.#hidden = await dns.hidden();
     host.#ended = machine.journal.endConnections(options.journalDir);
     host.#record = machine.journal.openRecord(options.journalDir);
     return host;
@@ -117,6 +121,7 @@ export class Host implements AsyncDisposable {
       why: [...choice.why],
       warnings: [...choice.warnings],
       needs_port_53: this.#machine.resolver.needsPort53(choice.backend),
+      ranges: this.#policy.ranges.map(formatPrefix),
     };
     return { value, fds: [] };
   }
@@ -124,7 +129,7 @@ export class Host implements AsyncDisposable {
   /**
    * Makes the TUN with its addresses, and the sockets of the datapath. No route leads there yet.
    *
-   * @throws OsError `tun-busy`, `tun-open-denied`, `tun-missing`; VnetError `range-conflict`, `range-refused`.
+   * @throws OsError `tun-busy`, `tun-open-denied`, `tun-missing`; what `refuseRanges` throws
    */
   open(request: Request<"open">): HostReply<Opened> {
     if (this.#link !== null) throw new VnetError("helper-busy", "The link is open already");
@@ -133,6 +138,7 @@ export class Host implements AsyncDisposable {
       this.#machine,
       request,
       this.#policy.containers,
+      this.#terms,
     );
     this.#link = link;
     this.#keepUp(link);
@@ -195,7 +201,8 @@ export class Host implements AsyncDisposable {
     this.#refuseZones(request.dns?.zones ?? []);
     const mode = request.dns === null ? null : this.#modeFor(request.dns.mode);
     const routes = request.routes.map(parsePrefix);
-    link.refuse(routes); // What is written down here, a repair takes for ours.
+    this.#hidden = await this.#dns.hidden();
+    link.refuse(routes, this.#terms); // What is written down here, a repair takes for ours.
     this.#record?.write(link.ifindex, [...link.routes, ...routes]);
     const steps = link.setRoutes(routes);
     if (link.unlimited !== null) this.#onEvent({ kind: "notice", notice: unlimited(link) });
@@ -261,6 +268,10 @@ export class Host implements AsyncDisposable {
         await new Promise((resolve) => setTimeout(resolve, DNS_RETRY_MS));
       }
     }
+  }
+
+  get #terms(): RangeTerms {
+    return { allowed: this.#policy.ranges, nameservers: this.#hidden };
   }
 
   #requireLink(): Link {

@@ -5,8 +5,6 @@
  * @module
  */
 import { type HelperRequest } from "../wire/mod.ts";
-import { hasRangeSize } from "../config/mod.ts";
-import { foreignPrefixes } from "../plan/mod.ts";
 import { OsError, VnetError } from "../error.ts";
 import {
   contains,
@@ -14,7 +12,6 @@ import {
   formatIp,
   formatPrefix,
   type IpAddress,
-  isPrivatePrefix,
   overlaps,
   parseIp,
   parsePrefix,
@@ -22,6 +19,7 @@ import {
 } from "../ip/mod.ts";
 import { getLogger } from "../log.ts";
 import type { RootMachine } from "../os/mod.ts";
+import { listForeign, type RangeTerms, refuseRanges } from "./ranges.ts";
 
 const log = getLogger("helper");
 
@@ -82,18 +80,22 @@ export class Link {
    * Makes the TUN with its addresses, and the sockets of the datapath. No route leads there yet.
    *
    * @param forwarding Whether what comes out of the link may be forwarded, as containers need it.
-   * @throws OsError `tun-busy`, `tun-open-denied`, `tun-missing`; VnetError `range-conflict`, `range-refused`
+   * @throws OsError `tun-busy`, `tun-open-denied`, `tun-missing`; what `refuseRanges` throws
    */
-  static open(machine: Ground, request: OpenRequest, forwarding: boolean): OpenedLink {
+  static open(
+    machine: Ground,
+    request: OpenRequest,
+    forwarding: boolean,
+    terms: RangeTerms,
+  ): OpenedLink {
     const self4 = parseIp(request.ipv4.self);
     const self6 = request.ipv6 === null ? null : parseIp(request.ipv6.self);
     const range = parsePrefix(request.ipv4.range);
     const prefix6 = request.ipv6 === null ? null : parsePrefix(request.ipv6.prefix);
     const wanted = prefix6 === null ? [range] : [range, prefix6];
-    refuseUnusable(wanted);
+    refuseRanges(machine, wanted, terms, null);
     refuseOutside(self4, range);
     if (self6 !== null && prefix6 !== null) refuseOutside(self6, prefix6);
-    refuseConflicts(machine, wanted, null);
     const steps: string[] = [];
     for (const prefix of wanted) destroyStale(machine, prefix, steps);
     const tun = machine.links.openTun({ name: request.link ?? FIRST_FREE, vnetHeader: true });
@@ -130,11 +132,10 @@ export class Link {
     return this.#routes;
   }
 
-  /** Refuses prefixes that may not be led here. @throws VnetError `range-conflict`, `range-refused` */
-  refuse(wanted: readonly Prefix[]): void {
+  /** Refuses prefixes that may not be led here. @throws what `refuseRanges` throws */
+  refuse(wanted: readonly Prefix[], terms: RangeTerms): void {
     const fresh = wanted.filter((route) => !includes(this.#routes, route));
-    refuseUnusable(fresh);
-    refuseConflicts(this.#machine, fresh, this.ifindex);
+    refuseRanges(this.#machine, fresh, terms, this);
   }
 
   /** Why the machine takes packets from any source out of this link; `null` if it does not. */
@@ -304,41 +305,6 @@ function destroyStale({ sockets }: Ground, prefix: Prefix, steps: string[]): voi
   } catch (thrown) {
     // A kernel without INET_DIAG_DESTROY: clients of a dead daemon time out instead.
     log.warning("Cannot end old connections", { error: String(thrown) });
-  }
-}
-
-function listForeign({ routing }: Ground, ownIfindex: number | null): Prefix[] {
-  const facts = { routes: routing.routes(), addresses: routing.addresses() };
-  return foreignPrefixes(facts, ownIfindex);
-}
-
-function refuseConflicts(
-  machine: Ground,
-  wanted: readonly Prefix[],
-  ownIfindex: number | null,
-): void {
-  const foreign = listForeign(machine, ownIfindex);
-  for (const range of wanted) {
-    const obstacle = foreign.find((prefix) => overlaps(range, prefix));
-    if (obstacle === undefined) continue;
-    throw new VnetError(
-      "range-conflict",
-      `Cannot use ${formatPrefix(range)}: this machine has a route or address in it already, ${
-        formatPrefix(obstacle)
-      }`,
-      { hint: "Bring vnet up without --cidr: it finds a range that nothing else uses" },
-    );
-  }
-}
-
-function refuseUnusable(prefixes: readonly Prefix[]): void {
-  for (const prefix of prefixes) {
-    const fits = prefix.address.family === 4 ? hasRangeSize(prefix) : prefix.length === 64;
-    if (fits && isPrivatePrefix(prefix)) continue;
-    const state = fits ? "it is public address space" : "it has another size than vnet's";
-    throw new VnetError("range-refused", `Cannot use ${formatPrefix(prefix)}: ${state}`, {
-      hint: "Use a range inside 100.64.0.0/10, 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
-    });
   }
 }
 

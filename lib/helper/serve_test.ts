@@ -10,7 +10,7 @@ const { sockets } = real.root;
 
 const LOOPBACK_IFINDEX = 1;
 
-const DETECTED = { backend: "none", why: [], warnings: [], needs_port_53: false };
+const DETECTED = { backend: "none", why: [], warnings: [], needs_port_53: false, ranges: [] };
 
 /** A machine that does nothing, and notes what it was asked to do. */
 function machine(rest: Partial<Duties> = {}): Duties & { readonly asked: string[] } {

@@ -28,7 +28,7 @@ export interface HostFacts {
     options: { readonly uid: number; readonly signal: AbortSignal },
   ): Promise<Measured<readonly Way[]>>;
   /** The remote ends of this machine's TCP connections that lie in some ranges. */
-  connectionsIn(ranges: readonly Prefix[]): Promise<readonly IpAddress[]>;
+  connectionsIn(ranges: readonly Prefix[]): readonly IpAddress[];
   /** Every process there is, as far as it may be looked at. */
   commandLines(): readonly CommandLine[];
   /** Whether a process was stopped (SIGSTOP). */

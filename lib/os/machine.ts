@@ -28,6 +28,8 @@ export interface Routing {
   linkName(ifindex: number): string;
   routes(): readonly Route[];
   addresses(): readonly InterfaceAddress[];
+  /** Addresses in use that neither show; one may be there often. */
+  occupants(): readonly Occupant[];
   /** Whether a link that is made now gets IPv6: a kernel may lack it, an administrator may switch it off. */
   hasIpv6(): Promise<boolean>;
   /** Makes a link's confinement readable, as one line of what `up` does. */
@@ -48,6 +50,13 @@ export interface InterfaceAddress {
   readonly address: IpAddress;
   readonly prefixLength: number;
   readonly ifindex: number;
+}
+
+/** An address that somebody of this machine uses, wherever it lies. */
+export interface Occupant {
+  readonly address: IpAddress;
+  /** A `connection` is either end of a live TCP connection or of a connected UDP socket. */
+  readonly kind: "gateway" | "nameserver" | "connection";
 }
 
 /** Sockets beyond what the runtime has. */

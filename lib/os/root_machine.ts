@@ -129,7 +129,7 @@ export interface RootSockets extends Sockets {
   guard(descriptor: Descriptor, ifindexes: readonly number[], options?: GuardOptions): void;
   /** @returns The file of the program that has a socket; `null` if none was found before the signal aborts. */
   programOf(owner: SocketOwner, signal: AbortSignal): Promise<string | null>;
-  /** Aborts every TCP connection to a prefix. @returns How many. @throws OsError `sockets-destroy-failed` */
+  /** Aborts every TCP connection to a prefix, and disconnects UDP sockets. @returns How many. @throws OsError `sockets-destroy-failed` */
   destroyTo(prefix: Prefix): number;
 }
 
@@ -202,6 +202,8 @@ export interface OsDns extends AsyncDisposable {
   apply(request: OsDnsRequest): Promise<OsDnsApplied>;
   /** @returns What was undone, line by line; empty when nothing was in force. */
   revert(): Promise<readonly string[]>;
+  /** The nameservers that no file of the host shows while a vnet stands in their place, this one or another. */
+  hidden(): Promise<readonly IpAddress[]>;
   /** Follows what is in force, and puts it back when somebody undoes it; settles when the signal aborts. */
   watch(onChange: (change: OsDnsChange) => void, signal: AbortSignal): Promise<void>;
   /** Has `watch` look at once, as after a change of the host's network. */

@@ -5,6 +5,15 @@
  * @module
  */
 export {
+  MAX_RANGE_WORDS,
+  NO_CONSENT,
+  type PrivateRange,
+  privateRanges,
+  type RangeConsent,
+  type RangeWord,
+  withRangeWord,
+} from "./cluster_range.ts";
+export {
   type AdminGrant,
   type GrantBy,
   MAX_WORDS,

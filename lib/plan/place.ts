@@ -6,7 +6,14 @@
  */
 import { freeSlice } from "../cidr/mod.ts";
 import { RANGE_LENGTHS } from "../config/mod.ts";
-import { formatPrefix, type IpAddress, overlaps, parsePrefix, type Prefix } from "../ip/mod.ts";
+import {
+  CGNAT,
+  formatPrefix,
+  type IpAddress,
+  overlaps,
+  parsePrefix,
+  type Prefix,
+} from "../ip/mod.ts";
 
 /** What the machine has of routes and addresses, in all tables. */
 export interface NetworkFacts {
@@ -35,6 +42,8 @@ export interface PlaceOptions {
   readonly remembered: ReadonlyMap<string, Prefix>;
   /** What somebody else has. */
   readonly foreign: readonly Prefix[];
+  /** Where root lets ranges lie beside 100.64.0.0/10; `null` for all of private space. */
+  readonly granted: readonly Prefix[] | null;
 }
 
 // RTN_BROADCAST, RTN_MULTICAST and RTN_THROW lead nowhere that anybody could miss.
@@ -44,12 +53,16 @@ const BENIGN_ROUTE_TYPES: ReadonlySet<number> = new Set([3, 5, 9]);
 const DEFAULT_ROUTE_BITS = 7;
 
 /** Where to look for a free slice, and how large one may be at most there. */
-const SPACES: readonly (readonly [within: Prefix, length: number])[] = [
-  [parsePrefix("100.64.0.0/10"), 10],
+type Space = readonly [within: Prefix, length: number];
+
+const DEFAULT_SPACE: Space = [CGNAT, CGNAT.length];
+const PRIVATE_SPACES: readonly Space[] = [
   [parsePrefix("172.16.0.0/12"), 16],
   [parsePrefix("10.0.0.0/8"), 16],
   [parsePrefix("192.168.0.0/16"), 20],
 ];
+/** Of what root allows no more than this is taken at once: others may look for a place there, too. */
+const GRANTED_LENGTH = 16;
 
 /** First slices of a comfortable size in any space, then whatever holds names at all. */
 const LONGEST: readonly number[] = [20, RANGE_LENGTHS.smallest];
@@ -75,7 +88,8 @@ export function foreignPrefixes(facts: NetworkFacts, ownIfindex: number | null):
  * sets it up will say that it is taken.
  */
 export function placeRanges(options: PlaceOptions): RangeMove[] {
-  const { wanted, inUse, remembered, foreign } = options;
+  const { wanted, inUse, remembered, foreign, granted } = options;
+  const spaces = spacesOf(granted);
   const used: Prefix[] = [...inUse.values()];
   const moves: RangeMove[] = [];
   for (const range of wanted) {
@@ -86,17 +100,33 @@ export function placeRanges(options: PlaceOptions): RangeMove[] {
     const others = wanted.filter((other) => other !== range);
     const fits = (prefix: Prefix) => !taken.some((other) => overlaps(other, prefix));
     const earlier = remembered.get(text);
-    const placed = standing ?? (earlier !== undefined && fits(earlier) ? earlier : null) ??
-      (fits(range) ? range : findSlice([...taken, ...others], range.length) ?? range);
+    const isGood = earlier !== undefined && fits(earlier) && liesIn(spaces, earlier);
+    const placed = standing ?? (isGood ? earlier : null) ??
+      (fits(range) ? range : findSlice([...taken, ...others], range.length, spaces) ?? range);
     used.push(placed);
     if (formatPrefix(placed) !== text) moves.push({ wanted: range, placed, obstacle });
   }
   return moves;
 }
 
-function findSlice(taken: readonly Prefix[], length: number): Prefix | null {
+function spacesOf(granted: readonly Prefix[] | null): readonly Space[] {
+  if (granted === null) return [DEFAULT_SPACE, ...PRIVATE_SPACES];
+  const more = granted.filter(({ length }) => length <= RANGE_LENGTHS.smallest)
+    .map((within): Space => [within, Math.max(within.length, GRANTED_LENGTH)]);
+  return [DEFAULT_SPACE, ...more];
+}
+
+function liesIn(spaces: readonly Space[], range: Prefix): boolean {
+  return spaces.some(([within]) => within.length <= range.length && overlaps(within, range));
+}
+
+function findSlice(
+  taken: readonly Prefix[],
+  length: number,
+  spaces: readonly Space[],
+): Prefix | null {
   for (const longest of LONGEST) {
-    for (const [within, shortest] of SPACES) {
+    for (const [within, shortest] of spaces) {
       for (let bits = Math.max(length, shortest); bits <= Math.max(longest, length); bits++) {
         const slice = freeSlice(within, taken, bits);
         if (slice !== null) return slice;

@@ -12,6 +12,7 @@ interface Case {
   readonly foreign: readonly string[];
   readonly inUse?: Record<string, string>;
   readonly remembered?: Record<string, string>;
+  readonly granted?: readonly string[];
   readonly moves: readonly string[];
 }
 
@@ -48,6 +49,31 @@ Deno.test("placeRanges() moves what is in somebody's way, and nothing else", asy
         "192.168.128.0/18",
       ],
       moves: ["100.64.0.0/10 > 192.168.192.0/20"],
+    },
+    "a route around, and root allows nothing more": {
+      wanted: ["100.100.0.0/16"],
+      foreign: ["100.64.0.0/10"],
+      granted: [],
+      moves: [],
+    },
+    "a route around, and root allows something": {
+      wanted: ["100.100.0.0/16"],
+      foreign: ["100.64.0.0/10"],
+      granted: ["10.213.0.0/16", "192.168.0.0/16"],
+      moves: ["100.100.0.0/16 > 10.213.0.0/16"],
+    },
+    "of what root allows not all is taken": {
+      wanted: ["100.64.0.0/10"],
+      foreign: ["100.64.0.0/10", "10.0.0.0/16"],
+      granted: ["10.0.0.0/8"],
+      moves: ["100.64.0.0/10 > 10.1.0.0/16"],
+    },
+    "where it lay an earlier day root does not allow any more": {
+      wanted: ["100.64.0.0/16"],
+      foreign: ["100.64.1.0/24"],
+      remembered: { "100.64.0.0/16": "172.16.0.0/16" },
+      granted: [],
+      moves: ["100.64.0.0/16 > 100.65.0.0/16"],
     },
     "no hole at all": {
       wanted: ["100.64.0.0/10"],
@@ -97,6 +123,7 @@ Deno.test("placeRanges() moves what is in somebody's way, and nothing else", asy
         foreign: prefixes(row.foreign),
         inUse: mapOf(row.inUse ?? {}),
         remembered: mapOf(row.remembered ?? {}),
+        granted: row.granted === undefined ? null : prefixes(row.granted),
       });
       deepEqual(
         moves.map(({ wanted, placed }) => `${formatPrefix(wanted)} > ${formatPrefix(placed)}`),
@@ -119,7 +146,8 @@ Deno.test("placeRanges() places private ranges apart from each other and from wh
     fc.property(fc.array(prefix, { maxLength: 12 }), (foreign) => {
       const wanted = prefixes(["100.64.0.0/12", "10.9.0.0/16", "172.16.0.0/20"]);
       const none = new Map();
-      const moves = placeRanges({ wanted, foreign, inUse: none, remembered: none });
+      const rest = { inUse: none, granted: null };
+      const moves = placeRanges({ wanted, foreign, ...rest, remembered: none });
       const placed = wanted.map((range) =>
         moves.find((move) => move.wanted === range)?.placed ?? range
       );
@@ -130,7 +158,7 @@ Deno.test("placeRanges() places private ranges apart from each other and from wh
       }
       // the same question has the same answer, also when it is asked about what was answered
       const remembered = new Map(moves.map((move) => [formatPrefix(move.wanted), move.placed]));
-      deepEqual(placeRanges({ wanted, foreign, inUse: none, remembered }), moves);
+      deepEqual(placeRanges({ wanted, foreign, ...rest, remembered }), moves);
     }),
   );
 });

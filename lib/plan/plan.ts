@@ -4,10 +4,11 @@
  *
  * @module
  */
-import { formatPrefix, overlaps, parsePrefix, type Prefix } from "../ip/mod.ts";
+import { formatPrefix, overlaps, type Prefix } from "../ip/mod.ts";
 import { type DomainName, parentOf } from "../dns/mod.ts";
-import { hasRangeSize, portAllowed, type PortRange } from "../config/mod.ts";
-import { type AppView, clustersOf, type PlanSource, type PublishedCluster } from "./view.ts";
+import { portAllowed, type PortRange } from "../config/mod.ts";
+import { DEFAULT_RANGE, NO_CONSENT, type RangeConsent, rangeOf } from "./cluster_range.ts";
+import { type AppView, clustersOf, type PlanSource } from "./view.ts";
 import type { PlanWarning } from "./warnings.ts";
 import { matchNames, type NameClaim, type RefusedName } from "./match.ts";
 import { NOTHING_SAID, type ZoneKnowledge } from "./knowledge.ts";
@@ -22,6 +23,8 @@ interface PlanWishes {
   readonly places?: ReadonlyMap<string, Prefix>;
   /** What is known about whose the zones are; nothing, if not given. */
   readonly zones?: ZoneKnowledge;
+  /** What was said about ranges of private networks; nothing, if not given. */
+  readonly consent?: RangeConsent;
 }
 
 /** An app as one login sees it: where a connection to it goes. */
@@ -65,8 +68,6 @@ export interface Plan {
 
 /** With the value "off", requests to the app may name any host: for forward proxies and catch-all servers. */
 const HOST_GUARD_LABEL = "vnet/host-guard";
-
-const DEFAULT_RANGE = "100.64.0.0/10";
 
 /** How many names that apps do not have are kept, for whoever asks about one. */
 const MAX_REFUSED_NAMES = 2_000;
@@ -186,11 +187,14 @@ function collectRanges(
 ): (cluster: string) => Prefix {
   const byCluster = new Map<string, Prefix>();
   for (const cluster of clustersOf(source.view)) {
-    const wanted = wishes.range ?? parseRange(cluster, warnings);
-    byCluster.set(cluster.name, mergeRange(wanted, ranges, warnings));
+    const { profile } = source;
+    const { range, isInstead } = wishes.range === null
+      ? rangeOf(cluster, profile, wishes.consent ?? NO_CONSENT, warnings)
+      : { range: wishes.range, isInstead: false };
+    // Where it cannot have its own, it is all the same whose it shares.
+    byCluster.set(cluster.name, mergeRange(range, ranges, isInstead ? [] : warnings));
   }
-  return (cluster) =>
-    byCluster.get(cluster) ?? mergeRange(parsePrefix(DEFAULT_RANGE), ranges, warnings);
+  return (cluster) => byCluster.get(cluster) ?? mergeRange(DEFAULT_RANGE, ranges, warnings);
 }
 
 /** Overlapping ranges share the one that was taken first, so that no address can mean two names. */
@@ -219,21 +223,6 @@ function mergeRange(wanted: Prefix, ranges: Prefix[], warnings: PlanWarning[]): 
     });
   }
   return found;
-}
-
-function parseRange(cluster: PublishedCluster, warnings: PlanWarning[]): Prefix {
-  const { name, range: text } = cluster;
-  try {
-    const range = parsePrefix(text);
-    if (hasRangeSize(range)) return range;
-  } catch {
-    // Reported below, like a range that is too small.
-  }
-  warnings.push({
-    code: "range-invalid",
-    message: `Cluster "${name}" has the range "${text}": ${DEFAULT_RANGE} is used instead`,
-  });
-  return parsePrefix(DEFAULT_RANGE);
 }
 
 /** What the apps of a login say they are called; what is no name is warned of. */

@@ -82,6 +82,8 @@ function allowing(...sources: readonly PlanSource[]): { range: null; zones: Zone
 
 Deno.test("compilePlan() puts ranges where they were placed, once merged", () => {
   const places = new Map([["100.64.0.0/10", parsePrefix("172.16.0.0/16")]]);
+  const word = { profile: "third.example.com", range: "10.7.0.0/16", isTaken: true };
+  const consent = { words: [word], granted: null };
   const second = view("second.example.com", {
     range: "100.100.0.0/16",
   });
@@ -97,7 +99,7 @@ Deno.test("compilePlan() puts ranges where they were placed, once merged", () =>
       apps: [app("web", ["web.second.example.com"], { cluster: "second.example.com" })],
     }),
     source({ profile: "third.example.com", proxyHost: "third.example.com", config: third }),
-  ], { range: null, places });
+  ], { range: null, places, consent });
   deepEqual(plan.ranges.map(formatPrefix), ["172.16.0.0/16", "10.7.0.0/16"]);
   for (const { range } of plan.targets.values()) equal(range, plan.ranges[0]);
   equal(plan.targets.size, 2);
@@ -106,7 +108,7 @@ Deno.test("compilePlan() puts ranges where they were placed, once merged", () =>
 Deno.test("compilePlan() lets clusters beyond the sixteenth range share the first", () => {
   const sources = Array.from({ length: 18 }, (_, n) => {
     const name = `c${String(n).padStart(2, "0")}.example.com`;
-    const range = `10.${n}.0.0/16`;
+    const range = `100.${64 + n}.0.0/16`;
     return source({
       profile: name,
       proxyHost: name,
@@ -228,8 +230,8 @@ Deno.test("compilePlan() has a bound on what it warns of", () => {
 });
 
 Deno.test("compilePlan() ranges never overlap, whatever clusters say", () => {
-  const range = fc.tuple(fc.integer({ min: 0, max: 255 }), fc.integer({ min: 8, max: 27 })).map(
-    ([octet, length]) => formatPrefix(maskedPrefix(`10.${octet}.0.0`, length)),
+  const range = fc.tuple(fc.integer({ min: 64, max: 127 }), fc.integer({ min: 10, max: 27 })).map(
+    ([octet, length]) => formatPrefix(maskedPrefix(`100.${octet}.0.0`, length)),
   );
   fc.assert(fc.property(fc.array(range, { minLength: 1, maxLength: 6 }), (ranges) => {
     const sources = ranges.map((range, index) =>
@@ -249,7 +251,7 @@ Deno.test("compilePlan() ranges never overlap, whatever clusters say", () => {
 });
 
 Deno.test("compilePlan() falls back to the default range when a cluster's is no use", async (t) => {
-  for (const text of ["nonsense", "10.0.0.0/30", "10.0.0.1/24", "fd00::/64"]) {
+  for (const text of ["nonsense", "10.0.0.0/30", "10.0.0.1/24", "fd00::/64", "8.8.8.0/24"]) {
     await t.step(text, () => {
       const config = view("prod.example.com", {
         range: text,

@@ -74,6 +74,14 @@ export const StatusV1Schema = z.object({
     queries_forwarded: z.int(),
     queries_malformed: z.int(),
   }).optional(),
+  /** What clusters want of private networks' space, and may have only by your word, and root's. */
+  private_ranges: z.array(z.object({
+    proxy: z.string(),
+    cluster: z.string(),
+    range: z.string(),
+    /** `forbidden`: you agreed, and root does not allow it. */
+    state: z.enum(["taken", "unasked", "declined", "forbidden"]),
+  })).optional(),
   profiles: z.array(ProfileSchema),
   apps_total: z.int(),
   /** Every zone that a cluster asks for, and how it stands to it. */

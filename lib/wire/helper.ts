@@ -112,6 +112,8 @@ export const DetectedSchema = z.object({
   why: z.array(z.string()),
   warnings: z.array(z.string()),
   needs_port_53: z.boolean(),
+  /** Where root lets IPv4 ranges lie beside 100.64.0.0/10. */
+  ranges: z.array(z.cidrv4()).default([]),
 });
 export type Detected = z.infer<typeof DetectedSchema>;
 

@@ -219,6 +219,10 @@ be used turns every client away.
           "Whether what comes out of a client's device may be forwarded, as containers need it.",
         default: "deny",
       },
+      "ranges": {
+        text:
+          "Private space that clients' ranges may lie in beside 100.64.0.0/10, because no other network here uses it; at most 32. It holds for `sudo vnet up`, too.",
+      },
       "zones": {
         text:
           "What clients' zones must be or lie in; at most 256. Without it: any zone that is not everybody's.",
@@ -229,6 +233,7 @@ version: v1
 dns: auto
 containers: deny
 zones: [teleport.example.com, company.test]
+ranges: [10.213.0.0/16]
 `,
   },
   {
@@ -267,7 +272,8 @@ zones:
       ...metadataOf("vnet_config"),
       "metadata.name": { text: "There is only one." },
       "spec.ipv4_cidr_range": {
-        text: "Where clients take virtual addresses from.",
+        text:
+          "Where clients take virtual addresses from. Outside 100.64.0.0/10 each user is asked, and root has to allow it.",
         default: "100.64.0.0/10",
       },
       "spec.custom_dns_zones": {

@@ -218,7 +218,7 @@ function noting(done: HelperRequest[]): Duties {
     done.push(request);
     return { value, fds: [] };
   };
-  const detected = { backend: "none", why: [], warnings: [], needs_port_53: false };
+  const detected = { backend: "none", why: [], warnings: [], needs_port_53: false, ranges: [] };
   const opened = { link: "vnet0", ifindex: 2, vnet_header: true, has_ipv6: true };
   const applied = { backend: "none", why: [], warnings: [], upstreams: [], search: [] };
   return {

@@ -90,6 +90,7 @@ export class ControlDaemon implements AsyncDisposable {
         this.decided.push(request);
         return Promise.resolve(this.#zones());
       },
+      decideRange: () => Promise.resolve(),
       refresh: () => Promise.resolve(),
       mfa: this.mfa,
       down: (restart) => {

@@ -39,7 +39,13 @@ export class MemoryHelper implements AsyncDisposable {
   /** Descriptors of listeners that it was to guard, by the address that may connect. */
   readonly guarded: string[] = [];
   /** What the answers say; a test may change it. */
-  detected: Detected = { backend: "resolved", why: ["a test"], warnings: [], needs_port_53: false };
+  detected: Detected = {
+    backend: "resolved",
+    why: ["a test"],
+    warnings: [],
+    needs_port_53: false,
+    ranges: [],
+  };
   applies: Pick<Applied, "upstreams" | "search" | "warnings"> = {
     upstreams: [{ address: "192.0.2.53", port: 53 }],
     search: [],

@@ -72,8 +72,8 @@ export class MemoryFacts implements HostFacts {
     return Promise.resolve({ kind: "measured", value });
   }
 
-  connectionsIn(_ranges: readonly Prefix[]): Promise<readonly IpAddress[]> {
-    return Promise.resolve([]);
+  connectionsIn(_ranges: readonly Prefix[]): readonly IpAddress[] {
+    return [];
   }
 
   commandLines(): readonly CommandLine[] {

@@ -11,6 +11,7 @@ import { needing } from "../needs.ts";
 const FILES: readonly [file: string, needs: readonly string[]][] = [
   ["host.ts", []],
   ["hostile.ts", ["/dev/fuse", "gcc"]],
+  ["ranges.ts", ["ip", "nsenter"]],
 ];
 
 for (const [file, needs] of FILES) {

@@ -42,6 +42,7 @@ export const helper = command(
           descriptor: option("--client", integer({ min: 3, metavar: "DESCRIPTOR" })),
           dns,
           containers,
+          ranges: multiple(option("--range", string({ metavar: "CIDR" }))),
         }),
         object({ accepted: option("--accepted"), polkit: option("--polkit") }),
       ),
@@ -67,7 +68,9 @@ export const helper = command(
         return EXIT.done;
       }
       const { DEFAULT_UP_SETTINGS, parseUpOptions } = await import("../../config/mod.ts");
-      const settings = { ...DEFAULT_UP_SETTINGS, ...parseUpOptions(from) };
+      const { parsePrefix } = await import("../../ip/mod.ts");
+      const { dns, containers } = from;
+      const settings = { ...DEFAULT_UP_SETTINGS, ...parseUpOptions({ dns, containers }) };
       const uid = options.logsOf;
       const logs = uid === undefined
         ? []
@@ -86,6 +89,7 @@ export const helper = command(
             dnsMode: settings.dns,
             containers: settings.containers === "allow",
             zones: null,
+            ranges: from.ranges.map(parsePrefix),
           },
           signal: context.signal,
         }));

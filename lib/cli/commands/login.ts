@@ -117,7 +117,10 @@ async function runLogin(context: Context, options: LoginOptions): Promise<number
   );
   using control = new ControlClient(context.paths.controlSocket);
   // A daemon that is down reads the profile when it starts.
-  if (await control.refresh().then(() => true, () => false)) {
+  const status = await control.refresh().then(() => control.status(), () => null);
+  if (status !== null) {
+    const { askRanges } = await import("../supervise/ask_ranges.ts");
+    await askRanges(context, status);
     await (await import("../supervise/zone_questions.ts")).askAboutZones(context);
   }
   return EXIT.done;

@@ -35,7 +35,8 @@ export const containers = withDefault(containersOption, undefined, {
 });
 
 const cidr = optional(option(UP_FLAGS.cidr, string({ metavar: "CIDR" }), {
-  description: message`Take virtual addresses from this IPv4 range instead of the clusters' own.`,
+  description:
+    message`Take virtual addresses from this IPv4 range instead of the clusters' own. Outside 100.64.0.0/10 root has to allow it; under sudo this option does.`,
 }));
 
 const link = optional(option(UP_FLAGS.link, string({ metavar: "NAME" }), {

@@ -142,7 +142,10 @@ An agent, for
 .BR "vnet agent start" .
 .TP
 .I /etc/vnet/helper.yaml
-What root lets the helper service's clients have.
+What root lets the helper service's clients have; its
+.I ranges
+also hold for
+.BR "sudo vnet up" .
 .TP
 .I /etc/vnet/client.yaml
 Zones that the administrator of this machine gives to clusters, for all users.

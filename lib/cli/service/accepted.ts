@@ -4,13 +4,12 @@
  * @module
  * @see sd_listen_fds(3)
  */
-import { DEFAULT_HELPER_POLICY, type HelperPolicy, parseHelperPolicy } from "../../config/mod.ts";
+import { DEFAULT_HELPER_POLICY, type HelperPolicy } from "../../config/mod.ts";
 import { describeError, OsError, UsageError, VnetError } from "../../error.ts";
 import type { Admission } from "../../helper/mod.ts";
 import type { PeerCredentials, RootMachine } from "../../os/mod.ts";
+import { POLICY_FILE, readHelperPolicy } from "./policy.ts";
 import { GROUP, POLKIT_ACTION } from "./units.ts";
-
-const POLICY_FILE = "/etc/vnet/helper.yaml";
 
 const FIRST_DESCRIPTOR = 3;
 
@@ -36,7 +35,7 @@ export async function acceptedClient(
       hint: "This is started by vnet-helper.socket; run `sudo vnet service install`",
     });
   }
-  const [policy, refusal] = await readPolicy().then(
+  const [policy, refusal] = await readHelperPolicy().then(
     (policy) => [policy, null] as const,
     (thrown) => [DEFAULT_HELPER_POLICY, asRefusal(thrown)] as const,
   );
@@ -73,23 +72,6 @@ async function isMember({ uid, gid }: PeerCredentials): Promise<boolean> {
     name === GROUP &&
     (id === String(gid) || members.split(",").some((member) => names.includes(member)))
   );
-}
-
-/** Reads what root wrote; nothing written is the default. @throws ConfigError, OsError `file-unreadable` */
-async function readPolicy(): Promise<HelperPolicy> {
-  const found = await Deno.stat(POLICY_FILE).catch((thrown) => {
-    if (thrown instanceof Deno.errors.NotFound) return null;
-    throw thrown;
-  });
-  if (found === null) return DEFAULT_HELPER_POLICY;
-  if (found.uid !== 0 || ((found.mode ?? 0) & 0o022) !== 0) {
-    throw new OsError("file-unreadable", `Cannot trust "${POLICY_FILE}": others may write it`, {
-      call: "stat",
-      errno: "EPERM",
-      hint: `Run \`sudo chown root ${POLICY_FILE}\` and \`sudo chmod go-w ${POLICY_FILE}\``,
-    });
-  }
-  return parseHelperPolicy(await Deno.readTextFile(POLICY_FILE), POLICY_FILE);
 }
 
 function asRefusal(thrown: unknown): VnetError {

@@ -4,6 +4,7 @@
  * @module
  */
 import { upArgs, type UpSettings, upSettingsArgs } from "../../config/mod.ts";
+import { formatPrefix, type Prefix } from "../../ip/mod.ts";
 
 interface HelperArguments {
   /** The descriptor its client is connected to. */
@@ -12,6 +13,8 @@ interface HelperArguments {
   /** Whose logs of the background to keep from growing; `null` for nobody's. */
   readonly logsOf: number | null;
   readonly settings: UpSettings;
+  /** Where root lets the client's ranges lie beside 100.64.0.0/10. */
+  readonly allowed: readonly Prefix[];
 }
 
 interface DaemonArguments {
@@ -25,13 +28,14 @@ interface DaemonArguments {
 
 /** The arguments of `vnet` for a helper with one client, of whose settings it holds those that need root. */
 export function helperArgs(args: HelperArguments): readonly string[] {
-  const { client, journalDir, logsOf, settings: { dns, containers } } = args;
+  const { client, journalDir, logsOf, settings: { dns, containers }, allowed } = args;
   return [
     "helper",
     ...["--client", `${client}`],
     ...["--journal", journalDir],
     ...(logsOf === null ? [] : ["--logs-of", `${logsOf}`]),
     ...upArgs({ dns, containers }),
+    ...allowed.flatMap((range) => ["--range", formatPrefix(range)]),
   ];
 }
 

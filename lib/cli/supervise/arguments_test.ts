@@ -24,12 +24,14 @@ Deno.test("daemonArgs() name the helper, and what does not hold anyway", () => {
 
 Deno.test("helperArgs() have of the settings those that need root", () => {
   const place = { client: 3, journalDir: "/var/lib/vnet" };
-  deepEqual(helperArgs({ ...place, logsOf: null, settings: DEFAULT_UP_SETTINGS }), [
+  deepEqual(helperArgs({ ...place, logsOf: null, settings: DEFAULT_UP_SETTINGS, allowed: [] }), [
     ...["helper", "--client", "3", "--journal", "/var/lib/vnet"],
     ...["--dns", "auto", "--containers", "deny"],
   ]);
-  deepEqual(helperArgs({ ...place, logsOf: 1000, settings: CHOSEN }), [
+  const allowed = [parsePrefix("10.77.0.0/16"), parsePrefix("192.168.7.0/24")];
+  deepEqual(helperArgs({ ...place, logsOf: 1000, settings: CHOSEN, allowed }), [
     ...["helper", "--client", "3", "--journal", "/var/lib/vnet", "--logs-of", "1000"],
     ...["--dns", "auto", "--containers", "allow"],
+    ...["--range", "10.77.0.0/16", "--range", "192.168.7.0/24"],
   ]);
 });

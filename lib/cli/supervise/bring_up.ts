@@ -19,8 +19,10 @@ import {
   whereToLook,
 } from "./places.ts";
 import { type Running, type Start, startProcesses } from "./processes.ts";
+import { agreedRanges, rootsRanges } from "./roots_ranges.ts";
 import { remarks, summarize } from "./summary.ts";
 import { refuseOthers, toldSettings } from "./told.ts";
+import { askRanges } from "./ask_ranges.ts";
 import { askDown, findStatus, notReady, waitGone, waitReady } from "./wait.ts";
 
 /**
@@ -44,7 +46,8 @@ export async function bringUp(
   }
   await requireHelper("bring vnet up");
   const settings = { ...DEFAULT_UP_SETTINGS, ...wishes };
-  const running = await startReady(context, { settings, detach });
+  const allowed = await rootsRanges(context, { typed: wishes.cidr ?? null, keepsCidr: false });
+  const running = await startReady(context, { settings, detach, allowed });
   await (await import("./zone_questions.ts")).askAboutZones(context);
   return detach ? null : running;
 }
@@ -60,7 +63,15 @@ export async function startReady(context: Context, start: Start): Promise<Runnin
   if (start.detach && Deno.uid() === 0) {
     await showLogToOwner(context, logFile(context, "daemon"));
   }
-  const status = await ready(context, running, start.detach);
+  const first = await ready(context, running, start.detach);
+  const agreed = await askRanges(context, first);
+  if (agreed.length > 0 && Deno.uid() === 0) {
+    // The helper holds to what it was started with.
+    await askDown(context.paths, { restart: true });
+    await Promise.all([running.daemonEnd, running.helperEnd]);
+    return await startReady(context, { ...start, allowed: [...start.allowed, ...agreed] });
+  }
+  const status = agreed.length === 0 ? first : await findStatus(context.paths) ?? first;
   tell(context, summarize(status));
   for (const line of remarks(status)) tell(context, line);
   return running;
@@ -103,7 +114,8 @@ export async function printPlan(context: Context, wishes: UpWishes): Promise<num
   const { journalDir } = await import("../journal.ts");
   const settings = { ...DEFAULT_UP_SETTINGS, ...wishes };
   await sharedUids(settings.share);
-  const lines = await planLines(context.paths, settings, journalDir(context));
+  const places = { journalDir: journalDir(context), granted: await agreedRanges(context) };
+  const lines = await planLines(context.paths, settings, places);
   for (const line of lines) context.stdout(`${line}\n`);
   return EXIT.done;
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { UpSettings } from "../../config/mod.ts";
+import type { Prefix } from "../../ip/mod.ts";
 import type { Descriptor, ThisMachine } from "../../os/mod.ts";
 import type { Context } from "../context.ts";
 import { journalDir } from "../journal.ts";
@@ -24,6 +25,8 @@ export interface Start {
   readonly settings: UpSettings;
   /** Whether they go on in the background, and write into logs. */
   readonly detach: boolean;
+  /** Where root lets ranges lie beside 100.64.0.0/10; nothing where a service's helper knows that itself. */
+  readonly allowed: readonly Prefix[];
 }
 
 /**
@@ -80,7 +83,7 @@ function startAlone(context: Context, machine: ThisMachine, start: Start): Runni
 function startHelper(
   context: Context,
   machine: ThisMachine,
-  { settings, detach }: Start,
+  { settings, detach, allowed }: Start,
   descriptor: Descriptor,
 ): number {
   const args = helperArgs({
@@ -89,6 +92,7 @@ function startHelper(
     // Root's files root keeps from growing; a user's own, the user's daemon.
     logsOf: detach ? context.owner.uid : null,
     settings,
+    allowed,
   });
   return machine.processes.spawn({
     ...selfCommand([...args, ...logFlags(context)]),

@@ -12,9 +12,11 @@ import {
 import type { StatusV1 } from "../../status/mod.ts";
 import { type Context, tell } from "../context.ts";
 import { sharedUids } from "../shares.ts";
+import { askRanges } from "./ask_ranges.ts";
 import { endDaemon } from "./bring_down.ts";
 import { startReady } from "./bring_up.ts";
 import { requireHelper } from "./places.ts";
+import { rootsRanges } from "./roots_ranges.ts";
 import { summarize } from "./summary.ts";
 import { isServices, refuseChanges, toldSettings } from "./told.ts";
 import { askDown, findStatus, notReady, waitGone, waitReady } from "./wait.ts";
@@ -30,7 +32,8 @@ export async function restart(context: Context, wishes: UpWishes): Promise<void>
   const kept = keptArgs(told, wishes);
   if (kept.length > 0) tell(context, `Keeping ${kept.join(" ")}`);
   await endDaemon(context, { restart: true });
-  await startReady(context, { settings, detach: true });
+  const allowed = await rootsRanges(context, { typed: wishes.cidr ?? null, keepsCidr: true });
+  await startReady(context, { settings, detach: true, allowed });
 }
 
 /** What of the settings stays, as arguments. */
@@ -48,5 +51,6 @@ async function restartService(context: Context, wishes: UpWishes, { pid }: Statu
   await waitGone(context, pid);
   const status = await waitReady(paths, signal);
   if (status === null) throw notReady(signal, `See \`journalctl -u vnet@${owner.name}\``);
+  await askRanges(context, status);
   tell(context, summarize(status));
 }

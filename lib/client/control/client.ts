@@ -6,6 +6,7 @@
 import { z } from "zod";
 import { type UpSettings, UpSettingsSchema } from "../../config/mod.ts";
 import { NetworkError, ProtocolError, VnetError } from "../../error.ts";
+import type { RangeWord } from "../../plan/mod.ts";
 import {
   type AppsV1,
   AppsV1Schema,
@@ -108,6 +109,12 @@ export class ControlClient implements Disposable {
   async decideZone(request: ZoneRequest): Promise<ZonesV1> {
     const response = await this.#fetch("POST", "/v1/zones", CHANGE_MS, undefined, request);
     return await readAnswer(response, ZonesV1Schema);
+  }
+
+  /** Says whether a cluster may have a range that it wants. */
+  async decideRange({ profile, range, isTaken }: RangeWord): Promise<void> {
+    const query = new URLSearchParams({ profile, range, taken: `${isTaken}` });
+    await (await this.#fetch("POST", `/v1/ranges?${query}`, 30_000)).body?.cancel();
   }
 
   /** Makes the daemon read its profiles again and ask the clusters at once. */

@@ -5,12 +5,13 @@
  */
 import { Hono } from "hono";
 import { z } from "zod";
-import { renderUpSettings, type UpSettings } from "../../config/mod.ts";
+import { readVirtualRange, renderUpSettings, type UpSettings } from "../../config/mod.ts";
 import type { MfaDesk } from "../mfa/desk.ts";
 import { renderQuestion } from "../mfa/render.ts";
 import { UsageError, VnetError } from "../../error.ts";
 import { parseJson } from "../../json.ts";
 import { getLogger } from "../../log.ts";
+import type { RangeWord } from "../../plan/mod.ts";
 import type { AppsV1, ResolveV1, StatusV1, ZonesV1 } from "../../status/mod.ts";
 import { type ZoneRequest, ZoneRequestSchema } from "../zones/decide.ts";
 
@@ -37,6 +38,8 @@ export interface ControlTarget {
   zones(): ZonesV1;
   /** Decides about a zone. @returns How things stand once that is in force. */
   decideZone(request: ZoneRequest): Promise<ZonesV1>;
+  /** Notes what the user said about a range that a cluster wants, and has it in force. */
+  decideRange(word: RangeWord): Promise<void>;
   refresh(): Promise<void>;
   /** What waits for a second factor. */
   readonly mfa: MfaDesk;
@@ -84,6 +87,16 @@ function controlApp(target: ControlTarget): Hono {
     const request = ZoneRequestSchema.safeParse(text.length > MAX_BODY ? null : parseJson(text));
     if (!request.success) throw new UsageError("usage", "Cannot read the decision about a zone");
     return context.json(await target.decideZone(request.data));
+  });
+  app.post("/v1/ranges", async (context) => {
+    const profile = context.req.query("profile") ?? "";
+    const range = context.req.query("range") ?? "";
+    if (profile === "" || readVirtualRange(range).kind === "refused") {
+      throw new VnetError("usage", "Cannot read the word about a range");
+    }
+    const isTaken = context.req.query("taken") === "true";
+    await target.decideRange({ profile, range, isTaken });
+    return context.json({});
   });
   app.post("/v1/refresh", async (context) => {
     await target.refresh();

@@ -32,7 +32,7 @@ async function say(helper: MessageSocket, reply: HelperReply): Promise<void> {
   await helper.send(new TextEncoder().encode(JSON.stringify(reply)));
 }
 
-const DETECTED = { backend: "none", why: [], warnings: [], needs_port_53: false };
+const DETECTED = { backend: "none", why: [], warnings: [], needs_port_53: false, ranges: [] };
 
 Deno.test("HelperLink asks one thing at a time", async () => {
   await withHelper(never, async (link, helper) => {

@@ -7,7 +7,14 @@
 import { type DnsMode, type DomainName, questionOf, RR_TYPE } from "../../dns/mod.ts";
 import { describeError } from "../../error.ts";
 import type { LocalPolicy } from "../../identity/mod.ts";
-import { equalPrefix, formatPrefix, type Prefix } from "../../ip/mod.ts";
+import {
+  bitsOf,
+  contains,
+  equalPrefix,
+  formatPrefix,
+  parsePrefix,
+  type Prefix,
+} from "../../ip/mod.ts";
 import { getLogger } from "../../log.ts";
 import type { Machine } from "../../os/mod.ts";
 import { foreignPrefixes, readTxtAnswer, type TxtOutcome } from "../../plan/mod.ts";
@@ -49,7 +56,8 @@ interface SetupOptions {
   readonly helper: HelperEnd;
   /** `null` for the first name that is free. */
   readonly link: string | null;
-  readonly addresses: NonNullable<State["link"]>;
+  /** Chooses the link's range and addresses, given where root lets them lie beside 100.64.0.0/10. */
+  readonly addressesWith: (granted: readonly Prefix[]) => NonNullable<State["link"]>;
   readonly dnsMode: DnsMode;
   readonly policy: LocalPolicy;
   readonly dialer: AppDialer;
@@ -89,10 +97,12 @@ export class Setup implements AsyncDisposable {
 
   /** Makes the link and the DNS server. Nothing is routed there yet, and nobody asks it yet. */
   static async open(options: SetupOptions): Promise<Setup> {
-    const { machine, addresses } = options;
+    const { machine } = options;
     await using undo = new AsyncDisposableStack();
     const helper = undo.use(HelperLink.open(machine.sockets, options.helper, options.onEvent));
+    // By its answer the helper has put right what a crash left.
     const detected = await helper.detect(options.dnsMode);
+    const addresses = options.addressesWith(detected.ranges.map(parsePrefix));
     let setup: Setup | null = null;
     const network = undo.use(
       await Network.open({
@@ -136,7 +146,7 @@ export class Setup implements AsyncDisposable {
   get facts(): MachineFacts {
     const { network, detected } = this.#parts;
     return {
-      foreign: foreignOf(this.#options.machine, network.ifindex),
+      foreign: foreignOf(this.#options.machine, network),
       hasIpv6: network.hasIpv6,
       allDns: detected.needs_port_53,
     };
@@ -271,8 +281,14 @@ function textOf(prefixes: readonly Prefix[]): string {
   return prefixes.map(formatPrefix).join(" ");
 }
 
-/** What others than our own link route or own here; before there is one, everybody is another. */
-export function foreignOf(machine: Machine, ownIfindex: number | null): readonly Prefix[] {
-  const facts = { routes: machine.routing.routes(), addresses: machine.routing.addresses() };
-  return foreignPrefixes(facts, ownIfindex);
+/** What others than our own link use of the machine's addresses; before there is one, everybody is another. */
+export function foreignOf(
+  { routing }: Pick<Machine, "routing">,
+  own: Pick<Network, "ifindex" | "routes"> | null,
+): readonly Prefix[] {
+  const facts = { routes: routing.routes(), addresses: routing.addresses() };
+  const inUse = routing.occupants().map(({ address }) => address)
+    .filter((address) => !(own?.routes ?? []).some((route) => contains(route, address)))
+    .map((address) => ({ address, length: bitsOf(address.family) }));
+  return [...foreignPrefixes(facts, own?.ifindex ?? null), ...inUse];
 }

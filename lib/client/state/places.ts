@@ -9,6 +9,7 @@ import {
   placeRanges,
   type Plan,
   type PlanSource,
+  type RangeConsent,
   type RangeMove,
   type ZoneKnowledge,
 } from "../../plan/mod.ts";
@@ -17,6 +18,7 @@ import type { StateFinding } from "./finding.ts";
 interface PlaceInput {
   readonly sources: readonly PlanSource[];
   readonly zones: ZoneKnowledge;
+  readonly consent: RangeConsent;
   /** Where ranges lie that are in use, by the text of the one they stand for: they stay. */
   readonly inUse: ReadonlyMap<string, Prefix>;
   /** Where they lay the last time. */
@@ -35,14 +37,16 @@ interface PlacedPlan {
 }
 
 /** Compiles a plan with ranges that nobody else uses. */
-export function placePlan({ sources, zones, inUse, remembered, foreign }: PlaceInput): PlacedPlan {
-  const { ranges } = compilePlan(sources, { range: null, zones });
+export function placePlan(input: PlaceInput): PlacedPlan {
+  const { sources, zones, consent, inUse, remembered, foreign } = input;
+  const { ranges } = compilePlan(sources, { range: null, zones, consent });
   const wanted = new Set(ranges.map(formatPrefix));
   const standing = new Map([...inUse].filter(([text]) => wanted.has(text)));
-  const moves = placeRanges({ wanted: ranges, inUse: standing, remembered, foreign });
+  const { granted } = consent;
+  const moves = placeRanges({ wanted: ranges, inUse: standing, remembered, foreign, granted });
   const places = new Map(ranges.map((range) => [formatPrefix(range), range]));
   for (const { wanted, placed } of moves) places.set(formatPrefix(wanted), placed);
-  return { plan: compilePlan(sources, { range: null, zones, places }), places, moves };
+  return { plan: compilePlan(sources, { range: null, zones, consent, places }), places, moves };
 }
 
 /** Says what became of ranges; `null` when all of them lie where they were meant to. */

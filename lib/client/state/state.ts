@@ -8,9 +8,11 @@ import type { DomainName, Trouble } from "../../dns/mod.ts";
 import { contains, formatPrefix, type Ipv4, type Prefix } from "../../ip/mod.ts";
 import {
   compilePlan,
+  NO_CONSENT,
   NOTHING_SAID,
   type Plan,
   type PlanSource,
+  type RangeConsent,
   type ZoneKnowledge,
 } from "../../plan/mod.ts";
 import {
@@ -41,6 +43,8 @@ export interface StateInput {
   readonly range: Prefix | null;
   /** What is known about whose zones are; nothing if not given. */
   readonly zones?: ZoneKnowledge;
+  /** What was said about ranges of private networks; nothing if not given. */
+  readonly consent?: RangeConsent;
   readonly machine: MachineFacts;
   readonly nowMs: number;
 }
@@ -139,7 +143,10 @@ export function leasesOf(state: State): readonly Ipv4[] {
 }
 
 /** A range that the user chose lies where they said, or nowhere. */
-function place(before: State, { sources, range, machine, zones = NOTHING_SAID }: StateInput): {
+function place(
+  before: State,
+  { sources, range, machine, zones = NOTHING_SAID, consent = NO_CONSENT }: StateInput,
+): {
   readonly plan: Plan;
   readonly places: ReadonlyMap<string, Prefix>;
   readonly moved: readonly StateFinding[];
@@ -149,12 +156,13 @@ function place(before: State, { sources, range, machine, zones = NOTHING_SAID }:
   }
   const { places: remembered } = before.book;
   if (machine.foreign === null) {
-    const plan = compilePlan(sources, { range: null, zones, places: remembered });
+    const plan = compilePlan(sources, { range: null, zones, consent, places: remembered });
     return { plan, places: before.places, moved: [] };
   }
   const placed = placePlan({
     sources,
     zones,
+    consent,
     inUse: before.places,
     remembered,
     foreign: machine.foreign,

@@ -100,7 +100,7 @@ Deno.test("compileState() refuses the names of a login that is over, and wakes w
 });
 
 Deno.test("compileState() moves a range that others use, says so, and keeps it there", () => {
-  const foreign: readonly Prefix[] = [parsePrefix("100.64.0.0/10")];
+  const foreign: readonly Prefix[] = [parsePrefix("100.64.0.0/11")];
   const moved = compileState(
     NOTHING,
     input(["db"], { machine: { foreign, hasIpv6: true, allDns: false } }),

@@ -12,6 +12,10 @@ export const RANGE_LENGTHS = { largest: 8, smallest: 32 - MIN_HOST_BITS } as con
 /** The sizes in words. */
 export const RANGE_SIZES = `from /${RANGE_LENGTHS.largest} to /${RANGE_LENGTHS.smallest}`;
 
+/** What may be written for a range, as the end of a message. */
+export const RANGE_WORDS =
+  `a private IPv4 range like 100.64.0.0/10 with zero host bits, ${RANGE_SIZES}`;
+
 /** What a text is that should be a range. */
 export type RangeVerdict =
   | { readonly kind: "range"; readonly range: Prefix }
@@ -31,6 +35,11 @@ export function readVirtualRange(text: string): RangeVerdict {
   if (!hasRangeSize(range)) return { kind: "refused", why: `a range is ${RANGE_SIZES}` };
   if (!isPrivatePrefix(range)) return { kind: "refused", why: "it is public address space" };
   return { kind: "range", range };
+}
+
+/** Tells whether somebody may want addresses from a range. */
+export function isVirtualRange(text: string): boolean {
+  return readVirtualRange(text).kind === "range";
 }
 
 /** @returns What is wrong with it, if it is none. */

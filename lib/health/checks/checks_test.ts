@@ -324,8 +324,36 @@ Deno.test("checks of device, range and routes", async (t) => {
       }),
     }, {
       "daemon.alive": /^warn/,
-      "addr.conflict": /^warn 100\.64\.0\.0\/10 is taken: vnet will use 172\.16\.0\.0\/16 instead/,
+      "addr.conflict":
+        /^warn 100\.64\.0\.0\/10 is taken, and so is all .*172\.16\.0\.0\/16, is taken by root's word only.*up --detach --cidr 172\.16\.0\.0\/16/,
     }],
+    ["half of it taken while down", {
+      ...DOWN,
+      network: known({
+        ...facts(DOWN),
+        routes: [...facts(DOWN).routes, route("100.64.0.0/11", OTHER_IFINDEX)],
+      }),
+    }, {
+      "daemon.alive": /^warn/,
+      "addr.conflict": /^warn 100\.64\.0\.0\/10 is taken: vnet will use 100\.96\.0\.0\/11 instead/,
+    }],
+    [
+      "a cluster that wants private space",
+      withStatus({
+        findings: [{ code: "range-unasked", message: "It wants 10.0.0.0/8", hint: "Say so" }],
+      }),
+      { "addr.private": /^warn It wants 10\.0\.0\.0\/8.*your word, and root's.*Say so/ },
+    ],
+    [
+      "two that want private space",
+      withStatus({
+        findings: [
+          { code: "range-forbidden", message: "one", hint: null },
+          { code: "range-unasked", message: "two", hint: null },
+        ],
+      }),
+      { "addr.private": /^warn 2 clusters wait for a word.*one.*two.*vnet restart/ },
+    ],
     [
       "a route that is gone",
       network({

@@ -183,7 +183,7 @@ function isDead({ proxies }: Facts, profile: string): boolean {
 
 /** Findings of the daemon that another check has by itself. */
 const JUDGED_ELSEWHERE =
-  /^(helper-lost|range-full|range-moved|range-shadowed|ipv6-off|link-restored|link-contested|link-unlimited|dns-.*)$/;
+  /^(helper-lost|range-(full|moved|shadowed|unasked|forbidden)|ipv6-off|link-restored|link-contested|link-unlimited|dns-.*)$/;
 
 const config: Check = {
   id: "cluster.config",

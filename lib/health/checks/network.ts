@@ -5,6 +5,7 @@ import {
   formatIp,
   formatPrefix,
   type IpAddress,
+  isCgnat,
   type Prefix,
 } from "../../ip/mod.ts";
 import type { Facts, LinkStatus, NetworkFacts } from "../facts.ts";
@@ -178,6 +179,14 @@ function judgePlanned(
   if (free === null) {
     return fail(`${formatPrefix(range)} is taken, and nothing else is free`, detail);
   }
+  if (!isCgnat(free.address)) {
+    return warn(`${formatPrefix(range)} is taken, and so is all of 100.64.0.0/10`, {
+      ...detail,
+      cause: `other private space, such as ${
+        formatPrefix(free)
+      }, is taken by root's word only: a network of yours may use it`,
+    });
+  }
   return warn(`${formatPrefix(range)} is taken: vnet will use ${formatPrefix(free)} instead`, {
     ...detail,
     fix: advice("Nothing; to choose a range yourself, use `vnet up --cidr`"),
@@ -212,5 +221,38 @@ const full: Check = {
     }),
 };
 
+/** What a cluster wants and did not get, for want of somebody's word. */
+const PRIVATE_FINDINGS: readonly string[] = ["range-unasked", "range-forbidden"];
+
+const privateSpace: Check = {
+  id: "addr.private",
+  title: "Clusters' private ranges",
+  severity: "warning",
+  dependsOn: ["daemon.alive"],
+  judge: (facts) =>
+    whenUp(facts, ({ findings }) => {
+      const waiting = findings.filter(({ code }) => PRIVATE_FINDINGS.includes(code));
+      const [first] = waiting;
+      if (first === undefined) return ok("no cluster waits for a word about its range");
+      return warn(
+        waiting.length === 1 ? first.message : `${waiting.length} clusters wait for a word`,
+        {
+          evidence: waiting.map(({ code, message }) => seen(code, message)),
+          cause: "other networks of yours may use that space: it takes your word, and root's",
+          fix: advice(
+            first.hint ?? "Run `sudo vnet restart` at a terminal: it asks whether to take it",
+          ),
+        },
+      );
+    }),
+};
+
 /** Device and addresses. */
-export const NETWORK_CHECKS: readonly Check[] = [device, address, ipv6, conflict, full];
+export const NETWORK_CHECKS: readonly Check[] = [
+  device,
+  address,
+  ipv6,
+  conflict,
+  full,
+  privateSpace,
+];

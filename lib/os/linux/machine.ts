@@ -6,6 +6,7 @@
 import type { Machine, Packets, Resolver, Routing, Sockets } from "../machine.ts";
 import { localEndpoint, tcpListen, UdpSocket } from "./net/datagram.ts";
 import { Datapath } from "./net/datapath.ts";
+import { listOccupants } from "./facts/occupants.ts";
 import { claimedReverseZones, previewOsDns, serverNeedsPort53 } from "./dns/mod.ts";
 import { listenFlows } from "./net/flow_listener.ts";
 import { KnownAnswers } from "./net/known_answers.ts";
@@ -21,6 +22,7 @@ export const routing: Routing = {
   linkName: (ifindex) => linkName(loadShim(), ifindex),
   routes: () => listRoutes(loadShim()),
   addresses: () => listAddresses(loadShim()),
+  occupants: () => listOccupants(),
   hasIpv6: () => hasIpv6(),
   confinementOf,
 };

@@ -4,8 +4,33 @@ import type { Refusal } from "../refusal.ts";
 export const RANGE = {
   "range-conflict": {
     fault: "machine",
-    happened: "This machine has a route or address inside the range of `--cidr`.",
-    remedy: "Omit `--cidr`: vnet then chooses a free range.",
+    happened: "This machine has a route or address inside the range, and no other range is free.",
+    remedy:
+      "Omit `--cidr`, if it was given; else name a range that no network of yours uses: `sudo vnet up --cidr RANGE`.",
+  },
+  "range-in-use": {
+    fault: "machine",
+    happened:
+      "A gateway, a nameserver or a live connection of this machine has an address in the range.",
+    remedy: "As with `range-conflict`; or close the connection that the message names.",
+  },
+  "range-forbidden": {
+    fault: "config",
+    finding: "plan",
+    hint:
+      "If no network of yours uses the range, have root add it to `ranges` in /etc/vnet/helper.yaml",
+    happened:
+      "The range is private space that other networks may use (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16), and root does not allow it. A cluster's names get addresses elsewhere.",
+    remedy:
+      "If no network of yours uses the range: `sudo vnet restart --cidr RANGE`, or have root add it to `ranges` in `/etc/vnet/helper.yaml`.",
+  },
+  "range-unasked": {
+    fault: "config",
+    finding: "plan",
+    hint: "Run `vnet restart` at a terminal: it asks whether to take the range",
+    happened:
+      "A cluster wants addresses from private space that your other networks may use; its names get addresses elsewhere.",
+    remedy: "`vnet restart` at a terminal asks whether to take the range.",
   },
   "mode-refused": {
     fault: "config",
@@ -14,8 +39,8 @@ export const RANGE = {
   },
   "range-refused": {
     fault: "config",
-    happened: "vnet does not use this range for virtual addresses.",
-    remedy: "Use one inside 100.64.0.0/10, 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16.",
+    happened: "The range is public address space, or has another size than vnet's (/8 to /27).",
+    remedy: "Use one inside 100.64.0.0/10, or a private one that no network of yours uses.",
   },
   "range-moved": {
     fault: "machine",
@@ -43,7 +68,8 @@ export const RANGE = {
     fault: "config",
     finding: "plan",
     hint: "Correct `ipv4_cidr_range` in the cluster's `vnet_config`",
-    happened: "A cluster's range is not an IPv4 range, or is too small; the default is used.",
+    happened:
+      "A cluster's range is public, not IPv4, or of another size than /8 to /27; addresses come from 100.64.0.0/10.",
     remedy: "Correct `vnet_config`.",
   },
   "range-overlap": {

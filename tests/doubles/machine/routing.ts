@@ -5,7 +5,7 @@
  */
 import { OsError } from "../../../lib/error.ts";
 import { equalPrefix, parsePrefix, type Prefix } from "../../../lib/ip/mod.ts";
-import type { InterfaceAddress, Route, Routing } from "../../../lib/os/mod.ts";
+import type { InterfaceAddress, Occupant, Route, Routing } from "../../../lib/os/mod.ts";
 
 const MAIN_TABLE = 254;
 const UNICAST = 1;
@@ -14,6 +14,8 @@ const UNICAST = 1;
 export class MemoryRouting implements Routing {
   /** Whether a new link gets IPv6. */
   ipv6 = true;
+  /** What is in use beside routes and addresses. */
+  inUse: readonly Occupant[] = [];
   readonly #links = new Map<string, number>([["lo", 1], ["eth0", 2]]);
   #routes: readonly Route[] = [];
   #addresses: readonly InterfaceAddress[] = [];
@@ -101,6 +103,10 @@ export class MemoryRouting implements Routing {
 
   addresses(): readonly InterfaceAddress[] {
     return this.#addresses;
+  }
+
+  occupants(): readonly Occupant[] {
+    return this.inUse;
   }
 
   hasIpv6(): Promise<boolean> {

@@ -66,7 +66,7 @@ async function twoPeople(step: Step, { client, alice, bob }: Two): Promise<void>
       const report = await examine({ vnet }, [], 0);
       deepEqual(report.checks.filter(({ status }) => status !== "ok"), []);
     }
-    deepEqual(links, ["vnet0 100.100.0.0/16", "vnet1 10.77.0.0/16"]);
+    deepEqual(links, ["vnet0 100.100.0.0/16", "vnet1 100.77.0.0/16"]);
   });
 
   await step("each resolves and reaches their own", async () => {

@@ -12,7 +12,7 @@ import { PASSWORD, USER, type World } from "./world.ts";
 const FILE = "/etc/vnet-other.yaml";
 
 /** Where its addresses come from. */
-export const SECOND_RANGE = "10.77.0.0/16";
+export const SECOND_RANGE = "100.77.0.0/16";
 
 export class SecondCluster {
   readonly #world: World;

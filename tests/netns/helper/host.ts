@@ -4,6 +4,7 @@
  * @module
  */
 import { deepEqual, equal, rejects } from "node:assert/strict";
+import { DEFAULT_HELPER_POLICY } from "../../../lib/config/mod.ts";
 import { HELPER_PROTOCOL, type HelperRequest } from "../../../lib/wire/mod.ts";
 import { Host } from "../../../lib/helper/host.ts";
 import { machine } from "../../machine.ts";
@@ -27,7 +28,7 @@ async function withHost(
     await using host = await Host.open(machine.root, {
       journalDir,
       repair: { command: "/bin/true", args: [], env: {} },
-      policy: { dnsMode: "none", containers: false, zones: null },
+      policy: { ...DEFAULT_HELPER_POLICY, dnsMode: "none" },
       onEvent: () => {},
     });
     await test(host, journalDir);

@@ -6,6 +6,7 @@
  */
 import { deepEqual, equal } from "node:assert/strict";
 import { VnetError } from "../../../lib/error.ts";
+import { DEFAULT_HELPER_POLICY } from "../../../lib/config/mod.ts";
 import { serveHelper } from "../../../lib/helper/mod.ts";
 import type { MessageSocket } from "../../../lib/os/mod.ts";
 import { HELPER_PROTOCOL, type HelperRequest } from "../../../lib/wire/mod.ts";
@@ -193,7 +194,7 @@ for (const attack of ATTACKS) {
         admission: attack.refused === true ? { lockDir: journalDir, authorize: denied } : null,
         journalDir,
         repair: null,
-        policy: { dnsMode: "none", containers: false, zones: null },
+        policy: { ...DEFAULT_HELPER_POLICY, dnsMode: "none" },
         signal: new AbortController().signal,
       });
       for (const [id, request] of attack.before.entries()) {

@@ -3,7 +3,9 @@
  *
  * @module
  */
+import { parseResolvConf } from "../../../dns/mod.ts";
 import { OsError } from "../../../error.ts";
+import type { IpAddress } from "../../../ip/mod.ts";
 import type { Backend, Place } from "./backend/backend.ts";
 import { backendFor } from "./backend/backends.ts";
 import { DbusError } from "./dbus/error.ts";
@@ -14,6 +16,7 @@ import { gather } from "./find/gather.ts";
 import { inUse } from "./in_use.ts";
 import { Journal } from "./undo/journal.ts";
 import { type Paths, SYSTEM_PATHS } from "./find/paths.ts";
+import { originalText } from "./backend/takeover.ts";
 import { repairIn } from "./undo/repair.ts";
 import {
   type Applied,
@@ -117,6 +120,17 @@ export class OsDns implements AsyncDisposable {
   /** Undoes what `apply` did. @returns What was done, line by line; empty when nothing was in force. */
   revert(): Promise<string[]> {
     return this.#inTurn(() => this.#revert());
+  }
+
+  /** The nameservers that no file of the host shows while a vnet stands in their place, this one or another. */
+  hidden(): Promise<IpAddress[]> {
+    return this.#inTurn(async () => {
+      const entry = await this.#place.journal.read();
+      const isTaken = entry !== null && entry !== "unreadable" && entry.backend === "direct";
+      const { addresses } = parseResolvConf(isTaken ? await originalText(entry) : "");
+      const forwarded = this.#active?.upstreams?.upstreams ?? [];
+      return [...addresses, ...forwarded.map(({ address }) => address)];
+    });
   }
 
   /**

@@ -173,6 +173,16 @@ export function listRoutes(shim: Shim): Route[] {
   return routes;
 }
 
+/** Lists the gateways of all routes, of both families; one may be there often. */
+export function listGateways(shim: Shim): IpAddress[] {
+  return ([4, 6] as const).flatMap((family) => {
+    const dump = (out: Uint8Array<ArrayBuffer>) =>
+      shim.symbols.vnet_gateway_dump(family, out, out.length);
+    return records(shim, dump, "RTM_GETROUTE")
+      .map((record) => addressAt(record, 16, record.getUint8(0) === 4 ? 4 : 6));
+  });
+}
+
 /** Lists the addresses of all links, both families, in the kernel's order. */
 export function listAddresses(shim: Shim): InterfaceAddress[] {
   const addresses: InterfaceAddress[] = [];
