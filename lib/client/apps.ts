@@ -6,6 +6,8 @@
 import { VnetError } from "../error.ts";
 import {
   type AppView,
+  type AwayApp,
+  type ClusterView,
   describeRefusal,
   grantOf,
   type Plan,
@@ -24,7 +26,7 @@ import { type Names, renderAddresses } from "./state/mod.ts";
 /** The apps of one login. */
 interface ProxyApps {
   readonly proxy: string;
-  readonly apps: readonly AppView[];
+  readonly view: Pick<ClusterView, "apps" | "away"> | null;
 }
 
 /**
@@ -39,20 +41,20 @@ export function renderApps(
   addresses: Names["addresses"],
 ): AppsV1 {
   const refusals = Map.groupBy(plan.refusedNames, ({ claim }) => keyOf(claim.profile, claim));
-  const apps = views.flatMap(({ proxy, apps }) =>
-    apps.map((app): AppsV1["apps"][number] => ({
-      name: app.name,
+  const apps = views.flatMap(({ proxy, view }) => [
+    ...(view?.apps ?? []).map((app) => ({
+      ...renderShared(app, proxy),
       kind: app.kind,
-      cluster: app.cluster,
-      proxy,
-      public_addrs: [...app.publicAddrs],
       addresses: app.publicAddrs.flatMap((name) => renderName(name, proxy, app, plan, addresses)),
       ...renderRefused(refusals.get(keyOf(proxy, { cluster: app.cluster, appId: app.id })), plan),
       ...(app.ports === null ? {} : { ports: renderPorts(app.ports) }),
-      ...(app.description === null ? {} : { description: app.description }),
-      labels: { ...app.labels },
-    }))
-  );
+    })),
+    ...(view?.away ?? []).map((app) => ({
+      ...renderShared(app, proxy),
+      addresses: [],
+      last_seen: new Date(app.lastSeenMs).toISOString(),
+    })),
+  ]);
   const key = (app: AppsV1["apps"][number]) => `${app.cluster}\0${app.name}\0${app.proxy}`;
   return { schema: "vnet.apps/1", apps: apps.sort((a, b) => key(a) < key(b) ? -1 : 1) };
 }
@@ -98,6 +100,18 @@ function renderRefused(
   };
 }
 
+/** What is said of an app whether anybody serves it or not. */
+function renderShared(app: AppView | AwayApp, proxy: string) {
+  return {
+    name: app.name,
+    cluster: app.cluster,
+    proxy,
+    public_addrs: [...app.publicAddrs],
+    ...(app.description === null ? {} : { description: app.description }),
+    labels: { ...app.labels },
+  };
+}
+
 /** Lists the apps: the daemon's view if it runs, else the clusters are asked directly. */
 export async function listApps(
   paths: Paths,
@@ -121,7 +135,7 @@ export async function listApps(
     const view = await link.view(signal).finally(() => link.close());
     return { profile, name, view };
   }));
-  const views = known.map(({ name, view }) => ({ proxy: name, apps: view.apps }));
+  const views = known.map(({ name, view }) => ({ proxy: name, view }));
   const { plan } = await knownState(paths, known, { nowMs: Date.now() });
   return renderApps(views, plan, new Map());
 }

@@ -203,10 +203,7 @@ export class Daemon implements ControlTarget {
   }
 
   apps(): AppsV1 {
-    const views = this.#clusters.sessions.map(({ name, view }) => ({
-      proxy: name,
-      apps: view?.apps ?? [],
-    }));
+    const views = this.#clusters.sessions.map(({ name, view }) => ({ proxy: name, view }));
     const { plan } = this.#requireState();
     return renderApps(views, plan, this.#setup?.names?.addresses ?? new Map());
   }

@@ -52,6 +52,7 @@ export {
 } from "./records.ts";
 export {
   type AppView,
+  type AwayApp,
   clustersOf,
   type ClusterView,
   ClusterViewSchema,

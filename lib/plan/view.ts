@@ -42,12 +42,25 @@ export interface TcpApp {
   readonly ports: readonly PortRange[] | null;
 }
 
+/** An app that nobody serves at the moment. */
+export interface AwayApp {
+  readonly name: string;
+  readonly cluster: string;
+  readonly publicAddrs: readonly string[];
+  readonly description: string | null;
+  readonly labels: Readonly<Record<string, string>>;
+  /** When an agent last served it. */
+  readonly lastSeenMs: number;
+}
+
 /** A cluster as one login sees it. */
 export interface ClusterView {
   readonly root: PublishedCluster;
   readonly leaves: readonly PublishedCluster[];
   /** Only what this login may use, in a fixed order. */
   readonly apps: readonly AppView[];
+  /** What would be among them if an agent were connected; not for the plan. */
+  readonly away?: readonly AwayApp[];
 }
 
 /** One login's view of its cluster: what a plan is compiled from. */
@@ -83,9 +96,14 @@ const TcpAppSchema = z.object({
   ports: z.array(z.object({ first: port, last: port })).readonly().nullable(),
 });
 
+const AwayAppSchema = TcpAppSchema.omit({ kind: true, id: true, ports: true }).extend({
+  lastSeenMs: z.number(),
+});
+
 /** A view as JSON, for the file that keeps it over a restart. */
 export const ClusterViewSchema: z.ZodType<ClusterView> = z.object({
   root: PublishedClusterSchema,
   leaves: z.array(PublishedClusterSchema).readonly(),
   apps: z.array(z.discriminatedUnion("kind", [TcpAppSchema])).readonly(),
+  away: z.array(AwayAppSchema).readonly().exactOptional(),
 });

@@ -22,6 +22,8 @@ export const AppsV1Schema = z.object({
     refused: z.array(z.object({ name: z.string(), why: z.string() })).optional(),
     /** `5432` or `8000-8010`; absent when any port will do. */
     ports: z.array(z.string()).optional(),
+    /** When an agent last served it; absent while one does. */
+    last_seen: z.iso.datetime().optional(),
     description: z.string().optional(),
     labels: z.record(z.string(), z.string()),
   })),

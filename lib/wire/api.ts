@@ -110,8 +110,16 @@ export const AppSchema = z.object({
 });
 export type App = z.infer<typeof AppSchema>;
 
+/** An app that no agent serves at the moment, and when one did. */
+export const AwayAppSchema = AppSchema.extend({ last_seen: timestamp });
+export type AwayApp = z.infer<typeof AwayAppSchema>;
+
 /** `GET /v1/apps` (ETag): only what the user's roles allow, sorted by cluster and name. */
-export const AppsResponseSchema = z.object({ apps: z.array(AppSchema).max(50_000) });
+export const AppsResponseSchema = z.object({
+  apps: z.array(AppSchema).max(50_000),
+  /** Not from servers that do not know. */
+  away: z.array(AwayAppSchema).max(1000).optional(),
+});
 export type AppsResponse = z.infer<typeof AppsResponseSchema>;
 
 /** `POST /v1/certs/app`. `port` 0 is for an app without `tcp_ports`: the certificate then serves any port. */

@@ -1,4 +1,4 @@
-import { equal, match, ok, rejects } from "node:assert/strict";
+import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import type { CarrierFlow, CarrierPool, CarrierTarget, FlowSummary } from "../../lib/io/mod.ts";
 import { CarrierPool as Pool } from "../../lib/io/mod.ts";
 import { serveAgent } from "../../lib/server/mod.ts";
@@ -282,5 +282,23 @@ Deno.test("an audit log that cannot be written lets no session begin", async () 
     await once(pool, target);
   } finally {
     await pool.close();
+  }
+});
+
+Deno.test("an app whose agent has gone is listed with when it was last seen", async () => {
+  await using echo = echoServer();
+  await using cluster = await TestCluster.start([]);
+  const link = cluster.driver.open((await cluster.login()).profile);
+  try {
+    const agent = await cluster.joinAgent("rack-1", [app("echo", echo.port)]);
+    deepEqual((await link.view(never())).apps.map(({ name }) => name), ["echo"]);
+    await agent[Symbol.asyncDispose]();
+    const gone = await link.view(never());
+    deepEqual(gone.apps, []);
+    deepEqual(gone.away?.map(({ name, lastSeenMs }) => [name, lastSeenMs]), [
+      ["echo", cluster.clock.nowMs],
+    ]);
+  } finally {
+    await link.close();
   }
 });

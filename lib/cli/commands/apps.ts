@@ -34,7 +34,7 @@ const ls = command(
   {
     brief: message`List the apps you may use: names, addresses, ports, and what to type`,
     description:
-      message`What to type is chosen by the label "protocol", else by the port. GRANT is how the cluster came by the name's zone, see "vnet help zones ls". An app without an address has none yet: vnet is down.`,
+      message`What to type is chosen by the label "protocol", else by the port. GRANT is how the cluster came by the name's zone, see "vnet help zones ls". An app without an address has none yet: vnet is down, or no agent serves the app.`,
   },
 );
 

@@ -136,7 +136,10 @@ export class Auth implements AuthService {
       countRefusal: (code) => this.#tooMuch.add(code),
       find: () => this.#find(),
       config: () => this.#config(),
-      apps: (roles) => ({ apps: agents.appsFor(directory.rolesNamed(roles) ?? []) }),
+      apps(names) {
+        const roles = directory.rolesNamed(names) ?? [];
+        return { apps: agents.appsFor(roles), away: agents.awayFor(roles) };
+      },
       policy: () => this.policy(),
       logout: (user, peer) => this.#logout(user, peer),
       reportFlow: (...report) => this.reportFlow(...report),

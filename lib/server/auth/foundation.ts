@@ -84,7 +84,7 @@ export async function openParts(options: AuthOptions): Promise<Parts> {
       directory,
       addrs,
       holders,
-      agents: new Agents({ cluster, addrs, holders, changes }),
+      agents: new Agents({ cluster, addrs, holders, changes, nowMs }),
       hasher: PasswordHasher.create(options.passwordCost),
       userCa: await openAuthority(store, { cluster, kind: "user" }, nowMs()),
       hostCa: await openAuthority(store, { cluster, kind: "host" }, nowMs()),

@@ -5,10 +5,10 @@
  */
 import { HttpClient } from "../../../io/mod.ts";
 import {
-  type App,
   type AppCertRequest,
   type AppCertResponse,
   AppCertResponseSchema,
+  type AppsResponse,
   AppsResponseSchema,
   type ClusterConfig,
   ClusterConfigSchema,
@@ -31,7 +31,7 @@ export interface ClusterApi extends Disposable {
     waitSeconds: number,
     signal: AbortSignal,
   ): Promise<Tagged<ClusterConfig> | null>;
-  apps(tag: string | null, signal: AbortSignal): Promise<Tagged<readonly App[]> | null>;
+  apps(tag: string | null, signal: AbortSignal): Promise<Tagged<AppsResponse> | null>;
   appCertificate(request: AppCertRequest, signal: AbortSignal): Promise<AppCertResponse>;
   /** Ends when what was asked is answered. */
   retire(): void;
@@ -60,14 +60,14 @@ export class HttpClusterApi implements ClusterApi {
     return answer.kind === "not-modified" ? null : { value: answer.value, tag: answer.etag };
   }
 
-  async apps(tag: string | null, signal: AbortSignal): Promise<Tagged<readonly App[]> | null> {
+  async apps(tag: string | null, signal: AbortSignal): Promise<Tagged<AppsResponse> | null> {
     const answer = await this.#http.request({
       method: "GET",
       path: "/v1/apps",
       schema: AppsResponseSchema,
       etag: tag,
     }, signal);
-    return answer.kind === "not-modified" ? null : { value: answer.value.apps, tag: answer.etag };
+    return answer.kind === "not-modified" ? null : { value: answer.value, tag: answer.etag };
   }
 
   async appCertificate(request: AppCertRequest, signal: AbortSignal): Promise<AppCertResponse> {

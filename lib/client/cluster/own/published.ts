@@ -1,6 +1,6 @@
 import { VnetError } from "../../../error.ts";
 import type { ClusterView } from "../../../plan/mod.ts";
-import type { App, ClusterConfig } from "../../../wire/mod.ts";
+import type { AppsResponse, ClusterConfig } from "../../../wire/mod.ts";
 import type { ClusterApi, Tagged } from "./api.ts";
 import { viewOf } from "./views.ts";
 
@@ -8,7 +8,7 @@ import { viewOf } from "./views.ts";
 export class Published {
   readonly #api: ClusterApi;
   #config: Tagged<ClusterConfig> | null = null;
-  #apps: Tagged<readonly App[]> | null = null;
+  #apps: Tagged<AppsResponse> | null = null;
   #view: ClusterView | null = null;
 
   constructor(api: ClusterApi) {

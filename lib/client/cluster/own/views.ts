@@ -1,13 +1,17 @@
 import { compilePorts } from "../../../config/mod.ts";
 import type { AppView, ClusterView, PublishedCluster } from "../../../plan/mod.ts";
-import type { App, ClusterConfig } from "../../../wire/mod.ts";
+import type { App, AppsResponse, ClusterConfig } from "../../../wire/mod.ts";
 
 /** Puts what the cluster's API says into the client's terms. */
-export function viewOf(config: ClusterConfig, apps: readonly App[]): ClusterView {
+export function viewOf(config: ClusterConfig, { apps, away = [] }: AppsResponse): ClusterView {
   return {
     root: publishedOf(config),
     leaves: config.leaf_clusters.map(publishedOf),
     apps: apps.map(appOf),
+    away: away.map(({ last_seen, ...app }) => {
+      const { kind: _kind, id: _id, ports: _ports, ...rest } = appOf(app);
+      return { ...rest, lastSeenMs: Date.parse(last_seen) };
+    }),
   };
 }
 

@@ -1,11 +1,12 @@
 import { compilePorts, type PortRange } from "../../../config/mod.ts";
-import { type AgentApp, type App } from "../../../wire/mod.ts";
+import type { AgentApp, App, AwayApp } from "../../../wire/mod.ts";
 import { decideAccess } from "../../../identity/mod.ts";
 import type { Role } from "../../../config/mod.ts";
 import { appId } from "../../../io/mod.ts";
 import type { Changes } from "../changes.ts";
 import type { AgentDirectory, AgentHandle, AgentIdentity, Hello, OfferRefusal } from "../types.ts";
 import type { AppHolders } from "./app_holders.ts";
+import { AwayApps } from "./away_apps.ts";
 import type { PublicAddrs } from "./public_addrs.ts";
 
 /** An app as at least one connected agent serves it. */
@@ -48,6 +49,7 @@ export class Agents implements AgentDirectory {
   readonly #addrs: PublicAddrs;
   readonly #holders: AppHolders;
   readonly #changes: Changes;
+  readonly #away: AwayApps;
   /** In the order they connected. */
   readonly #hellos = new Map<symbol, Hello>();
   /** Everything is put together anew when an agent comes or goes; what it is put together from stays. */
@@ -61,11 +63,13 @@ export class Agents implements AgentDirectory {
     readonly addrs: PublicAddrs;
     readonly holders: AppHolders;
     readonly changes: Changes;
+    readonly nowMs: () => number;
   }) {
     this.#cluster = options.cluster;
     this.#addrs = options.addrs;
     this.#holders = options.holders;
     this.#changes = options.changes;
+    this.#away = new AwayApps(options.nowMs);
   }
 
   /**
@@ -75,6 +79,7 @@ export class Agents implements AgentDirectory {
    */
   connected(hello: Hello): Refused {
     this.#hellos.set(hello.instance, hello);
+    this.#away.back(hello.agent.agentId);
     this.#rebuild(hello.instance);
     return this.#refusals.get(hello.instance) ?? [];
   }
@@ -101,7 +106,12 @@ export class Agents implements AgentDirectory {
     const agentId = this.#hellos.get(instance)?.agent.agentId;
     if (agentId === undefined) return;
     this.#hellos.delete(instance);
+    const before = this.#byId;
     this.#rebuild();
+    for (const [id, { app, agents }] of before) {
+      const wasItsOwn = agents.some((agent) => agent.instance === instance);
+      if (wasItsOwn && !this.#byId.has(id)) this.#away.gone(app, agentId);
+    }
     if (!this.connectedIds().has(agentId)) this.#onGone(agentId);
   }
 
@@ -129,6 +139,11 @@ export class Agents implements AgentDirectory {
       .map(({ app }) => app);
   }
 
+  /** Those of which no agent is connected, with when one was. */
+  awayFor(roles: readonly Role[]): AwayApp[] {
+    return this.#away.listFor(roles);
+  }
+
   /** The agents that are connected, each once. */
   connectedIds(): ReadonlySet<string> {
     return new Set([...this.#hellos.values()].map(({ agent }) => agent.agentId));
@@ -153,6 +168,7 @@ export class Agents implements AgentDirectory {
     this.#byId = new Map(
       [...served].map(([id, { app, agents, tcpPorts }]) => [id, { app, agents, tcpPorts }]),
     );
+    for (const id of served.keys()) this.#away.served(id);
     this.#refusals = refusals;
     this.#changes.notify();
     for (const [instance, refused] of refusals) {

@@ -21,7 +21,7 @@ function agentsOf(): { readonly agents: Agents; readonly changes: Changes; holde
   const addrs = new PublicAddrs(proxies, () => bound);
   const holders = new AppHolders();
   return {
-    agents: new Agents({ cluster: "c.example", addrs, holders, changes }),
+    agents: new Agents({ cluster: "c.example", addrs, holders, changes, nowMs: () => 1000 }),
     changes,
     holders,
   };
