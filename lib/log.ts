@@ -5,6 +5,7 @@
  * @module
  */
 import { configure, getLogger as get, jsonLinesFormatter, type Logger } from "@logtape/logtape";
+import { printable } from "./printable.ts";
 
 type LogLevel = "trace" | "debug" | "info" | "warning" | "error";
 
@@ -35,11 +36,13 @@ export async function configureLog(
         const time = new Date(record.timestamp).toISOString().slice(11, 23);
         const values = Object.entries(record.properties)
           .map(([key, value]) =>
-            ` ${key}=${typeof value === "string" ? value : JSON.stringify(value)}`
+            ` ${key}=${printable(typeof value === "string" ? value : `${JSON.stringify(value)}`)}`
           )
           .join("");
         const folder = record.category.slice(1).join(".");
-        options.write(`${time} ${record.level} ${folder}: ${record.message.join("")}${values}\n`);
+        options.write(
+          `${time} ${record.level} ${folder}: ${printable(record.message.join(""))}${values}\n`,
+        );
       },
     },
     loggers: [

@@ -38,6 +38,7 @@ const LEAVES: Readonly<Record<string, { readonly pureMayImport: boolean }>> = {
   "error.ts": { pureMayImport: true },
   "version.ts": { pureMayImport: true },
   "json.ts": { pureMayImport: true },
+  "printable.ts": { pureMayImport: true },
   "log.ts": { pureMayImport: false },
   "wait.ts": { pureMayImport: false },
 };

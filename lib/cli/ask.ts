@@ -4,6 +4,7 @@
  * @module
  */
 import { UsageError, VnetError } from "../error.ts";
+import { printable } from "../printable.ts";
 import type { Context } from "./context.ts";
 
 const MAX_STDIN_BYTES = 8192;
@@ -18,7 +19,7 @@ export function askSecret(context: Context, question: string): Promise<string> {
   return asText(
     ask<Text>(
       context,
-      ({ password }) => password({ message: question, signal: context.signal }),
+      ({ password }) => password({ message: printable(question), signal: context.signal }),
     ),
   );
 }
@@ -32,7 +33,7 @@ export function askText(
   const validate = (answer: string | undefined) => complaint(answer ?? "");
   const { signal } = context;
   return asText(
-    ask<Text>(context, ({ text }) => text({ message: question, signal, validate })),
+    ask<Text>(context, ({ text }) => text({ message: printable(question), signal, validate })),
   );
 }
 
@@ -41,7 +42,7 @@ export function askYesNo(context: Context, question: string): Promise<boolean> {
   const { signal } = context;
   return ask<boolean>(
     context,
-    ({ confirm }) => confirm({ message: question, initialValue: false, signal }),
+    ({ confirm }) => confirm({ message: printable(question), initialValue: false, signal }),
   );
 }
 

@@ -1,6 +1,7 @@
 import type { Owner, Paths } from "../client/paths.ts";
 import { UsageError } from "../error.ts";
 import type { ThisMachine } from "../os/mod.ts";
+import { printable } from "../printable.ts";
 import { toAscii } from "./text/ascii.ts";
 
 /** What a command may touch of the process it runs in; a test passes its own. */
@@ -75,9 +76,9 @@ export function requireConfigFile(context: ConfigContext, act: string, usual: st
   }
 }
 
-/** Tells the person at the terminal, unless `--quiet`. */
+/** Tells the person at the terminal a line, unless `--quiet`. */
 export function tell(context: Context, text: string): void {
-  if (!context.globals.quiet) context.stderr(`${text}\n`);
+  if (!context.globals.quiet) context.stderr(`${printable(text)}\n`);
 }
 
 /** Prints a text as the result. */

@@ -4,6 +4,7 @@
  * @module
  */
 import { VnetError } from "../error.ts";
+import { printable } from "../printable.ts";
 import { pause } from "../wait.ts";
 import type { Context } from "./context.ts";
 import { readTotpCode } from "./totp.ts";
@@ -47,7 +48,7 @@ export async function answerAtTerminal(
       seen = revision;
       const [first] = waiting;
       if (first === undefined || !await processes.holdsTerminal()) continue;
-      if (!told.has(first.id)) context.stderr(`${questionText(first)}\n`);
+      if (!told.has(first.id)) say(context, questionText(first));
       told.add(first.id);
       if (await answer(context, source, terminal, first, signal)) continue;
       seen = null;
@@ -69,28 +70,33 @@ async function answer(
 ): Promise<boolean> {
   const line = await untilGone(source, question, terminal.next(), signal);
   if (line === null) {
-    context.stderr(`${question.app}: answered elsewhere, or given up\n`);
+    say(context, `${question.app}: answered elsewhere, or given up`);
     return true;
   }
   const code = readTotpCode(line);
   if (line.trim() === "") {
     await source.decline(question.id);
-    context.stderr(`${question.app}: declined\n`);
+    say(context, `${question.app}: declined`);
     return true;
   }
   if (code === null) {
-    context.stderr("A code has 6 to 8 digits; an empty line declines:\n");
+    say(context, "A code has 6 to 8 digits; an empty line declines:");
     return false;
   }
   try {
     await source.approve(code, question.id);
-    context.stderr(`${question.app}: approved\n`);
+    say(context, `${question.app}: approved`);
     return true;
   } catch (thrown) {
     if (!(thrown instanceof VnetError)) throw thrown;
-    context.stderr(`${thrown.message} [${thrown.code}]\n`);
+    say(context, `${thrown.message} [${thrown.code}]`);
     return false;
   }
+}
+
+/** A question must be seen, whatever is quiet; names and refusals are the cluster's words. */
+function say(context: Context, text: string): void {
+  context.stderr(`${printable(text)}\n`);
 }
 
 function questionText({ app, cluster, port }: Question): string {

@@ -7,6 +7,7 @@ import { formatMessage } from "@optique/core/message";
 import { parseSync } from "@optique/core/parser";
 import { configureLog } from "../log.ts";
 import { ConfigError, describeError, UsageError, VnetError } from "../error.ts";
+import { printable, printableLines } from "../printable.ts";
 import { VERSION } from "../version.ts";
 import { findOwner, resolvePaths } from "../client/paths.ts";
 import { isAsciiOnly, toAscii } from "./text/ascii.ts";
@@ -138,18 +139,21 @@ async function reportError(
 ): Promise<number> {
   if (thrown instanceof AlreadyTold) return thrown.status;
   if (thrown instanceof ConfigError) {
-    stderr(`error: Cannot use "${thrown.file}" [${thrown.code}]\n`);
+    stderr(`error: Cannot use "${printable(thrown.file)}" [${thrown.code}]\n`);
     for (const { path, found, expected } of thrown.mistakes) {
-      stderr(`  ${path === "" ? "(document)" : path}: found ${found}, expected ${expected}\n`);
+      const what = `${path === "" ? "(document)" : path}: found ${found}, expected ${expected}`;
+      stderr(`  ${printable(what)}\n`);
     }
-  } else stderr(`error: ${describeError(thrown)}\n`);
+  } else stderr(`error: ${printable(describeError(thrown))}\n`);
   if (!(thrown instanceof VnetError)) {
-    if (parsed.debug && thrown instanceof Error) stderr(`${thrown.stack ?? ""}\n`);
+    if (parsed.debug && thrown instanceof Error) stderr(`${printableLines(thrown.stack ?? "")}\n`);
     return EXIT.failed;
   }
   const hint = thrown.hint ?? (thrown instanceof UsageError ? helpHint(args, TREE) : null);
-  if (hint !== null) stderr(`hint: ${hint}\n`);
-  if (parsed.debug && thrown.cause !== undefined) stderr(`cause: ${describeError(thrown.cause)}\n`);
+  if (hint !== null) stderr(`hint: ${printable(hint)}\n`);
+  if (parsed.debug && thrown.cause !== undefined) {
+    stderr(`cause: ${printable(describeError(thrown.cause))}\n`);
+  }
   return thrown instanceof UsageError ? EXIT.usage : await statusOfCode(thrown.code);
 }
 

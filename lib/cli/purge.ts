@@ -17,7 +17,7 @@ const RETRY_MS = 50;
 /** Ours in a folder of state: addresses, saved answers, logs, and what a crash left of writing them. */
 const STATE =
   /^((leases|clusters|settings|ranges|zones)\.json(\.[0-9a-f]+\.tmp)?|daemon\.log(\.1(\.tmp)?)?)$/;
-const RUNTIME = /^(control\.sock|daemon\.lock|start-error\.json(\.[0-9a-f]+\.tmp)?)$/;
+const RUNTIME = /^(control\.sock|apps\.sock|daemon\.lock|start-error\.json(\.[0-9a-f]+\.tmp)?)$/;
 
 /** Removes all of it, once vnet is down, and says what. The owner's own files are removed as the owner. */
 export async function purge(context: Context): Promise<void> {

@@ -40,7 +40,7 @@ Deno.test("purgeOwn() removes all that vnet wrote but logins, and says so once",
     write(home, "config/profiles/a.json", "state/leases.json", "state/clusters.json");
     write(home, "state/settings.json", "state/leases.json.0a1b2c3d4e5f.tmp");
     write(home, "state/daemon.log", "state/daemon.log.1");
-    write(home, "run/control.sock", "run/daemon.lock", "run/start-error.json");
+    write(home, "run/apps.sock", "run/control.sock", "run/daemon.lock", "run/start-error.json");
     deepEqual(await purgeOwn(pathsIn(home)), [
       `Removed ${home}/state/clusters.json`,
       `Removed ${home}/state/daemon.log`,
@@ -49,6 +49,7 @@ Deno.test("purgeOwn() removes all that vnet wrote but logins, and says so once",
       `Removed ${home}/state/leases.json.0a1b2c3d4e5f.tmp`,
       `Removed ${home}/state/settings.json`,
       `Removed ${home}/state`,
+      `Removed ${home}/run/apps.sock`,
       `Removed ${home}/run/control.sock`,
       `Removed ${home}/run/daemon.lock`,
       `Removed ${home}/run/start-error.json`,

@@ -3,12 +3,12 @@ import { message } from "@optique/core/message";
 import { map, optional } from "@optique/core/modifiers";
 import { command, option } from "@optique/core/primitives";
 import { UsageError } from "../../error.ts";
+import { printable } from "../../printable.ts";
 import type { AppsV1 } from "../../status/mod.ts";
 import { type Action, type Context, printJson, printText, tell } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import { known } from "../grammar/known_values.ts";
 import { format } from "./options.ts";
-import { renderTable } from "../text/table.ts";
 
 interface Options {
   readonly cluster: string | undefined;
@@ -51,7 +51,10 @@ async function run(context: Context, options: Options): Promise<number> {
   if (options.copy !== undefined) return await copyPaste(context, wanted, options.copy);
   if (options.format === "json") printJson(context, wanted);
   else if (wanted.apps.length === 0) tell(context, "No apps: your roles allow none, or none is up");
-  else printText(context, await renderApps(wanted));
+  else {
+    const { renderApps } = await import("../text/apps_text.ts");
+    printText(context, renderApps(wanted, context.nowMs()));
+  }
   return EXIT.done;
 }
 
@@ -66,39 +69,11 @@ async function requireCluster(context: Context, { apps }: AppsV1, name: string):
   });
 }
 
-/** Writes the apps for people, a line for each name; their cluster only where there are several. */
-async function renderApps({ apps }: AppsV1): Promise<string> {
-  const { renderPaste } = await import("../text/paste.ts");
-  const several = new Set(apps.map(({ cluster }) => cluster)).size > 1;
-  const rows = apps.flatMap((app) =>
-    app.public_addrs.map((name) => {
-      const own = app.addresses.find((address) => address.name === name);
-      const refused = app.refused?.find((one) => one.name === plainName(name));
-      return [
-        app.name,
-        app.kind ?? "tcp",
-        name,
-        own?.ipv4 ?? "-",
-        app.ports?.join(",") ?? "any",
-        ...(several ? [app.cluster] : []),
-        own?.grant ?? "-",
-        refused === undefined ? renderPaste(name, app) : `not this app's: ${refused.why}`,
-      ];
-    })
-  );
-  const headings = ["APP", "KIND", "NAME", "ADDRESS", "PORTS", ...(several ? ["CLUSTER"] : [])];
-  return renderTable([...headings, "GRANT", "USE"], rows);
-}
-
-function plainName(text: string): string {
-  return text.toLowerCase().replace(/\.$/, "");
-}
-
 /** @throws UsageError when there is no such app. */
 async function copyPaste(context: Context, { apps }: AppsV1, wanted: string): Promise<number> {
   const { renderPaste } = await import("../text/paste.ts");
   const { copy } = await import("../clipboard.ts");
-  const plain = plainName(wanted);
+  const plain = wanted.toLowerCase().replace(/\.$/, "");
   const app = apps.find(({ name, public_addrs }) =>
     name.toLowerCase() === plain || public_addrs.some((addr) => addr.toLowerCase() === plain)
   );
@@ -109,7 +84,7 @@ async function copyPaste(context: Context, { apps }: AppsV1, wanted: string): Pr
     });
   }
   const name = app.public_addrs.find((addr) => addr.toLowerCase() === plain) ?? first;
-  const text = renderPaste(name, app);
+  const text = printable(renderPaste(name, app));
   const way = await copy(context, text);
   tell(context, `Copied "${text}" by ${way}`);
   return EXIT.done;

@@ -3,7 +3,7 @@ import { message } from "@optique/core/message";
 import { map, withDefault } from "@optique/core/modifiers";
 import { argument, command, option } from "@optique/core/primitives";
 import { string } from "@optique/core/valueparser";
-import { type Action, type Context, printJson } from "../context.ts";
+import { type Action, type Context, printJson, printText } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import { known } from "../grammar/known_values.ts";
 import { format } from "./options.ts";
@@ -43,22 +43,7 @@ async function run(context: Context, options: Options): Promise<number> {
     printJson(context, found);
     return EXIT.done;
   }
-  const addresses = found.addresses.length === 0 ? "" : ` ${found.addresses.join(" ")}`;
-  context.stdout(`${found.name} ${found.type}: ${found.verdict}${addresses}\n`);
-  context.stdout(`  rule    ${found.rule}: ${found.reason}\n`);
-  if (found.app !== undefined) {
-    const { name, cluster, proxy, zone, grant } = found.app;
-    const through = cluster === proxy ? "" : ` (${proxy})`;
-    context.stdout(`  app     ${name} of ${cluster}${through}\n`);
-    context.stdout(`  grant   ${grant}, zone ${zone}\n`);
-  }
-  for (const { app, cluster, proxy, why } of found.claims ?? []) {
-    const through = cluster === proxy ? "" : ` (${proxy})`;
-    context.stdout(`  refused ${app} of ${cluster}${through}: ${why}\n`);
-  }
-  if (found.ttl_seconds !== undefined) context.stdout(`  ttl     ${found.ttl_seconds} s\n`);
-  context.stdout(
-    `  from    ${found.source === "daemon" ? "the running daemon" : "what was last known"}\n`,
-  );
+  const { renderResolve } = await import("../text/resolve_text.ts");
+  printText(context, renderResolve(found));
   return EXIT.done;
 }

@@ -8,6 +8,7 @@ import { UsageError } from "../../error.ts";
 import { readRefusalCode, refusalOf } from "../../refusal/mod.ts";
 import type { AdminResponse } from "../../server/mod.ts";
 import { readSecretFromStdin } from "../ask.ts";
+import { printable } from "../../printable.ts";
 import { renderTable } from "../text/table.ts";
 import { type Context, printJson, tell } from "../context.ts";
 import { EXIT } from "../exit.ts";
@@ -109,7 +110,7 @@ export async function addToken(
   });
   if (options.format === "json") printJson(context, { schema: "vnet.ctl-token/1", ...made });
   else {
-    context.stdout(`${made.token}\n`);
+    context.stdout(`${printable(made.token)}\n`);
     tell(
       context,
       `Good until ${minuteOf(made.expires)}. On the agent's host, put it into the file that`,
@@ -250,11 +251,11 @@ function printSecrets(
 ): void {
   if (made.password !== undefined) {
     tell(context, `Password of ${made.name}, shown this once:`);
-    context.stdout(`${made.password}\n`);
+    context.stdout(`${printable(made.password)}\n`);
   }
   if (made.totp_uri !== undefined) {
     tell(context, "Second factor, for an authenticator app, shown this once:");
-    context.stdout(`${made.totp_uri}\n`);
+    context.stdout(`${printable(made.totp_uri)}\n`);
   }
 }
 

@@ -6,6 +6,7 @@ import {
   type ResourceDocument,
 } from "../../config/mod.ts";
 import { ConfigError, type ConfigMistake, UsageError } from "../../error.ts";
+import { printable } from "../../printable.ts";
 import { readConfigFile } from "../../io/files.ts";
 import type { AdminClient, AdminResponse } from "../../server/mod.ts";
 import { type Context, printJson, tell } from "../context.ts";
@@ -27,7 +28,9 @@ export async function create(
   const documents = readResources(text, file);
   using admin = await openAdmin(context);
   const results = await putDocuments(admin, documents, { file, replace: options.replace });
-  for (const { kind, name, outcome } of results) context.stdout(`${kind}/${name} ${outcome}\n`);
+  for (const { kind, name, outcome } of results) {
+    context.stdout(`${printable(`${kind}/${name} ${outcome}`)}\n`);
+  }
   return EXIT.done;
 }
 

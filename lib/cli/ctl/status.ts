@@ -1,3 +1,4 @@
+import { printableDocument } from "../../printable.ts";
 import type { AdminResponse } from "../../server/mod.ts";
 import { type Context, printJson } from "../context.ts";
 import { EXIT } from "../exit.ts";
@@ -15,7 +16,8 @@ export async function status(context: Context, form: Form): Promise<number> {
 }
 
 /** Writes a cluster's status for people: one fact a line, what hurts under what it is about. */
-export function renderStatus(found: ClusterStatus, nowMs: number): string {
+export function renderStatus(given: ClusterStatus, nowMs: number): string {
+  const found = printableDocument(given);
   const connected = found.agents.filter((agent) => agent.connected);
   const away = found.agents.filter((agent) => !agent.connected);
   const locked = found.agents.filter((agent) => agent.locked);

@@ -6,6 +6,7 @@
 import { ControlClient, readStartError } from "../../client/mod.ts";
 import { DEFAULT_UP_SETTINGS, type UpWishes } from "../../config/mod.ts";
 import { VnetError } from "../../error.ts";
+import { printable } from "../../printable.ts";
 import type { StatusV1 } from "../../status/mod.ts";
 import { type Context, tell } from "../context.ts";
 import { AlreadyTold, EXIT, statusOfCode } from "../exit.ts";
@@ -116,7 +117,7 @@ export async function printPlan(context: Context, wishes: UpWishes): Promise<num
   await sharedUids(settings.share);
   const places = { journalDir: journalDir(context), granted: await agreedRanges(context) };
   const lines = await planLines(context.paths, settings, places);
-  for (const line of lines) context.stdout(`${line}\n`);
+  for (const line of lines) context.stdout(`${printable(line)}\n`);
   return EXIT.done;
 }
 

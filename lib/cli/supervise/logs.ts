@@ -4,6 +4,7 @@
  * @module
  */
 import { OsError, VnetError } from "../../error.ts";
+import { printableLines } from "../../printable.ts";
 import { pause } from "../../wait.ts";
 import { type Context, tell } from "../context.ts";
 import { EXIT } from "../exit.ts";
@@ -48,11 +49,15 @@ async function showJournal(
   const child = new Deno.Command("journalctl", {
     args: follow ? [...args, "-f"] : args,
     stdin: "null",
-    stdout: "inherit",
+    stdout: "piped",
     stderr: "inherit",
   }).spawn();
   const stop = () => child.kill("SIGTERM");
   context.signal.addEventListener("abort", stop, { once: true });
+  const decoder = new TextDecoder();
+  for await (const chunk of child.stdout) {
+    context.stdout(printableLines(decoder.decode(chunk, { stream: true })));
+  }
   const { success } = await child.status;
   context.signal.removeEventListener("abort", stop);
   return success || context.signal.aborted ? EXIT.done : EXIT.failed;
@@ -77,7 +82,7 @@ async function showFile(
   const all = whole.split("\n");
   // What ends with a line's end has nothing behind it.
   const skipped = Math.max(0, all.length - 1 - lines);
-  context.stdout(all.slice(skipped).join("\n"));
+  context.stdout(printableLines(all.slice(skipped).join("\n")));
   let at = new TextEncoder().encode(whole).length;
   while (follow && !context.signal.aborted) {
     await pause(POLL_MS, context.signal);
@@ -109,7 +114,7 @@ async function showFrom(context: Context, path: string, at: number): Promise<num
   while (from < size) {
     const count = await file.read(bytes);
     if (count === null) break;
-    context.stdout(decoder.decode(bytes.subarray(0, count), { stream: true }));
+    context.stdout(printableLines(decoder.decode(bytes.subarray(0, count), { stream: true })));
     from += count;
   }
   return from;

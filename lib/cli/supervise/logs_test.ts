@@ -46,6 +46,14 @@ Deno.test("showLogs() shows the last lines", () =>
     equal(printed.join(""), "two\nthree\n");
   }));
 
+Deno.test("showLogs() shows what others said, and has no terminal obey it", () =>
+  withHome(async (home) => {
+    await Deno.writeTextFile(`${home}/state/daemon.log`, "one\x1b[2J\t\u202e\x9b1m\r\ntwo\n");
+    const { context, printed } = contextOf(home);
+    equal(await showLogs(context, { follow: false, lines: 2 }), 0);
+    equal(printed.join(""), "one\\x1b[2J\t\\u202e\\x9b1m\\x0d\ntwo\n");
+  }));
+
 Deno.test("showLogs() follows a log, also when it is emptied", () =>
   withHome(async (home) => {
     const path = `${home}/state/daemon.log`;

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { printableDocument } from "../../printable.ts";
 import type { DoctorV1 } from "../../status/mod.ts";
 import { counted } from "./plural.ts";
 
@@ -29,7 +30,8 @@ interface RenderOptions {
 }
 
 /** Writes a report as text. */
-export function renderDoctor(report: DoctorV1, options: RenderOptions): string {
+export function renderDoctor(given: DoctorV1, options: RenderOptions): string {
+  const report = printableDocument(given);
   const { host, checks, version, duration_ms } = report;
   const system = [host.os, host.kernel, host.distribution, host.container]
     .filter((part) => part !== undefined).join(" ");

@@ -5,6 +5,7 @@
  */
 import { formatMs } from "../../health/mod.ts";
 import type { StatusV1 } from "../../status/mod.ts";
+import { printableDocument } from "../../printable.ts";
 import { counted } from "./plural.ts";
 import { renderMoment } from "./moment.ts";
 
@@ -20,7 +21,8 @@ interface RenderOptions {
 }
 
 /** Writes a status as text. */
-export function renderStatus(status: StatusV1, options: RenderOptions): string {
+export function renderStatus(given: StatusV1, options: RenderOptions): string {
+  const status = printableDocument(given);
   const lines = [
     `vnet is ${status.state} (version ${status.version}, pid ${status.pid}, up ${
       formatMs(Math.max(1000, status.uptime_ms))
@@ -45,7 +47,7 @@ export function renderSavedLogins(
   options: Omit<RenderOptions, "userName">,
 ): string {
   if (logins.length === 0) return "You are not logged in to any cluster: run `vnet login HOST`\n";
-  return logins.map((login) => {
+  return printableDocument(logins).map((login) => {
     const isOver = Date.parse(login.expires) <= options.nowMs;
     return `  login     ${
       renderLogin({ ...login, state: isOver ? "expired" : "active" }, options)

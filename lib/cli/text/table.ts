@@ -1,8 +1,14 @@
-/** Lays out rows under their headings, columns padded to the widest cell, no trailing spaces. */
+import { printableDocument } from "../../printable.ts";
+
+/**
+ * Lays out rows under their headings, columns padded to the widest cell, no trailing spaces. Cells may be others'
+ * texts.
+ */
 export function renderTable(
   headings: readonly string[],
-  rows: readonly (readonly string[])[],
+  given: readonly (readonly string[])[],
 ): string {
+  const rows = printableDocument(given);
   const widths = headings.map((heading, column) =>
     Math.max(heading.length, ...rows.map((row) => row[column]?.length ?? 0))
   );

@@ -10,7 +10,7 @@ import { DeadlinePassed, withDeadline } from "../../wait.ts";
 import type { AppWish } from "../../plan/mod.ts";
 import type { FlowConn } from "../cluster/driver.ts";
 import { GuardedConn } from "../flows/guarded_conn.ts";
-import { printable } from "../flows/printable.ts";
+import { printable } from "../../printable.ts";
 import type { AppWay, OpenedApp } from "./app_way.ts";
 
 /** With time for a second factor. */
@@ -63,6 +63,7 @@ export async function carryGuarded(
 
 /** What is said of a connection that failed: one line, with its code. */
 export function failureLine(thrown: unknown): string {
-  if (!(thrown instanceof VnetError)) return String(thrown);
-  return `${thrown.message} [${thrown.code}]`;
+  return printable(
+    thrown instanceof VnetError ? `${thrown.message} [${thrown.code}]` : String(thrown),
+  );
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { VnetError } from "../../error.ts";
-import { type AppWish, compilePlan } from "../../plan/mod.ts";
+import { type AppWish, compilePlan, NOTHING_SAID, type ZoneKnowledge } from "../../plan/mod.ts";
 import { endsLogin } from "../../refusal/mod.ts";
 import { Clusters } from "../cluster/clusters.ts";
 import type { ClusterDriver } from "../cluster/driver.ts";
@@ -13,6 +13,7 @@ import { requireLogin } from "../cluster/require_login.ts";
 import { AppDialer } from "../dial.ts";
 import type { SecondFactor } from "../mfa/desk.ts";
 import type { Paths } from "../paths.ts";
+import { readKnowledge } from "../zones/known.ts";
 import { AppOpener } from "./app_opener.ts";
 import type { AppFacts, AppWay, OpenedApp } from "./app_way.ts";
 
@@ -36,15 +37,18 @@ export class OwnApps implements AppWay {
   readonly #opener: AppOpener;
   readonly #nowMs: () => number;
   readonly #closing = new AbortController();
+  readonly #paths: OwnAppsOptions["paths"];
   #lookAgainMs = 0;
+  #zones: ZoneKnowledge = NOTHING_SAID;
 
   private constructor(options: OwnAppsOptions) {
     const { paths, nowMs, drivers = DRIVERS, secondFactor = null } = options;
     this.#nowMs = nowMs;
+    this.#paths = paths;
     const { configDir, stateDir } = paths;
     this.#clusters = new Clusters({ configDir, stateDir, drivers, nowMs, secondFactor });
     this.#opener = new AppOpener({
-      plan: () => compilePlan(this.#clusters.sources, { range: null }),
+      plan: () => compilePlan(this.#clusters.sources, { range: null, zones: this.#zones }),
       sources: () => this.#clusters.sources,
       dialer: new AppDialer({
         sessionOf: (profile) => this.#clusters.find(profile),
@@ -67,11 +71,13 @@ export class OwnApps implements AppWay {
     return apps;
   }
 
-  find(wish: AppWish, _signal: AbortSignal): Promise<AppFacts> {
-    return Promise.resolve().then(() => this.#opener.find(wish));
+  async find(wish: AppWish, _signal: AbortSignal): Promise<AppFacts> {
+    await this.#learnZones();
+    return this.#opener.find(wish);
   }
 
   async open(wish: AppWish, port: number | null, signal: AbortSignal): Promise<OpenedApp> {
+    await this.#learnZones();
     const open = () => this.#opener.dial(this.#opener.place(wish, port), signal);
     try {
       return await open();
@@ -84,6 +90,11 @@ export class OwnApps implements AppWay {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
     await this.#clusters[Symbol.asyncDispose]();
+  }
+
+  /** What was decided about zones, and what a daemon last found out. */
+  async #learnZones(): Promise<void> {
+    this.#zones = (await readKnowledge(this.#paths, this.#nowMs())).knowledge;
   }
 
   /** @returns Whether there may be another login now. */
