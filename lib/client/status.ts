@@ -6,7 +6,7 @@ import { VERSION } from "../version.ts";
 import { renderQuestion } from "./mfa/render.ts";
 import type { MfaQuestion } from "./mfa/desk.ts";
 import type { Session } from "./cluster/session.ts";
-import type { Finding } from "./findings.ts";
+import type { Finding } from "./daemon/findings.ts";
 import type { FlowLog } from "./flows/flow_log.ts";
 import type { Setup } from "./setup/setup.ts";
 import type { State } from "./state/mod.ts";

@@ -6,8 +6,8 @@
  */
 import { deepEqual } from "node:assert/strict";
 import { type Profile, ProfileStore } from "../../lib/client/cluster/profile.ts";
-import { Daemon } from "../../lib/client/daemon.ts";
-import type { DaemonOptions } from "../../lib/client/daemon_options.ts";
+import { Daemon } from "../../lib/client/daemon/daemon.ts";
+import type { DaemonOptions } from "../../lib/client/daemon/options.ts";
 import { DEFAULT_UP_SETTINGS } from "../../lib/config/mod.ts";
 import {
   decodeMessage,

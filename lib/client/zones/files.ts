@@ -11,7 +11,7 @@ import { ConfigError, describeError, VnetError } from "../../error.ts";
 import { ensurePrivateDirectory, readFileIfThere, writeFileAtomic } from "../../io/mod.ts";
 import { parseJson } from "../../json.ts";
 import { type AdminGrant, MAX_WORDS, type ZoneRecord, type ZoneWord } from "../../plan/mod.ts";
-import type { Finding } from "../findings.ts";
+import type { Finding } from "../daemon/findings.ts";
 import type { Paths } from "../paths.ts";
 
 /** The administrator's file. */

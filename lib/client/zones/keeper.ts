@@ -19,8 +19,8 @@ import {
   type ZoneWord,
 } from "../../plan/mod.ts";
 import { DeadlinePassed, orAborted, withDeadline } from "../../wait.ts";
-import { Alarm } from "../alarm.ts";
-import type { Finding } from "../findings.ts";
+import { Alarm } from "../daemon/alarm.ts";
+import type { Finding } from "../daemon/findings.ts";
 import type { Paths } from "../paths.ts";
 import {
   type AdminFile,

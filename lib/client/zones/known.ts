@@ -12,7 +12,7 @@ import {
   type ZoneWord,
 } from "../../plan/mod.ts";
 import type { KnownCluster } from "../cluster/known.ts";
-import type { Finding } from "../findings.ts";
+import type { Finding } from "../daemon/findings.ts";
 import type { Paths } from "../paths.ts";
 import type { ZoneLogin } from "./decide.ts";
 import { readAdminFile, readRecords, readWords } from "./files.ts";

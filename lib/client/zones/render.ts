@@ -1,6 +1,6 @@
 import type { ZoneStanding, ZoneWord } from "../../plan/mod.ts";
 import type { StatusV1, ZonesV1 } from "../../status/mod.ts";
-import type { Finding } from "../findings.ts";
+import type { Finding } from "../daemon/findings.ts";
 
 /** Puts standings into their public form, sorted by zone, cluster and login. */
 export function renderStandings(

@@ -1,5 +1,5 @@
-import { VnetError } from "../error.ts";
-import type { Paths } from "./paths.ts";
+import { VnetError } from "../../error.ts";
+import type { Paths } from "../paths.ts";
 
 /**
  * Becomes the owner's one daemon; the kernel ends that with the process.

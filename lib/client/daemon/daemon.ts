@@ -4,43 +4,40 @@
  *
  * @module
  */
-import type { UpSettings } from "../config/mod.ts";
-import { describeError, NetworkError, VnetError } from "../error.ts";
-import { ensurePrivateDirectory } from "../io/mod.ts";
-import type { Prefix } from "../ip/mod.ts";
-import { getLogger } from "../log.ts";
-import { type Machine, thisMachine } from "../os/mod.ts";
-import type { AppsV1, ResolveV1, StatusV1, ZonesV1 } from "../status/mod.ts";
-import { renderApps } from "./apps.ts";
-import { readBook } from "./book_file.ts";
-import { Clusters } from "./cluster/clusters.ts";
-import { DRIVERS } from "./cluster/drivers.ts";
-import { requireLogin } from "./cluster/require_login.ts";
-import { loginFacts } from "./cluster/login_facts.ts";
-import { type ControlTarget, serveControl } from "./control/server.ts";
-import { writeStartError } from "./control/start_error.ts";
-import type { DaemonOptions } from "./daemon_options.ts";
-import { AppDialer } from "./dial.ts";
+import type { UpSettings } from "../../config/mod.ts";
+import { describeError, NetworkError, VnetError } from "../../error.ts";
+import type { Prefix } from "../../ip/mod.ts";
+import { getLogger } from "../../log.ts";
+import { type Machine, thisMachine } from "../../os/mod.ts";
+import type { AppsV1, ResolveV1, StatusV1, ZonesV1 } from "../../status/mod.ts";
+import { renderApps } from "../apps.ts";
+import { readBook } from "../book_file.ts";
+import { Clusters } from "../cluster/clusters.ts";
+import { DRIVERS } from "../cluster/drivers.ts";
+import { requireLogin } from "../cluster/require_login.ts";
+import { loginFacts } from "../cluster/login_facts.ts";
+import type { ControlTarget } from "../control/server.ts";
+import type { DaemonOptions } from "./options.ts";
+import { AppDialer } from "../dial.ts";
 import { Findings } from "./findings.ts";
-import { FlowLog } from "./flows/flow_log.ts";
-import type { HelperEvent } from "./setup/helper_link.ts";
-import { lockInstance } from "./instance.ts";
-import { AppOpener } from "./local/app_opener.ts";
-import { serveApps } from "./local/serve_apps.ts";
-import { MfaDesk } from "./mfa/desk.ts";
-import { explainName } from "./resolve.ts";
-import { privateRanges, type RangeConsent, type RangeWord, withRangeWord } from "../plan/mod.ts";
-import { readRangeWords, writeRangeWords } from "./range_words.ts";
-import { forgetSettings, saveSettings } from "./saved_settings.ts";
-import { foreignOf, Setup } from "./setup/setup.ts";
-import { compileState, firstState, forgetRefusals, noteRefusal, type State } from "./state/mod.ts";
-import { renderStatus } from "./status.ts";
+import { FlowLog } from "../flows/flow_log.ts";
+import type { HelperEvent } from "../setup/helper_link.ts";
+import { AppOpener } from "../local/app_opener.ts";
+import { serveApps } from "../local/serve_apps.ts";
+import { MfaDesk } from "../mfa/desk.ts";
+import { explainName } from "../resolve.ts";
+import { privateRanges, type RangeConsent, type RangeWord, withRangeWord } from "../../plan/mod.ts";
+import { readRangeWords, writeRangeWords } from "../range_words.ts";
+import { saveSettings } from "../saved_settings.ts";
+import { foreignOf, Setup } from "../setup/setup.ts";
+import { compileState, firstState, forgetRefusals, noteRefusal, type State } from "../state/mod.ts";
+import { renderStatus } from "../status.ts";
 import { Alarm } from "./alarm.ts";
-import { decideZone, type ZoneRequest } from "./zones/decide.ts";
-import { ZoneKeeper } from "./zones/keeper.ts";
-import { zoneLoginOf } from "./zones/known.ts";
-import { renderZones } from "./zones/render.ts";
-import { pause } from "../wait.ts";
+import { decideZone, type ZoneRequest } from "../zones/decide.ts";
+import { ZoneKeeper } from "../zones/keeper.ts";
+import { zoneLoginOf } from "../zones/known.ts";
+import { renderZones } from "../zones/render.ts";
+import { pause } from "../../wait.ts";
 
 const log = getLogger("client");
 
@@ -49,30 +46,6 @@ const ZONES_MS = 3_000;
 
 const RETRY_MIN_MS = 1_000;
 const RETRY_MAX_MS = 60_000;
-
-/** Runs the daemon until its signal aborts or somebody asks it to end. @returns What was asked for. */
-export async function runDaemon(options: DaemonOptions): Promise<"end" | "restart"> {
-  for (const dir of [options.paths.stateDir, options.paths.runtimeDir]) {
-    await ensurePrivateDirectory(dir);
-  }
-  using _lock = await lockInstance(options.paths).catch(async (thrown) => {
-    await writeStartError(options.paths, thrown);
-    throw thrown;
-  });
-  const daemon = new Daemon(options);
-  const control = await serveControl(options.paths.controlSocket, daemon);
-  try {
-    await daemon.run();
-    if (daemon.asked === "end") await forgetSettings(options.paths.stateDir);
-    return daemon.asked ?? "end";
-  } catch (thrown) {
-    await writeStartError(options.paths, thrown);
-    throw thrown;
-  } finally {
-    await control.shutdown();
-    await Deno.remove(options.paths.controlSocket).catch(() => {});
-  }
-}
 
 /** One daemon's life. */
 export class Daemon implements ControlTarget {

@@ -1,12 +1,12 @@
-import type { UpSettings } from "../config/mod.ts";
-import type { DnsMode } from "../dns/mod.ts";
-import type { LocalPolicy } from "../identity/mod.ts";
-import type { Prefix } from "../ip/mod.ts";
-import type { Machine } from "../os/mod.ts";
-import type { ClusterDriver } from "./cluster/driver.ts";
-import type { Paths } from "./paths.ts";
-import type { HelperEnd } from "./setup/helper_link.ts";
-import type { AdminFile } from "./zones/files.ts";
+import type { UpSettings } from "../../config/mod.ts";
+import type { DnsMode } from "../../dns/mod.ts";
+import type { LocalPolicy } from "../../identity/mod.ts";
+import type { Prefix } from "../../ip/mod.ts";
+import type { Machine } from "../../os/mod.ts";
+import type { ClusterDriver } from "../cluster/driver.ts";
+import type { Paths } from "../paths.ts";
+import type { HelperEnd } from "../setup/helper_link.ts";
+import type { AdminFile } from "../zones/files.ts";
 
 /** What a daemon is started with. */
 export interface DaemonOptions {

@@ -1,4 +1,4 @@
-import type { FindingCode, Told } from "../refusal/mod.ts";
+import type { FindingCode, Told } from "../../refusal/mod.ts";
 
 /** Something a person should know of; a helper of another version may know other codes. */
 export interface Finding {

@@ -1,6 +1,6 @@
 /** The whole client without root, network or TLS: a cluster, a machine and a helper in memory. */
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
-import { memoryApp } from "../../tests/doubles/memory_cluster.ts";
+import { memoryApp } from "../../../tests/doubles/memory_cluster.ts";
 import {
   codes,
   DB,
@@ -10,11 +10,11 @@ import {
   WEB,
   type Wishes,
   withDaemon,
-} from "../../tests/doubles/memory_client.ts";
-import { AuthError, NetworkError } from "../error.ts";
-import { formatIp, parseIp, parsePrefix } from "../ip/mod.ts";
-import { ProfileStore } from "./cluster/profile.ts";
-import { readRangeWords } from "./range_words.ts";
+} from "../../../tests/doubles/memory_client.ts";
+import { AuthError, NetworkError } from "../../error.ts";
+import { formatIp, parseIp, parsePrefix } from "../../ip/mod.ts";
+import { ProfileStore } from "../cluster/profile.ts";
+import { readRangeWords } from "../range_words.ts";
 
 Deno.test("Daemon answers names, lets connections through and says so", () =>
   withDaemon({}, async ({ daemon, connect, ask, cluster, helper }) => {
