@@ -89,7 +89,7 @@ const MAX_RANGES = 16;
  *     name: "cluster.example",
  *     proxyHosts: ["cluster.example"],
  *     range: "100.64.0.0/10",
- *     zones: [{ suffix: "corp.example", isPrivate: false }],
+ *     zones: [],
  *   },
  *   leaves: [],
  *   apps: [{
@@ -97,7 +97,7 @@ const MAX_RANGES = 16;
  *     name: "db",
  *     cluster: "cluster.example",
  *     id: "0123456789abcdef",
- *     publicAddrs: ["db.corp.example"],
+ *     publicAddrs: ["db.cluster.example"],
  *     description: null,
  *     labels: {},
  *     ports: [{ first: 5432, last: 5432 }],
@@ -105,7 +105,7 @@ const MAX_RANGES = 16;
  * };
  * const source = { profile: "cluster.example", proxyHost: "cluster.example", view };
  * const plan = compilePlan([source], { range: null });
- * deepEqual([...plan.targets.keys()], ["db.corp.example"]);
+ * deepEqual([...plan.targets.keys()], ["db.cluster.example"]);
  * ```
  */
 export function compilePlan(sources: readonly PlanSource[], wishes: PlanWishes): Plan {

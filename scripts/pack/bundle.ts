@@ -43,8 +43,8 @@ const MOST_TRIES = 9;
 /**
  * Runs a wrapped bundle and keeps what V8 compiled meanwhile, so that those ways start faster.
  *
- * What V8's threads note beside a function depends a little on the machine's load: about one cache in ten is another,
- * no worse one. So that the same program gives the same bytes, the one is taken that comes most often.
+ * Which functions a run compiles depends a little on the machine's load: some caches are others, and no worse ones. So
+ * that the same program gives the same bytes, the one is taken that comes most often.
  *
  * @param runs One list of arguments per run; each must end by itself, and find nothing of this machine's.
  * @returns The code cache: good for this very runtime and this very bundle, and ignored by any other.

@@ -35,7 +35,7 @@ Deno.test("a command loads the parser and the log before it begins, the rest on 
   deepEqual([...new Set(packages)].sort(), ["@logtape/logtape", "@optique/core"]);
   const modules = specifiers.flatMap((s) => /\/lib\/(.+)$/.exec(s)?.[1] ?? []);
   const beside = modules.filter((path) =>
-    /\//.test(path) && !/^cli\/((commands|commands\/about|grammar)\/)?[^/]+$/.test(path)
+    /\//.test(path) && !/^cli\/((commands(\/[a-z]+)?|grammar)\/)?[^/]+$/.test(path)
   );
   deepEqual(beside, [
     "cli/text/ascii.ts",

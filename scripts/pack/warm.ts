@@ -28,11 +28,13 @@ async function run(args: readonly string[]): Promise<void> {
   await promise.finally(() => clearTimeout(timer));
 }
 
-// What a garbage collection throws away depends on its moment; the same build must keep the same code.
-v8.setFlagsFromString("--no-flush-bytecode");
+// What a garbage collection throws away, and what a compiling thread notes beside a function, depends on the moment;
+// the same build must keep the same code.
+const UNSTEADY = ["flush-bytecode", "sparkplug", "maglev", "opt"];
+for (const flag of UNSTEADY) v8.setFlagsFromString(`--no-${flag}`);
 const exit: typeof Deno.exit = Deno.exit;
 for (const args of runs) await run(args);
 // The cache names the flags it was made under, and is good under no others.
-v8.setFlagsFromString("--flush-bytecode");
+for (const flag of UNSTEADY) v8.setFlagsFromString(`--${flag}`);
 Deno.writeFileSync(`${folder}/vnet.cache`, script.createCachedData());
 exit(0);

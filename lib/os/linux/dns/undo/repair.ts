@@ -18,10 +18,14 @@ import { parseResolvConf } from "../../../../dns/mod.ts";
  */
 type RepairScope = "own-crash" | "any-crash";
 
+/** Who repairs after a crash, a guard say, owns the journal for so long at most. */
+const REPAIR_MS = 2_000;
+const LOOK_AGAIN_MS = 50;
+
 /** Repairs, unless a living process owns the journal. @returns What was done, line by line */
 export async function repairIn(place: Place, scope: RepairScope): Promise<string[]> {
   const { journal, disk, paths } = place;
-  if (!await journal.own()) {
+  if (!await ownSoon(journal)) {
     return await journal.read() === null ? [] : ["left alone what a running vnet owns"];
   }
   const entry = await journal.read(); // Before it was owned, others may have changed it.
@@ -32,6 +36,15 @@ export async function repairIn(place: Place, scope: RepairScope): Promise<string
   }
   if (entry !== null) return await undo(entry, place);
   return scope === "any-crash" ? await strip(place) : [];
+}
+
+/** Owns the journal; while there is something in it, waits for somebody else who may just be repairing it. */
+async function ownSoon(journal: Place["journal"]): Promise<boolean> {
+  for (let waitedMs = 0;; waitedMs += LOOK_AGAIN_MS) {
+    if (await journal.own()) return true;
+    if (waitedMs >= REPAIR_MS || await journal.read() === null) return false;
+    await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+  }
 }
 
 async function undo(entry: Entry, place: Place): Promise<string[]> {

@@ -46,6 +46,30 @@ Deno.test("repairIn() goes by what the journal says once it is owned, not before
   }
 });
 
+Deno.test("repairIn() waits for a repair that is under way", async () => {
+  const root = await Deno.makeTempDir();
+  try {
+    await Deno.mkdir(`${root}/etc`);
+    const paths = pathsBelow(root);
+    const entry = `${root}/osdns.journal.json`;
+    const disk = new Disk();
+    await Deno.writeTextFile(entry, JSON.stringify({ ...DIRECT, path: paths.resolvConf }));
+    const guard = new Journal(root, disk);
+    equal(await guard.own(), true);
+    let isDone = false;
+    setTimeout(() => {
+      Deno.removeSync(entry);
+      isDone = true;
+      guard[Symbol.dispose]();
+    }, 100);
+    using journal = new Journal(root, disk);
+    deepEqual(await repairIn({ paths, disk, journal }, "any-crash"), []);
+    equal(isDone, true);
+  } finally {
+    await Deno.remove(root, { recursive: true });
+  }
+});
+
 const PATHS = pathsBelow("/host");
 
 const DIRECT: Entry = {
