@@ -34,7 +34,7 @@ export async function repairLeftovers(options: RepairOptions): Promise<readonly 
   const steps: RepairStep[] = [];
   steps.push(...await repairDns(options));
   steps.push(...endConnections(options));
-  steps.push(...await removeSocket(options));
+  steps.push(...await removeSockets(options));
   return steps;
 }
 
@@ -75,16 +75,22 @@ function hostPrefix(address: IpAddress): Prefix {
   return { address, length: address.family === 4 ? 32 : 128 };
 }
 
-/** Only its owner removes it: root follows no path that somebody else can bend. */
-async function removeSocket({ facts, paths }: RepairOptions): Promise<readonly RepairStep[]> {
+/** Only their owner removes them: root follows no path that somebody else can bend. */
+async function removeSockets({ facts, paths }: RepairOptions): Promise<readonly RepairStep[]> {
   const { daemon, program } = facts;
   const isStale = daemon.kind === "measured" && daemon.value.kind === "down" &&
     daemon.value.crashed;
   if (!isStale || program.uid !== program.owner.uid) return [];
+  const sockets = await Promise.all([paths.controlSocket, paths.appSocket].map(removeSocket));
+  return sockets.flat();
+}
+
+async function removeSocket(path: string): Promise<readonly RepairStep[]> {
   try {
-    await Deno.remove(paths.controlSocket);
-    return [{ done: true, text: `removed ${paths.controlSocket}, on which nobody listened` }];
+    await Deno.remove(path);
+    return [{ done: true, text: `removed ${path}, on which nobody listened` }];
   } catch (thrown) {
+    if (thrown instanceof Deno.errors.NotFound) return [];
     return [{ done: false, text: describeError(thrown) }];
   }
 }
