@@ -168,9 +168,10 @@ Deno.test("repairLeftovers() leaves a living vnet alone, and needs root for the 
     const [step, ...rest] = await repair(CRASHED);
     equal(step?.done, false);
     match(step?.text ?? "", /needs root/);
-    equal(rest.length, 1); // the socket is its owner's to remove, and is not there
+    equal(rest.length, 0); // the sockets are their owner's to remove, and are not there
     await Deno.writeTextFile(paths.controlSocket, "");
-    deepEqual((await repair(CRASHED)).map(({ done }) => done), [false, true]);
+    await Deno.writeTextFile(paths.appSocket, "");
+    deepEqual((await repair(CRASHED)).map(({ done }) => done), [false, true, true]);
     deepEqual(machine.asked, []);
   });
 });
