@@ -152,6 +152,9 @@ Deno.test("vnet connect and vnet proxy reach apps without a device", async (t) =
   });
 
   await t.step("the proxy leads to all apps by name, and to nothing else", async () => {
+    // The login is by an address, so the zone of its apps is not the login's own.
+    const allowed = await vnet(home, ["zones", "allow", "proxy.test.example"]).output();
+    equal(allowed.code, 0, new TextDecoder().decode(allowed.stderr));
     await using running = await started(home, ["proxy", "--listen", "127.0.0.1:0"]);
     const { port } = ProxyV1Schema.parse(running.document).listen;
     const url = "http://web.proxy.test.example/";
