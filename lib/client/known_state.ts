@@ -4,6 +4,7 @@
  * @module
  */
 import type { Prefix } from "../ip/mod.ts";
+import type { ZoneKnowledge } from "../plan/mod.ts";
 import { readBook } from "./book_file.ts";
 import { readRangeWords } from "./range_words.ts";
 import { loadSettings } from "./saved_settings.ts";
@@ -23,6 +24,8 @@ interface KnownStateOptions {
   readonly granted?: readonly Prefix[] | null;
   /** What a book is begun with where there is none; chance if not given. */
   readonly random?: Uint8Array<ArrayBuffer>;
+  /** Whose the zones are; what is known on disk if not given. */
+  readonly zones?: ZoneKnowledge;
   readonly nowMs: number;
 }
 
@@ -30,7 +33,7 @@ interface KnownStateOptions {
 export async function knownState(
   paths: Pick<Paths, "stateDir" | "configDir">,
   known: readonly KnownCluster[],
-  { range, machine = UNSEEN, granted = null, random, nowMs }: KnownStateOptions,
+  { range, machine = UNSEEN, granted = null, random, zones, nowMs }: KnownStateOptions,
 ): Promise<State> {
   const chosen = range === undefined ? (await loadSettings(paths.stateDir))?.cidr ?? null : range;
   return compileState(firstState(await readBook(paths.stateDir, random)), {
@@ -42,7 +45,7 @@ export async function knownState(
       expiresMs: profile.expiresMs,
     })),
     range: chosen,
-    zones: (await readKnowledge(paths, nowMs)).knowledge,
+    zones: zones ?? (await readKnowledge(paths, nowMs)).knowledge,
     consent: { words: await readRangeWords(paths.stateDir), granted },
     machine,
     nowMs,

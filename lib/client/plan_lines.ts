@@ -13,6 +13,8 @@ import { type KnownCluster, readKnown } from "./cluster/known.ts";
 import { knownState } from "./known_state.ts";
 import type { Paths } from "./paths.ts";
 import { foreignOf } from "./setup/setup.ts";
+import { askNow } from "./zones/ask_now.ts";
+import { readKnowledge } from "./zones/known.ts";
 import { BOOK_RANDOM_BYTES } from "./state/mod.ts";
 
 const REFRESH_MS = 8_000;
@@ -24,7 +26,7 @@ const UNCHOSEN_REVERSE = /(0\.){10}d\.f\.ip6/;
 const ANY_PORT = 0;
 const WITH_ANY_PORT = /(127\.0\.0\.1[:#])0\b/;
 
-/** Says what `up` would do with these settings; asks the clusters, touches nothing. */
+/** Says what `up` would do with these settings; asks the clusters and the resolver, touches nothing. */
 export async function planLines(
   paths: Paths,
   settings: UpSettings,
@@ -37,13 +39,18 @@ export async function planLines(
 ): Promise<readonly string[]> {
   const known = await Promise.all((await readKnown(paths)).map(askAnew));
   const ipv6 = await machine.routing.hasIpv6();
-  const { plan, link } = await knownState(paths, known, {
+  const nowMs = Date.now();
+  const options = {
     range: settings.cidr,
     granted,
     machine: { foreign: foreignOf(machine, null), hasIpv6: ipv6, allDns: false },
     random: new Uint8Array(BOOK_RANDOM_BYTES),
-    nowMs: Date.now(),
-  });
+    nowMs,
+  };
+  const { knowledge } = await readKnowledge(paths, nowMs);
+  const before = await knownState(paths, known, { ...options, zones: knowledge });
+  const zones = await askNow(knowledge, before.plan.standings, nowMs);
+  const { plan, link } = await knownState(paths, known, { ...options, zones });
   if (link === null) return ["nothing: no cluster could be asked"];
   const name = settings.link ?? firstFreeLink(machine);
   const routes = [link.range, ...(ipv6 ? [link.prefix6] : []), ...plan.ranges.slice(1)];

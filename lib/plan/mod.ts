@@ -47,6 +47,7 @@ export {
   nextQuestionMs,
   noteOutcome,
   readTxtAnswer,
+  readTxtTexts,
   type TxtOutcome,
   type ZoneRecord,
 } from "./records.ts";

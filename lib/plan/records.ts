@@ -47,9 +47,13 @@ export function readTxtAnswer(bytes: Uint8Array): TxtOutcome {
   if (message.rcode !== RCODE.NOERROR) {
     return { kind: "failed", why: `the resolver answers ${formatRcode(message.rcode)}` };
   }
-  const texts = message.answers.filter(({ type }) => type === RR_TYPE.TXT).slice(0, MAX_RECORDS)
-    .map(({ rdata }) => joinStrings(rdata));
-  const names = texts.flatMap((text) => {
+  const records = message.answers.filter(({ type }) => type === RR_TYPE.TXT);
+  return readTxtTexts(records.slice(0, MAX_RECORDS).map(({ rdata }) => joinStrings(rdata)));
+}
+
+/** Reads the texts of TXT records. */
+export function readTxtTexts(texts: readonly string[]): TxtOutcome {
+  const names = texts.slice(0, MAX_RECORDS).flatMap((text) => {
     const [, name = ""] = RECORD.exec(text.trim()) ?? [];
     const plain = name.trim().toLowerCase();
     return plain === "" || plain.length > MAX_NAME_LENGTH ? [] : [plain];

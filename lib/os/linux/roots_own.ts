@@ -42,7 +42,7 @@ export interface Step {
 export function rootsOwn(path: string): string {
   const wanted = resolve(path);
   const there = nearest(wanted);
-  const real = Deno.realPathSync(there);
+  const real = Deno.realPathSync(there === "" ? "/" : there);
   const steps = stepsTo(real).map(look);
   const bad = firstUntrusted(steps, trustedUids());
   if (bad !== null) throw untrusted(path, bad);

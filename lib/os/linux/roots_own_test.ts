@@ -49,6 +49,10 @@ Deno.test("rootsOwn() resolves what is there, and keeps what is not", () =>
     throws(() => rootsOwn(`${folder}/link/a`), UNTRUSTED);
   }));
 
+Deno.test("rootsOwn() takes a path of which nothing is there yet but the root", () => {
+  equal(rootsOwn("/vnet-nothing-here/state"), "/vnet-nothing-here/state");
+});
+
 Deno.test("readRootsOwn() reads a plain file of its own, and waits for nobody", () =>
   withFolder(async (folder) => {
     const path = `${folder}/file`;

@@ -22,7 +22,9 @@ mount --bind /mnt/etc /etc
 mount -t tmpfs -o mode=755 run /run
 mount -t tmpfs -o mode=1777 tmp /tmp
 mount -t tmpfs -o mode=755 home /home
-for covered in /var/lib /var/log; do mount -t tmpfs -o mode=755 private "$covered"; done
+for covered in /var/backups /var/lib /var/log; do
+  mkdir -p "$covered"
+  mount -t tmpfs -o mode=755 private "$covered"; done
 for shared in /var/tmp /dev/shm; do mount -t tmpfs -o mode=1777 private "$shared"; done
 mkdir -p /run/lock /run/user /home/root
 count=0
