@@ -98,6 +98,7 @@ export async function withDaemon(
     signal: stop.signal,
     nowMs,
     drivers: [cluster, ...others],
+    askTxt: () => Promise.resolve({ kind: "failed", why: "Nobody is asked" }),
     machine,
     ...wishes.options,
   };

@@ -26,7 +26,14 @@ import { AppOpener } from "../local/app_opener.ts";
 import { serveApps } from "../local/serve_apps.ts";
 import { MfaDesk } from "../mfa/desk.ts";
 import { explainName } from "../resolve.ts";
-import { privateRanges, type RangeConsent, type RangeWord, withRangeWord } from "../../plan/mod.ts";
+import {
+  compilePlan,
+  type Plan,
+  privateRanges,
+  type RangeConsent,
+  type RangeWord,
+  withRangeWord,
+} from "../../plan/mod.ts";
 import { readRangeWords, writeRangeWords } from "../range_words.ts";
 import { saveSettings } from "../saved_settings.ts";
 import { foreignOf, Setup } from "../setup/setup.ts";
@@ -34,10 +41,11 @@ import { compileState, firstState, forgetRefusals, noteRefusal, type State } fro
 import { renderStatus } from "../status.ts";
 import { Alarm } from "./alarm.ts";
 import { decideZone, type ZoneRequest } from "../zones/decide.ts";
+import { askSystem } from "../zones/ask_now.ts";
 import { ZoneKeeper } from "../zones/keeper.ts";
 import { zoneLoginOf } from "../zones/known.ts";
 import { renderZones } from "../zones/render.ts";
-import { pause } from "../../wait.ts";
+import { orAborted, pause } from "../../wait.ts";
 
 const log = getLogger("client");
 
@@ -83,7 +91,7 @@ export class Daemon implements ControlTarget {
   asked: "end" | "restart" | null = null;
 
   constructor(options: DaemonOptions) {
-    const { paths, nowMs, drivers = DRIVERS } = options;
+    const { paths, nowMs, drivers = DRIVERS, askTxt = askSystem } = options;
     this.#options = options;
     this.#machine = options.machine ?? thisMachine();
     this.#startedMs = nowMs();
@@ -96,8 +104,7 @@ export class Daemon implements ControlTarget {
     this.#zones = new ZoneKeeper({
       paths,
       nowMs,
-      ask: (zone) =>
-        this.#setup?.askTxt(zone) ?? Promise.resolve({ kind: "failed", why: "vnet is starting" }),
+      ask: (zone) => this.#setup?.askTxt(zone) ?? askTxt(zone, this.#stop.signal),
       onChange: () => void this.#change(),
       ...(options.readAdmin === undefined ? {} : { readAdmin: options.readAdmin }),
     });
@@ -118,8 +125,13 @@ export class Daemon implements ControlTarget {
       await this.#clusters.refresh(signal);
       await this.#saveViews();
       await this.#zones.load();
+      const first = compilePlan(this.#clusters.sources, {
+        range: null,
+        zones: this.#zones.knowledge,
+      });
+      await this.#askForZones(first.standings);
       const setup = await this.#open();
-      await this.#askForZones();
+      await this.#askForZones(this.#requireState().plan.standings);
       await saveSettings(this.#options.paths.stateDir, this.#options.settings);
       this.#phase = "ready";
       this.#ready.resolve();
@@ -131,6 +143,7 @@ export class Daemon implements ControlTarget {
     } finally {
       this.#phase = "stopping";
       this.#stop.abort();
+      this.mfa.close();
       this.#alarm.stop();
       this.#ready.resolve();
       await this.#zones.close();
@@ -163,12 +176,7 @@ export class Daemon implements ControlTarget {
   }
 
   async ready(signal: AbortSignal): Promise<void> {
-    const aborted = Promise.withResolvers<void>();
-    const onAbort = () => aborted.resolve();
-    signal.addEventListener("abort", onAbort, { once: true });
-    if (signal.aborted) onAbort();
-    await Promise.race([this.#ready.promise, aborted.promise]);
-    signal.removeEventListener("abort", onAbort);
+    await orAborted(this.#ready.promise, signal).catch(() => {}); // whoever asked has given up
   }
 
   settings(): UpSettings {
@@ -253,22 +261,17 @@ export class Daemon implements ControlTarget {
   }
 
   async #nextLogin(): Promise<void> {
-    const login = Promise.withResolvers<void>();
-    const { signal } = this.#stop;
-    const onAbort = () => login.resolve();
-    signal.addEventListener("abort", onAbort, { once: true });
-    this.#login = login;
-    await login.promise;
+    this.#login = Promise.withResolvers();
+    await orAborted(this.#login.promise, this.#stop.signal).catch(() => {}); // it ends, then
     this.#login = null;
-    signal.removeEventListener("abort", onAbort);
   }
 
   /** Names of zones that a TXT record grants are there from the start, where the resolvers answer soon. */
-  async #askForZones(): Promise<void> {
-    this.#zones.follow(this.#requireState().plan.standings);
+  async #askForZones(standings: Plan["standings"]): Promise<void> {
+    this.#zones.follow(standings);
     const stop = new AbortController();
     await Promise.race([
-      this.#zones.check(),
+      this.#zones.check(true),
       pause(ZONES_MS, AbortSignal.any([stop.signal, this.#stop.signal])),
     ]);
     stop.abort();

@@ -1,8 +1,9 @@
 import type { UpSettings } from "../../config/mod.ts";
-import type { DnsMode } from "../../dns/mod.ts";
+import type { DnsMode, DomainName } from "../../dns/mod.ts";
 import type { LocalPolicy } from "../../identity/mod.ts";
 import type { Prefix } from "../../ip/mod.ts";
 import type { Machine } from "../../os/mod.ts";
+import type { TxtOutcome } from "../../plan/mod.ts";
 import type { ClusterDriver } from "../cluster/driver.ts";
 import type { Paths } from "../paths.ts";
 import type { HelperEnd } from "../setup/helper_link.ts";
@@ -30,4 +31,6 @@ export interface DaemonOptions {
   readonly machine?: Machine;
   /** Reads what the administrator of the machine says of zones; the usual file if not given. */
   readonly readAdmin?: () => Promise<AdminFile>;
+  /** Asks for the TXT records of a zone before vnet has a say in names; the machine's resolver if not given. */
+  readonly askTxt?: (zone: DomainName, signal: AbortSignal) => Promise<TxtOutcome>;
 }

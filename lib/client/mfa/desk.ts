@@ -60,6 +60,7 @@ export class MfaDesk implements SecondFactor {
   readonly #declined = new Map<string, number>();
   #lastId = 0;
   #revision = 0;
+  #isClosed = false;
   #changed = Promise.withResolvers<void>();
 
   constructor(nowMs: () => number, { answerMs = ANSWER_MS } = {}) {
@@ -79,12 +80,23 @@ export class MfaDesk implements SecondFactor {
 
   /** Waits until the revision is another one, or the signal fires. */
   async changed(revision: number, signal: AbortSignal): Promise<void> {
-    if (this.#revision !== revision || signal.aborted) return;
+    if (this.#revision !== revision || this.#isClosed || signal.aborted) return;
     const aborted = Promise.withResolvers<void>();
     const onAbort = () => aborted.resolve();
     signal.addEventListener("abort", onAbort, { once: true });
     await Promise.race([this.#changed.promise, aborted.promise]);
     signal.removeEventListener("abort", onAbort);
+  }
+
+  /** Ends what waits, questions and those who wait for them. */
+  close(): void {
+    this.#isClosed = true;
+    for (const { question, end } of this.#waiting.values()) {
+      end(refusalError("mfa-unanswered", `Cannot connect to "${question.app}"`, {
+        state: "vnet ends",
+      }));
+    }
+    this.#tell();
   }
 
   async ask<T>(subject: MfaSubject, attempt: (proof: SessionProof) => Promise<T>): Promise<T> {
@@ -93,6 +105,7 @@ export class MfaDesk implements SecondFactor {
     const nowMs = this.#nowMs();
     if ((this.#declined.get(key) ?? -Infinity) > nowMs) throw refusalError("mfa-declined", what);
     this.#declined.delete(key);
+    if (this.#isClosed) throw refusalError("mfa-unanswered", what, { state: "vnet ends" });
     if (this.#waiting.size >= MAX_QUESTIONS) {
       throw refusalError("mfa-unanswered", what, {
         state: `${MAX_QUESTIONS} questions for a second factor wait already`,

@@ -105,3 +105,15 @@ Deno.test("MfaDesk.changed() wakes with every question that comes or goes", asyn
   await next;
   await desk.changed(desk.revision, AbortSignal.abort());
 });
+
+Deno.test("MfaDesk.close() ends questions, and whoever waits for one", async () => {
+  const { desk } = start();
+  const never = new AbortController().signal;
+  const db = desk.ask(DB, takes("1"));
+  const waking = desk.changed(desk.revision, never);
+  desk.close();
+  await rejects(db, { code: "mfa-unanswered" });
+  await waking;
+  await desk.changed(desk.revision, never);
+  await rejects(desk.ask(DB, takes("1")), { code: "mfa-unanswered" });
+});

@@ -41,7 +41,8 @@ export async function askNow(
   return { ...knowledge, proofs };
 }
 
-async function askSystem(zone: string, signal: AbortSignal): Promise<TxtOutcome> {
+/** Asks the machine's own resolver for the TXT records of a zone. */
+export async function askSystem(zone: string, signal: AbortSignal): Promise<TxtOutcome> {
   try {
     const records = await Deno.resolveDns(`${zone}.`, "TXT", { signal });
     return readTxtTexts(records.map((strings) => strings.join("")));
