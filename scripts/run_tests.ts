@@ -2,8 +2,8 @@
  * Every test in three steps: first what needs no machine of its own, side by side, examples in comments among it,
  * which says within two minutes whether the logic holds; then what builds; then, on the program that was built, what
  * needs namespaces or real sockets, a few files at a time. A step runs whatever came of the one before. What is
- * missing is installed first, where that may be done. At the end stand what was left out, and why, what failed, and
- * the sum:
+ * missing is installed first, where that may be done. A test that passes says nothing; all that a failing file said
+ * is in a log beside. At the end stand what was left out, and why, what failed, and the sum:
  *
  *   deno task test                     all
  *   deno task test --filter judge      options are `deno test`'s, for each step
@@ -13,7 +13,7 @@
  *
  * @module
  */
-
+import { dirname } from "node:path";
 import { buildPacked } from "../tests/lab/world/packed.ts";
 import { countLeftOut, renderLeftOut } from "./setup/left_out.ts";
 import { readFacts } from "./setup/machine.ts";
@@ -31,11 +31,14 @@ import {
 import { type Run, runDeno } from "./suite/run_deno.ts";
 import { testFilesOf } from "./suite/files.ts";
 import { inLanes } from "./suite/lanes.ts";
+import { linesToShow, logPath } from "./suite/report.ts";
 import { commandOf, type Lanes, queueOf, type Step, STEPS, WITHOUT_SHIM } from "./suite/steps.ts";
 
 /** Far more than any takes; a file that hangs must not take the others' time. */
 const STEP_MS = 30 * 60_000;
 const FILE_MS = 20 * 60_000;
+
+const LOG_PATH = logPath((name) => Deno.env.get(name));
 
 const encoder = new TextEncoder();
 
@@ -47,14 +50,21 @@ interface Conditions {
   readonly signal: AbortSignal;
 }
 
-/** Runs a step, its output as it comes. */
+/** Runs a step; on a terminal with its output as it comes. */
 async function runStep(step: Step, { options, env, signal }: Conditions): Promise<Run> {
   const args = commandOf(step, options);
   print(`\n== ${step.name}: deno ${args.join(" ")}\n`);
-  return await runDeno(step.name, args, { env, deadlineMs: STEP_MS, signal, sink: write });
+  const isWatched = Deno.stdout.isTerminal();
+  const run = await runDeno(step.name, args, {
+    ...{ env, deadlineMs: STEP_MS, signal },
+    ...(isWatched ? { sink: write } : {}),
+  });
+  if (!isWatched) show(run);
+  keepFailed(step.name, run);
+  return run;
 }
 
-/** Runs a step's files in lanes, the output of each when it ends. */
+/** Runs a step's files in lanes, each shown when it ends. */
 async function runInLanes(
   step: Step,
   lanes: Lanes,
@@ -65,15 +75,13 @@ async function runInLanes(
   const took: [file: string, elapsedMs: number][] = [];
   const runFile = async (file: string, lane: number) => {
     const beganMs = performance.now();
-    const said: Uint8Array[] = [];
-    print(`-- lane ${lane} begins ${file}\n`);
-    const sink = (bytes: Uint8Array) => void said.push(bytes);
     const run = await runDeno(step.name, command(file), {
-      ...{ env, file, deadlineMs: FILE_MS, signal, sink },
+      ...{ env, file, deadlineMs: FILE_MS, signal },
     });
     took.push([file, performance.now() - beganMs]);
-    print(`\n-- ${file}\n`);
-    for (const bytes of said) write(bytes);
+    print(`-- ${file}, lane ${lane}\n`);
+    show(run);
+    keepFailed(file, run);
     return run;
   };
   const beganMs = performance.now();
@@ -112,7 +120,29 @@ async function prepare(): Promise<{ readonly runs: Run[]; readonly env: Record<s
 }
 
 function broken(file: string, test: string): Run {
-  return { counts: BROKEN, failures: [{ file, test }], ignored: [] };
+  return { counts: BROKEN, failures: [{ file, test }], ignored: [], lines: [] };
+}
+
+function hasFailed({ counts }: Run): boolean {
+  return counts.failed + counts.failedSteps > 0;
+}
+
+function show(run: Run): void {
+  print(linesToShow(run.lines, hasFailed(run)).map((line) => `${line}\n`).join(""));
+}
+
+/** Adds all that a failed run said to the log. */
+function keepFailed(what: string, run: Run): void {
+  const path = LOG_PATH;
+  if (!hasFailed(run) || path === null) return;
+  const text = `== ${what}, ${new Date().toISOString()}\n${run.lines.join("\n")}\n`;
+  try {
+    Deno.mkdirSync(dirname(path), { recursive: true });
+    Deno.writeTextFileSync(path, text, { append: true });
+    print(`all it said: ${path}\n`);
+  } catch (error) {
+    print(`${path}: ${error instanceof Error ? error.message : error}\n`);
+  }
 }
 
 function write(bytes: Uint8Array): void {
@@ -148,7 +178,9 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
     print(`${lack}\nOnly what needs no shim is tested\n`);
     // In CI the machine must have all it needs.
     const isExcused = Deno.env.get("CI") === undefined;
-    runs.push(isExcused ? { counts: NOTHING, failures: [], ignored: [] } : broken("shim", lack));
+    runs.push(
+      isExcused ? { counts: NOTHING, failures: [], ignored: [], lines: [] } : broken("shim", lack),
+    );
   }
   let env: Record<string, string> | null = null;
   for (const step of steps) {

@@ -53,8 +53,11 @@ export function askChoice<T extends string>(
   choices: readonly { readonly value: T; readonly label: string }[],
 ): Promise<T> {
   return ask(context, ({ select }) => {
-    const options = choices.map(({ value, label }) => ({ value: value as string, label }));
-    return select({ message: question, signal: context.signal, options });
+    const options = choices.map(({ value, label }) => ({
+      value: value as string,
+      label: printable(label),
+    }));
+    return select({ message: printable(question), signal: context.signal, options });
   }) as Promise<T>;
 }
 

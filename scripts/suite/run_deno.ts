@@ -11,6 +11,8 @@ export interface Run {
   readonly counts: Counts;
   readonly failures: readonly Failure[];
   readonly ignored: readonly (readonly string[])[];
+  /** All it said, stderr too. */
+  readonly lines: readonly string[];
 }
 
 /** How to run it. */
@@ -23,7 +25,7 @@ export interface Options {
   /** Ends it at once. */
   readonly signal: AbortSignal;
   /** Takes what it says, stderr too, as it comes. */
-  readonly sink: (bytes: Uint8Array) => void;
+  readonly sink?: (bytes: Uint8Array) => void;
 }
 
 /** Between being asked to end and being killed. */
@@ -63,7 +65,7 @@ export async function runDeno(
   const decoder = new TextDecoder();
   let rest = "";
   for (let read; !(read = await reader.read()).done;) {
-    sink(read.value);
+    sink?.(read.value);
     const parts = (rest + decoder.decode(read.value, { stream: true })).split("\n");
     rest = parts.pop() ?? "";
     lines.push(...parts);
@@ -85,6 +87,7 @@ export async function runDeno(
     counts,
     failures: isUnnamed ? [{ file: file ?? what, test: why }] : failures,
     ignored: lines.map(parseIgnored).filter((things) => things !== null),
+    lines,
   };
 }
 

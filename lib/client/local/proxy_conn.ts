@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { VnetError } from "../../error.ts";
+import { AuthError, UsageError, VnetError } from "../../error.ts";
 import { writeAll } from "../../io/mod.ts";
 import { connectionAnswer } from "../../refusal/mod.ts";
 import {
@@ -17,7 +17,6 @@ import {
   type SocksReply,
 } from "../../tunnel/mod.ts";
 import { orAborted, withDeadline } from "../../wait.ts";
-import { AuthError, UsageError } from "../../error.ts";
 import type { AppWay } from "./app_way.ts";
 import { openApp } from "./forward.ts";
 import { PrefixedConn } from "./prefixed_conn.ts";

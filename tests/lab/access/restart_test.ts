@@ -150,7 +150,7 @@ story("restart: keeps what up was told", async (step, lab) => {
   });
 
   await step("closing the terminal of a foreground up brings vnet down", async () => {
-    const up = alice.sudo.start(["up"], "foreground.log");
+    const up = alice.sudo.start(["up"], lab.log("foreground"));
     await until("vnet is up", 20_000, async () => {
       return (await alice.vnet.run(["status"], { expect: "any", quiet: true })).code === 0;
     });

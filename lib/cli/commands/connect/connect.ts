@@ -100,47 +100,53 @@ async function runConnect(context: Context, options: ConnectOptions): Promise<nu
   if (stdio && listen !== undefined) {
     throw new UsageError("usage", "--stdio and --listen exclude each other");
   }
+  const endpoint = await parseListen(listen ?? FREE_PORT);
   const { signal } = context;
   await using way = await openWay(context);
   if (stdio) return await runStdio(await openApp(way, wish, wanted, signal), signal);
   const facts = await way.find(wish, signal);
   const port = choosePort(facts, wanted);
-  const endpoint = await parseListen(listen ?? FREE_PORT);
-  await using local = await openPort(context, options.share, endpoint, connectTo(way, wish, port));
-  const { address, endpointText } = await render(local.endpoint);
-  if (options.format === "json") {
-    printJson(
-      context,
-      {
-        schema: "vnet.connect/1",
-        listen: { address, port: local.endpoint.port },
-        ...{ app: facts.app, cluster: facts.cluster, port },
-      } satisfies ConnectV1,
-    );
-  } else context.stdout(`${endpointText}\n`);
-  tell(context, `"${facts.app}" of ${facts.cluster} is at ${endpointText} until Ctrl-C`);
-  await untilAborted(signal);
-  return EXIT.done;
+  return await serveUntilEnd(context, options, endpoint, {
+    onConn: connectTo(way, wish, port),
+    documentOf: (listen): ConnectV1 => ({
+      schema: "vnet.connect/1",
+      listen,
+      ...{ app: facts.app, cluster: facts.cluster, port },
+    }),
+    sayOf: (place) => `"${facts.app}" of ${facts.cluster} is at ${place} until Ctrl-C`,
+  });
 }
 
 async function runProxy(context: Context, options: ProxyOptions): Promise<number> {
   const { serveProxyConn } = await import("../../../client/local/mod.ts");
-  const { signal } = context;
-  await using way = await openWay(context);
   const endpoint = await parseListen(options.listen);
-  await using local = await openPort(
-    context,
-    options.share,
-    endpoint,
-    (conn, ending) => serveProxyConn(conn, way, ending),
-  );
-  const { address, endpointText } = await render(local.endpoint);
-  if (options.format === "json") {
-    const listen = { address, port: local.endpoint.port };
-    printJson(context, { schema: "vnet.proxy/1", listen } satisfies ProxyV1);
-  } else context.stdout(`${endpointText}\n`);
-  tell(context, `Your apps are at socks5h://${endpointText} until Ctrl-C`);
-  await untilAborted(signal);
+  await using way = await openWay(context);
+  return await serveUntilEnd(context, options, endpoint, {
+    onConn: (conn, ending) => serveProxyConn(conn, way, ending),
+    documentOf: (listen): ProxyV1 => ({ schema: "vnet.proxy/1", listen }),
+    sayOf: (place) => `Your apps are at socks5h://${place} until Ctrl-C`,
+  });
+}
+
+/** Listens, says where, and serves until the command is ended. */
+async function serveUntilEnd(
+  context: Context,
+  { share, format }: Pick<ConnectOptions, "share" | "format">,
+  endpoint: Endpoint,
+  { onConn, documentOf, sayOf }: {
+    readonly onConn: OnConn;
+    readonly documentOf: (listen: ProxyV1["listen"]) => ConnectV1 | ProxyV1;
+    readonly sayOf: (place: string) => string;
+  },
+): Promise<number> {
+  const { formatEndpoint, formatIp } = await import("../../../ip/mod.ts");
+  await using local = await openPort(context, share, endpoint, onConn);
+  const { address, port } = local.endpoint;
+  const place = formatEndpoint(local.endpoint);
+  if (format === "json") printJson(context, documentOf({ address: formatIp(address), port }));
+  else context.stdout(`${place}\n`);
+  tell(context, sayOf(place));
+  await untilAborted(context.signal);
   return EXIT.done;
 }
 
@@ -230,11 +236,6 @@ async function parseListen(text: string): Promise<Endpoint> {
       cause: thrown,
     });
   }
-}
-
-async function render(endpoint: Endpoint) {
-  const { formatEndpoint, formatIp } = await import("../../../ip/mod.ts");
-  return { address: formatIp(endpoint.address), endpointText: formatEndpoint(endpoint) };
 }
 
 function untilAborted(signal: AbortSignal): Promise<void> {

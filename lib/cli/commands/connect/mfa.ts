@@ -3,6 +3,7 @@ import { message } from "@optique/core/message";
 import { map, optional } from "@optique/core/modifiers";
 import { argument, command, option } from "@optique/core/primitives";
 import { string } from "@optique/core/valueparser";
+import type { ControlClient } from "../../../client/mod.ts";
 import { UsageError } from "../../../error.ts";
 import { askText } from "../../ask.ts";
 import { type Action, type Context, printJson, printText, tell } from "../../context.ts";
@@ -68,17 +69,32 @@ async function runApprove(
   options: { readonly code: string | undefined; readonly id: string | undefined },
 ): Promise<number> {
   using control = await open(context);
-  const typed = options.code ??
-    await askText(
-      context,
-      "Code of your authenticator",
-      (text) => readTotpCode(text) === null ? NO_CODE : undefined,
-    );
-  const code = readTotpCode(typed);
-  if (code === null) throw new UsageError("usage", `Cannot use this code: ${NO_CODE}`);
+  const code = readTotpCode(options.code ?? await askCode(context, control));
+  if (code === null) {
+    throw new UsageError("usage", "Cannot use this code: a code has 6 to 8 digits");
+  }
   const { app, cluster, port } = await control.approveMfa(code, options.id ?? null);
   tell(context, `Approved: "${app}" of ${cluster}, port ${port}`);
   return EXIT.done;
+}
+
+/** Asks for a code, if anything waits for one. @throws UsageError `no-terminal`, `mfa-nothing-waits` */
+async function askCode(context: Context, control: ControlClient): Promise<string> {
+  if (!context.stdinIsTerminal) {
+    throw new UsageError("no-terminal", "Cannot ask for the code: standard input is no terminal", {
+      hint: "Give the code: `vnet mfa approve CODE`",
+    });
+  }
+  if ((await control.mfa()).waiting.length === 0) {
+    throw new UsageError("mfa-nothing-waits", "Nothing waits for a second factor", {
+      hint: "Connect to the app first; `vnet mfa ls` shows what waits",
+    });
+  }
+  return await askText(
+    context,
+    "Code of your authenticator",
+    (text) => readTotpCode(text) === null ? NO_CODE : undefined,
+  );
 }
 
 async function runDecline(context: Context, which: string | null): Promise<number> {
