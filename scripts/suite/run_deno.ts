@@ -28,6 +28,15 @@ export interface Options {
   readonly sink?: (bytes: Uint8Array) => void;
 }
 
+/** What a test may see of whoever runs it: where things are, and how packages are had. */
+const SEEN =
+  /^(PATH|HOME|USER|LOGNAME|LANG|LC_[A-Z]+|TERM|TMPDIR|CI|CC|XDG_CACHE_HOME|VNET_LAB_KEEP|DENO_.*|npm_config_.*|SSL_CERT_.*|[a-z]+_proxy)$/i;
+
+/** The environment of tests: the same at a desk, in CI and from cron. */
+export function testEnvironment(env: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => SEEN.test(name)));
+}
+
 /** Between being asked to end and being killed. */
 const GRACE_MS = 5_000;
 
@@ -46,7 +55,8 @@ export async function runDeno(
   const child = new Deno.Command("/bin/sh", {
     args: ["-c", 'exec "$0" "$@" 2>&1', Deno.execPath(), ...args],
     cwd: new URL("../../", import.meta.url),
-    env: { ...env },
+    clearEnv: true,
+    env: { ...testEnvironment(Deno.env.toObject()), ...env },
     stdout: "piped",
   }).spawn();
   const reader = child.stdout.getReader();

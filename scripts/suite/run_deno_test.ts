@@ -1,6 +1,6 @@
 import { deepEqual, equal, match } from "node:assert/strict";
 import { NOTHING } from "./counts.ts";
-import { type Options, type Run, runDeno } from "./run_deno.ts";
+import { type Options, type Run, runDeno, testEnvironment } from "./run_deno.ts";
 
 /** Runs a program in the place of tests. */
 async function run(program: string, options: Partial<Options> = {}): Promise<[Run, string]> {
@@ -58,4 +58,10 @@ Deno.test("runDeno() ends a run that is stopped, and counts it as failed", async
   deepEqual(done.counts, { ...NOTHING, passed: 1, failed: 1 });
   deepEqual(done.failures, [{ file: "lab", test: "stopped" }]);
   match(said, /1 passed/);
+});
+
+Deno.test("testEnvironment() leaves out what is this terminal's or this person's", () => {
+  const kept = { PATH: "/bin", HOME: "/root", CI: "true", DENO_DIR: "/d", https_proxy: "http://p" };
+  const dropped = { SHELL: "/bin/bash", DISPLAY: ":0", SUDO_USER: "a", SSH_TTY: "/dev/pts/0" };
+  deepEqual(testEnvironment({ ...kept, ...dropped, XDG_RUNTIME_DIR: "/run/user/0" }), kept);
 });

@@ -198,7 +198,8 @@ Deno.test("vnet connect asks for the second factor at its terminal, once for man
 
   const command = [Deno.execPath(), "run", "-A", "--no-check", MAIN, "--home", home, "connect"];
   const terminal = new Deno.Command("script", {
-    args: ["-qec", [...command, "echo"].join(" "), "/dev/null"],
+    // A shell in between would end by the Ctrl-C itself.
+    args: ["-qec", ["exec", ...command, "echo"].join(" "), "/dev/null"],
     env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
     stdin: "piped",
     stdout: "piped",
