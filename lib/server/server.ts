@@ -25,6 +25,8 @@ interface ServeOptions {
   readonly nowMs: () => number;
   /** How dear a password is to try; tests take a cheap one. */
   readonly passwordCost?: PasswordCost;
+  /** The longest life of an app certificate, if shorter than the usual hour: for tests. */
+  readonly appLifeMs?: number;
   readonly limits?: AdmissionLimits;
   /** How long the start waits for the apps of the server itself; 10 s if not given. */
   readonly localAgentMs?: number;
@@ -70,6 +72,7 @@ export async function serveCluster(
     secondFactor: config.auth.secondFactor,
     nowMs: options.nowMs,
     ...(options.passwordCost === undefined ? {} : { passwordCost: options.passwordCost }),
+    ...(options.appLifeMs === undefined ? {} : { appLifeMs: options.appLifeMs }),
   });
   made.defer(() => auth.close());
   const admin = await serveAdmin(auth.admin, join(config.dataDir, ADMIN_SOCKET));

@@ -83,7 +83,10 @@ export const VnetConfigSpecSchema = z.object({
 });
 export type VnetConfigSpec = z.infer<typeof VnetConfigSpecSchema>;
 
-/** `GET /v1/config` (ETag; `?wait=SECONDS` holds the request until something changed, at most 60). */
+/**
+ * `GET /v1/config` (ETag; `?wait=SECONDS` holds the request until something changed, at most 60). With `&apps=TAG`, the
+ * entity tag held of `/v1/apps`, it is answered as soon as that is another one, too: by 304 if this is the same.
+ */
 export const ClusterConfigSchema = z.object({
   cluster_name: name,
   proxy_public_addrs: z.array(z.string().max(260)).min(1).max(16),

@@ -63,14 +63,23 @@ export class TestCluster implements AsyncDisposable {
   readonly clock: Clock;
   readonly dataDir: string;
   server: RunningServer;
+  /** Its name, which is that of its apps' zone, too. */
+  readonly name: string;
   readonly #apps: readonly string[];
 
   private constructor(
-    made: { clock: Clock; server: RunningServer; dataDir: string; apps: readonly string[] },
+    made: {
+      clock: Clock;
+      server: RunningServer;
+      dataDir: string;
+      name: string;
+      apps: readonly string[];
+    },
   ) {
     this.clock = made.clock;
     this.server = made.server;
     this.dataDir = made.dataDir;
+    this.name = made.name;
     this.#apps = made.apps;
   }
 
@@ -78,6 +87,11 @@ export class TestCluster implements AsyncDisposable {
   static async start(
     apps: readonly string[],
     options: {
+      /** `test.example` if not given; its proxy is `proxy.NAME`. */
+      readonly name?: string;
+      /** What it goes by, if not a clock that stands still. */
+      readonly clock?: Clock;
+      readonly appLifeMs?: number;
       readonly limits?: NonNullable<Parameters<typeof serveCluster>[1]["limits"]>;
       /** How far the cluster's clock is behind the one TLS goes by. */
       readonly behindMs?: number;
@@ -91,19 +105,26 @@ export class TestCluster implements AsyncDisposable {
     } = {},
   ): Promise<TestCluster> {
     const dataDir = await Deno.makeTempDir({ prefix: "vnet-e2e-" });
-    const { behindMs = 0, web, secondFactor = "off", trustedProxies = [], ...rest } = options;
+    const {
+      behindMs = 0,
+      web,
+      secondFactor = "off",
+      trustedProxies = [],
+      name = CLUSTER,
+      ...rest
+    } = options;
     if (web !== undefined) {
       await Deno.writeTextFile(`${dataDir}/web.crt`, web.certificatePem);
       await Deno.writeTextFile(`${dataDir}/web.key`, web.privateKeyPem);
     }
-    const clock = { nowMs: Date.now() - behindMs };
-    const config = serverConfig(dataDir, apps, { secondFactor, trustedProxies });
+    const { clock = { nowMs: Date.now() - behindMs }, ...more } = rest;
+    const config = serverConfig(dataDir, apps, { name, secondFactor, trustedProxies });
     const server = await serveCluster(config, {
       nowMs: () => clock.nowMs,
       passwordCost: { logN: 4, r: 8, p: 1 },
-      ...rest,
+      ...more,
     });
-    const cluster = new TestCluster({ clock, server, dataDir, apps });
+    const cluster = new TestCluster({ clock, server, dataDir, name, apps });
     await cluster.putRole("dev", { env: "dev" });
     await cluster.addUser("alice", ["dev"]);
     return cluster;
@@ -114,7 +135,7 @@ export class TestCluster implements AsyncDisposable {
     const { listenAddress } = this.server;
     await this.server[Symbol.asyncDispose]();
     this.server = await serveCluster(
-      serverConfig(this.dataDir, this.#apps, { listen: listenAddress }),
+      serverConfig(this.dataDir, this.#apps, { name: this.name, listen: listenAddress }),
       {
         nowMs: () => this.clock.nowMs,
       },
@@ -126,7 +147,7 @@ export class TestCluster implements AsyncDisposable {
     const { auth } = this.server;
     for (;;) {
       const revision = auth.revision();
-      if (auth.agents.agentsFor(appId(CLUSTER, app)).length > 0) return;
+      if (auth.agents.agentsFor(appId(this.name, app)).length > 0) return;
       await auth.changed(revision, never());
     }
   }
@@ -161,7 +182,7 @@ export class TestCluster implements AsyncDisposable {
   /** How anybody reaches the web API, knowing the pin only. */
   settings(overrides: Partial<ServerSettings> = {}): ServerSettings {
     return {
-      server: { host: PROXY_HOST, port: this.address.port },
+      server: { host: `proxy.${this.name}`, port: this.address.port },
       trust: { kind: "pins", pins: [this.server.caPin] },
       identity: null,
       dial: (_address, signal) => dialTcp(this.address, signal),
@@ -334,18 +355,19 @@ function keypairs(dataDir: string): string {
 function serverConfig(
   dataDir: string,
   apps: readonly string[],
-  { listen = "127.0.0.1:0", secondFactor = "off", trustedProxies = [] }: {
+  { name, listen = "127.0.0.1:0", secondFactor = "off", trustedProxies = [] }: {
+    readonly name: string;
     readonly listen?: string;
     readonly secondFactor?: "off" | "optional";
     readonly trustedProxies?: readonly string[];
-  } = {},
+  },
 ): ServerConfig {
   return parseServerFile(
     `version: v1
-cluster_name: ${CLUSTER}
+cluster_name: ${name}
 data_dir: ${dataDir}
 auth_service: { second_factor: "${secondFactor}" }
-proxy_service: { public_addr: ["${PROXY_HOST}:443", "127.0.0.1:443"], listen_addr: "${listen}"${
+proxy_service: { public_addr: ["proxy.${name}:443", "127.0.0.1:443"], listen_addr: "${listen}"${
       keypairs(dataDir)
     }, trusted_proxies: ${JSON.stringify(trustedProxies)} }
 app_service:

@@ -5,7 +5,7 @@
  */
 import { describeError } from "../../error.ts";
 import { getLogger } from "../../log.ts";
-import { orAborted, withDeadline } from "../../wait.ts";
+import { orAborted, pause, withDeadline } from "../../wait.ts";
 import type { ClusterView, PlanSource } from "../../plan/mod.ts";
 import type { SecondFactor } from "../mfa/desk.ts";
 import type { ClusterDriver } from "./driver.ts";
@@ -17,6 +17,8 @@ import { Session } from "./session.ts";
 const log = getLogger("client");
 
 const FIRST_REFRESH_MS = 8_000;
+/** What is new waits no longer than this for clusters that are known: one that is silent concerns nobody else. */
+const KNOWN_REFRESH_MS = 1_000;
 
 /** How long something may take to end that was told to. */
 const END_MS = 2_000;
@@ -69,8 +71,8 @@ export class Clusters implements AsyncDisposable {
   }
 
   /**
-   * Reads the logins anew and asks every cluster once. Logins that are the same keep what they have. A login that
-   * cannot be used is a session that says so.
+   * Reads the logins anew and asks every cluster once. Logins that are the same keep what they have, and are followed
+   * on where their cluster does not answer at once. A login that cannot be used is a session that says so.
    *
    * @throws VnetError `profile-damaged` when a file cannot be read; what there was stays
    */
@@ -112,10 +114,23 @@ export class Clusters implements AsyncDisposable {
     });
     await this.#end();
     const either = AbortSignal.any([signal, this.#closing.signal]);
-    await Promise.all(sessions.map((session) => session.refresh(FIRST_REFRESH_MS, either)));
+    await Promise.all(sessions.map((session) => this.#ask(session, either)));
     for (const session of this.#sessions) if (!sessions.includes(session)) this.#retire(session);
     this.#sessions = sessions;
     this.#begin();
+  }
+
+  /** Asks a cluster once. One that is at work already and does not answer soon is not waited for. */
+  async #ask(session: Session, signal: AbortSignal): Promise<void> {
+    const isAtWork = this.#sessions.includes(session) && session.view !== null;
+    let isLate = false;
+    const asking = session.refresh(FIRST_REFRESH_MS, signal).then(async (isDifferent) => {
+      if (isLate && isDifferent) await this.#onChange?.();
+    });
+    const stop = new AbortController();
+    await Promise.race(isAtWork ? [asking, pause(KNOWN_REFRESH_MS, stop.signal)] : [asking]);
+    stop.abort();
+    isLate = true;
   }
 
   #open(profile: Profile, saved: ReadonlyMap<string, ClusterView>): Session {

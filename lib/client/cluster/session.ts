@@ -144,7 +144,15 @@ export class Session {
     }
     // Others may wait for the same right: it is asked for to the end.
     const right = await orAborted(this.#rights.get(target, port), signal);
-    return await this.#link.open({ right, target, port }, signal);
+    try {
+      return await this.#link.open({ right, target, port }, signal);
+    } catch (thrown) {
+      // It ended on the way, or by a clock that is not ours.
+      if (!(thrown instanceof AuthError) || thrown.code !== "certificate-expired") throw thrown;
+      this.#rights.drop(right);
+      const next = await orAborted(this.#rights.get(target, port), signal);
+      return await this.#link.open({ right: next, target, port }, signal);
+    }
   }
 
   /** Asks nothing more; open connections go on. @returns Settles when the last of them has ended. */
@@ -155,6 +163,7 @@ export class Session {
 
   /** Ends everything. */
   async close(): Promise<void> {
+    this.#rights.clear();
     await this.#link.close();
   }
 

@@ -121,16 +121,12 @@ Deno.test("Session.follow() tells of every change, and of a failure once", async
   deepEqual(told, [1, 0, 1, "nobody there [proxy-unreachable]"]);
 });
 
-Deno.test("Session.connect() asks for a right once for many and renews it ahead of its end", async () => {
-  const { session, cluster, clock } = start();
+Deno.test("Session.connect() asks for a right once for many connections", async () => {
+  const { session, cluster } = start();
   await Promise.all([session.connect(TARGET, 5432, signal), session.connect(TARGET, 5432, signal)]);
-  equal(cluster.rights.length, 1);
-  clock.nowMs = 74_999;
   await session.connect(TARGET, 5432, signal);
   equal(cluster.rights.length, 1);
-  clock.nowMs = 75_000;
-  await session.connect(TARGET, 5432, signal);
-  equal(cluster.rights.length, 2);
+  await session.close();
 });
 
 Deno.test("Session.connect() asks for each port of a multi-port app, once for an any-port app", async () => {
@@ -143,6 +139,7 @@ Deno.test("Session.connect() asks for each port of a multi-port app, once for an
     ["db", 5433],
     ["any", 1],
   ]);
+  await session.close();
 });
 
 Deno.test("Session.connect() passes the cluster's refusal on and asks again next time", async () => {
@@ -152,6 +149,7 @@ Deno.test("Session.connect() passes the cluster's refusal on and asks again next
   cluster.refusals.clear();
   await session.connect(TARGET, 5432, signal);
   equal(cluster.rights.length, 2);
+  await session.close();
 });
 
 Deno.test("Session.connect() goes on with a right that is good while it cannot be renewed", async () => {
@@ -163,4 +161,18 @@ Deno.test("Session.connect() goes on with a right that is good while it cannot b
   await session.connect(TARGET, 5432, signal);
   clock.nowMs = 100_000;
   await rejects(session.connect(TARGET, 5432, signal), { code: "proxy-unreachable" });
+  await session.close();
+});
+
+Deno.test("Session.connect() asks once more where the far end says that the right has ended", async () => {
+  const { session, cluster } = start();
+  const { connect } = cluster;
+  const late = () => Promise.reject(new AuthError("certificate-expired", "by my clock"));
+  let opened = 0;
+  cluster.connect = (request) => ++opened === 1 ? late() : connect.call(cluster, request);
+  await session.connect(TARGET, 5432, signal);
+  deepEqual([opened, cluster.rights.length], [2, 2]);
+  cluster.connect = late;
+  await rejects(session.connect(TARGET, 5432, signal), { code: "certificate-expired" });
+  await session.close();
 });

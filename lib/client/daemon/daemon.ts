@@ -39,7 +39,7 @@ import { saveSettings } from "../saved_settings.ts";
 import { foreignOf, Setup } from "../setup/setup.ts";
 import { compileState, firstState, forgetRefusals, noteRefusal, type State } from "../state/mod.ts";
 import { renderStatus } from "../status.ts";
-import { Alarm } from "./alarm.ts";
+import { Alarm } from "../alarm.ts";
 import { decideZone, type ZoneRequest } from "../zones/decide.ts";
 import { askSystem } from "../zones/ask_now.ts";
 import { ZoneKeeper } from "../zones/keeper.ts";

@@ -19,7 +19,7 @@ import {
   type ZoneWord,
 } from "../../plan/mod.ts";
 import { DeadlinePassed, orAborted, withDeadline } from "../../wait.ts";
-import { Alarm } from "../daemon/alarm.ts";
+import { Alarm } from "../alarm.ts";
 import type { Finding } from "../daemon/findings.ts";
 import type { Paths } from "../paths.ts";
 import {

@@ -26,6 +26,8 @@ interface AppCertificatesOptions {
   readonly audit: AuditLog;
   readonly userCa: Authority;
   readonly cluster: string;
+  /** The longest life of a certificate. */
+  readonly maxLifeMs: number;
   readonly nowMs: () => number;
 }
 
@@ -64,7 +66,7 @@ export class AppCertificates {
   }
 
   async #issue(request: AppCertRequest, user: User, peer: Peer): Promise<AppCertResponse> {
-    const { store, gate, audit, userCa, cluster, nowMs } = this.#options;
+    const { store, gate, audit, userCa, cluster, maxLifeMs, nowMs } = this.#options;
     const publicKey = await importPublicKey(request.public_key);
     if (publicKey === null) {
       throw refusal("public-key-unsupported", { message: "The key is not a P-256 key" });
@@ -88,7 +90,7 @@ export class AppCertificates {
         mfaTimeMs,
       },
       publicKey,
-    }, { nowMs: atMs, userNotAfterMs: user.certificateExpiresMs });
+    }, { nowMs: atMs, userNotAfterMs: Math.min(user.certificateExpiresMs, atMs + maxLifeMs) });
     const expiresMs = certificate.validity.notAfterMs;
     const expires = new Date(expiresMs).toISOString();
     await store.sessions.add({

@@ -99,7 +99,13 @@ export class Auth implements AuthService {
       hostCaPem: this.hostCaPem(),
       secondFactor,
     });
-    const appCerts = new AppCertificates({ ...shared, agents, gate: this.#gate, logins });
+    const appCerts = new AppCertificates({
+      ...shared,
+      agents,
+      gate: this.#gate,
+      logins,
+      maxLifeMs: options.appLifeMs ?? MAX_APP_MS,
+    });
     this.admin = new Admin({
       ...shared,
       agents,

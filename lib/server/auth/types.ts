@@ -21,6 +21,8 @@ export interface AuthOptions {
   readonly nowMs: () => number;
   /** How dear a password is to try; tests take a cheap one. */
   readonly passwordCost?: PasswordCost;
+  /** The longest life of an app certificate, if shorter than the usual hour: for tests. */
+  readonly appLifeMs?: number;
   /** Waits, for long polls; tests bring their own. Resolves early, and quietly, when the signal fires. */
   readonly delay?: (ms: number, signal: AbortSignal) => Promise<void>;
 }

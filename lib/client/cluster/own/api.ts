@@ -26,9 +26,10 @@ export interface Tagged<T> {
 
 /** The cluster's side of a login; `null` means unchanged since the tag. */
 export interface ClusterApi extends Disposable {
+  /** @param wait How long the cluster may hold the question while neither this nor the apps are different. */
   config(
     tag: string | null,
-    waitSeconds: number,
+    wait: { readonly seconds: number; readonly appsTag: string | null },
     signal: AbortSignal,
   ): Promise<Tagged<ClusterConfig> | null>;
   apps(tag: string | null, signal: AbortSignal): Promise<Tagged<AppsResponse> | null>;
@@ -47,15 +48,16 @@ export class HttpClusterApi implements ClusterApi {
 
   async config(
     tag: string | null,
-    waitSeconds: number,
+    { seconds, appsTag }: Parameters<ClusterApi["config"]>[1],
     signal: AbortSignal,
   ): Promise<Tagged<ClusterConfig> | null> {
+    const apps = appsTag === null ? "" : `&apps=${encodeURIComponent(appsTag)}`;
     const answer = await this.#http.request({
       method: "GET",
-      path: waitSeconds === 0 ? "/v1/config" : `/v1/config?wait=${waitSeconds}`,
+      path: seconds === 0 ? "/v1/config" : `/v1/config?wait=${seconds}${apps}`,
       schema: ClusterConfigSchema,
       etag: tag,
-      timeoutMs: waitSeconds * 1000 + POLL_MARGIN_MS,
+      timeoutMs: seconds * 1000 + POLL_MARGIN_MS,
     }, signal);
     return answer.kind === "not-modified" ? null : { value: answer.value, tag: answer.etag };
   }

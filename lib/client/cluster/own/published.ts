@@ -26,8 +26,10 @@ export class Published {
    * @returns The very same object while nothing is different.
    */
   async ask(waitSeconds: number, signal: AbortSignal): Promise<ClusterView> {
-    const config = await this.#api.config(this.#config?.tag ?? null, waitSeconds, signal);
-    const apps = await this.#api.apps(this.#apps?.tag ?? null, signal);
+    const appsTag = this.#apps?.tag ?? null;
+    const wait = { seconds: waitSeconds, appsTag };
+    const config = await this.#api.config(this.#config?.tag ?? null, wait, signal);
+    const apps = await this.#api.apps(appsTag, signal);
     this.#config = config ?? this.#config;
     this.#apps = apps ?? this.#apps;
     if (this.#config === null || this.#apps === null) {

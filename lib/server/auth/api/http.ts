@@ -86,20 +86,22 @@ interface LongPoll {
   readonly renders: Renders;
   /** Looks whether whoever waits may still be told, and says what. */
   readonly compute: () => Promise<Answerable>;
+  /** What else ends the wait when it is different: another answer, and the tag that whoever waits holds of it. */
+  readonly also?: { readonly held: string; readonly compute: LongPoll["compute"] };
   readonly delay: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
 /**
  * Answers with what `compute` gives and its entity tag. A request whose `If-None-Match` names that tag gets 304, with
- * `?wait=SECONDS` only after that time without a change.
+ * `?wait=SECONDS` only after that time without a change, of this or of what else ends the wait.
  */
 export async function answerPoll(request: Request, poll: LongPoll): Promise<Response> {
   const waitSeconds = readWait(request);
   const held = request.headers.get("if-none-match");
   let revision = poll.changes.revision();
-  let answer = await render(poll);
+  let answer = await render(poll, poll.compute);
   if (held === null || !tagMatches(held, answer.tag)) return answer.fresh();
-  if (waitSeconds === 0) return answer.unchanged();
+  if (waitSeconds === 0 || await hasOther(poll)) return answer.unchanged();
   using place = poll.changes.enter(poll.key);
   const ended = new AbortController();
   const timeUp = poll.delay(waitSeconds * 1000, AbortSignal.any([ended.signal, request.signal]))
@@ -110,8 +112,9 @@ export async function answerPoll(request: Request, poll: LongPoll): Promise<Resp
       await poll.changes.after(revision, until);
       if (until.aborted) break;
       revision = poll.changes.revision();
-      answer = await render(poll);
+      answer = await render(poll, poll.compute);
       if (!tagMatches(held, answer.tag)) return answer.fresh();
+      if (await hasOther(poll)) break;
     }
     return answer.unchanged();
   } finally {
@@ -120,9 +123,16 @@ export async function answerPoll(request: Request, poll: LongPoll): Promise<Resp
   }
 }
 
-async function render(poll: LongPoll) {
-  const answerable = await poll.compute();
-  const { body, tag } = await poll.renders.of(poll.changes.revision(), answerable);
+/** Whether what else ends the wait is different from what is held of it. */
+async function hasOther(poll: LongPoll): Promise<boolean> {
+  if (poll.also === undefined) return false;
+  const { held, compute } = poll.also;
+  return !tagMatches(held, (await render(poll, compute)).tag);
+}
+
+async function render({ changes, renders }: LongPoll, compute: LongPoll["compute"]) {
+  const answerable = await compute();
+  const { body, tag } = await renders.of(changes.revision(), answerable);
   const headers = { etag: tag, "cache-control": "private, no-cache" };
   return {
     tag,

@@ -47,6 +47,34 @@ Deno.test("a request that waits is answered by a change", async () => {
   deepEqual(body.apps.map(({ name }: { name: string }) => name), ["db"]);
 });
 
+Deno.test("a request for the configuration that names the apps it knows is answered by other apps too", async () => {
+  await using f = await Fixture.open();
+  await f.addRole("dev", { allow: { app_labels: { env: "dev" } }, deny: {}, options: {} });
+  const certificate = await f.loggedIn("alice", ["dev"]);
+  const ask = (path: string, tag?: string) =>
+    f.ask("GET", path, {
+      certificate,
+      ...(tag === undefined ? {} : { headers: { "if-none-match": tag } }),
+    });
+  const config = (await ask("/v1/config")).headers.get("etag")!;
+  const apps = (await ask("/v1/apps")).headers.get("etag")!;
+  const path = `/v1/config?wait=60&apps=${encodeURIComponent(apps)}`;
+  const waiting = ask(path, config);
+  await waitUntil(() => f.waiting.length > 0);
+  await f.serve({ name: "pay", labels: { env: "prod" } }); // nothing of alice's
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  await f.serve({ name: "db", labels: { env: "dev" } });
+  const answered = await waiting;
+  deepEqual([answered.status, answered.headers.get("etag")], [304, config]);
+  // What is different already is not waited for, and the configuration still ends the wait.
+  equal((await ask(path, config)).status, 304);
+  const now = (await ask("/v1/apps")).headers.get("etag")!;
+  const other = ask(`/v1/config?wait=60&apps=${encodeURIComponent(now)}`, config);
+  await waitUntil(() => f.waiting.length > 1);
+  await changeRange(f, "10.0.0.0/8");
+  equal((await other).status, 200);
+});
+
 Deno.test("a request that waits gets 304 when its time is up", async () => {
   await using f = await Fixture.open();
   const certificate = await f.loggedIn("alice");

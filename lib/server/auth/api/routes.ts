@@ -105,11 +105,18 @@ function addUser(app: Routes, to: RouteTargets, renders: Renders): void {
   const userOf = (context: Context<Env>) =>
     certified(context.env.peer, (der) => to.verifyUser(der));
   const poll = { changes: to.changes, delay: to.delay, renders };
+  const apps = async (context: Context<Env>) => {
+    // The key says all that the answer depends on: it is given to whoever has the same roles
+    const roles = [...(await userOf(context)).roles].sort();
+    return { key: `apps ${JSON.stringify(roles)}`, value: () => to.apps(roles) };
+  };
   app.get("/v1/config", async (context) => {
     const user = await userOf(context);
+    const held = context.req.query("apps");
     return await answerPoll(context.req.raw, {
       ...poll,
       key: user.sessionId,
+      ...(held === undefined ? {} : { also: { held, compute: () => apps(context) } }),
       // A login that ended while it waited must not be told anything more
       compute: async () => {
         await userOf(context);
@@ -122,11 +129,7 @@ function addUser(app: Routes, to: RouteTargets, renders: Renders): void {
     return await answerPoll(context.req.raw, {
       ...poll,
       key: user.sessionId,
-      compute: async () => {
-        // The key says all that the answer depends on: it is given to whoever has the same roles
-        const roles = [...(await userOf(context)).roles].sort();
-        return { key: `apps ${JSON.stringify(roles)}`, value: () => to.apps(roles) };
-      },
+      compute: () => apps(context),
     });
   });
   app.post("/v1/certs/app", async (context) => {
