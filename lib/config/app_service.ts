@@ -17,6 +17,9 @@ export interface AppConfig {
   readonly tcpPorts: readonly PortRange[] | null;
 }
 
+/** What one agent, or the server itself, serves at most. */
+export const MAX_AGENT_APPS = 5000;
+
 const PORT_WORDS = "a port from 1 to 65535";
 const URI_WORDS = "tcp://host:port, or tcp://host with tcp_ports";
 const port = z.number({ error: PORT_WORDS }).refine(isPort, { error: PORT_WORDS });
@@ -45,7 +48,9 @@ const AppSchema = strict({
 
 /** `app_service` of both files. */
 export const AppServiceSchema = strict({
-  apps: z.array(AppSchema).max(1024).superRefine((apps, context) => {
+  apps: z.array(AppSchema).max(MAX_AGENT_APPS, {
+    error: `at most ${MAX_AGENT_APPS} apps; another agent serves the others`,
+  }).superRefine((apps, context) => {
     // Also runs over apps in which a mistake was found already, so it cannot trust their shape
     for (const field of ["name", "public_addr"] as const) {
       for (const index of repeated(apps.map((app) => [app[field] ?? []].flat()))) {

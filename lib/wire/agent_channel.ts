@@ -11,6 +11,9 @@ import { ReportRefusalSchema } from "./api.ts";
 /** A control message is at most this long. */
 export const CONTROL_MESSAGE_MAX_BYTES = 1_048_576;
 
+/** An agent's apps are told in at most so many messages. */
+export const HELLO_MAX_PARTS = 32;
+
 /** How often each side pings, and how many answers may be missing before the channel counts as dead. */
 export const CONTROL_PING_MS = 20_000;
 export const CONTROL_PING_MISSES = 3;
@@ -23,12 +26,18 @@ const code = z.string().regex(/^[a-z][a-z0-9-]{0,63}$/);
 const text = z.string().max(1024);
 const sessionId = z.string().regex(/^[0-9a-f]{32}$/);
 
-/** What the agent says. In `hello`, each of `apps` is an `AgentApp` of config/, parsed by the proxy. */
+const apps = z.array(z.unknown()).max(1024);
+
+/**
+ * What the agent says. In `hello`, each of `apps` is an `AgentApp` of config/, parsed by the proxy; those that do not
+ * fit into it come before it, in `apps` messages.
+ */
 export const AgentMessageSchema = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("apps"), apps }),
   z.object({
     type: z.literal("hello"),
     version: z.string().max(64),
-    apps: z.array(z.unknown()).max(1024),
+    apps,
   }),
   z.object({ type: z.literal("dial_failed"), ticket, code, message: text }),
   /**

@@ -5,7 +5,7 @@
  * @module
  */
 import { z } from "zod";
-import { LockTargetSchema, RoleSpecSchema } from "../config/mod.ts";
+import { LockTargetSchema, MAX_AGENT_APPS, RoleSpecSchema } from "../config/mod.ts";
 
 const name = z.string().min(1).max(253);
 const pem = z.string().max(65_536);
@@ -153,13 +153,20 @@ export const AgentAppSchema = z.object({
 });
 export type AgentApp = z.infer<typeof AgentAppSchema>;
 
+/**
+ * Whether the agent takes several certificates for the key: TLS carries none that names some hundred apps. Older agents
+ * do not say so, and get one.
+ */
+const splitCertificates = z.boolean().optional();
+
 /** `POST /v1/join`: an agent shows a token and gets its certificate. */
 export const JoinRequestSchema = z.object({
   token: z.string().min(16).max(128),
   kind: z.literal("app"),
   name,
-  apps: z.array(name).max(1024),
+  apps: z.array(name).max(MAX_AGENT_APPS),
   public_key: pem,
+  split_certificates: splitCertificates,
 });
 export type JoinRequest = z.infer<typeof JoinRequestSchema>;
 
@@ -168,6 +175,8 @@ export const JoinResponseSchema = z.object({
   cluster_name: name,
   agent_id: name,
   certificate: pem,
+  /** The apps that `certificate` does not name, in certificates of their own. */
+  app_certificates: z.array(pem).max(1024).optional(),
   trust: TrustSchema,
   user_cas: z.array(pem).min(1).max(8),
   expires: timestamp,
@@ -176,8 +185,9 @@ export type JoinResponse = z.infer<typeof JoinResponseSchema>;
 
 /** `POST /v1/agent/renew` (mTLS with the agent certificate): a new certificate for a new key. */
 export const AgentRenewRequestSchema = z.object({
-  apps: z.array(name).max(1024),
+  apps: z.array(name).max(MAX_AGENT_APPS),
   public_key: pem,
+  split_certificates: splitCertificates,
 });
 export type AgentRenewRequest = z.infer<typeof AgentRenewRequestSchema>;
 

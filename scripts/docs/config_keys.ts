@@ -49,7 +49,7 @@ const LOG: Readonly<Record<string, KeyWords>> = {
 
 const APPS: Readonly<Record<string, KeyWords>> = {
   "app_service": { text: "The apps this process serves." },
-  "app_service.apps": { text: "The apps; at most 1024." },
+  "app_service.apps": { text: "The apps; at most 5000." },
   "app_service.apps[].name": { text: "The app's name, once in a file." },
   "app_service.apps[].uri": {
     text: "Where connections go. With `tcp_ports` it has no port: the one asked for is dialled.",

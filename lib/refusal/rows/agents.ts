@@ -50,9 +50,11 @@ export const AGENTS = {
   },
   "apps-too-many": {
     fault: "config",
+    httpStatus: 422,
     hint: "Remove apps, or `vnet ctl rm` public addresses that are not used any more",
-    happened: "The cluster serves as many apps, or has given as many public addresses, as it can.",
+    happened:
+      "The cluster serves as many apps, or has given as many public addresses, as it can; or one agent names more, or longer, apps than it can tell.",
     remedy:
-      "Remove apps; `vnet ctl get public_addrs` shows the addresses, `vnet ctl rm` releases one.",
+      "Remove apps, or serve some with another agent; `vnet ctl get public_addrs` shows the addresses, `vnet ctl rm` releases one.",
   },
 } as const satisfies Record<string, Refusal>;

@@ -4,29 +4,31 @@ import { renewalDueMs } from "../../identity/mod.ts";
 import {
   appId,
   type CarrierHost,
-  createTlsContext,
   dialTcp,
   serveCarrier,
   startTlsServer,
-  type TlsContext,
   type TlsSession,
   TlsStream,
 } from "../../io/mod.ts";
 import { pause, withDeadline } from "../../wait.ts";
 import { getLogger } from "../../log.ts";
 import type { ConnectionRefusalCode } from "../../refusal/mod.ts";
+import type { AgentMessage } from "../../wire/mod.ts";
 import { APP_PROTOCOL, encodePreface } from "../../tunnel/mod.ts";
+import { AppContexts } from "./app_contexts.ts";
 import { ControlChannel, type Dial } from "./control_channel.ts";
+import { helloOf } from "./hello.ts";
 import { FlowAdmission } from "./flow_admission.ts";
 import { type CompiledPolicy, compilePolicy, withLock } from "./policy.ts";
 import { refuse } from "./refuse.ts";
 import { ReportBatch } from "./report_batch.ts";
+import { retryDelayMs } from "./retry.ts";
 import type { AgentCredentials, Uplink } from "./uplink.ts";
 
 const log = getLogger("server", "agent");
 
-const RETRY_MIN_MS = 500;
-const RETRY_MAX_MS = 30_000;
+/** A control channel that lasted this long had worked. */
+const WORKED_MS = 5_000;
 const RENEW_CHECK_MS = 60_000;
 const DATA_CHANNEL_MS = 10_000;
 const MAX_CARRIERS = 8192;
@@ -40,7 +42,7 @@ interface AgentOptions {
 /** Serves the apps of a private network to one cluster: dials out, listens nowhere. */
 export class Agent {
   readonly #uplink: Uplink;
-  readonly #apps: readonly AppConfig[];
+  readonly #hello: readonly AgentMessage[];
   readonly #nowMs: () => number;
   readonly #closing = new AbortController();
   readonly #flows: FlowAdmission;
@@ -48,20 +50,26 @@ export class Agent {
   readonly #connected = Promise.withResolvers<void>();
   readonly #reports: ReportBatch;
   #credentials: AgentCredentials;
-  #context: TlsContext;
+  #contexts: AppContexts;
   #appsById: ReadonlyMap<string, AppConfig>;
   #policy: CompiledPolicy | null = null;
   #channel: ControlChannel | null = null;
   /** Fires when the control channel is to be opened anew, with other credentials. */
   #reopen = new AbortController();
+  /** Fires when the control channel is open again. */
+  #back = new AbortController();
   #working: Promise<unknown> = Promise.resolve();
 
-  private constructor(options: AgentOptions, credentials: AgentCredentials) {
+  private constructor(
+    options: AgentOptions,
+    hello: readonly AgentMessage[],
+    credentials: AgentCredentials,
+  ) {
+    this.#hello = hello;
     this.#uplink = options.uplink;
-    this.#apps = options.apps;
     this.#nowMs = options.nowMs;
     this.#credentials = credentials;
-    this.#context = createTlsContext({ identity: credentials.identity, authorityPems: [] });
+    this.#contexts = new AppContexts(credentials);
     this.#appsById = new Map(
       options.apps.map((app) => [appId(credentials.clusterName, app.name), app]),
     );
@@ -79,10 +87,11 @@ export class Agent {
   /**
    * Gets a certificate, and begins to serve. A proxy that cannot be reached is tried again for as long as it takes.
    *
-   * @throws {VnetError} when the cluster does not let the agent in.
+   * @throws {VnetError} when the cluster does not let the agent in; `apps-too-many`.
    */
   static async open(options: AgentOptions, signal: AbortSignal): Promise<Agent> {
-    const agent = new Agent(options, await options.uplink.enrol(signal));
+    const hello = helloOf(options.apps);
+    const agent = new Agent(options, hello, await options.uplink.enrol(signal));
     agent.#working = Promise.all([
       agent.#followPolicy(),
       agent.#keepConnected(),
@@ -107,51 +116,65 @@ export class Agent {
 
   async #followPolicy(): Promise<void> {
     const { signal } = this.#closing;
-    let retryMs = RETRY_MIN_MS;
+    let failed = 0;
     while (!signal.aborted) {
       try {
         const policy = await this.#uplink.nextPolicy(this.#credentials, signal);
-        retryMs = RETRY_MIN_MS;
+        failed = 0;
         if (policy === null) continue;
         this.#policy = compilePolicy(policy);
         this.#flows.review();
       } catch (thrown) {
         if (signal.aborted) return;
+        const retryMs = Math.round(retryDelayMs(failed++, Math.random()));
         log.warning("Cannot learn the cluster's policy", { error: describeError(thrown), retryMs });
-        await pause(retryMs, signal);
-        retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
+        await pause(retryMs, AbortSignal.any([signal, this.#back.signal]));
       }
     }
   }
 
   async #keepConnected(): Promise<void> {
     const { signal } = this.#closing;
-    let retryMs = RETRY_MIN_MS;
+    let failed = 0;
     while (!signal.aborted) {
       const reopen = this.#reopen;
+      let retryMs = Math.round(retryDelayMs(failed, Math.random()));
       try {
         const channel = await this.#connect();
         this.#channel?.close(); // only now: there was no moment without a channel
         this.#channel = channel;
-        retryMs = RETRY_MIN_MS;
+        const openedMs = performance.now();
         this.#connected.resolve();
+        this.#comeBack();
         const until = AbortSignal.any([signal, reopen.signal]);
         const reason = await Promise.race([channel.closed, aborted(until)]);
         if (reopen.signal.aborted) continue;
-        if (!signal.aborted) log.warning("Lost the control channel", { reason: reason ?? "" });
+        // Who is sent away as soon as it has come shall not come again and again
+        failed = performance.now() - openedMs >= WORKED_MS ? 0 : failed + 1;
+        retryMs = Math.round(retryDelayMs(failed, Math.random()));
+        if (!signal.aborted) {
+          log.warning("Lost the control channel", { reason: reason ?? "", retryMs });
+        }
       } catch (thrown) {
         if (signal.aborted) break;
+        failed++;
         log.warning("Cannot reach the proxy", { error: describeError(thrown), retryMs });
       }
-      await pause(retryMs * (0.5 + Math.random() / 2), signal);
-      retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
+      await pause(retryMs, signal);
     }
     this.#channel?.send({ type: "drain" });
   }
 
+  /** The proxy is there again: whatever else failed meanwhile is worth a try. */
+  #comeBack(): void {
+    const back = this.#back;
+    this.#back = new AbortController();
+    back.abort();
+  }
+
   #connect(): Promise<ControlChannel> {
     const settings = this.#uplink.proxy(this.#credentials);
-    const channel: Promise<ControlChannel> = ControlChannel.open(settings, this.#apps, {
+    const channel: Promise<ControlChannel> = ControlChannel.open(settings, this.#hello, {
       dial: (request) =>
         void channel.then((channel) => this.#answerDial(request, channel), () => {}),
       lock: (target) => this.#lock(target),
@@ -181,7 +204,7 @@ export class Agent {
 
   #take(credentials: AgentCredentials): void {
     this.#credentials = credentials;
-    this.#context = createTlsContext({ identity: credentials.identity, authorityPems: [] });
+    this.#contexts = new AppContexts(credentials);
     const reopen = this.#reopen;
     this.#reopen = new AbortController();
     reopen.abort();
@@ -217,7 +240,8 @@ export class Agent {
       const socket = await dial(server, signal);
       socket.write(encodePreface(request.ticket));
       const protocols = [APP_PROTOCOL];
-      return await startTlsServer(socket, { context: this.#context, protocols }, signal);
+      const context = this.#contexts.of(request.app_id);
+      return await startTlsServer(socket, { context, protocols }, signal);
     });
     if (session.socket.alpnProtocol !== APP_PROTOCOL) return void session.socket.destroy();
     const host = this.#hostFor(session, app, request.peer);

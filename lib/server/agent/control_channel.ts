@@ -1,6 +1,5 @@
 import { WebSocket } from "ws";
-import type { AppConfig } from "../../config/mod.ts";
-import type { AgentApp, FlowEvent, ReportRefusal } from "../../wire/mod.ts";
+import type { FlowEvent, ReportRefusal } from "../../wire/mod.ts";
 import { dialServer, type ServerSettings } from "../../io/mod.ts";
 import { orAborted, withDeadline } from "../../wait.ts";
 import { getLogger } from "../../log.ts";
@@ -14,7 +13,6 @@ import {
   type ProxyMessage,
   ProxyMessageSchema,
 } from "../../wire/mod.ts";
-import { VERSION } from "../../version.ts";
 
 const log = getLogger("server", "agent");
 
@@ -58,17 +56,18 @@ export class ControlChannel {
   /**
    * Connects, says hello and waits to be welcome.
    *
+   * @param hello What is said first.
    * @throws {VnetError} when the proxy cannot be reached, is not the right one, or does not want us.
    */
   static async open(
     settings: ServerSettings,
-    apps: readonly AppConfig[],
+    hello: readonly AgentMessage[],
     handlers: ControlHandlers,
     signal: AbortSignal,
   ): Promise<ControlChannel> {
     const socket = await connect(settings, signal);
     const channel = new ControlChannel(socket, handlers);
-    channel.send({ type: "hello", version: VERSION, apps: apps.map(toAgentApp) });
+    for (const message of hello) channel.send(message);
     const abort = () => channel.close();
     const timer = setTimeout(abort, HANDSHAKE_MS);
     signal.addEventListener("abort", abort, { once: true });
@@ -207,19 +206,4 @@ function tellRefused(
     ...(told === undefined ? {} : { code: told }),
     ...(hint === undefined ? {} : { hint }),
   });
-}
-
-/** What an agent tells the cluster of an app; the target stays with the agent. */
-function toAgentApp(app: AppConfig): AgentApp {
-  return {
-    name: app.name,
-    public_addrs: [...app.publicAddrs],
-    labels: { ...app.labels },
-    ...(app.description === null ? {} : { description: app.description }),
-    ...(app.tcpPorts === null ? {} : {
-      tcp_ports: app.tcpPorts.map(({ first, last }) =>
-        first === last ? { port: first } : { port: first, end_port: last }
-      ),
-    }),
-  };
 }

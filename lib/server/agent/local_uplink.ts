@@ -48,7 +48,7 @@ export class LocalUplink implements Uplink {
 
   async enrol(): Promise<AgentCredentials> {
     const keys = await generateKeyPair();
-    const { certificatePem, agent } = await this.#auth.admitLocalAgent({
+    const { certificatePem, appCertificatePems, agent } = await this.#auth.admitLocalAgent({
       name: this.#name,
       apps: this.#apps,
       publicKeyPem: keys.publicKeyPem,
@@ -59,6 +59,7 @@ export class LocalUplink implements Uplink {
       clusterName: this.#auth.clusterName,
       agentId: agent.agentId,
       identity: { certificatePem, privateKeyPem: keys.privateKeyPem },
+      appCertificatePems,
       ...certificate.validity,
     };
     this.#identities.set(held, agent);

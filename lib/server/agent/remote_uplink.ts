@@ -41,6 +41,7 @@ const StateSchema = z.object({
   cluster_name: z.string(),
   agent_id: z.string(),
   certificate: z.string(),
+  app_certificates: z.array(z.string()).default([]),
   private_key: z.string(),
   host_cas: z.array(z.string()).min(1),
 });
@@ -105,7 +106,11 @@ export class RemoteUplink implements Uplink {
       method: "POST",
       path: "/v1/agent/renew",
       schema: JoinResponseSchema,
-      body: { apps: this.#appNames(), public_key: keys.publicKeyPem },
+      body: {
+        apps: this.#appNames(),
+        public_key: keys.publicKeyPem,
+        split_certificates: true,
+      },
     }, signal);
     if (answer.kind !== "value") throw new TypeError("A POST is never answered with 304");
     const renewed = await this.#keep(answer.value, keys.privateKeyPem);
@@ -176,6 +181,7 @@ export class RemoteUplink implements Uplink {
         name: this.#config.name,
         apps: this.#appNames(),
         public_key: keys.publicKeyPem,
+        split_certificates: true,
       },
     }, signal);
     if (answer.kind !== "value") throw new TypeError("A POST is never answered with 304");
@@ -213,6 +219,7 @@ export class RemoteUplink implements Uplink {
       cluster_name: response.cluster_name,
       agent_id: response.agent_id,
       certificate: response.certificate,
+      app_certificates: response.app_certificates ?? [],
       private_key: privateKeyPem,
       host_cas: response.trust.host_cas,
     };
@@ -226,12 +233,16 @@ export class RemoteUplink implements Uplink {
     const certificate = parseCertificate(state.certificate);
     if (certificate === null) return null;
     this.#hostCaPems = state.host_cas;
-    const names = new Set(certificate.dnsNames);
+    const names = new Set(
+      [certificate, ...state.app_certificates.map((pem) => parseCertificate(pem))]
+        .flatMap((one) => one?.dnsNames ?? []),
+    );
     return {
       credentials: {
         clusterName: state.cluster_name,
         agentId: state.agent_id,
         identity: { certificatePem: state.certificate, privateKeyPem: state.private_key },
+        appCertificatePems: state.app_certificates,
         ...certificate.validity,
       },
       serves: (apps) =>

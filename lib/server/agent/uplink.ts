@@ -7,6 +7,8 @@ export interface AgentCredentials {
   readonly clusterName: string;
   readonly agentId: string;
   readonly identity: TlsIdentity;
+  /** Certificates for the same key, for the apps that the identity's does not name. */
+  readonly appCertificatePems: readonly string[];
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
 }

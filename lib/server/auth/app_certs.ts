@@ -71,6 +71,7 @@ export class AppCertificates {
     if (publicKey === null) {
       throw refusal("public-key-unsupported", { message: "The key is not a P-256 key" });
     }
+    await this.#awaitApp(request, user);
     const { served, requireMfa } = this.#decide(request, user);
     const mfaTimeMs = requireMfa ? await this.#confirm(request, user, peer) : null;
     const atMs = nowMs();
@@ -114,6 +115,13 @@ export class AppCertificates {
     });
     const ticket = gate.issueTicket({ id: sessionId, expiresMs });
     return { certificate: certificate.pem, ticket, expires };
+  }
+
+  /** An app whose agent was there a moment ago is waited for. */
+  async #awaitApp({ app }: AppCertRequest, { user }: User): Promise<void> {
+    const { directory, agents } = this.#options;
+    if (agents.find(app) !== null) return;
+    await agents.awaitFor(app, directory.rolesOf(user) ?? [], new AbortController().signal);
   }
 
   #decide(

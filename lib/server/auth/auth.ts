@@ -22,6 +22,7 @@ import { refusalResponse, tooMuchOf } from "./api/refusals.ts";
 import { RequestLimits } from "./api/request_limits.ts";
 import { createRoutes } from "./api/routes.ts";
 import type {
+  AdmittedAgent,
   AgentIdentity,
   AgentVerdict,
   AuthOptions,
@@ -42,6 +43,8 @@ type LockListener = (target: LockTarget, reason: ShutOut) => void;
 const PRUNE_EVERY_MS = 10 * 60_000;
 /** How often it is told what was refused. */
 const SUMMARY_MS = 60_000;
+/** How often it is looked whether apps are listed no more. */
+const EXPIRE_EVERY_MS = 1_000;
 /** Hosts of users that are known after a restart. */
 const MAX_KNOWN_HOSTS = 10_000;
 
@@ -142,7 +145,8 @@ export class Auth implements AuthService {
       countRefusal: (code) => this.#tooMuch.add(code),
       find: () => this.#find(),
       config: () => this.#config(),
-      apps(names) {
+      async apps(names) {
+        await agents.settled();
         const roles = directory.rolesNamed(names) ?? [];
         return { apps: agents.appsFor(roles), away: agents.awayFor(roles) };
       },
@@ -155,6 +159,7 @@ export class Auth implements AuthService {
     this.#timers = [
       setInterval(() => this.#prune(), PRUNE_EVERY_MS),
       setInterval(() => void this.summarize(), SUMMARY_MS),
+      setInterval(() => agents.expire(), EXPIRE_EVERY_MS),
     ];
   }
 
@@ -221,7 +226,7 @@ export class Auth implements AuthService {
     readonly name: string;
     readonly apps: readonly string[];
     readonly publicKeyPem: string;
-  }): Promise<{ readonly certificatePem: string; readonly agent: AgentIdentity }> {
+  }): Promise<AdmittedAgent> {
     return this.#joins.admitLocal(request);
   }
 
@@ -236,6 +241,7 @@ export class Auth implements AuthService {
       },
     });
     this.#offers.note(hello.agent, refused);
+    this.#seeAgents([hello.agent.agentId]);
     return refused;
   }
 
@@ -383,6 +389,8 @@ export class Auth implements AuthService {
 
   #tellLock(target: LockTarget, reason: ShutOut): void {
     for (const listener of this.#lockListeners) listener(target, reason);
+    // It is gone by now, and shall not be waited for
+    if ("agent" in target) this.agents.giveUp(target.agent);
     this.#parts.changes.notify();
   }
 

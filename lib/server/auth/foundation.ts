@@ -18,6 +18,7 @@ import { openSqliteStore, type Store } from "../store/mod.ts";
 import { Agents } from "./agents/agents.ts";
 import { AppHolders } from "./agents/app_holders.ts";
 import { PublicAddrs } from "./agents/public_addrs.ts";
+import { Returning } from "./agents/returning.ts";
 import { StoreAudit } from "./audit/audit.ts";
 import { Changes } from "./changes.ts";
 import { Directory } from "./directory.ts";
@@ -72,7 +73,9 @@ export async function openParts(options: AuthOptions): Promise<Parts> {
     const directory = await Directory.load(store, changes);
     const addrs = new PublicAddrs(options.proxyPublicAddrs, () => directory.publicAddrs);
     const holders = new AppHolders();
-    holders.load(await store.agents.list());
+    const joined = await store.agents.list();
+    holders.load(joined);
+    const returning = new Returning(nowMs, joined);
     const ticketKey = await store.settings.setOnce("ticket_key", randomHex(32));
     return {
       options,
@@ -84,7 +87,7 @@ export async function openParts(options: AuthOptions): Promise<Parts> {
       directory,
       addrs,
       holders,
-      agents: new Agents({ cluster, addrs, holders, changes, nowMs }),
+      agents: new Agents({ cluster, addrs, holders, returning, changes, nowMs }),
       hasher: PasswordHasher.create(options.passwordCost),
       userCa: await openAuthority(store, { cluster, kind: "user" }, nowMs()),
       hostCa: await openAuthority(store, { cluster, kind: "host" }, nowMs()),

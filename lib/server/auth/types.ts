@@ -73,6 +73,14 @@ export interface AgentIdentity {
   readonly certificateExpiresMs: number;
 }
 
+/** An agent that was let in without a token. */
+export interface AdmittedAgent {
+  readonly certificatePem: string;
+  /** For the apps that the first does not name. */
+  readonly appCertificatePems: readonly string[];
+  readonly agent: AgentIdentity;
+}
+
 type Refusal<Code extends string = string> = {
   readonly kind: "refused";
   readonly code: Code;
@@ -124,6 +132,12 @@ export interface AgentDirectory {
   disconnected(instance: symbol): void;
   /** The agents that serve an app, longest connected first. */
   agentsFor(appId: string): readonly AgentHandle[];
+  /**
+   * Waits for an agent of an app that was there a moment ago, some seconds at most. Never rejects.
+   *
+   * @returns Whether there is one.
+   */
+  comesBack(appId: string, signal: AbortSignal): Promise<boolean>;
 }
 
 /** What happened, for the audit log. Never a secret. */
@@ -217,7 +231,7 @@ export interface AuthService {
     readonly name: string;
     readonly apps: readonly string[];
     readonly publicKeyPem: string;
-  }): Promise<{ readonly certificatePem: string; readonly agent: AgentIdentity }>;
+  }): Promise<AdmittedAgent>;
   /**
    * An agent said hello. Public addresses that nobody has and that it may take are bound to its apps first.
    *

@@ -1,6 +1,6 @@
 import type { WebSocket } from "ws";
 import { z } from "zod";
-import { type LockTarget } from "../../config/mod.ts";
+import { type LockTarget, MAX_AGENT_APPS } from "../../config/mod.ts";
 import { AgentAppSchema, FlowEventSchema } from "../../wire/mod.ts";
 import { readConnectionRefusal, refusalError } from "../../refusal/mod.ts";
 import {
@@ -9,6 +9,7 @@ import {
   CONTROL_PING_MISSES,
   CONTROL_PING_MS,
   decodeControl,
+  HELLO_MAX_PARTS,
   type ProxyMessage,
 } from "../../wire/mod.ts";
 import { AuthError, VnetError } from "../../error.ts";
@@ -53,6 +54,9 @@ export class AgentChannel {
   readonly #asked = new Set<string>();
   #goodbyeTimer: ReturnType<typeof setTimeout> | undefined;
   #hellos = 0;
+  /** Of a hello that takes several messages. */
+  #apps: unknown[] = [];
+  #parts = 0;
   #missed = 0;
   #isDraining = false;
   #ended = false;
@@ -155,8 +159,10 @@ export class AgentChannel {
 
   #take(message: AgentMessage): void {
     switch (message.type) {
+      case "apps":
+        return this.#gather(message.apps);
       case "hello":
-        return void this.#hello(message.apps).catch((error) => {
+        return void this.#greet(message.apps).catch((error) => {
           log.error("Cannot greet an agent", { agent: this.#agent.name, error: String(error) });
           this.close("failed");
         });
@@ -180,8 +186,20 @@ export class AgentChannel {
     }
   }
 
-  async #hello(offered: readonly unknown[]): Promise<void> {
+  #gather(apps: readonly unknown[]): void {
+    if (++this.#parts >= HELLO_MAX_PARTS || this.#apps.length + apps.length > MAX_AGENT_APPS) {
+      this.#apps = [];
+      return this.expel("apps-too-many");
+    }
+    this.#apps.push(...apps);
+  }
+
+  async #greet(last: readonly unknown[]): Promise<void> {
+    const offered = [...this.#apps, ...last];
+    this.#apps = [];
+    this.#parts = 0;
     clearTimeout(this.#helloTimer);
+    if (offered.length > MAX_AGENT_APPS) return this.expel("apps-too-many");
     if (++this.#hellos > MAX_HELLOS) return this.expel("too many hellos");
     const verdict = await this.#judge();
     if (verdict.kind === "refused") return this.expel(verdict.code);

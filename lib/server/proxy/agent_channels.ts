@@ -65,8 +65,20 @@ export class AgentChannels {
     };
   }
 
-  /** Has an agent that serves an app open a data channel. @returns `null` if none did. */
+  /**
+   * Has an agent that serves an app open a data channel. One that was there a moment ago is waited for.
+   *
+   * @returns `null` if none did.
+   */
   async dial(relay: AppRelay, peer: string): Promise<DataChannel | null> {
+    const { holder: { appId }, cut } = relay;
+    const { agents } = this.#options.auth;
+    const far = await this.#dialAny(relay, peer);
+    if (far !== null || cut.aborted || agents.agentsFor(appId).length > 0) return far;
+    return await agents.comesBack(appId, cut) ? await this.#dialAny(relay, peer) : null;
+  }
+
+  async #dialAny(relay: AppRelay, peer: string): Promise<DataChannel | null> {
     const { holder: { appId }, cut } = relay;
     const agents = this.#options.auth.agents.agentsFor(appId);
     const first = agents.length === 0 ? 0 : this.#turn++ % agents.length;

@@ -3,11 +3,13 @@ import type { AgentApp, App, AwayApp } from "../../../wire/mod.ts";
 import { decideAccess } from "../../../identity/mod.ts";
 import type { Role } from "../../../config/mod.ts";
 import { appId } from "../../../io/mod.ts";
+import { orAborted, withDeadline } from "../../../wait.ts";
 import type { Changes } from "../changes.ts";
 import type { AgentDirectory, AgentHandle, AgentIdentity, Hello, OfferRefusal } from "../types.ts";
 import type { AppHolders } from "./app_holders.ts";
 import { AwayApps } from "./away_apps.ts";
 import type { PublicAddrs } from "./public_addrs.ts";
+import type { Returning } from "./returning.ts";
 
 /** An app as at least one connected agent serves it. */
 export interface ServedApp {
@@ -37,6 +39,10 @@ type Refused = readonly OfferRefusal[];
 
 const APP_NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 const MAX_APPS = 50_000;
+/** So long whoever wants an app waits for an agent that was there a moment ago. */
+const RETURN_MS = 5_000;
+/** So long after a start a list of apps waits for those that served them before it. */
+const SETTLE_MS = 3_000;
 
 /**
  * Which agents are connected, and what they serve. Which names an agent's apps may have does not depend on who else
@@ -50,6 +56,9 @@ export class Agents implements AgentDirectory {
   readonly #holders: AppHolders;
   readonly #changes: Changes;
   readonly #away: AwayApps;
+  readonly #returning: Returning;
+  /** The apps that are listed though nobody serves them, as far as was looked. */
+  #lingering: ReadonlySet<string> = new Set();
   /** In the order they connected. */
   readonly #hellos = new Map<symbol, Hello>();
   /** Everything is put together anew when an agent comes or goes; what it is put together from stays. */
@@ -63,6 +72,7 @@ export class Agents implements AgentDirectory {
     readonly addrs: PublicAddrs;
     readonly holders: AppHolders;
     readonly changes: Changes;
+    readonly returning: Returning;
     readonly nowMs: () => number;
   }) {
     this.#cluster = options.cluster;
@@ -70,6 +80,7 @@ export class Agents implements AgentDirectory {
     this.#holders = options.holders;
     this.#changes = options.changes;
     this.#away = new AwayApps(options.nowMs);
+    this.#returning = options.returning;
   }
 
   /**
@@ -80,6 +91,7 @@ export class Agents implements AgentDirectory {
   connected(hello: Hello): Refused {
     this.#hellos.set(hello.instance, hello);
     this.#away.back(hello.agent.agentId);
+    this.#returning.forget(hello.agent.agentId);
     this.#rebuild(hello.instance);
     return this.#refusals.get(hello.instance) ?? [];
   }
@@ -110,8 +122,11 @@ export class Agents implements AgentDirectory {
     this.#rebuild();
     for (const [id, { app, agents }] of before) {
       const wasItsOwn = agents.some((agent) => agent.instance === instance);
-      if (wasItsOwn && !this.#byId.has(id)) this.#away.gone(app, agentId);
+      if (!wasItsOwn || this.#byId.has(id)) continue;
+      this.#away.gone(app, agentId);
+      this.#returning.gone(app, agentId);
     }
+    this.#linger();
     if (!this.connectedIds().has(agentId)) this.#onGone(agentId);
   }
 
@@ -133,20 +148,79 @@ export class Agents implements AgentDirectory {
     return this.#byId.get(appId(this.#cluster, name)) ?? null;
   }
 
-  /** The apps that somebody with these roles may use, sorted by name. */
+  /** The apps that somebody with these roles may use, sorted by name; those whose agent just went are among them. */
   appsFor(roles: readonly Role[]): App[] {
-    return this.apps().filter(({ app }) => decideAccess(roles, app.labels).kind === "allowed")
-      .map(({ app }) => app);
+    const apps = [...this.#byId.values()].map(({ app }) => app);
+    return [...apps, ...this.#returning.listed()]
+      .filter(({ labels }) => decideAccess(roles, labels).kind === "allowed")
+      .sort((a, b) => a.name < b.name ? -1 : 1);
+  }
+
+  /** Has the list told anew from which apps vanish whose agents did not come back. */
+  expire(): void {
+    const before = this.#lingering;
+    this.#linger();
+    if (!before.isSubsetOf(this.#lingering)) this.#changes.notify();
+  }
+
+  /** Nobody waits for an agent any more: it may not come back. */
+  giveUp(agentId: string): void {
+    this.#returning.forget(agentId);
+    this.#changes.notify();
+  }
+
+  /** Waits after a start until the agents are back that were there before, but not long. Never rejects. */
+  async settled(): Promise<void> {
+    if (!this.#returning.isStarting) return;
+    const { allBack } = this.#returning;
+    await withDeadline(SETTLE_MS, null, (signal) => orAborted(allBack, signal)).catch(() => {});
+  }
+
+  async comesBack(id: string, signal: AbortSignal): Promise<boolean> {
+    const isExpected = () => this.#returning.find(id) !== null || this.#wasThere(id);
+    return await this.#awaitApp(id, isExpected, signal);
+  }
+
+  /** Waits for an app that somebody with these roles asks for by its name, and says no word on what they may not use. */
+  async awaitFor(name: string, roles: readonly Role[], signal: AbortSignal): Promise<void> {
+    const id = appId(this.#cluster, name);
+    await this.#awaitApp(id, () => {
+      const app = this.#returning.find(id);
+      if (app === null) return this.#returning.isStarting;
+      return decideAccess(roles, app.labels).kind === "allowed";
+    }, signal);
   }
 
   /** Those of which no agent is connected, with when one was. */
   awayFor(roles: readonly Role[]): AwayApp[] {
-    return this.#away.listFor(roles);
+    const listed = new Set(this.#returning.listed().map(({ name }) => name));
+    return this.#away.listFor(roles).filter(({ name }) => !listed.has(name));
   }
 
   /** The agents that are connected, each once. */
   connectedIds(): ReadonlySet<string> {
     return new Set([...this.#hellos.values()].map(({ agent }) => agent.agentId));
+  }
+
+  #linger(): void {
+    this.#lingering = new Set(this.#returning.listed().map(({ name }) => name));
+  }
+
+  /** An app id says nothing of the name: those of the agents that are missed are tried. */
+  #wasThere(id: string): boolean {
+    return this.#returning.missed.some((name) => appId(this.#cluster, name) === id);
+  }
+
+  /** @returns Whether it is served. */
+  async #awaitApp(id: string, isExpected: () => boolean, signal: AbortSignal): Promise<boolean> {
+    const isServed = () => this.#byId.has(id);
+    if (isServed() || !isExpected()) return isServed();
+    await withDeadline(RETURN_MS, signal, async (signal) => {
+      while (!signal.aborted && !isServed() && isExpected()) {
+        await this.#changes.after(this.#changes.revision(), signal);
+      }
+    });
+    return isServed();
   }
 
   /** @param answered Who is told by the answer to its hello. */
@@ -168,7 +242,10 @@ export class Agents implements AgentDirectory {
     this.#byId = new Map(
       [...served].map(([id, { app, agents, tcpPorts }]) => [id, { app, agents, tcpPorts }]),
     );
-    for (const id of served.keys()) this.#away.served(id);
+    for (const id of served.keys()) {
+      this.#away.served(id);
+      this.#returning.served(id);
+    }
     this.#refusals = refusals;
     this.#changes.notify();
     for (const [instance, refused] of refusals) {

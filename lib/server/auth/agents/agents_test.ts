@@ -5,6 +5,7 @@ import type { TokenScope } from "../../store/mod.ts";
 import { Agents } from "./agents.ts";
 import { AppHolders } from "./app_holders.ts";
 import { PublicAddrs } from "./public_addrs.ts";
+import { Returning } from "./returning.ts";
 import { Changes } from "../changes.ts";
 import type { AgentIdentity } from "../types.ts";
 
@@ -21,7 +22,14 @@ function agentsOf(): { readonly agents: Agents; readonly changes: Changes; holde
   const addrs = new PublicAddrs(proxies, () => bound);
   const holders = new AppHolders();
   return {
-    agents: new Agents({ cluster: "c.example", addrs, holders, changes, nowMs: () => 1000 }),
+    agents: new Agents({
+      cluster: "c.example",
+      addrs,
+      holders,
+      returning: new Returning(() => 1000),
+      changes,
+      nowMs: () => 1000,
+    }),
     changes,
     holders,
   };

@@ -16,7 +16,7 @@ import type { AppHolders } from "./app_holders.ts";
 import type { FailureAudit } from "../login/failure_audit.ts";
 import { RateLimit, SourceRateLimit } from "../login/rate.ts";
 import { refusal } from "../api/refusals.ts";
-import type { AgentIdentity, AuditLog, Peer } from "../types.ts";
+import type { AdmittedAgent, AgentIdentity, AuditLog, Peer } from "../types.ts";
 
 const log = getLogger("server", "auth");
 
@@ -33,12 +33,25 @@ interface AgentJoinsOptions {
   readonly onHeld: () => void;
 }
 
+/** The certificates of one agent, for one key. */
+interface Certificates {
+  /** Shown to the proxy, and to clients of its first apps. */
+  readonly own: Certificate;
+  /** Shown to clients of the others. */
+  readonly forApps: readonly Certificate[];
+}
+
 /** What is asked to be certified. */
 interface Wish {
   readonly name: string;
   readonly apps: readonly string[];
   readonly publicKeyPem: string;
 }
+
+/** Apps in one of several certificates: 39 bytes each, in every handshake with a client. */
+const APPS_PER_CERTIFICATE = 64;
+/** Apps in a certificate that is the only one: TLS libraries read none much longer. */
+const APPS_IN_ONE = 800;
 
 const APP_NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 
@@ -72,13 +85,14 @@ export class AgentJoins {
     const publicKey = await readKey(request.public_key);
     checkNames([request.name, ...request.apps]);
     this.#checkHeld(token.scope, null, request.apps);
+    checkSize(request);
     if (!await store.tokens.take(hash, nowMs())) return await this.#refuseToken(peer);
     const agent = await this.#admit({
       name: request.name,
       apps: request.apps,
       scope: token.scope,
     });
-    const certificate = await this.#certify(agent, publicKey);
+    const certificates = await this.#certify(agent, publicKey, request.split_certificates);
     await audit.write({
       event: "agent.join.ok",
       agent_id: agent.id,
@@ -87,26 +101,27 @@ export class AgentJoins {
       name: token.id,
     });
     log.info("Agent joined", { agent: agent.id });
-    return this.#response(agent, certificate);
+    return this.#response(agent, certificates);
   }
 
   /** Lets the agent inside this process in; it replaces the one of the same name. */
   async admitLocal(
     wish: Wish,
-  ): Promise<{ readonly certificatePem: string; readonly agent: AgentIdentity }> {
+  ): Promise<AdmittedAgent> {
     const publicKey = await readKey(wish.publicKeyPem);
     checkNames([wish.name, ...wish.apps]);
     const scope = { kinds: ["app"], apps: null, labels: {}, publicAddrs: null };
     const agent = await this.#admit({ ...wish, scope }, `local-${wish.name}`);
-    const certificate = await this.#certify(agent, publicKey);
+    const { own, forApps } = await this.#certify(agent, publicKey, true);
     await this.#options.audit.write({
       event: "agent.join.ok",
       agent_id: agent.id,
       agent: agent.name,
     });
     return {
-      certificatePem: certificate.pem,
-      agent: toIdentity(agent, certificate.validity.notAfterMs),
+      certificatePem: own.pem,
+      appCertificatePems: forApps.map(({ pem }) => pem),
+      agent: toIdentity(agent, own.validity.notAfterMs),
     };
   }
 
@@ -125,17 +140,18 @@ export class AgentJoins {
     // What it held before is judged when it is offered, and does not keep it from its certificate
     const added = request.apps.filter((app) => !held.apps.includes(app));
     this.#checkHeld(held.scope, held.id, added);
+    checkSize(request);
     const publicKey = await readKey(request.public_key);
     const agent = { ...held, apps: unique(request.apps), renewedMs: nowMs() };
     await this.#hold(agent);
-    const certificate = await this.#certify(agent, publicKey);
+    const certificates = await this.#certify(agent, publicKey, request.split_certificates);
     await audit.write({
       event: "agent.renewed",
       agent_id: agent.id,
       agent: agent.name,
       source: peer.address,
     });
-    return this.#response(agent, certificate);
+    return this.#response(agent, certificates);
   }
 
   async #admit(
@@ -172,25 +188,35 @@ export class AgentJoins {
     });
   }
 
-  #certify(agent: StoredAgent, publicKey: CryptoKey): Promise<Certificate> {
+  async #certify(
+    agent: StoredAgent,
+    publicKey: CryptoKey,
+    isSplit: boolean = false,
+  ): Promise<Certificates> {
     const { hostCa, cluster, nowMs } = this.#options;
-    const appIds = agent.apps.map((app) => appId(cluster, app));
-    return issueAgentCertificate(
-      hostCa,
-      { cluster, agentId: agent.id, appIds, publicKey },
-      nowMs(),
-    );
+    const certify = (apps: readonly string[]) => {
+      const appIds = apps.map((app) => appId(cluster, app));
+      const fields = { cluster, agentId: agent.id, appIds, publicKey };
+      return issueAgentCertificate(hostCa, fields, nowMs());
+    };
+    const ownApps = isSplit ? APPS_PER_CERTIFICATE : APPS_IN_ONE;
+    const forApps: Certificate[] = [];
+    for (let at = ownApps; at < agent.apps.length; at += APPS_PER_CERTIFICATE) {
+      forApps.push(await certify(agent.apps.slice(at, at + APPS_PER_CERTIFICATE)));
+    }
+    return { own: await certify(agent.apps.slice(0, ownApps)), forApps };
   }
 
-  #response(agent: StoredAgent, certificate: Certificate): JoinResponse {
+  #response(agent: StoredAgent, { own, forApps }: Certificates): JoinResponse {
     const { cluster, hostCa, userCaPems } = this.#options;
     return {
       cluster_name: cluster,
       agent_id: agent.id,
-      certificate: certificate.pem,
+      certificate: own.pem,
+      ...(forApps.length === 0 ? {} : { app_certificates: forApps.map(({ pem }) => pem) }),
       trust: { host_cas: [hostCa.certificate.pem] },
       user_cas: [...userCaPems],
-      expires: new Date(certificate.validity.notAfterMs).toISOString(),
+      expires: new Date(own.validity.notAfterMs).toISOString(),
     };
   }
 
@@ -219,6 +245,16 @@ function checkScope(
     message: beyond === undefined
       ? "The token is for another kind of agent"
       : `The token is not for the app "${beyond}"`,
+  });
+}
+
+/** @throws {AuthError} `apps-too-many` for more than one certificate can name, where only one is understood. */
+function checkSize({ apps, split_certificates: isSplit }: AgentRenewRequest): void {
+  if (isSplit || apps.length <= APPS_IN_ONE) return;
+  throw refusal("apps-too-many", {
+    message:
+      `An agent of this version serves ${APPS_IN_ONE} apps at most, and names ${apps.length}`,
+    hint: "Update the agent, or serve the others with another one",
   });
 }
 

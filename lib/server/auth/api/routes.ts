@@ -42,7 +42,7 @@ interface RouteTargets {
   find(): FindResponse;
   config(): ClusterConfig;
   /** What somebody with these roles may use. */
-  apps(roles: readonly string[]): AppsResponse;
+  apps(roles: readonly string[]): Promise<AppsResponse>;
   policy(): Promise<AgentPolicy>;
   logout(user: User, peer: Peer): Promise<void>;
   reportFlow(
