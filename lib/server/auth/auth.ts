@@ -23,7 +23,6 @@ import { RequestLimits } from "./api/request_limits.ts";
 import { createRoutes } from "./api/routes.ts";
 import type {
   AdmittedAgent,
-  AgentIdentity,
   AgentVerdict,
   AuthOptions,
   AuthService,
