@@ -90,6 +90,17 @@ export interface Sockets {
   ): Promise<{ close(): Promise<void> }>;
   /** @returns Whose connection this is, as its own process sees it; `null` if it is no local socket's. */
   ownerOf(connection: Connection): SocketOwner | null;
+  /**
+   * Finds the processes that have sockets of this process's own user, as far as they may be looked into.
+   *
+   * @param likely Processes to look at before all others.
+   * @returns By inode those found before the signal fired.
+   */
+  holdersOf(
+    inodes: readonly number[],
+    likely: readonly number[],
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<number, SocketHolder>>;
   /** Listens on an address of the link for the connections that the packet thread lets through, on a free port. */
   listenFlows(address: IpAddress): FlowListener;
 }
@@ -106,6 +117,13 @@ export interface Connection {
 export interface SocketOwner {
   readonly uid: number;
   readonly inode: number;
+}
+
+/** The process that has a socket. */
+export interface SocketHolder {
+  readonly pid: number;
+  /** Its file, or its name where that cannot be read; nothing of what it was started with. */
+  readonly program: string | null;
 }
 
 /** A connected pair's end: whole messages, with descriptors beside the bytes. */

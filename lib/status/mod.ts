@@ -18,6 +18,7 @@ import {
   CtlUsersV1Schema,
 } from "./ctl_v1.ts";
 import { ConnectV1Schema, ProxyV1Schema } from "./connect_v1.ts";
+import { ConnectionsV1Schema } from "./connections_v1.ts";
 import { DemoV1Schema } from "./demo_v1.ts";
 import { DoctorV1Schema } from "./doctor_v1.ts";
 import { MfaV1Schema } from "./mfa_v1.ts";
@@ -30,6 +31,7 @@ import { ZonesV1Schema } from "./zones_v1.ts";
 export * from "./apps_v1.ts";
 export * from "./ctl_v1.ts";
 export * from "./connect_v1.ts";
+export * from "./connections_v1.ts";
 export * from "./demo_v1.ts";
 export * from "./doctor_v1.ts";
 export * from "./mfa_v1.ts";
@@ -52,6 +54,7 @@ export const DOCUMENTS = {
   "ctl-tokens": CtlTokensV1Schema,
   "ctl-users": CtlUsersV1Schema,
   connect: ConnectV1Schema,
+  connections: ConnectionsV1Schema,
   demo: DemoV1Schema,
   doctor: DoctorV1Schema,
   mfa: MfaV1Schema,

@@ -222,6 +222,38 @@ Deno.test("vnet status names the logins while vnet is down", () =>
     match(one.stderr, /^error: .* \[daemon-not-running\]\nhint: Run `sudo vnet up`\n$/);
   }));
 
+Deno.test("vnet status --connections lists what the daemon knows, and obeys nobody's letters", () =>
+  withHome(async (home) => {
+    equal((await vnet(home, "status", "--connections")).code, 5);
+    await using daemon = await ControlDaemon.open(home);
+    const none = await vnet(home, "status", "--connections");
+    deepEqual([none.code, none.stdout], [
+      0,
+      "No program has connected to an app since vnet started\n",
+    ]);
+    const place = { cluster: "example", app: "db" };
+    const bytes = { sent_bytes: 3, received_bytes: 4096 };
+    daemon.connections = {
+      apps: [{
+        ...place,
+        ...bytes,
+        active: 1,
+        opened_total: 1,
+        failed_total: 0,
+        cancelled_total: 0,
+      }],
+      connections: [{
+        ...{ id: 1, ...place, ...bytes, name: "db.example", port: 5432, way: "device" },
+        ...{ state: "open", started: "2026-01-31T12:00:00Z", pid: 7, program: "/bin/e\x1b[2Jvil" },
+      }],
+    };
+    const some = await vnet(home, "status", "--connections");
+    match(some.stdout, /^db +1 +1 +0 +3 B +4\.0 KiB$/m);
+    match(some.stdout, /^db:5432 +open .* e\\x1b\[2Jvil \(7\)$/m);
+    const json = JSON.parse((await vnet(home, "status", "--connections", "--json")).stdout);
+    deepEqual(json, { schema: "vnet.connections/1", ...daemon.connections });
+  }));
+
 /** A login that is over, as `vnet login` leaves it. */
 async function saveProfile(home: string): Promise<void> {
   await Deno.mkdir(`${home}/config/profiles`, { recursive: true });

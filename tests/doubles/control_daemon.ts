@@ -7,7 +7,7 @@ import { type ControlTarget, serveControl } from "../../lib/client/control/serve
 import { MfaDesk } from "../../lib/client/mfa/desk.ts";
 import { DEFAULT_UP_SETTINGS, type UpSettings } from "../../lib/config/mod.ts";
 import type { ZoneRequest } from "../../lib/client/zones/decide.ts";
-import type { AppsV1, StatusV1, ZonesV1 } from "../../lib/status/mod.ts";
+import type { AppsV1, ConnectionsV1, StatusV1, ZonesV1 } from "../../lib/status/mod.ts";
 
 /** No process has it. */
 const PID = 4_194_304 + 1;
@@ -18,6 +18,7 @@ export class ControlDaemon implements AsyncDisposable {
   readonly downs: ("end" | "restart")[] = [];
   state: StatusV1["state"] = "ready";
   apps: AppsV1["apps"] = [];
+  connections: Omit<ConnectionsV1, "schema"> = { apps: [], connections: [] };
   zones: ZonesV1["zones"] = [];
   /** What was decided about zones, in order. */
   readonly decided: ZoneRequest[] = [];
@@ -81,6 +82,7 @@ export class ControlDaemon implements AsyncDisposable {
       status: () => this.status(),
       settings: () => this.settings,
       ready: () => Promise.resolve(),
+      connections: () => ({ schema: "vnet.connections/1", ...this.connections }),
       apps: () => ({ schema: "vnet.apps/1", apps: [...this.apps] }),
       resolve: () => {
         throw new TypeError("Nobody resolves here");

@@ -257,6 +257,8 @@ export class MemoryFlow implements Flow {
   readonly app: string;
   readonly port: number;
   state: "open" | "done" | "aborted" = "open";
+  sentBytes = 0;
+  receivedBytes = 0;
 
   constructor(app: string, port: number) {
     this.app = app;
@@ -264,17 +266,18 @@ export class MemoryFlow implements Flow {
   }
 
   async splice(conn: FlowConn, _signal: AbortSignal): Promise<FlowSummary> {
-    let bytes = 0;
     const buffer = new Uint8Array(4096);
     for (let read = await conn.read(buffer); read !== null; read = await conn.read(buffer)) {
-      bytes += read;
+      this.sentBytes += read;
+      this.receivedBytes += read;
       const text = new TextDecoder().decode(buffer.subarray(0, read)).toUpperCase();
       await conn.write(new TextEncoder().encode(text));
     }
     await conn.closeWrite();
     conn.close();
     this.state = "done";
-    return { sentBytes: bytes, receivedBytes: bytes, reason: "done" };
+    const { sentBytes, receivedBytes } = this;
+    return { sentBytes, receivedBytes, reason: "done" };
   }
 
   abort(): void {

@@ -1,7 +1,7 @@
 import { object } from "@optique/core/constructs";
 import { message } from "@optique/core/message";
-import { map } from "@optique/core/modifiers";
-import { command } from "@optique/core/primitives";
+import { map, withDefault } from "@optique/core/modifiers";
+import { command, flag } from "@optique/core/primitives";
 import { VnetError } from "../../error.ts";
 import { type Action, type Context, printJson, printText } from "../context.ts";
 import { EXIT } from "../exit.ts";
@@ -9,7 +9,20 @@ import { format } from "./options.ts";
 
 export const status = command(
   "status",
-  map(object({ format }), (options): Action => (context) => run(context, options.format)),
+  map(
+    object({
+      connections: withDefault(
+        flag("--connections", {
+          description:
+            message`List the connections instead: what each app's add up to, then the latest with their programs.`,
+        }),
+        false,
+      ),
+      format,
+    }),
+    (options): Action => (context) =>
+      options.connections ? runConnections(context, options.format) : run(context, options.format),
+  ),
   {
     brief: message`Show whether vnet is up, your logins, and who is connected`,
     description:
@@ -31,6 +44,18 @@ async function run(context: Context, form: "text" | "json"): Promise<number> {
     const { userNames } = await import("../users.ts");
     const options = { nowMs: context.nowMs(), userName: await userNames() };
     printText(context, renderStatus(status, options));
+  }
+  return EXIT.done;
+}
+
+async function runConnections(context: Context, form: "text" | "json"): Promise<number> {
+  const { ControlClient } = await import("../../client/control/client.ts");
+  using control = new ControlClient(context.paths.controlSocket);
+  const connections = await control.connections();
+  if (form === "json") printJson(context, connections);
+  else {
+    const { renderConnections } = await import("../text/connections_text.ts");
+    printText(context, renderConnections(connections, { nowMs: context.nowMs() }));
   }
   return EXIT.done;
 }

@@ -125,6 +125,9 @@ export interface Flow {
   splice(conn: FlowConn, signal: AbortSignal): Promise<FlowSummary>;
   /** Ends it unused. */
   abort(): void;
+  /** What went through it so far, where somebody counts. */
+  readonly sentBytes?: number;
+  readonly receivedBytes?: number;
 }
 
 /** A program's own connection. */

@@ -10,6 +10,8 @@ import type { RangeWord } from "../../plan/mod.ts";
 import {
   type AppsV1,
   AppsV1Schema,
+  type ConnectionsV1,
+  ConnectionsV1Schema,
   MfaQuestionSchema,
   MfaV1Schema,
   type ResolveV1,
@@ -73,6 +75,11 @@ export class ControlClient implements Disposable {
 
   apps(): Promise<AppsV1> {
     return this.#get("/v1/apps", AppsV1Schema);
+  }
+
+  /** The connections that are kept, and what they add up to. */
+  connections(): Promise<ConnectionsV1> {
+    return this.#get("/v1/connections", ConnectionsV1Schema);
   }
 
   resolve(name: string, type: string): Promise<ResolveV1> {

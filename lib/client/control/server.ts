@@ -12,7 +12,7 @@ import { UsageError, VnetError } from "../../error.ts";
 import { parseJson } from "../../json.ts";
 import { getLogger } from "../../log.ts";
 import type { RangeWord } from "../../plan/mod.ts";
-import type { AppsV1, ResolveV1, StatusV1, ZonesV1 } from "../../status/mod.ts";
+import type { AppsV1, ConnectionsV1, ResolveV1, StatusV1, ZonesV1 } from "../../status/mod.ts";
 import { type ZoneRequest, ZoneRequestSchema } from "../zones/decide.ts";
 
 const log = getLogger("client", "control");
@@ -34,6 +34,7 @@ export interface ControlTarget {
   /** What it was started with. */
   settings(): UpSettings;
   apps(): AppsV1;
+  connections(): ConnectionsV1;
   resolve(name: string, type: string): ResolveV1;
   zones(): ZonesV1;
   /** Decides about a zone. @returns How things stand once that is in force. */
@@ -77,6 +78,7 @@ function controlApp(target: ControlTarget): Hono {
   });
   app.get("/v1/settings", (context) => context.json(renderUpSettings(target.settings())));
   app.get("/v1/apps", (context) => context.json(target.apps()));
+  app.get("/v1/connections", (context) => context.json(target.connections()));
   app.get("/v1/resolve", (context) => {
     const name = context.req.query("name") ?? "";
     return context.json(target.resolve(name, context.req.query("type") ?? "A"));

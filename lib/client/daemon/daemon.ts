@@ -9,7 +9,7 @@ import { describeError, NetworkError, VnetError } from "../../error.ts";
 import type { Prefix } from "../../ip/mod.ts";
 import { getLogger } from "../../log.ts";
 import { type Machine, thisMachine } from "../../os/mod.ts";
-import type { AppsV1, ResolveV1, StatusV1, ZonesV1 } from "../../status/mod.ts";
+import type { AppsV1, ConnectionsV1, ResolveV1, StatusV1, ZonesV1 } from "../../status/mod.ts";
 import { renderApps } from "../apps.ts";
 import { readBook } from "../book_file.ts";
 import { Clusters } from "../cluster/clusters.ts";
@@ -21,6 +21,7 @@ import type { DaemonOptions } from "./options.ts";
 import { AppDialer } from "../dial.ts";
 import { Findings } from "./findings.ts";
 import { FlowLog } from "../flows/flow_log.ts";
+import { waitsFor } from "../flows/waits_for.ts";
 import type { HelperEvent } from "../setup/helper_link.ts";
 import { AppOpener } from "../local/app_opener.ts";
 import { serveApps } from "../local/serve_apps.ts";
@@ -187,6 +188,10 @@ export class Daemon implements ControlTarget {
     const views = this.#clusters.sessions.map(({ name, view }) => ({ proxy: name, view }));
     const { plan } = this.#requireState();
     return renderApps(views, plan, this.#setup?.names?.addresses ?? new Map());
+  }
+
+  connections(): ConnectionsV1 {
+    return this.#flowLog.renderConnections(waitsFor(this.mfa.list(), this.#clusters));
   }
 
   resolve(name: string, type: string): ResolveV1 {

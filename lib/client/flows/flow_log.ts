@@ -3,11 +3,23 @@
  *
  * @module
  */
-import type { StatusV1 } from "../../status/mod.ts";
+import type { SocketHolder } from "../../os/mod.ts";
+import type { ConnectionsV1, StatusV1 } from "../../status/mod.ts";
+import type { Flow, FlowSummary } from "../cluster/driver.ts";
+import {
+  type FlowApp,
+  type FlowFact,
+  FlowFacts,
+  type FlowPlace,
+  type WaitsFor,
+} from "./flow_facts.ts";
 
 const MAX_FAILURES = 20;
 const MAX_STRANGERS = 10;
 const MAX_LISTED_FLOWS = 200;
+
+/** Where a connection goes, and whose it is; `app` is `null` if it leads to none. */
+export type FlowStart = Omit<FlowPlace, "app"> & { readonly app: FlowApp | null };
 
 /** A connection while it lasts. */
 export interface FlowEntry {
@@ -15,6 +27,8 @@ export interface FlowEntry {
   readonly port: number;
   readonly uid: number | null;
   readonly sinceMs: number;
+  /** What is kept of it; `null` where there is no app. */
+  readonly fact: FlowFact | null;
   open: boolean;
 }
 
@@ -35,6 +49,7 @@ interface FlowFailure {
 /** Counts connections and remembers the latest refusals. */
 export class FlowLog {
   readonly #flows = new Set<FlowEntry>();
+  readonly #facts = new FlowFacts();
   readonly #failures: FlowFailure[] = [];
   readonly #strangers: FlowFailure[] = [];
   #opened = 0;
@@ -42,21 +57,39 @@ export class FlowLog {
   #sentBytes = 0;
   #receivedBytes = 0;
 
-  begin(name: string, port: number, uid: number | null, sinceMs: number): FlowEntry {
-    const entry: FlowEntry = { name, port, uid, sinceMs, open: false };
+  /** Notes one that begins. A stranger's has no app: it says nothing about one. */
+  begin(start: FlowStart, sinceMs: number): FlowEntry {
+    const { name, port, uid, app } = start;
+    const fact = app === null ? null : this.#facts.begin({ ...start, app }, sinceMs);
+    const entry: FlowEntry = { name, port, uid, sinceMs, fact, open: false };
     this.#flows.add(entry);
     return entry;
   }
 
-  opened(entry: FlowEntry): void {
-    entry.open = true;
-    this.#opened++;
+  /** Notes whose program it is. */
+  heldBy({ fact }: FlowEntry, holder: SocketHolder): void {
+    if (fact !== null) fact.holder = holder;
   }
 
-  ended(entry: FlowEntry, sentBytes: number, receivedBytes: number): void {
+  /** @param flow Counts its bytes while it lasts. */
+  opened(entry: FlowEntry, flow: Flow): void {
+    entry.open = true;
+    this.#opened++;
+    if (entry.fact !== null) this.#facts.opened(entry.fact, flow);
+  }
+
+  /** Notes the end of one that was open. @param summary `null` if nobody could say how it ended. */
+  ended(entry: FlowEntry, summary: FlowSummary | null, atMs: number): void {
     this.#flows.delete(entry);
-    this.#sentBytes += sentBytes;
-    this.#receivedBytes += receivedBytes;
+    if (entry.fact !== null) this.#facts.ended(entry.fact, summary, atMs);
+    this.#sentBytes += summary?.sentBytes ?? entry.fact?.sentBytes ?? 0;
+    this.#receivedBytes += summary?.receivedBytes ?? entry.fact?.receivedBytes ?? 0;
+  }
+
+  /** Notes the end of one whose program gave up before it was open. */
+  cancelled(entry: FlowEntry): void {
+    this.#flows.delete(entry);
+    if (entry.fact !== null) this.#facts.cancelled(entry.fact);
   }
 
   /** Notes a refusal. One that repeats itself takes no second place from the others. */
@@ -65,6 +98,7 @@ export class FlowLog {
     refusal: Pick<FlowFailure, "atMs" | "code" | "message">,
   ): void {
     this.#refuse(entry);
+    if (entry.fact !== null) this.#facts.failed(entry.fact, refusal, refusal.atMs);
     const failure = { ...placeOf(entry), ...refusal, program: null };
     const keys = ["name", "port", "code", "message", "uid"] as const;
     note(this.#failures, failure, keys, MAX_FAILURES);
@@ -90,8 +124,14 @@ export class FlowLog {
       active: flows.filter((flow) => flow.open).length,
       opened_total: this.#opened,
       refused_total: this.#refused,
-      sent_bytes: this.#sentBytes,
-      received_bytes: this.#receivedBytes,
+      sent_bytes: flows.reduce(
+        (sum, { fact }) => sum + (fact?.flow?.sentBytes ?? 0),
+        this.#sentBytes,
+      ),
+      received_bytes: flows.reduce(
+        (sum, { fact }) => sum + (fact?.flow?.receivedBytes ?? 0),
+        this.#receivedBytes,
+      ),
       flows: flows.slice(0, MAX_LISTED_FLOWS).map((flow) => ({
         name: flow.name,
         port: flow.port,
@@ -110,6 +150,11 @@ export class FlowLog {
         ...(failure.program === null ? {} : { program: failure.program }),
       })),
     };
+  }
+
+  /** Every connection that is kept, in public form. @param waitsFor What somebody has to do before one can open. */
+  renderConnections(waitsFor: (place: FlowPlace) => WaitsFor | null): ConnectionsV1 {
+    return { schema: "vnet.connections/1", ...this.#facts.render(waitsFor) };
   }
 
   #refuse(entry: FlowEntry): void {

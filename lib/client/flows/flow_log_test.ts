@@ -1,5 +1,12 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { FlowLog } from "./flow_log.ts";
+import { type FlowEntry, FlowLog } from "./flow_log.ts";
+
+function begin(log: FlowLog, name: string, port: number, uid: number | null): FlowEntry {
+  return log.begin(
+    { ...{ name, port, uid }, app: null, way: "device", local: null, address: null },
+    0,
+  );
+}
 
 /** Time, port, user, program and count of each refusal that is shown. */
 function shown(log: FlowLog): string[] {
@@ -11,7 +18,7 @@ function shown(log: FlowLog): string[] {
 Deno.test("FlowLog gives one place to a refusal that repeats itself", () => {
   const log = new FlowLog();
   const refuse = (port: number, uid: number, atMs: number) => {
-    const entry = log.begin("db.example.test", port, uid, atMs);
+    const entry = begin(log, "db.example.test", port, uid);
     log.refused(entry, { atMs, code: "target-refused", message: "no" });
   };
   refuse(5432, 1000, 1000);
@@ -25,10 +32,10 @@ Deno.test("FlowLog gives one place to a refusal that repeats itself", () => {
 Deno.test("FlowLog gives one place to a stranger's program, and few to all strangers", () => {
   const log = new FlowLog();
   const refuse = (port: number, uid: number, atMs: number, program: string | null) => {
-    const entry = log.begin("db.example.test", port, uid, atMs);
+    const entry = begin(log, "db.example.test", port, uid);
     log.refusedStranger(entry, { atMs, code: "owner-refused", message: "no", program });
   };
-  const entry = log.begin("db.example.test", 1, 1000, 0);
+  const entry = begin(log, "db.example.test", 1, 1000);
   log.refused(entry, { atMs: 0, code: "target-refused", message: "no" });
   refuse(5432, 1001, 1000, "/usr/bin/psql");
   refuse(80, 1001, 2000, "/usr/bin/psql");
@@ -49,7 +56,7 @@ Deno.test("FlowLog gives one place to a stranger's program, and few to all stran
 Deno.test("FlowLog keeps the latest refusals only", () => {
   const log = new FlowLog();
   for (let port = 1; port <= 50; port++) {
-    log.refused(log.begin("a.test", port, null, 0), { atMs: 0, code: "no-agent", message: "no" });
+    log.refused(begin(log, "a.test", port, null), { atMs: 0, code: "no-agent", message: "no" });
   }
   const { recent_failures, flows } = log.render();
   deepEqual([recent_failures.length, recent_failures[0]?.port, flows.length], [20, 50, 0]);

@@ -17,6 +17,7 @@ import type { Flow, FlowSummary } from "../cluster/driver.ts";
 import type { Destination } from "../state/mod.ts";
 import type { FlowEntry, FlowLog } from "./flow_log.ts";
 import { GuardedConn } from "./guarded_conn.ts";
+import { type HolderFinder, Holders } from "./holders.ts";
 import { printable } from "./printable.ts";
 import { type ProgramFinder, Strangers } from "./strangers.ts";
 
@@ -40,6 +41,7 @@ interface FlowsOptions {
   /** Whose programs may connect. */
   readonly policy: LocalPolicy;
   readonly findProgram: ProgramFinder;
+  readonly findHolders: HolderFinder;
   readonly destinationOf: (address: IpAddress) => Destination | null;
   readonly dial: (target: AppTarget, port: number, signal: AbortSignal) => Promise<Flow>;
   readonly log: FlowLog;
@@ -61,10 +63,12 @@ export class Flows {
   readonly #waiting = new Map<bigint, Waiting>();
   readonly #running = new Set<Promise<void>>();
   readonly #strangers: Strangers;
+  readonly #holders: Holders;
 
   constructor(options: FlowsOptions) {
     this.#options = options;
     this.#strangers = new Strangers(options.findProgram);
+    this.#holders = new Holders(options.findHolders);
   }
 
   /** Refused connections by the user whose they were, in public form. */
@@ -78,11 +82,7 @@ export class Flows {
       this.#decideAll(signal),
       ...this.#options.listeners.map((listener) => this.#acceptAll(listener, signal)),
     ]);
-    for (const { flow, timer } of this.#waiting.values()) {
-      clearTimeout(timer);
-      flow.abort();
-    }
-    this.#waiting.clear();
+    for (const id of this.#waiting.keys()) this.#abandon(id);
     await Promise.allSettled(this.#running);
   }
 
@@ -119,9 +119,10 @@ export class Flows {
     const { source, nowMs } = this.#options;
     const { address, port } = syn.destination;
     const found = this.#options.destinationOf(address);
-    const entry = this.#options.log.begin(found?.name ?? "?", port, syn.uid, nowMs());
     const local = decideLocal(this.#options.policy, syn.uid);
+    const entry = this.#begin(syn, found, local === "allowed");
     if (local !== "allowed") return await this.#refuseStranger(syn, entry, local);
+    this.#findHolder(syn, entry, signal);
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(SETUP_DEADLINE_MS)]);
     try {
       const target = admit(found, port);
@@ -132,6 +133,7 @@ export class Flows {
       this.#waiting.set(syn.id, { flow, entry, hosts, timer });
       if (!source.release(syn.id)) this.#abandon(syn.id); // Its client gave up meanwhile.
     } catch (thrown) {
+      if (signal.aborted) this.#options.log.cancelled(entry);
       const { code, message } = explain(thrown, deadline);
       this.#options.log.refused(entry, { atMs: nowMs(), code, message });
       log.info("Refused a connection", { code });
@@ -139,6 +141,25 @@ export class Flows {
       if (connectionAnswer(code) === "rst") source.refuse(syn.id);
       else source.reject(syn.id, "host-unreachable");
     }
+  }
+
+  #begin(syn: SynEvent, found: Destination | null, isOurs: boolean): FlowEntry {
+    const { log, nowMs } = this.#options;
+    return log.begin({
+      app: isOurs ? found?.target ?? null : null,
+      name: found?.name ?? "?",
+      port: syn.destination.port,
+      way: "device",
+      uid: syn.uid,
+      local: syn.source,
+      address: syn.destination,
+    }, nowMs());
+  }
+
+  /** Only the owner's own programs are looked for; it is not waited for. */
+  #findHolder({ uid, inode }: SynEvent, entry: FlowEntry, signal: AbortSignal): void {
+    if (entry.fact === null || uid !== this.#options.policy.ownerUid) return;
+    this.#holders.look(inode, (holder) => this.#options.log.heldBy(entry, holder), signal);
   }
 
   async #refuseStranger(syn: SynEvent, entry: FlowEntry, code: LocalRefusal): Promise<void> {
@@ -160,21 +181,20 @@ export class Flows {
     clearTimeout(waiting.timer);
     this.#waiting.delete(origin.id);
     const { flow, entry, hosts } = waiting;
-    this.#options.log.opened(entry);
+    this.#options.log.opened(entry, flow);
     try {
       const guarded = hosts && new GuardedConn(conn, hosts);
       this.#finish(entry, await flow.splice(guarded ?? conn, signal), guarded?.refusal ?? null);
     } catch (thrown) {
-      this.#options.log.ended(entry, 0, 0);
+      this.#options.log.ended(entry, null, this.#options.nowMs());
       log.debug("Connection broke", { name: entry.name, error: String(thrown) });
     }
   }
 
   #finish(entry: FlowEntry, summary: FlowSummary, refusal: GuardedConn["refusal"]): void {
-    const { sentBytes, receivedBytes, reason } = summary;
-    this.#options.log.ended(entry, sentBytes, receivedBytes);
+    this.#options.log.ended(entry, summary, this.#options.nowMs());
     if (refusal === null) {
-      log.debug("Connection ended", { name: entry.name, port: entry.port, reason });
+      log.debug("Connection ended", { name: entry.name, port: entry.port, reason: summary.reason });
       return;
     }
     const message = refusal.host === null
@@ -195,7 +215,7 @@ export class Flows {
     clearTimeout(waiting.timer);
     this.#waiting.delete(id);
     waiting.flow.abort();
-    this.#options.log.ended(waiting.entry, 0, 0);
+    this.#options.log.cancelled(waiting.entry);
   }
 }
 

@@ -1,7 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
 import type { AppTarget } from "../../plan/mod.ts";
 import { NetworkError } from "../../error.ts";
-import type { CarrierFlow } from "../../io/mod.ts";
+import type { Flow } from "../cluster/driver.ts";
 import { type Endpoint, parseEndpoint, parsePrefix } from "../../ip/mod.ts";
 import type { SynEvent } from "../../os/mod.ts";
 import { FlowLog } from "./flow_log.ts";
@@ -72,7 +72,7 @@ function syn(id: bigint, rest: Partial<SynEvent> = {}): SynEvent {
 
 async function decide(
   given: SynEvent,
-  dial: () => Promise<CarrierFlow>,
+  dial: () => Promise<Flow>,
 ): Promise<{ answers: readonly string[]; codes: readonly string[] }> {
   const source = new Script([given]);
   const log = new FlowLog();
@@ -81,6 +81,7 @@ async function decide(
     listeners: [],
     policy: { ownerUid: OWNER, sharedWith: new Set(), containers: false },
     findProgram: () => Promise.resolve(null),
+    findHolders: () => Promise.resolve(new Map()),
     destinationOf: (address) =>
       address.family === 4 && address.value === DESTINATION.address.value
         ? { name: "db.example.test", target: TARGET }
@@ -106,7 +107,7 @@ Deno.test("Flows decides each held SYN by owner, app, port and what the far end 
   const cases: [
     name: string,
     given: SynEvent,
-    dial: () => Promise<CarrierFlow>,
+    dial: () => Promise<Flow>,
     answer: string,
     code: string | null,
   ][] = [
@@ -165,6 +166,7 @@ Deno.test("Flows gives a far end back at once when its SYN is held no more", asy
     listeners: [],
     policy: { ownerUid: OWNER, sharedWith: new Set(), containers: false },
     findProgram: () => Promise.resolve(null),
+    findHolders: () => Promise.resolve(new Map()),
     destinationOf: () => ({ name: "db.example.test", target: TARGET }),
     dial: () => Promise.resolve(idleFlow(() => aborted++)),
     log,
@@ -182,7 +184,7 @@ Deno.test("Flows gives a far end back at once when its SYN is held no more", asy
   }
 });
 
-function idleFlow(onAbort: () => void = () => {}): CarrierFlow {
+function idleFlow(onAbort: () => void = () => {}): Flow {
   return {
     splice: () => Promise.reject(new TypeError("nothing is accepted here")),
     abort: onAbort,

@@ -16,6 +16,8 @@ export const AppRequestSchema = z.object({
   port: port.nullable(),
   /** Whether to open a connection, or only to say what is known. */
   open: z.boolean(),
+  /** Whose port or proxy it is for; it is believed, because only the owner can ask. */
+  by: z.object({ pid: z.int(), program: z.string().max(4096) }).optional(),
 });
 export type AppRequest = z.infer<typeof AppRequestSchema>;
 

@@ -36,7 +36,8 @@ export class DaemonApps implements AppWay {
     port: number | null,
     signal: AbortSignal,
   ): Promise<OpenedApp> {
-    const { told, rest } = await this.#ask({ name, cluster, port, open: true }, signal);
+    const by = { pid: Deno.pid, program: Deno.execPath() };
+    const { told, rest } = await this.#ask({ name, cluster, port, open: true, by }, signal);
     return { ...factsOf(told), port: told.port ?? port ?? 0, flow: new DaemonFlow(rest) };
   }
 

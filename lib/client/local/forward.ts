@@ -5,13 +5,16 @@
  */
 import { AuthError, VnetError } from "../../error.ts";
 import type { IpAddress } from "../../ip/mod.ts";
+import { getLogger } from "../../log.ts";
 import { refusalError } from "../../refusal/mod.ts";
 import { DeadlinePassed, withDeadline } from "../../wait.ts";
 import type { AppWish } from "../../plan/mod.ts";
-import type { FlowConn } from "../cluster/driver.ts";
+import type { FlowConn, FlowSummary } from "../cluster/driver.ts";
 import { GuardedConn } from "../flows/guarded_conn.ts";
 import { printable } from "../../printable.ts";
 import type { AppWay, OpenedApp } from "./app_way.ts";
+
+const log = getLogger("client", "local");
 
 /** With time for a second factor. */
 const OPEN_MS = 75_000;
@@ -41,14 +44,15 @@ export async function openApp(
  */
 export async function carryGuarded(
   conn: FlowConn,
-  { flow, httpHosts, app }: OpenedApp,
+  opened: OpenedApp,
   listenAddress: IpAddress,
   signal: AbortSignal,
 ): Promise<void> {
+  const { flow, httpHosts, app } = opened;
   const names = httpHosts && new Set([...httpHosts, ...OWN_NAMES]);
   const guarded = names && new GuardedConn(conn, { names, address: listenAddress });
   try {
-    await flow.splice(guarded ?? conn, signal);
+    noteEnd(opened, await flow.splice(guarded ?? conn, signal));
   } catch (thrown) {
     flow.abort();
     if (guarded?.refusal == null) throw thrown;
@@ -59,6 +63,12 @@ export async function carryGuarded(
     ? "it names no host that can be read"
     : `it is for "${printable(refusal.host)}", which is none of the app's names`;
   throw new AuthError("host-refused", `Refused a request to "${app}": ${state}`);
+}
+
+/** Says what went through a connection, to whoever runs the command with `--verbose`. */
+export function noteEnd({ app, port }: OpenedApp, summary: FlowSummary): void {
+  log.info("A connection ended", { ...summary });
+  log.debug("Connection ended", { app: printable(app), port });
 }
 
 /** What is said of a connection that failed: one line, with its code. */

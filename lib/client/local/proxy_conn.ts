@@ -18,7 +18,7 @@ import {
 } from "../../tunnel/mod.ts";
 import { orAborted, withDeadline } from "../../wait.ts";
 import type { AppWay } from "./app_way.ts";
-import { openApp } from "./forward.ts";
+import { noteEnd, openApp } from "./forward.ts";
 import { PrefixedConn } from "./prefixed_conn.ts";
 
 const REQUEST_MS = 10_000;
@@ -62,7 +62,7 @@ export async function serveProxyConn(
       opened.flow.abort();
       throw thrown;
     });
-    await opened.flow.splice(new PrefixedConn(conn, rest), signal);
+    noteEnd(opened, await opened.flow.splice(new PrefixedConn(conn, rest), signal));
   } catch (thrown) {
     if (!(thrown instanceof VnetError)) throw thrown;
     await writeAll(conn, wanted.no(thrown));

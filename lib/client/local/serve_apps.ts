@@ -6,7 +6,8 @@
 import { VnetError } from "../../error.ts";
 import { closeQuietly } from "../../io/mod.ts";
 import { getLogger } from "../../log.ts";
-import { orAborted, pause, withDeadline } from "../../wait.ts";
+import { refusalError } from "../../refusal/mod.ts";
+import { DeadlinePassed, orAborted, pause, withDeadline } from "../../wait.ts";
 import type { FlowLog } from "../flows/flow_log.ts";
 import type { AppOpener } from "./app_opener.ts";
 import {
@@ -106,25 +107,32 @@ async function serve(
 
 async function carry(
   conn: PrefixedConn,
-  { name, cluster, port }: AppRequest,
+  { name, cluster, port, by }: AppRequest,
   { opener, flowLog, ownerUid, nowMs }: ServeAppsOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const place = opener.place({ name, cluster }, port);
-  const entry = flowLog.begin(name, place.port, ownerUid, nowMs());
+  const entry = flowLog.begin({
+    ...{ app: place.app, name, port: place.port, way: "local-port", uid: ownerUid },
+    ...{ local: null, address: null },
+  }, nowMs());
+  if (by !== undefined) flowLog.heldBy(entry, by);
   try {
     const opened = await withDeadline(OPEN_MS, signal, (both) => opener.dial(place, both));
     await sayLine(conn, { ...replyOf(opened), port: opened.port }).catch((thrown) => {
       opened.flow.abort();
       throw thrown;
     });
-    flowLog.opened(entry);
-    const { sentBytes, receivedBytes } = await opened.flow.splice(conn, signal);
-    flowLog.ended(entry, sentBytes, receivedBytes);
+    flowLog.opened(entry, opened.flow);
+    flowLog.ended(entry, await opened.flow.splice(conn, signal), nowMs());
   } catch (thrown) {
-    if (thrown instanceof VnetError) {
+    if (entry.open) flowLog.ended(entry, null, nowMs());
+    else if (thrown instanceof VnetError) {
       flowLog.refused(entry, { atMs: nowMs(), code: thrown.code, message: thrown.message });
-    } else flowLog.ended(entry, 0, 0);
+    } else if (thrown instanceof DeadlinePassed) {
+      const { code, message } = refusalError("setup-timeout", `Cannot connect to "${name}"`);
+      flowLog.refused(entry, { atMs: nowMs(), code, message });
+    } else flowLog.cancelled(entry);
     throw thrown;
   }
 }

@@ -82,6 +82,7 @@ export class Network implements AsyncDisposable {
       listeners: made.listeners,
       policy: options.policy,
       findProgram: options.findProgram,
+      findHolders: (...how) => options.machine.sockets.holdersOf(...how),
       destinationOf: options.destinationOf,
       dial: options.dial,
       log: options.log,

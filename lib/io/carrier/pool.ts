@@ -29,6 +29,9 @@ export interface CarrierFlow {
   splice(conn: FlowConn, signal: AbortSignal): Promise<FlowSummary>;
   /** Gives the flow up unused. */
   abort(): void;
+  /** What went through it so far. */
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
 }
 
 /** How the pool is doing. */

@@ -12,6 +12,7 @@ import { listenFlows } from "./net/flow_listener.ts";
 import { KnownAnswers } from "./net/known_answers.ts";
 import { confinementOf } from "./net/confine.ts";
 import { hasIpv6, linkIndex, linkName, listAddresses, listRoutes } from "./net/netlink.ts";
+import { findHolders } from "./process/programs.ts";
 import { SeqpacketSocket, socketPair } from "./net/seqpacket.ts";
 import { socketOwner } from "./net/sockets.ts";
 import { closeFd, loadShim } from "./shim.ts";
@@ -40,6 +41,8 @@ export const sockets = {
   answers: () => new KnownAnswers(loadShim()),
   acceptStreams,
   ownerOf: (connection) => socketOwner(loadShim(), connection),
+  holdersOf: (inodes, first, signal) =>
+    findHolders({ uid: Deno.uid() ?? 0, inodes, first }, signal),
   listenFlows: (address) => listenFlows(loadShim(), address),
 } satisfies Sockets;
 

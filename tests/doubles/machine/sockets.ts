@@ -12,6 +12,7 @@ import type {
   FlowListener,
   LocalConn,
   MessageSocket,
+  SocketHolder,
   SocketOwner,
   Sockets,
 } from "../../../lib/os/mod.ts";
@@ -52,12 +53,21 @@ export class MemorySockets implements Sockets {
   /** Whose local connections are. */
   owner: SocketOwner | null = null;
 
+  /** The processes that have sockets, by inode. */
+  readonly holders = new Map<number, SocketHolder>();
+
   close(descriptor: Descriptor): void {
     this.descriptors.close(descriptor);
   }
 
   ownerOf(): SocketOwner | null {
     return this.owner;
+  }
+
+  holdersOf(inodes: readonly number[]): Promise<ReadonlyMap<number, SocketHolder>> {
+    return Promise.resolve(
+      new Map([...this.holders].filter(([inode]) => inodes.includes(inode))),
+    );
   }
 
   messagePair(): readonly [Descriptor, Descriptor] {

@@ -13,6 +13,7 @@ import { format } from "../options.ts";
 export const DOCUMENT_NAMES = [
   "apps",
   "connect",
+  "connections",
   "ctl-agents",
   "ctl-apps",
   "ctl-audit",
