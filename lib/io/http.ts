@@ -15,7 +15,7 @@ import { dialServer, type ServerSettings } from "./server_dial.ts";
 /** The server that is asked, and how it is known. */
 type HttpClientOptions = ServerSettings;
 
-interface HttpRequest<T> {
+export interface HttpRequest<T> {
   readonly method: "GET" | "POST" | "PUT" | "DELETE";
   /** With the query, from the first slash on. */
   readonly path: string;
@@ -29,7 +29,7 @@ interface HttpRequest<T> {
   readonly timeoutMs?: number;
 }
 
-type HttpAnswer<T> =
+export type HttpAnswer<T> =
   | { readonly kind: "value"; readonly value: T; readonly etag: string | null }
   | { readonly kind: "not-modified" };
 
@@ -93,6 +93,13 @@ export class HttpClient implements Disposable {
   /** Ends its connections; requests under way fail. */
   close(): void {
     this.#agent.destroy();
+  }
+
+  /** Has the next request go over a new connection; requests under way go on. */
+  renew(): void {
+    for (const idle of Object.values(this.#agent.freeSockets)) {
+      for (const socket of idle ?? []) socket.destroy();
+    }
   }
 
   /** Ends its connections when the last request under way is answered. */

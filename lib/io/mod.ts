@@ -55,12 +55,15 @@ export { type AppCredentials, type CarrierTarget } from "./carrier/client.ts";
 export { type CarrierFlow, CarrierPool } from "./carrier/pool.ts";
 export { type CarrierHost, type HostedFlow, serveCarrier } from "./carrier/server.ts";
 export { ConnStream } from "./conn_stream.ts";
+export { AllFailed, inTurn } from "./dial/in_turn.ts";
+export { ProxyOrder } from "./dial/proxy_order.ts";
+export { isOfTheWay, PROXIES_MS, PROXY_SILENCE_MS, silentError } from "./dial/silence.ts";
 export { dialThrough } from "./http_proxy.ts";
-export { HttpClient } from "./http.ts";
+export { type HttpAnswer, HttpClient, type HttpRequest } from "./http.ts";
 export { dialServer, type ServerSettings, type ServerTrust } from "./server_dial.ts";
 export { relay } from "./relay.ts";
 export { closeQuietly, TlsStream, writeAll } from "./stream.ts";
-export { type Dialer, dialTcp } from "./tcp.ts";
+export { type Dialer, dialTcp, tcpDialer } from "./tcp.ts";
 export {
   createTlsContext,
   startTlsClient,

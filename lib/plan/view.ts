@@ -12,6 +12,8 @@ export interface PublishedCluster {
   readonly name: string;
   /** Host names of its proxies, without ports; an IPv6 address stands in brackets. */
   readonly proxyHosts: readonly string[];
+  /** The same with their ports, as the cluster says it: `host` or `host:port`; absent where the driver has no use for it. */
+  readonly proxyAddrs?: readonly string[];
   /** Where its apps' addresses come from, as the cluster says it: `100.64.0.0/10`. */
   readonly range: string;
   readonly zones: readonly CustomZone[];
@@ -81,6 +83,7 @@ const port = z.int().min(1).max(65_535);
 const PublishedClusterSchema = z.object({
   name: z.string(),
   proxyHosts: z.array(z.string()).readonly(),
+  proxyAddrs: z.array(z.string()).readonly().exactOptional(),
   range: z.string(),
   zones: z.array(z.object({ suffix: z.string(), isPrivate: z.boolean() })).readonly(),
 });

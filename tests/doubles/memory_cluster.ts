@@ -206,6 +206,8 @@ class MemoryLink implements ClusterLink {
     this.#cluster = cluster;
   }
 
+  recall(): void {}
+
   view(): Promise<ClusterView> {
     return this.#cluster.view();
   }

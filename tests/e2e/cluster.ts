@@ -102,6 +102,8 @@ export class TestCluster implements AsyncDisposable {
       /** Prefixes of load balancers, as the file says them. */
       readonly trustedProxies?: readonly string[];
       readonly passwordCost?: NonNullable<Parameters<typeof serveCluster>[1]["passwordCost"]>;
+      /** Addresses of the proxy beside the usual ones, as `host:port`. */
+      readonly publicAddrs?: readonly string[];
     } = {},
   ): Promise<TestCluster> {
     const dataDir = await Deno.makeTempDir({ prefix: "vnet-e2e-" });
@@ -110,6 +112,7 @@ export class TestCluster implements AsyncDisposable {
       web,
       secondFactor = "off",
       trustedProxies = [],
+      publicAddrs = [],
       name = CLUSTER,
       ...rest
     } = options;
@@ -118,7 +121,7 @@ export class TestCluster implements AsyncDisposable {
       await Deno.writeTextFile(`${dataDir}/web.key`, web.privateKeyPem);
     }
     const { clock = { nowMs: Date.now() - behindMs }, ...more } = rest;
-    const config = serverConfig(dataDir, apps, { name, secondFactor, trustedProxies });
+    const config = serverConfig(dataDir, apps, { name, secondFactor, trustedProxies, publicAddrs });
     const server = await serveCluster(config, {
       nowMs: () => clock.nowMs,
       passwordCost: { logN: 4, r: 8, p: 1 },
@@ -201,10 +204,10 @@ export class TestCluster implements AsyncDisposable {
     return ownDriver({ nowMs: () => this.clock.nowMs, store });
   }
 
-  /** Logs in by the client's driver. */
-  async login(user = "alice", totp = ""): Promise<Login> {
+  /** Logs in by the client's driver. @param proxy Where, if not at the server itself */
+  async login(user = "alice", totp = "", proxy = this.address): Promise<Login> {
     const profile = await this.driver.login({
-      proxy: this.address,
+      proxy,
       user,
       caPin: this.server.caPin,
       proxies: NO_PROXY_VARIABLES,
@@ -355,9 +358,10 @@ function keypairs(dataDir: string): string {
 function serverConfig(
   dataDir: string,
   apps: readonly string[],
-  { name, listen = "127.0.0.1:0", secondFactor = "off", trustedProxies = [] }: {
+  { name, listen = "127.0.0.1:0", secondFactor = "off", trustedProxies = [], publicAddrs = [] }: {
     readonly name: string;
     readonly listen?: string;
+    readonly publicAddrs?: readonly string[];
     readonly secondFactor?: "off" | "optional";
     readonly trustedProxies?: readonly string[];
   },
@@ -367,9 +371,11 @@ function serverConfig(
 cluster_name: ${name}
 data_dir: ${dataDir}
 auth_service: { second_factor: "${secondFactor}" }
-proxy_service: { public_addr: ["proxy.${name}:443", "127.0.0.1:443"], listen_addr: "${listen}"${
-      keypairs(dataDir)
-    }, trusted_proxies: ${JSON.stringify(trustedProxies)} }
+proxy_service: { public_addr: ${
+      JSON.stringify([`proxy.${name}:443`, "127.0.0.1:443", ...publicAddrs])
+    }, listen_addr: "${listen}"${keypairs(dataDir)}, trusted_proxies: ${
+      JSON.stringify(trustedProxies)
+    } }
 app_service:
   apps: [${apps.join(", ")}]
 `,

@@ -64,6 +64,8 @@ interface LoginAsk {
 
 /** A login in use. */
 export interface ClusterLink {
+  /** Is told what was known of the cluster before this program began, and where else it may be asked. */
+  recall(view: ClusterView): void;
   /**
    * Asks what is published to this login, at once.
    *

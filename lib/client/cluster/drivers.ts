@@ -13,6 +13,7 @@ export function openAnyLink(drivers: readonly ClusterDriver[], profile: Profile)
   } catch (thrown) {
     const say = () => Promise.reject(thrown);
     return {
+      recall: () => {},
       view: say,
       // deno-lint-ignore require-yield -- there is nothing to yield
       async *watch() {

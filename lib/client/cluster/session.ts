@@ -68,6 +68,7 @@ export class Session {
   /** Begins with what was last known, until the cluster answers. */
   restore(view: ClusterView): void {
     this.#view ??= view;
+    this.#link.recall(view);
   }
 
   get view(): ClusterView | null {

@@ -1,3 +1,4 @@
+import type net from "node:net";
 import { AuthError, NetworkError, ProtocolError, VnetError } from "../../error.ts";
 import { appServerName } from "../../identity/mod.ts";
 import { readConnectionRefusal, refusalError } from "../../refusal/mod.ts";
@@ -13,15 +14,16 @@ import { Flow } from "./flow.ts";
 import { CarrierLink, type FrameReceiver, violation } from "./link.ts";
 import { alertCause, connectCause, handshakeCause } from "../cause.ts";
 import { DeadlinePassed, orAborted, withDeadline } from "../../wait.ts";
-import type { HostPort } from "../../ip/mod.ts";
+import { type Endpoint, type HostPort, parseIp, unmapIp } from "../../ip/mod.ts";
+import { AllFailed, inTurn } from "../dial/in_turn.ts";
+import { ProxyOrder } from "../dial/proxy_order.ts";
+import { isOfTheWay, PROXIES_MS, PROXY_SILENCE_MS, silentError } from "../dial/silence.ts";
 import { type ByteStream, TlsStream } from "../stream.ts";
 import { type Dialer, dialTcp } from "../tcp.ts";
 import { startTlsClient, type TlsContext, type TlsSession } from "../tls.ts";
 import { namesHost } from "../x509/verify.ts";
 import type { GoodCertificate, KnownCertificates } from "../x509/known.ts";
 
-/** TCP connection, relay to an agent and TLS handshake together. */
-const HANDSHAKE_MS = 10_000;
 /** The agent's checks and its dial of the target, which alone may take 10 s. */
 const OPEN_MS = 15_000;
 
@@ -40,56 +42,124 @@ export interface CarrierTarget {
   readonly app: string;
   readonly port: number;
   readonly proxy: HostPort;
+  /** All the proxies there are, in the order to try them; `proxy` alone if not given. */
+  readonly proxies?: ProxyOrder;
   readonly credentials: AppCredentials;
   readonly hostCaPems: readonly string[];
   /** How the proxy is reached, if not directly. */
   readonly dial?: Dialer;
 }
 
-/** Opens a carrier: TCP to the proxy, TLS through it to an agent. */
+interface DialMeans {
+  readonly context: TlsContext;
+  readonly agents: AgentTrust;
+  readonly nowMs: () => number;
+}
+
+/**
+ * Opens a carrier: TCP to the proxy, TLS through it to an agent. A proxy that is silent or refuses has the next one
+ * tried.
+ */
 export async function dialCarrier(
   target: CarrierTarget,
-  means: {
-    readonly context: TlsContext;
-    readonly agents: AgentTrust;
-    readonly nowMs: () => number;
-  },
+  means: DialMeans,
   signal: AbortSignal,
 ): Promise<ClientCarrier> {
   const act = `Cannot reach app "${target.app}"`;
   if (target.credentials.expiresMs <= means.nowMs()) throw refusalError("certificate-expired", act);
-  const serverName = appServerName(target.credentials.ticket, target.appId);
+  const order = target.proxies ?? new ProxyOrder(target.proxy, means.nowMs);
+  const proxies = order.list();
+  const attempts = proxies.map((proxy) => async (signal: AbortSignal) => {
+    try {
+      return await meetAgent(proxy, { target, means, act }, signal);
+    } catch (thrown) {
+      if (thrown instanceof VnetError && !isOfTheWay(thrown)) return thrown; // an answer: no other is asked
+      if (!signal.aborted) order.failed(proxy);
+      throw thrown;
+    }
+  });
   try {
-    return await withDeadline(HANDSHAKE_MS, signal, async (signal) => {
-      const { dial = dialTcp } = target;
-      const socket = await dial(target.proxy, signal).catch((cause) => {
-        if (signal.aborted) throw signal.reason;
-        if (cause instanceof VnetError) throw cause; // says itself what is on the way
-        throw refusalError("proxy-unreachable", act, {
-          ...connectCause(cause, target.proxy),
-          cause,
-        });
-      });
-      const session = await startTlsClient(socket, {
-        context: means.context,
-        serverName,
-        protocols: [APP_PROTOCOL],
-      }, signal);
-      const distrust = judgeAgent(session, serverName, means);
-      if (distrust === null) {
-        const { expiresMs } = target.credentials;
-        return new ClientCarrier(new TlsStream(session.socket), { app: target.app, expiresMs });
-      }
-      session.socket.destroy();
-      throw refusalError(distrust.code, act, { state: distrust.state });
-    });
+    const { value, index } = await withDeadline(
+      PROXIES_MS,
+      signal,
+      (signal) =>
+        inTurn(attempts, {
+          ...{ delayMs: PROXY_SILENCE_MS, signal },
+          discard: (late) => late instanceof ClientCarrier && late.close(),
+        }),
+    );
+    for (const silent of proxies.slice(0, index)) order.failed(silent);
+    order.answered(proxies[index]!);
+    if (value instanceof ClientCarrier) return value;
+    throw value;
   } catch (thrown) {
-    if (thrown instanceof VnetError) throw thrown;
     if (signal.aborted) throw signal.reason;
-    if (thrown instanceof DeadlinePassed) throw refusalError("proxy-timeout", act);
+    if (thrown instanceof DeadlinePassed) throw silentError(act, proxies, PROXIES_MS, thrown);
+    throw thrown instanceof AllFailed ? thrown.errors[0] : thrown;
+  }
+}
+
+/** Opens a carrier through one of the proxies. */
+async function meetAgent(
+  proxy: HostPort,
+  { target, means, act }: {
+    readonly target: CarrierTarget;
+    readonly means: DialMeans;
+    readonly act: string;
+  },
+  signal: AbortSignal,
+): Promise<ClientCarrier> {
+  const { dial = dialTcp, credentials } = target;
+  const serverName = appServerName(credentials.ticket, target.appId);
+  const socket = await dial(proxy, signal).catch((cause) => {
+    if (signal.aborted) throw signal.reason;
+    if (cause instanceof VnetError) throw cause; // says itself what is on the way
+    throw refusalError("proxy-unreachable", act, { ...connectCause(cause, proxy), cause });
+  });
+  const session = await startTlsClient(socket, {
+    context: means.context,
+    serverName,
+    protocols: [APP_PROTOCOL],
+  }, signal).catch((thrown) => {
+    if (signal.aborted) throw signal.reason;
     const told = thrown instanceof Error ? refusalOfAlert(thrown.message) : null;
     const cause = told === null ? alertCause(thrown) ?? handshakeCause(thrown) : null;
     throw refusalError(told ?? "proxy-closed", act, { ...cause, cause: thrown });
+  });
+  const distrust = judgeAgent(session, serverName, means);
+  if (distrust === null) {
+    return new ClientCarrier(new TlsStream(session.socket), {
+      app: target.app,
+      expiresMs: credentials.expiresMs,
+      way: { proxy, ...endsOf(socket) },
+    });
+  }
+  session.socket.destroy();
+  throw refusalError(distrust.code, act, { state: distrust.state });
+}
+
+/** The way that a carrier goes. */
+export interface CarrierWay {
+  readonly proxy: HostPort;
+  /** The TCP connection as this machine has it; `null` where it cannot be told. */
+  readonly source: Endpoint | null;
+  readonly destination: Endpoint | null;
+}
+
+function endsOf(socket: net.Socket): Pick<CarrierWay, "source" | "destination"> {
+  return {
+    source: endpointOf(socket.localAddress, socket.localPort),
+    destination: endpointOf(socket.remoteAddress, socket.remotePort),
+  };
+}
+
+function endpointOf(address: string | undefined, port: number | undefined): Endpoint | null {
+  try {
+    return address === undefined || port === undefined
+      ? null
+      : { address: unmapIp(parseIp(address)), port };
+  } catch {
+    return null;
   }
 }
 
@@ -126,6 +196,8 @@ function judgeAgent(
 /** The client's end of a carrier. One flow at a time. */
 export class ClientCarrier implements FrameReceiver {
   readonly expiresMs: number;
+  /** `null` on a wire that is no network's. */
+  readonly way: CarrierWay | null;
   readonly #act: string;
   readonly #link: CarrierLink;
   #opening: PromiseWithResolvers<Flow> | null = null;
@@ -133,8 +205,12 @@ export class ClientCarrier implements FrameReceiver {
   #onIdle: () => void = () => {};
   #onLost: () => void = () => {};
 
-  constructor(stream: ByteStream, of: { readonly app: string; readonly expiresMs: number }) {
+  constructor(
+    stream: ByteStream,
+    of: { readonly app: string; readonly expiresMs: number; readonly way?: CarrierWay },
+  ) {
     this.expiresMs = of.expiresMs;
+    this.way = of.way ?? null;
     this.#act = `Cannot connect to app "${of.app}"`;
     this.#link = new CarrierLink(stream, this);
     void this.#link.pump();
@@ -154,6 +230,11 @@ export class ClientCarrier implements FrameReceiver {
     return this.#link.unanswered;
   }
 
+  /** How often something came in. */
+  get heard(): number {
+    return this.#link.heard;
+  }
+
   /** Calls back each time a flow is over and the carrier is free again, and once when it is lost. */
   watch(on: { readonly idle: () => void; readonly lost: () => void }): void {
     this.#onIdle = on.idle;
@@ -163,26 +244,35 @@ export class ClientCarrier implements FrameReceiver {
   /**
    * Has the agent connect to the app.
    *
+   * @param doubtMs How long the other end may be silent on a carrier that was idle, if that is to be found out: it
+   * answers a ping at once, whatever the app takes.
    * @throws {CarrierLost} if the carrier turned out to be gone before the agent had answered.
+   * @throws {CarrierSilent} if nothing at all was heard for so long.
    * @throws {VnetError} with the agent's code if it refuses.
    */
-  async open(open: Open, signal: AbortSignal): Promise<Flow> {
+  async open(open: Open, signal: AbortSignal, doubtMs: number | null = null): Promise<Flow> {
     if (this.isBusy) throw new TypeError("A carrier carries one flow at a time");
     if (!this.isOpen) throw new CarrierLost();
     const opening = Promise.withResolvers<Flow>();
     opening.promise.catch(() => {});
     this.#opening = opening;
+    const { heard } = this;
+    const doubt = doubtMs === null ? undefined : setTimeout(() => {
+      if (this.heard === heard) opening.reject(new CarrierSilent());
+    }, doubtMs);
     try {
       return await withDeadline(OPEN_MS, signal, async (signal) => {
-        this.#link.send(encodeJsonFrame("open", open)).catch((error: Error) =>
-          this.#link.close(error)
-        );
+        const frame = encodeJsonFrame("open", open);
+        const sent = doubtMs === null ? this.#link.send(frame) : this.#link.sendAndPing(frame);
+        sent.catch((error: Error) => this.#link.close(error));
         return await orAborted(opening.promise, signal);
       });
     } catch (thrown) {
       if (this.#opening === opening || this.#flow !== null) this.close(); // nobody waits for its answer
       if (thrown instanceof DeadlinePassed) throw refusalError("proxy-timeout", this.#act);
       throw thrown;
+    } finally {
+      clearTimeout(doubt);
     }
   }
 
@@ -235,6 +325,9 @@ export class CarrierLost extends Error {
     super("The carrier is gone", { cause });
   }
 }
+
+/** Nothing was heard on a carrier that was idle before. */
+export class CarrierSilent extends CarrierLost {}
 
 /** Turns what an agent said into an error of ours; a code we do not know keeps its words. */
 function remoteError(told: string, act: string, message: string): VnetError {

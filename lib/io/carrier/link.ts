@@ -25,6 +25,7 @@ export class CarrierLink {
   readonly #owner: FrameReceiver;
   #receiver: FrameReceiver;
   #isOpen = true;
+  #heard = 0;
   /** Pings sent since the last pong. */
   unanswered = 0;
 
@@ -41,6 +42,7 @@ export class CarrierLink {
       for (;;) {
         const bytes = await this.#stream.read();
         if (bytes === null) break;
+        this.#heard++;
         this.#decoder.feed(bytes);
         const broken = await this.#deliver();
         if (broken !== null) return this.close(broken);
@@ -54,6 +56,11 @@ export class CarrierLink {
 
   get isOpen(): boolean {
     return this.#isOpen;
+  }
+
+  /** How often something came in. */
+  get heard(): number {
+    return this.#heard;
   }
 
   set receiver(receiver: FrameReceiver) {
@@ -82,6 +89,16 @@ export class CarrierLink {
   ping(): void {
     this.unanswered++;
     this.post("ping");
+  }
+
+  /** Sends a whole frame with a ping behind it. */
+  sendAndPing(frame: Uint8Array): Promise<void> {
+    this.unanswered++;
+    const ping = encodeFrame("ping");
+    const both = new Uint8Array(frame.length + ping.length);
+    both.set(frame);
+    both.set(ping, frame.length);
+    return this.send(both);
   }
 
   close(error: Error | null = null): void {

@@ -5,10 +5,13 @@ import type { Flow, FlowConn, FlowSummary } from "./flow.ts";
 import {
   type AgentTrust,
   CarrierLost,
+  CarrierSilent,
   type CarrierTarget,
   type ClientCarrier,
   dialCarrier,
 } from "./client.ts";
+import { PROXY_SILENCE_MS } from "../dial/silence.ts";
+import type { HostPort } from "../../ip/mod.ts";
 import { randomHex } from "../keys.ts";
 import { createTlsContext, type TlsContext } from "../tls.ts";
 import { parseCertificate, verifyCertificate } from "../x509/verify.ts";
@@ -109,14 +112,15 @@ export class CarrierPool {
       ...(source === undefined ? {} : { source }),
     };
     for (;;) {
-      const carrier = this.#takeIdle(lane);
+      const carrier = this.#takeIdle(lane, target);
       if (carrier === null) break;
       try {
         this.#reused++;
         if (lane.idle.length === 0) this.#warm(lane, target);
-        return await carrier.open(open, signal);
+        return await carrier.open(open, signal, PROXY_SILENCE_MS);
       } catch (thrown) {
         if (!(thrown instanceof CarrierLost)) throw thrown; // lost while idle: try the next
+        if (thrown instanceof CarrierSilent) this.#giveUpOn(carrier, target);
       }
     }
     const fresh = await this.#connect(lane, target, signal);
@@ -172,12 +176,25 @@ export class CarrierPool {
     return lane;
   }
 
-  #takeIdle(lane: Lane): ClientCarrier | null {
+  /** Nobody waits again for those that went the same way and were idle as well. */
+  #giveUpOn({ way }: ClientCarrier, { proxies }: CarrierTarget): void {
+    if (way === null) return;
+    proxies?.failed(way.proxy);
+    for (const lane of this.#lanes.values()) {
+      for (const { carrier } of [...lane.idle]) {
+        if (carrier.way !== null && isSame(carrier.way.proxy, way.proxy)) carrier.close();
+      }
+    }
+  }
+
+  #takeIdle(lane: Lane, { proxies }: CarrierTarget): ClientCarrier | null {
     for (;;) {
       const taken = lane.idle.pop();
       if (taken === undefined) return null;
-      if (taken.carrier.isOpen && taken.carrier.expiresMs > this.#nowMs()) return taken.carrier;
-      taken.carrier.close();
+      const { carrier } = taken;
+      const isShunned = carrier.way !== null && proxies?.isShunned(carrier.way.proxy) === true;
+      if (carrier.isOpen && !isShunned && carrier.expiresMs > this.#nowMs()) return carrier;
+      carrier.close();
     }
   }
 
@@ -299,6 +316,10 @@ export class CarrierPool {
       }
     }
   }
+}
+
+function isSame(a: HostPort, b: HostPort): boolean {
+  return a.host === b.host && a.port === b.port;
 }
 
 /** A timer that keeps no process alive. */

@@ -1,5 +1,5 @@
 import type { ProxyFacts } from "../../../health/mod.ts";
-import { CarrierPool, type Dialer, generateKeyPair } from "../../../io/mod.ts";
+import { CarrierPool, type Dialer, generateKeyPair, type ProxyOrder } from "../../../io/mod.ts";
 import type { ClusterView } from "../../../plan/mod.ts";
 import type { ClusterLink, Flow, OpenRequest, Right, RightRequest } from "../driver.ts";
 import type { ClusterApi } from "./api.ts";
@@ -31,6 +31,7 @@ export class AppRight implements Right {
 /** A login to a cluster of vnet's own kind, in use. */
 export class OwnLink implements ClusterLink {
   readonly #login: OwnLogin;
+  readonly #proxies: ProxyOrder;
   readonly #api: ClusterApi;
   readonly #published: Published;
   readonly #carriers: CarrierPool;
@@ -38,14 +39,19 @@ export class OwnLink implements ClusterLink {
   readonly #dial: Dialer;
   #isSilent = false;
 
-  /** @param api Becomes the link's to close. */
-  constructor(login: OwnLogin, api: ClusterApi, means: Means) {
+  /** @param api Becomes the link's to close; it goes by the same order of proxies. */
+  constructor(login: OwnLogin, proxies: ProxyOrder, api: ClusterApi, means: Means) {
     this.#login = login;
+    this.#proxies = proxies;
     this.#api = api;
     this.#published = new Published(api);
     this.#carriers = new CarrierPool({ nowMs: means.nowMs });
     this.#means = means;
     this.#dial = dialerOf(login, means);
+  }
+
+  recall({ root }: ClusterView): void {
+    this.#api.know(root.proxyAddrs ?? []);
   }
 
   view(signal: AbortSignal): Promise<ClusterView> {
@@ -65,7 +71,7 @@ export class OwnLink implements ClusterLink {
 
   async right({ target, port, proof }: RightRequest, signal: AbortSignal): Promise<Right> {
     const { publicKeyPem, privateKeyPem } = await generateKeyPair();
-    const issued = await this.#api.appCertificate({
+    const asked = this.#api.appCertificate({
       app: target.app,
       cluster: target.cluster,
       // What took a second factor is for one port, whatever the app takes.
@@ -73,6 +79,7 @@ export class OwnLink implements ClusterLink {
       public_key: publicKeyPem,
       ...(proof === null ? {} : { totp_code: proof.totpCode }),
     }, signal);
+    const issued = await asked.finally(() => this.#api.keepUp());
     return new AppRight({
       certificatePem: issued.certificate,
       privateKeyPem,
@@ -85,15 +92,17 @@ export class OwnLink implements ClusterLink {
     if (!(right instanceof AppRight)) {
       throw new TypeError("The right is of another kind of cluster");
     }
-    return await this.#carriers.acquire({
+    const opening = this.#carriers.acquire({
       appId: target.appId,
       app: target.app,
       port,
       proxy: this.#login.proxy,
+      proxies: this.#proxies,
       credentials: right,
       hostCaPems: this.#login.hostCaPems,
       dial: this.#dial,
     }, signal);
+    return await opening.finally(() => this.#api.keepUp());
   }
 
   reach(nowMs: () => number, signal: AbortSignal): Promise<ProxyFacts["reached"]> {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { ProxyOrder } from "../../../io/mod.ts";
 import type { ClusterDriver } from "../driver.ts";
 import { HttpClusterApi } from "./api.ts";
 import { type Means, OWN_KIND, readLogin, THIS_MACHINE } from "./credentials.ts";
@@ -22,7 +23,8 @@ export function ownDriver(given: Partial<Means> = {}): ClusterDriver {
     login: (request, signal) => logIn(request, means, signal),
     open(profile) {
       const login = readLogin(profile);
-      return new OwnLink(login, new HttpClusterApi(login, means), means);
+      const proxies = new ProxyOrder(login.proxy, means.nowMs);
+      return new OwnLink(login, proxies, new HttpClusterApi(login, proxies, means), means);
     },
   };
 }

@@ -20,6 +20,7 @@ function publishedOf(cluster: Omit<ClusterConfig, "leaf_clusters">): PublishedCl
   return {
     name: cluster.cluster_name,
     proxyHosts: cluster.proxy_public_addrs.map(hostOf),
+    proxyAddrs: cluster.proxy_public_addrs,
     range: ipv4_cidr_range,
     zones: custom_dns_zones.map(({ suffix, private: isPrivate = false }) => ({
       suffix,
