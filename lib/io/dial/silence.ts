@@ -15,7 +15,6 @@ const WAY_CODES: readonly string[] = [
   "http-proxy-refused",
   "http-proxy-unreachable",
   "proxy-closed",
-  "proxy-in-range",
   "proxy-silent",
   "proxy-timeout",
   "proxy-unreachable",
