@@ -77,7 +77,7 @@ const WIRE_NAMES: readonly string[] = [
 const SHIM_NAMES: readonly string[] = ["Shim", "loadShim"];
 
 /** Packages that compute and do nothing else. */
-const PURE_PACKAGES: readonly string[] = ["zod", "yaml", "tldts"];
+const PURE_PACKAGES: readonly string[] = ["zod", "yaml", "tldts", "re2js"];
 
 /** Globals that reach outside the process, the clock or chance. */
 const EFFECTS: readonly string[] = [

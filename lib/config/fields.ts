@@ -14,6 +14,7 @@ import {
   type Prefix,
 } from "../ip/mod.ts";
 import { parseDuration } from "./duration.ts";
+import { parseLabelPattern } from "./role/label_pattern.ts";
 
 /** A text that a reader accepts; the value is what the reader made of it. */
 function text<T>(expected: string, read: (text: string) => T | null): z.ZodType<T> {
@@ -113,12 +114,12 @@ export const labels: z.ZodType<Readonly<Record<string, string>>> = z.record(
   z.string({ error: "a text" }).max(256),
 );
 
-/** Which labels a rule matches: for each key one value or several, `*` for any; `"*": "*"` is everything. */
+/** Which labels a rule matches: for each key one pattern or several; `"*": "*"` is everything. */
 export const labelSelector: z.ZodType<Readonly<Record<string, string | readonly string[]>>> = z
   .record(
     labelKey(),
     z.union([labelPattern(), z.array(labelPattern()).min(1).max(256)], {
-      error: "a text or a list of texts; * stands for any characters, nothing else is special",
+      error: "a text or a list of texts; * stands for any characters, ^…$ is a regular expression",
     }),
   )
   .refine((selector) => selector["*"] === undefined || isStar(selector["*"]), {
@@ -134,10 +135,10 @@ function labelKey(): z.ZodType<string, string> {
   return z.string().min(1).max(128) as unknown as z.ZodType<string, string>;
 }
 
-/** Teleport's `^…$` and `{{…}}` mean more than text there; here they would silently match nothing. */
 function labelPattern() {
-  return z.string().max(256).refine((value) => !/^\^.*\$$/.test(value) && !value.includes("{{"), {
-    error: "a text without ^…$ and {{…}}",
+  return z.string().max(256).superRefine((value, context) => {
+    const read = parseLabelPattern(value);
+    if (read.kind === "bad") context.addIssue({ code: "custom", message: read.expected });
   });
 }
 

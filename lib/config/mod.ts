@@ -70,12 +70,15 @@ export {
 } from "./resource.ts";
 export {
   compileRole,
-  compileSelector,
+  isFilled,
   type LabelSelector,
+  type PersonalRole,
+  personalRole,
   type Role,
   type RoleSpec,
   RoleSpecSchema,
-} from "./role.ts";
+} from "./role/role.ts";
+export { type FilledPattern, fitsPattern, type Person } from "./role/label_pattern.ts";
 export {
   type AgentConfig,
   type LogConfig,

@@ -7,7 +7,7 @@
 import { getPublicSuffix } from "tldts";
 import { z } from "zod";
 import { ConfigError, type ConfigMistake } from "../error.ts";
-import { domainName, labelName, resourceName } from "./fields.ts";
+import { domainName, labelName, oneOrMore, resourceName } from "./fields.ts";
 import {
   type Checked,
   checkValue,
@@ -16,11 +16,14 @@ import {
   type LineOf,
   strict,
 } from "./mistakes.ts";
-import { RoleSpecSchema } from "./role.ts";
+import { RoleSpecSchema } from "./role/role.ts";
 import { isVirtualRange, RANGE_WORDS } from "./up/virtual_range.ts";
 import { parseYaml } from "./yaml.ts";
 
 const DEFAULT_RANGE = "100.64.0.0/10";
+/** Certificates are shown in every handshake. */
+const MAX_CLAIMS_LENGTH = 4096;
+const NAME_WORDS = "a name of 1 to 64 letters, digits, _ and -";
 const version = z.literal("v1");
 const timestamp = z.iso.datetime({ error: "a time like 2026-01-31T12:00:00Z" });
 
@@ -62,7 +65,10 @@ export const UserResourceSchema = strict({
   kind: z.literal("user"),
   version,
   metadata,
-  spec: strict({ roles: z.array(resourceName).min(1).max(64) }),
+  spec: strict({
+    roles: z.array(resourceName).min(1).max(64),
+    claims: claimsOfUser().optional(),
+  }),
 });
 
 /** What a lock keeps out: one of these. */
@@ -220,6 +226,22 @@ function inDocument(mistake: ConfigMistake, index: number | null): ConfigMistake
   if (index === null) return mistake;
   const dot = mistake.path === "" || mistake.path.startsWith("[") ? "" : ".";
   return { ...mistake, path: `(document ${index + 1})${dot}${mistake.path}` };
+}
+
+/** What is said of a user, for `{{claims.NAME}}` in roles. It is in their certificates, so it is short. */
+function claimsOfUser() {
+  const name = /^[A-Za-z0-9_-]{1,64}$/;
+  const values = oneOrMore(
+    z.string({ error: "a text" }).min(1).max(256),
+    "a text or a list of texts",
+  );
+  return z.record(
+    z.string().regex(name, { error: NAME_WORDS }) as z.ZodType<string, string>,
+    values,
+  )
+    .refine((claims) => JSON.stringify(claims).length <= MAX_CLAIMS_LENGTH, {
+      error: `at most ${MAX_CLAIMS_LENGTH} characters in all`,
+    });
 }
 
 /** Nobody may take a name like "com" or "co.uk" from everybody else on a machine. */

@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import { ConfigError } from "../error.ts";
 import { checkResource, DEFAULT_VNET_CONFIG, parseResources } from "./resource.ts";
-import { compileRole } from "./role.ts";
+import { compileRole } from "./role/role.ts";
 
 const DOCUMENTS = `
 kind: vnet_config
@@ -43,7 +43,10 @@ Deno.test("parseResources() reads every document", () => {
   deepEqual(config.spec.custom_dns_zones, [{ suffix: "company.test" }]);
   deepEqual(compileRole("dev", role.spec), {
     name: "dev",
-    allowApps: [{ key: "env", values: ["dev", "staging"] }],
+    allowApps: [{
+      key: "env",
+      values: [{ kind: "glob", parts: ["dev"] }, { kind: "glob", parts: ["staging"] }],
+    }],
     denyApps: [],
     maxSessionMs: 43_200_000,
     requireSessionMfa: false,
@@ -102,7 +105,7 @@ spec: { role: dev }
         "1 to 63 letters, digits and ._@+-, beginning with a letter or digit",
       ],
       ["(document 3).spec.roles", "a list"],
-      ["(document 3).spec.role", "one of roles"],
+      ["(document 3).spec.role", "one of claims, roles"],
     ]);
     return true;
   });
@@ -164,10 +167,17 @@ Deno.test("a role says only what is understood", async (t) => {
       { deny: { app_labels: { "*": "prod" } } },
       'spec.deny.app_labels["*"]',
     ],
+    ["a regular expression", { deny: { app_labels: { env: "^prod.*$" } } }, null],
+    ["the user's own", { allow: { app_labels: { "*-x": ["{{user}}", "{{claims.t}}"] } } }, null],
     [
-      "a regular expression",
-      { deny: { app_labels: { env: "^prod.*$" } } },
+      "no regular expression",
+      { deny: { app_labels: { env: "^(a$" } } },
       "spec.deny.app_labels.env",
+    ],
+    [
+      "one of several that is none",
+      { deny: { app_labels: { env: ["a", "^(a$"] } } },
+      "spec.deny.app_labels.env[1]",
     ],
     [
       "a template",

@@ -3,7 +3,13 @@
  *
  * @module
  */
-import type { LabelSelector, Role } from "../config/mod.ts";
+import {
+  type FilledPattern,
+  fitsPattern,
+  type LabelSelector,
+  type PersonalRole,
+  type Role,
+} from "../config/mod.ts";
 
 /** What an app is labelled with. */
 export type Labels = Readonly<Record<string, string>>;
@@ -22,7 +28,7 @@ export type AccessDecision =
   | { readonly kind: "denied"; readonly role: string | null };
 
 /** Decides whether somebody with these roles may use an app with these labels. The strictest option wins. */
-export function decideAccess(roles: readonly Role[], labels: Labels): AccessDecision {
+export function decideAccess(roles: readonly PersonalRole[], labels: Labels): AccessDecision {
   const denying = roles.find((role) => matchesSelector(role.denyApps, labels));
   if (denying !== undefined) return { kind: "denied", role: denying.name };
   const allowing = roles.filter((role) => matchesSelector(role.allowApps, labels));
@@ -36,35 +42,17 @@ export function decideAccess(roles: readonly Role[], labels: Labels): AccessDeci
 }
 
 /** The longest login these roles permit together; `null` if none has a limit of its own. */
-export function maxSessionMs(roles: readonly Role[]): number | null {
+export function maxSessionMs(roles: readonly Pick<Role, "maxSessionMs">[]): number | null {
   return least(roles.map((role) => role.maxSessionMs));
 }
 
 /** Whether every key of a selector matches. An empty one matches nothing; the key `*` stands for everything. */
-export function matchesSelector(selector: LabelSelector, labels: Labels): boolean {
+export function matchesSelector(selector: LabelSelector<FilledPattern>, labels: Labels): boolean {
   return selector.length > 0 && selector.every(({ key, values }) => {
-    if (key === "*") return values.includes("*");
+    if (key === "*") return values.some((pattern) => fitsPattern(pattern, "*"));
     const value = Object.hasOwn(labels, key) ? labels[key] : undefined;
-    return value !== undefined && values.some((pattern) => matchesPattern(pattern, value));
+    return value !== undefined && values.some((pattern) => fitsPattern(pattern, value));
   });
-}
-
-/** Whether a value fits a pattern in which `*` stands for any characters, none included. Linear in both. */
-export function matchesPattern(pattern: string, value: string): boolean {
-  const parts = pattern.split("*");
-  if (parts.length === 1) return pattern === value;
-  const first = parts[0]!;
-  const last = parts[parts.length - 1]!;
-  if (value.length < first.length + last.length) return false;
-  if (!value.startsWith(first) || !value.endsWith(last)) return false;
-  const end = value.length - last.length;
-  let at = first.length;
-  for (const part of parts.slice(1, -1)) {
-    const found = value.indexOf(part, at);
-    if (found < 0 || found + part.length > end) return false;
-    at = found + part.length;
-  }
-  return true;
 }
 
 function least(values: readonly (number | null)[]): number | null {

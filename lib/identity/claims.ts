@@ -6,6 +6,7 @@
  */
 import { parseJson } from "../json.ts";
 import { z } from "zod";
+import type { Person } from "../config/mod.ts";
 
 /**
  * The object identifier of the extension. No registered arc is ours, so it lies under the UUID arc.
@@ -13,6 +14,12 @@ import { z } from "zod";
  * @see ITU-T X.667
  */
 export const CLAIMS_OID = "2.25.1986946420";
+
+/**
+ * The object identifier of a second extension, with what else is known of an app certificate's user. Whoever does not
+ * know it decides by the certificate's own end, and knows of no claims.
+ */
+export const GROUNDS_OID = "2.25.1986946421";
 
 const name = z.string().min(1).max(253);
 const sessionId = z.string().regex(/^[0-9a-f]{32}$/);
@@ -34,6 +41,12 @@ const AppClaimsSchema = z.strictObject({
   session_id: sessionId,
   login_id: sessionId,
   mfa_time_ms: wholeMs.optional(),
+});
+
+/** Unknown keys are let be: a newer cluster may say more. */
+const GroundsSchema = z.object({
+  login_expires_ms: wholeMs,
+  claims: z.record(z.string().max(64), z.array(z.string().max(256)).max(64)).optional(),
 });
 
 /** A login: the session it belongs to. */
@@ -58,6 +71,16 @@ export interface AppClaims {
   readonly loginId: string;
   /** When the user last proved the second factor for this; `null` if it was not asked for. */
   readonly mfaTimeMs: number | null;
+  /** What is known beside; absent in the certificates of older clusters. */
+  readonly grounds?: Grounds;
+}
+
+/** Of an app certificate's user. */
+export interface Grounds {
+  /** When the login ends. */
+  readonly loginExpiresMs: number;
+  /** What is said of the user, for roles that go by it. */
+  readonly claims: Person["claims"];
 }
 
 export type Claims = UserClaims | AppClaims;
@@ -79,6 +102,30 @@ export function encodeClaims(claims: Claims): Uint8Array<ArrayBuffer> {
         ...(claims.mfaTimeMs === null ? {} : { mfa_time_ms: claims.mfaTimeMs }),
       },
   ));
+}
+
+/** Writes the second extension's value. @returns `null` if there is nothing to say. */
+export function encodeGrounds(claims: Claims): Uint8Array<ArrayBuffer> | null {
+  if (claims.kind !== "app" || claims.grounds === undefined) return null;
+  const { loginExpiresMs, claims: said } = claims.grounds;
+  return new TextEncoder().encode(JSON.stringify({
+    login_expires_ms: loginExpiresMs,
+    ...(Object.keys(said).length === 0 ? {} : { claims: said }),
+  }));
+}
+
+/**
+ * Reads both extensions of a certificate; the second is `null` if it is not there.
+ *
+ * @returns The claims, or `null` if either is not what we write.
+ */
+export function parseExtensions(value: Uint8Array, more: Uint8Array | null): Claims | null {
+  const claims = parseClaims(value);
+  if (claims === null || more === null) return claims;
+  const { data } = GroundsSchema.safeParse(parseJson(more));
+  if (claims.kind !== "app" || data === undefined) return null;
+  const { login_expires_ms: loginExpiresMs, claims: said = {} } = data;
+  return { ...claims, grounds: { loginExpiresMs, claims: said } };
 }
 
 /**

@@ -1,6 +1,13 @@
 import { deepEqual, equal } from "node:assert/strict";
 import fc from "fast-check";
-import { type Claims, encodeClaims, parseClaims } from "./claims.ts";
+import {
+  type AppClaims,
+  type Claims,
+  encodeClaims,
+  encodeGrounds,
+  parseClaims,
+  parseExtensions,
+} from "./claims.ts";
 
 const name = fc.string({ minLength: 1, maxLength: 20 });
 const sessionId = fc.string({
@@ -45,4 +52,41 @@ Deno.test("parseClaims() answers null to anything that is not exactly that", asy
   }
   equal(parseClaims(new Uint8Array([0xff, 0xfe])), null);
   fc.assert(fc.property(fc.uint8Array(), (bytes) => equal(parseClaims(bytes), null)));
+});
+
+Deno.test("parseExtensions() reads what else is known of a user, and older certificates without it", async (t) => {
+  const older: AppClaims = {
+    kind: "app",
+    cluster: "c",
+    app: "db",
+    publicAddr: "db.c",
+    port: 0,
+    roles: ["dev"],
+    sessionId: "0".repeat(32),
+    loginId: "1".repeat(32),
+    mfaTimeMs: null,
+  };
+  const read = (claims: Claims, more: Uint8Array | null) =>
+    parseExtensions(encodeClaims(claims), more);
+  await t.step("both", () => {
+    for (const said of [{}, { team: ["a", "b"] }]) {
+      const claims = { ...older, grounds: { loginExpiresMs: 5, claims: said } };
+      deepEqual(read(claims, encodeGrounds(claims)), claims);
+    }
+  });
+  await t.step("an older certificate has one", () => {
+    equal(encodeGrounds(older), null);
+    deepEqual(read(older, null), older);
+  });
+  await t.step("a newer one may say more", () => {
+    const more = new TextEncoder().encode('{"login_expires_ms":5,"later":true}');
+    deepEqual(read(older, more), { ...older, grounds: { loginExpiresMs: 5, claims: {} } });
+  });
+  for (const text of ["", "{}", '{"login_expires_ms":-1}', '{"login_expires_ms":1,"claims":[]}']) {
+    await t.step(`not: ${text}`, () => equal(read(older, new TextEncoder().encode(text)), null));
+  }
+  await t.step("a login's has none", () => {
+    const login: Claims = { kind: "user", cluster: "c", sessionId: "0".repeat(32) };
+    equal(read(login, new TextEncoder().encode('{"login_expires_ms":1}')), null);
+  });
 });

@@ -3,7 +3,13 @@
  *
  * @module
  */
-import { type LockTarget, portAllowed, type PortRange, type Role } from "../config/mod.ts";
+import {
+  type LockTarget,
+  personalRole,
+  portAllowed,
+  type PortRange,
+  type Role,
+} from "../config/mod.ts";
 import { type AccessDecision, decideAccess, type Labels } from "./access.ts";
 import type { AppClaims } from "./claims.ts";
 import type { Principal } from "./principal.ts";
@@ -87,7 +93,11 @@ export function decideFlow(request: FlowRequest, policy: FlowPolicy, nowMs: numb
   if (roles.some((role) => role === undefined)) {
     return refuse("access-denied", "A role in the certificate is gone");
   }
-  const access = decideAccess(roles as Role[], policy.app.labels);
+  const person = { user: principal.name, claims: claims.grounds?.claims ?? {} };
+  const access = decideAccess(
+    (roles as Role[]).map((role) => personalRole(role, person)),
+    policy.app.labels,
+  );
   if (access.kind === "denied") return refuse("access-denied", "No role allows this app");
   if (access.requireSessionMfa && (claims.mfaTimeMs === null || claims.port === 0)) {
     return refuse("mfa-required", "The app asks for the second factor once per session");

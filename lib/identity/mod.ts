@@ -16,7 +16,10 @@ export {
   type Claims,
   CLAIMS_OID,
   encodeClaims,
-  parseClaims,
+  encodeGrounds,
+  type Grounds,
+  GROUNDS_OID,
+  parseExtensions,
   type UserClaims,
 } from "./claims.ts";
 export { decideFlow, type FlowDecision, isLocked, type Lock } from "./flow.ts";

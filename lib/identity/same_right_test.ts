@@ -34,6 +34,12 @@ Deno.test("rightOf() is equal for certificates that give the same right, and for
     ["fewer roles", {}, { roles: ["dev"] }, false],
     ["more roles", {}, { roles: ["dev", "ops", "root"] }, false],
     ["roles that only look the same", {}, { roles: ['dev","ops'] }, false],
+    [
+      "what is said of the user",
+      {},
+      { grounds: { loginExpiresMs: 1, claims: { t: ["a"] } } },
+      false,
+    ],
     ["the second factor was shown", {}, { mfaTimeMs: 1 }, false],
   ];
   const right = rightOf(PRINCIPAL, CLAIMS);

@@ -1,5 +1,5 @@
 import { AuthError, NetworkError, ProtocolError, VnetError } from "../error.ts";
-import { refusalOf } from "./lookup.ts";
+import { readConnectionRefusal, refusalOf } from "./lookup.ts";
 import type { ConnectionRefusalCode } from "./table.ts";
 
 /**
@@ -27,4 +27,12 @@ export function refusalError(
     default:
       return new VnetError(code, message, rest);
   }
+}
+
+/** Makes the error of a code that a peer of any version tells. @param act As for {@link refusalError}. */
+export function toldError(told: string, act: string): VnetError {
+  const code = readConnectionRefusal(told);
+  return code === null
+    ? new NetworkError(told, `${act}: the other end says "${told}"`)
+    : refusalError(code, act);
 }

@@ -5,7 +5,7 @@
  * @module
  * @see docs/errors.md, which scripts/docs/error_pages.ts writes from here
  */
-export { refusalError } from "./error.ts";
+export { refusalError, toldError } from "./error.ts";
 export {
   connectionAnswer,
   endsLogin,

@@ -21,7 +21,7 @@ export type FrameType = keyof typeof FRAME_TYPES;
 
 export const FRAME_HEADER_BYTES = 4;
 export const FRAME_MAX_PAYLOAD_BYTES = 65_535;
-/** `open` and `error` carry small JSON; `fin`, `reset`, `ping` and `pong` carry nothing. */
+/** `open`, `error` and some `reset` carry small JSON; `fin`, `ping` and `pong` carry nothing. */
 export const CONTROL_MAX_PAYLOAD_BYTES = 4096;
 
 /**
@@ -177,9 +177,9 @@ function lengthFits(type: FrameType, length: number): boolean {
     case "open":
     case "ok":
     case "error":
+    case "reset":
       return length <= CONTROL_MAX_PAYLOAD_BYTES;
     case "fin":
-    case "reset":
     case "ping":
     case "pong":
       return length === 0;

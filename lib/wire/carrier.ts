@@ -12,8 +12,13 @@ export const OpenSchema = z.object({
   port: z.int().min(1).max(65_535),
   /** The client program's own end, as text, for the record: `127.0.0.1:40312`. */
   source: z.string().max(64).optional(),
+  /** Whether whoever opens it can read a `reset` that says why; older ones take none but an empty one. */
+  reasons: z.boolean().optional(),
 });
 export type Open = z.infer<typeof OpenSchema>;
+
+/** `reset`, where it says anything: why a flow was cut. */
+export const CarrierResetSchema = z.object({ code: z.string().regex(/^[a-z][a-z0-9-]{0,63}$/) });
 
 /** `error`: why a flow was not opened. */
 export const CarrierErrorSchema = z.object({

@@ -91,7 +91,7 @@ const metadataOf = (kind: string): Readonly<Record<string, KeyWords>> => ({
 });
 
 const SELECTOR =
-  'every key must match, by any of its values. In a value `*` stands for any characters. `{ "*": "*" }` is every app';
+  'every key must match, by any of its values. [How values are matched](cluster.md#labels). `{ "*": "*" }` is every app';
 
 /** Everything on the page, in its order. */
 export const PARTS: readonly Part[] = [
@@ -323,11 +323,11 @@ spec:
         default: false,
       },
       "spec.options.client_idle_timeout": {
-        text: "A connection without traffic for so long is cut; `0s` is never.",
+        text: "A connection without traffic for so long is cut (`client-idle`); `0s` is never.",
         default: "0s",
       },
       "spec.options.disconnect_expired_cert": {
-        text: "Connections are cut when the certificate they were opened with expires.",
+        text: "Connections are cut when the login they were opened with ends.",
         default: true,
       },
     },
@@ -349,12 +349,16 @@ spec:
     keys: {
       ...metadataOf("user"),
       "spec.roles": { text: "The roles; each must exist, or stand in the same file." },
+      "spec.claims": {
+        text:
+          "What is said of the user, for `{{claims.NAME}}` in the labels of roles: each name has a text or a list of texts. It stands in the user's app certificates: 4096 characters at most.",
+      },
     },
     example: `
 kind: user
 version: v1
 metadata: { name: alice }
-spec: { roles: [dev] }
+spec: { roles: [dev], claims: { team: [payments, search] } }
 `,
   },
   {

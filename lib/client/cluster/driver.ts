@@ -145,4 +145,6 @@ export interface FlowSummary {
   readonly sentBytes: number;
   readonly receivedBytes: number;
   readonly reason: string;
+  /** Why the cluster cut it; absent if it did not, or did not say. */
+  readonly code?: string;
 }

@@ -11,7 +11,7 @@ import { pause } from "../../wait.ts";
 import type { IpAddress } from "../../ip/mod.ts";
 import { getLogger } from "../../log.ts";
 import type { FlowListener, LocalConn, PacketPath, SynEvent } from "../../os/mod.ts";
-import { connectionAnswer, refusalError } from "../../refusal/mod.ts";
+import { connectionAnswer, refusalError, toldError } from "../../refusal/mod.ts";
 import type { HostNames } from "../../tunnel/mod.ts";
 import type { Flow, FlowSummary } from "../cluster/driver.ts";
 import type { Destination } from "../state/mod.ts";
@@ -195,6 +195,7 @@ export class Flows {
     this.#options.log.ended(entry, summary, this.#options.nowMs());
     if (refusal === null) {
       log.debug("Connection ended", { name: entry.name, port: entry.port, reason: summary.reason });
+      if (summary.code !== undefined) this.#tellCut(entry, summary.code);
       return;
     }
     const message = refusal.host === null
@@ -207,6 +208,13 @@ export class Flows {
     });
     log.info("Refused a request", { code: "host-refused" });
     log.debug("Refused request", { name: entry.name, port: entry.port, message });
+  }
+
+  /** The other end cut a connection that was open, and said why. */
+  #tellCut(entry: FlowEntry, told: string): void {
+    const { code, message } = toldError(told, "The connection was cut");
+    this.#options.log.refused(entry, { atMs: this.#options.nowMs(), code, message });
+    log.info("A connection was cut", { code });
   }
 
   #abandon(id: bigint): void {

@@ -6,7 +6,7 @@
 import { AuthError, VnetError } from "../../error.ts";
 import type { IpAddress } from "../../ip/mod.ts";
 import { getLogger } from "../../log.ts";
-import { refusalError } from "../../refusal/mod.ts";
+import { refusalError, toldError } from "../../refusal/mod.ts";
 import { DeadlinePassed, withDeadline } from "../../wait.ts";
 import type { AppWish } from "../../plan/mod.ts";
 import type { FlowConn, FlowSummary } from "../cluster/driver.ts";
@@ -40,7 +40,7 @@ export async function openApp(
 /**
  * Carries a connection that came to a port of this machine; plain HTTP must be meant for the app, or for this machine.
  *
- * @throws VnetError `host-refused`
+ * @throws VnetError `host-refused`, or why the cluster cut it
  */
 export async function carryGuarded(
   conn: FlowConn,
@@ -51,13 +51,19 @@ export async function carryGuarded(
   const { flow, httpHosts, app } = opened;
   const names = httpHosts && new Set([...httpHosts, ...OWN_NAMES]);
   const guarded = names && new GuardedConn(conn, { names, address: listenAddress });
+  let told: string | undefined;
   try {
-    noteEnd(opened, await flow.splice(guarded ?? conn, signal));
+    const summary = await flow.splice(guarded ?? conn, signal);
+    noteEnd(opened, summary);
+    told = summary.code;
   } catch (thrown) {
     flow.abort();
     if (guarded?.refusal == null) throw thrown;
   }
   const refusal = guarded?.refusal ?? null;
+  if (refusal === null && told !== undefined) {
+    throw toldError(told, `The connection to "${app}" was cut`);
+  }
   if (refusal === null) return;
   const state = refusal.host === null
     ? "it names no host that can be read"

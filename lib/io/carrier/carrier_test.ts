@@ -2,7 +2,7 @@ import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { VnetError } from "../../error.ts";
 import { encodeFrame, encodeJsonFrame, type FrameType } from "../../tunnel/mod.ts";
 import { CarrierLost, ClientCarrier } from "./client.ts";
-import type { FlowSummary } from "./flow.ts";
+import type { FlowSummary, LiveFlow } from "./flow.ts";
 import { type CarrierHost, serveCarrier } from "./server.ts";
 import type { ByteStream } from "../stream.ts";
 
@@ -156,6 +156,35 @@ Deno.test("a carrier is idle again after both sides said fin, and after a flow t
   await serving;
   equal(idle, 5);
   deepEqual(summaries.map(({ reason }) => reason), ["done", "peer-reset", "peer-reset", "done"]);
+});
+
+Deno.test("a flow that is cut says why, to whoever can read it", async (t) => {
+  const cases: [name: string, asks: { reasons?: boolean }, code: string | undefined][] = [
+    ["asked to", { reasons: true }, "client-idle"],
+    ["an older client", {}, undefined],
+  ];
+  for (const [name, asks, code] of cases) {
+    await t.step(name, async () => {
+      const [clientWire, agentWire] = memoryPair();
+      const [app, conn] = await tcpPair();
+      const live = Promise.withResolvers<LiveFlow>();
+      const serving = serveCarrier(agentWire, {
+        open: () => Promise.resolve({ conn, started: live.resolve, ended: () => {} }),
+      }, NEVER);
+      const client = new ClientCarrier(clientWire, { app: "db", expiresMs: Infinity });
+      const flow = await client.open({ ...OPEN, ...asks }, NEVER);
+      const [program, inner] = await tcpPair();
+      const spliced = flow.splice(inner, NEVER);
+      (await live.promise).abort("client-idle");
+      const summary = await spliced;
+      equal(summary.reason, "peer-reset");
+      equal(summary.code, code);
+      ok(client.isOpen && !client.isBusy, "the carrier is idle again");
+      client.close();
+      await serving;
+      for (const end of [app, program]) end.close();
+    });
+  }
 });
 
 Deno.test("a carrier that is lost ends its flow at both ends", async () => {

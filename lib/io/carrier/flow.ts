@@ -1,4 +1,5 @@
-import { type Frame, FRAME_HEADER_BYTES } from "../../tunnel/mod.ts";
+import { decodeJson, encodeJsonFrame, type Frame, FRAME_HEADER_BYTES } from "../../tunnel/mod.ts";
+import { CarrierResetSchema } from "../../wire/mod.ts";
 import { type CarrierLink, type FrameReceiver, violation } from "./link.ts";
 import { closeQuietly, writeAll } from "../stream.ts";
 
@@ -23,14 +24,16 @@ export interface FlowSummary {
   readonly sentBytes: number;
   readonly receivedBytes: number;
   readonly reason: FlowEnd;
+  /** Why the other end broke it; absent if it did not, or did not say. */
+  readonly code?: string;
 }
 
 /** A flow while it runs. */
 export interface LiveFlow {
   readonly sentBytes: number;
   readonly receivedBytes: number;
-  /** Gives the flow up; the carrier goes with it. */
-  abort(): void;
+  /** Gives the flow up; the carrier goes with it. @param code Why, for the other end. */
+  abort(code?: string): void;
 }
 
 /** A read buffer starts small, because most flows are, and grows when it was filled. */
@@ -56,6 +59,7 @@ export class Flow implements FrameReceiver, LiveFlow {
   readonly #conn = Promise.withResolvers<FlowConn>();
   readonly #over = Promise.withResolvers<FlowEnd>();
   readonly #onDone: () => void;
+  readonly #saysWhy: boolean;
   #attached: FlowConn | null = null;
   #sentBytes = 0;
   #receivedBytes = 0;
@@ -63,12 +67,17 @@ export class Flow implements FrameReceiver, LiveFlow {
   #isInEnded = false;
   #isSettled = false;
   #end: FlowEnd | null = null;
+  #code: string | undefined;
   #drainTimer: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param onDone Takes the carrier back before its next frame is looked at; not called if it was lost. */
-  constructor(link: CarrierLink, onDone: () => void) {
+  /**
+   * @param onDone Takes the carrier back before its next frame is looked at; not called if it was lost.
+   * @param saysWhy Whether the other end can read a `reset` that says why.
+   */
+  constructor(link: CarrierLink, onDone: () => void, saysWhy = false) {
     this.#link = link;
     this.#onDone = onDone;
+    this.#saysWhy = saysWhy;
     this.#conn.promise.catch(() => {}); // told by the end as well
     link.receiver = this;
   }
@@ -97,11 +106,12 @@ export class Flow implements FrameReceiver, LiveFlow {
     signal.removeEventListener("abort", abort);
     closeQuietly(conn);
     await sending;
-    return { sentBytes: this.#sentBytes, receivedBytes: this.#receivedBytes, reason };
+    const counts = { sentBytes: this.#sentBytes, receivedBytes: this.#receivedBytes };
+    return { ...counts, reason, ...(this.#code === undefined ? {} : { code: this.#code }) };
   }
 
-  abort(): void {
-    this.#break("aborted");
+  abort(code?: string): void {
+    this.#break("aborted", code);
   }
 
   async receive(frame: Frame): Promise<void> {
@@ -115,6 +125,7 @@ export class Flow implements FrameReceiver, LiveFlow {
         return await this.#endIn();
       case "reset":
         this.#isInEnded = true;
+        if (this.#end === null) this.#code = decodeJson(CarrierResetSchema, frame.payload)?.code;
         return this.#break("peer-reset");
       default:
         return this.#link.close(violation(`"${frame.type}" within a flow`));
@@ -174,14 +185,15 @@ export class Flow implements FrameReceiver, LiveFlow {
     this.#settle();
   }
 
-  #endOut(type: "fin" | "reset"): void {
+  #endOut(type: "fin" | "reset", code?: string): void {
     if (this.#isOutEnded) return;
     this.#isOutEnded = true;
-    this.#link.post(type);
+    if (code === undefined || !this.#saysWhy) this.#link.post(type);
+    else this.#link.postFrame(encodeJsonFrame(type, { code }));
     this.#settle();
   }
 
-  #break(reason: FlowEnd): void {
+  #break(reason: FlowEnd, code?: string): void {
     if (this.#end === null) {
       this.#finish(reason);
       if (this.#isOutEnded && !this.#isInEnded) {
@@ -190,7 +202,7 @@ export class Flow implements FrameReceiver, LiveFlow {
       }
       if (!this.#isInEnded) this.#drainTimer = setTimeout(() => this.#link.close(), DRAIN_MS);
     }
-    this.#endOut("reset");
+    this.#endOut("reset", code);
     this.#settle();
   }
 

@@ -83,7 +83,12 @@ export class CarrierLink {
 
   /** Sends a frame without waiting for it to leave; if it cannot, the pump finds out. */
   post(type: FrameType): void {
-    this.send(encodeFrame(type)).catch((error: Error) => this.close(error));
+    this.postFrame(encodeFrame(type));
+  }
+
+  /** {@link post} for a frame with something in it. */
+  postFrame(frame: Uint8Array): void {
+    this.send(frame).catch((error: Error) => this.close(error));
   }
 
   ping(): void {

@@ -109,6 +109,7 @@ export class CarrierPool {
     const open = {
       flow_id: randomHex(12),
       port: target.port,
+      reasons: true,
       ...(source === undefined ? {} : { source }),
     };
     for (;;) {

@@ -104,7 +104,7 @@ class ServerCarrier implements FrameReceiver {
       closeQuietly(hosted.conn);
       return hosted.ended({ sentBytes: 0, receivedBytes: 0, reason: "carrier-lost" });
     }
-    const flow = new Flow(this.#link, () => this.#release());
+    const flow = new Flow(this.#link, () => this.#release(), open.reasons === true);
     this.#link.post("ok");
     hosted.started(flow);
     const never = new AbortController().signal; // the carrier's end is the flow's

@@ -15,7 +15,10 @@ import {
   type Claims,
   CLAIMS_OID,
   encodeClaims,
+  encodeGrounds,
   formatPrincipal,
+  type Grounds,
+  GROUNDS_OID,
   hostValidity,
   userValidity,
   type Validity,
@@ -116,19 +119,22 @@ export function issueAppCertificate(
     /** The user's cluster. */
     readonly cluster: string;
     readonly user: string;
-    readonly claims: Omit<AppClaims, "kind">;
+    readonly claims: Omit<AppClaims, "kind" | "grounds">;
+    /** What is said of the user. */
+    readonly person?: Grounds["claims"];
     readonly publicKey: CryptoKey;
   },
   life: { readonly nowMs: number; readonly userNotAfterMs: number },
 ): Promise<Certificate> {
-  const { cluster, user, claims, publicKey } = fields;
+  const { cluster, user, claims, person = {}, publicKey } = fields;
+  const grounds = { loginExpiresMs: life.userNotAfterMs, claims: person };
   return issue(authority, {
     commonName: user,
     publicKey,
     validity: appValidity(life.nowMs, life.userNotAfterMs),
     purposes: [CLIENT_AUTH],
     names: [{ type: "url", value: formatPrincipal({ kind: "user", cluster, name: user }) }],
-    claims: { ...claims, kind: "app" },
+    claims: { ...claims, kind: "app", grounds },
   });
 }
 
@@ -203,11 +209,17 @@ async function issue(authority: Authority, leaf: Leaf): Promise<Certificate> {
       new x509.ExtendedKeyUsageExtension(leaf.purposes),
       new x509.SubjectAlternativeNameExtension(leaf.names),
       await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),
-      ...(leaf.claims === null
-        ? []
-        : [new x509.Extension(CLAIMS_OID, false, encodeClaims(leaf.claims))]),
+      ...(leaf.claims === null ? [] : extensionsOf(leaf.claims)),
     ],
   });
+}
+
+function extensionsOf(claims: Claims): x509.Extension[] {
+  const grounds = encodeGrounds(claims);
+  return [
+    new x509.Extension(CLAIMS_OID, false, encodeClaims(claims)),
+    ...(grounds === null ? [] : [new x509.Extension(GROUNDS_OID, false, grounds)]),
+  ];
 }
 
 async function create(fields: {

@@ -11,7 +11,8 @@ import {
   type AppClaims,
   type Claims,
   CLAIMS_OID,
-  parseClaims,
+  GROUNDS_OID,
+  parseExtensions,
   parsePrincipal,
   type Principal,
   type UserClaims,
@@ -71,7 +72,11 @@ export function parseCertificate(encoded: Uint8Array | string): Certificate | nu
     const valuesOf = (type: string) =>
       names.filter((name) => name.type === type).map((name) => name.value);
     const uris = valuesOf("url");
-    const claims = parsed.getExtension(CLAIMS_OID);
+    const valueOf = (oid: string) => {
+      const extension = parsed.getExtension(oid);
+      return extension === null ? null : new Uint8Array(extension.value);
+    };
+    const claims = valueOf(CLAIMS_OID);
     const usages = parsed.getExtension(x509.ExtendedKeyUsageExtension)?.usages ?? [];
     return {
       der: new Uint8Array(parsed.rawData),
@@ -82,7 +87,7 @@ export function parseCertificate(encoded: Uint8Array | string): Certificate | nu
       dnsNames: valuesOf("dns"),
       ipAddresses: valuesOf("ip"),
       principal: uris.length === 1 ? parsePrincipal(uris[0]!) : null,
-      claims: claims === null ? null : parseClaims(new Uint8Array(claims.value)),
+      claims: claims === null ? null : parseExtensions(claims, valueOf(GROUNDS_OID)),
       isAuthority: parsed.getExtension(x509.BasicConstraintsExtension)?.ca === true,
       purposes: [
         ...(usages.includes(CLIENT_AUTH) ? ["client" as const] : []),

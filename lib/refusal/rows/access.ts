@@ -50,6 +50,16 @@ export const ACCESS = {
       "A lock is in force: an administrator locked you, your role, your login or the agent. A new login does not help.",
     remedy: "Ask an administrator; they see the lock with `vnet ctl get lock`.",
   },
+  "client-idle": {
+    fault: "auth",
+    answer: "rst",
+    state: "nothing was sent or received for as long as your roles allow",
+    hint: "Connect again; keep-alives of the program itself count as traffic",
+    happened:
+      "An open connection was cut: nothing was sent or received for the `client_idle_timeout` of your roles.",
+    remedy:
+      "Connect again. Let the program send keep-alives (`ServerAliveInterval`, `tcp` keep-alives do not count), or ask for a role with a longer time.",
+  },
   "right-unknown": {
     fault: "auth",
     answer: "rst",

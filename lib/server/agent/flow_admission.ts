@@ -155,7 +155,7 @@ export class FlowAdmission {
       conn,
       started: (live) => {
         running.live = live;
-        if (running.cut !== null) live.abort();
+        if (running.cut !== null) live.abort(running.cut);
       },
       ended: (summary) => this.#end(running, summary),
     };
@@ -219,7 +219,8 @@ export class FlowAdmission {
     const nowMs = this.#nowMs();
     for (const running of this.#running) {
       const { allowed, client, live } = running;
-      if (allowed.disconnectExpired && nowMs >= client.certificateExpiresMs) {
+      const endsMs = client.claims.grounds?.loginExpiresMs ?? client.certificateExpiresMs;
+      if (allowed.disconnectExpired && nowMs >= endsMs) {
         this.#cut(running, "certificate-expired");
         continue;
       }
@@ -237,7 +238,7 @@ export class FlowAdmission {
     if (running.cut !== null) return;
     running.cut = reason;
     log.info("Cut a flow", { app: running.app.name, reason });
-    running.live?.abort();
+    running.live?.abort(reason);
   }
 }
 

@@ -90,6 +90,7 @@ export class AppCertificates {
         loginId: user.sessionId,
         mfaTimeMs,
       },
+      person: this.#options.directory.claimsOf(user.user),
       publicKey,
     }, { nowMs: atMs, userNotAfterMs: Math.min(user.certificateExpiresMs, atMs + maxLifeMs) });
     const expiresMs = certificate.validity.notAfterMs;

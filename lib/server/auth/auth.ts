@@ -1,5 +1,5 @@
 import { formatHostPort, type LockTarget } from "../../config/mod.ts";
-import { type AgentPolicy, type ReportRefusal } from "../../wire/mod.ts";
+import { type AgentPolicy, type AppsResponse, type ReportRefusal } from "../../wire/mod.ts";
 import { MAX_APP_MS } from "../../identity/mod.ts";
 import { importPublicKey, issueProxyCertificate } from "../../io/mod.ts";
 import { getLogger } from "../../log.ts";
@@ -144,11 +144,14 @@ export class Auth implements AuthService {
       countRefusal: (code) => this.#tooMuch.add(code),
       find: () => this.#find(),
       config: () => this.#config(),
-      async apps(names) {
-        await agents.settled();
-        const roles = directory.rolesNamed(names) ?? [];
-        return { apps: agents.appsFor(roles), away: agents.awayFor(roles) };
-      },
+      apps: (user) => ({
+        key: `apps ${directory.sameAs(user)}`,
+        value: async (): Promise<AppsResponse> => {
+          await agents.settled();
+          const roles = directory.rolesOf(user) ?? [];
+          return { apps: agents.appsFor(roles), away: agents.awayFor(roles) };
+        },
+      }),
       policy: () => this.policy(),
       logout: (user, peer) => this.#logout(user, peer),
       reportFlow: (...report) => this.reportFlow(...report),

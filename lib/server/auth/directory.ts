@@ -1,7 +1,11 @@
 import {
   checkResource,
   compileRole,
+  isFilled,
   type LockResource,
+  type Person,
+  type PersonalRole,
+  personalRole,
   type Resource,
   type Role,
   type RoleResource,
@@ -17,6 +21,8 @@ interface Snapshot {
   readonly roleResources: readonly RoleResource[];
   /** The names of each user's roles. */
   readonly users: ReadonlyMap<string, readonly string[]>;
+  /** What is said of each user. */
+  readonly claims: ReadonlyMap<string, Person["claims"]>;
   readonly locks: readonly Lock[];
   readonly publicAddrs: ReadonlyMap<string, PublicAddrOwner>;
   readonly vnetConfig: VnetConfigResource;
@@ -83,15 +89,27 @@ export class Directory {
    *
    * @returns `null` if there is no such user, or one of the roles is gone: it might have denied something.
    */
-  rolesOf(user: string): readonly Role[] | null {
+  rolesOf(user: string): readonly PersonalRole[] | null {
     const names = this.#snapshot.users.get(user);
-    return names === undefined ? null : this.rolesNamed(names);
+    const roles = names?.map((name) => this.#snapshot.roles.get(name));
+    if (roles === undefined || roles.includes(undefined)) return null;
+    const person = { user, claims: this.claimsOf(user) };
+    return (roles as Role[]).map((role) => personalRole(role, person));
   }
 
-  /** Finds roles by their names. @returns `null` if one is gone. */
-  rolesNamed(names: readonly string[]): readonly Role[] | null {
-    const roles = names.map((name) => this.#snapshot.roles.get(name));
-    return roles.includes(undefined) ? null : roles as Role[];
+  /** What is said of a user, for roles that go by it. */
+  claimsOf(user: string): Person["claims"] {
+    return this.#snapshot.claims.get(user) ?? {};
+  }
+
+  /** What is the same for users who are answered the same: their roles, and themselves if a role goes by that. */
+  sameAs(user: string): string {
+    const names = [...this.#snapshot.users.get(user) ?? []].sort();
+    const isShared = names.every((name) => {
+      const role = this.#snapshot.roles.get(name);
+      return role === undefined || isFilled(role);
+    });
+    return JSON.stringify(isShared ? names : [names, user]);
   }
 
   /** Whether a lock keeps out a user, one of the roles, or one of the sessions. */
@@ -132,13 +150,19 @@ async function read(store: Store): Promise<Snapshot> {
   const [vnetConfig] = ofKind("vnet_config");
   if (vnetConfig === undefined) throw new TypeError("The store holds no vnet_config");
   const roleResources = ofKind("role");
+  const users = ofKind("user");
   return {
     vnetConfig,
     roleResources,
     roles: new Map(
       roleResources.map(({ metadata, spec }) => [metadata.name, compileRole(metadata.name, spec)]),
     ),
-    users: new Map(ofKind("user").map(({ metadata, spec }) => [metadata.name, spec.roles])),
+    users: new Map(users.map(({ metadata, spec }) => [metadata.name, spec.roles])),
+    claims: new Map(
+      users.flatMap(({ metadata, spec }) =>
+        spec.claims === undefined ? [] : [[metadata.name, spec.claims] as const]
+      ),
+    ),
     locks: ofKind("lock").map(toLock),
     publicAddrs: new Map(
       ofKind("public_addr").map(({ metadata: { name }, spec }) => [

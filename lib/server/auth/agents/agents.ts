@@ -1,7 +1,7 @@
 import { compilePorts, type PortRange } from "../../../config/mod.ts";
 import type { AgentApp, App, AwayApp } from "../../../wire/mod.ts";
 import { decideAccess } from "../../../identity/mod.ts";
-import type { Role } from "../../../config/mod.ts";
+import type { PersonalRole } from "../../../config/mod.ts";
 import { appId } from "../../../io/mod.ts";
 import { orAborted, withDeadline } from "../../../wait.ts";
 import type { Changes } from "../changes.ts";
@@ -149,7 +149,7 @@ export class Agents implements AgentDirectory {
   }
 
   /** The apps that somebody with these roles may use, sorted by name; those whose agent just went are among them. */
-  appsFor(roles: readonly Role[]): App[] {
+  appsFor(roles: readonly PersonalRole[]): App[] {
     const apps = [...this.#byId.values()].map(({ app }) => app);
     return [...apps, ...this.#returning.listed()]
       .filter(({ labels }) => decideAccess(roles, labels).kind === "allowed")
@@ -182,7 +182,7 @@ export class Agents implements AgentDirectory {
   }
 
   /** Waits for an app that somebody with these roles asks for by its name, and says no word on what they may not use. */
-  async awaitFor(name: string, roles: readonly Role[], signal: AbortSignal): Promise<void> {
+  async awaitFor(name: string, roles: readonly PersonalRole[], signal: AbortSignal): Promise<void> {
     const id = appId(this.#cluster, name);
     await this.#awaitApp(id, () => {
       const app = this.#returning.find(id);
@@ -192,7 +192,7 @@ export class Agents implements AgentDirectory {
   }
 
   /** Those of which no agent is connected, with when one was. */
-  awayFor(roles: readonly Role[]): AwayApp[] {
+  awayFor(roles: readonly PersonalRole[]): AwayApp[] {
     const listed = new Set(this.#returning.listed().map(({ name }) => name));
     return this.#away.listFor(roles).filter(({ name }) => !listed.has(name));
   }

@@ -1,5 +1,5 @@
 import { decideAccess } from "../../../identity/mod.ts";
-import type { Role } from "../../../config/mod.ts";
+import type { PersonalRole } from "../../../config/mod.ts";
 import type { App, AwayApp } from "../../../wire/mod.ts";
 
 /** So long people are told of an app that no agent serves any more. */
@@ -41,7 +41,7 @@ export class AwayApps {
   }
 
   /** What somebody with these roles may use when it comes back, sorted by name. */
-  listFor(roles: readonly Role[]): AwayApp[] {
+  listFor(roles: readonly PersonalRole[]): AwayApp[] {
     const sinceMs = this.#nowMs() - KEPT_MS;
     return [...this.#away.values()]
       .filter(({ app, seenMs }) =>

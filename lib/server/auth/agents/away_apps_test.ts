@@ -1,5 +1,5 @@
 import { deepEqual } from "node:assert/strict";
-import { compileRole } from "../../../config/mod.ts";
+import { compileRole, personalRole } from "../../../config/mod.ts";
 import type { App } from "../../../wire/mod.ts";
 import { AwayApps } from "./away_apps.ts";
 
@@ -13,11 +13,12 @@ const app = (name: string, env = "dev"): App => ({
   labels: { env },
 });
 
+const ALICE = { user: "alice", claims: {} };
 const DEV = [compileRole("dev", {
   allow: { app_labels: { env: ["dev"] } },
   deny: {},
   options: {},
-})];
+})].map((role) => personalRole(role, ALICE));
 
 function start() {
   const clock = { nowMs: 1000 };

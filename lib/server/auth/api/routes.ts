@@ -19,7 +19,7 @@ import type { Changes } from "../changes.ts";
 import { answerPoll, readJson } from "./http.ts";
 import type { AgentJoins } from "../agents/join.ts";
 import type { Logins } from "../login/login.ts";
-import { Renders } from "./renders.ts";
+import { type Answerable, Renders } from "./renders.ts";
 import { isOurs, refusal, refusalResponse, tooMuchOf } from "./refusals.ts";
 import type { AgentIdentity, AgentVerdict, Peer, UserVerdict } from "../types.ts";
 import { getLogger } from "../../../log.ts";
@@ -41,8 +41,8 @@ interface RouteTargets {
   countRefusal(code: string): void;
   find(): FindResponse;
   config(): ClusterConfig;
-  /** What somebody with these roles may use. */
-  apps(roles: readonly string[]): Promise<AppsResponse>;
+  /** What a user may use; the key says all that it depends on. */
+  apps(user: string): Answerable;
   policy(): Promise<AgentPolicy>;
   logout(user: User, peer: Peer): Promise<void>;
   reportFlow(
@@ -105,11 +105,7 @@ function addUser(app: Routes, to: RouteTargets, renders: Renders): void {
   const userOf = (context: Context<Env>) =>
     certified(context.env.peer, (der) => to.verifyUser(der));
   const poll = { changes: to.changes, delay: to.delay, renders };
-  const apps = async (context: Context<Env>) => {
-    // The key says all that the answer depends on: it is given to whoever has the same roles
-    const roles = [...(await userOf(context)).roles].sort();
-    return { key: `apps ${JSON.stringify(roles)}`, value: () => to.apps(roles) };
-  };
+  const apps = async (context: Context<Env>) => to.apps((await userOf(context)).user);
   app.get("/v1/config", async (context) => {
     const user = await userOf(context);
     const held = context.req.query("apps");

@@ -1,7 +1,14 @@
 import { z } from "zod";
-import { parseDuration } from "./duration.ts";
-import { durationText, labelSelector } from "./fields.ts";
-import { refusedKey, strict } from "./mistakes.ts";
+import { parseDuration } from "../duration.ts";
+import { durationText, labelSelector } from "../fields.ts";
+import { refusedKey, strict } from "../mistakes.ts";
+import {
+  type FilledPattern,
+  fillPattern,
+  type LabelPattern,
+  parseLabelPattern,
+  type Person,
+} from "./label_pattern.ts";
 
 const flag = z.boolean();
 const unserved = refusedKey(
@@ -30,16 +37,21 @@ export const RoleSpecSchema = strict({
 export type RoleSpec = z.infer<typeof RoleSpecSchema>;
 
 /** Which labels a rule matches: every key must, by any of its values. An empty selector matches nothing. */
-export type LabelSelector = readonly {
+export type LabelSelector<Pattern = LabelPattern> = readonly {
   readonly key: string;
-  readonly values: readonly string[];
+  readonly values: readonly Pattern[];
 }[];
 
-/** A role, ready to decide with. */
-export interface Role {
+/** A role, ready to be read for somebody. */
+export type Role = RoleOf<LabelPattern>;
+
+/** A role as it is for one person, ready to decide with. */
+export type PersonalRole = RoleOf<FilledPattern>;
+
+interface RoleOf<Pattern> {
   readonly name: string;
-  readonly allowApps: LabelSelector;
-  readonly denyApps: LabelSelector;
+  readonly allowApps: LabelSelector<Pattern>;
+  readonly denyApps: LabelSelector<Pattern>;
   /** The longest login this role permits; `null` is no limit of its own. */
   readonly maxSessionMs: number | null;
   readonly requireSessionMfa: boolean;
@@ -62,7 +74,7 @@ export interface Role {
  *   options: { max_session_ttl: "12h" },
  * });
  * const role = compileRole("dev", spec);
- * deepEqual(role.allowApps, [{ key: "env", values: ["dev", "staging"] }]);
+ * deepEqual(role.allowApps.map(({ key, values }) => [key, values.length]), [["env", 2]]);
  * equal(role.maxSessionMs, 43_200_000);
  * ```
  */
@@ -80,14 +92,41 @@ export function compileRole(name: string, spec: RoleSpec): Role {
   };
 }
 
-/** Makes a checked selector ready to match with; keys sorted. */
-export function compileSelector(
+/** Reads a role for somebody: what is theirs stands in the place of `{{user}}` and `{{claims.NAME}}`. */
+export function personalRole(role: Role, person: Person): PersonalRole {
+  const { allowApps, denyApps } = role;
+  if (isFilled(role)) return role;
+  return { ...role, allowApps: fill(allowApps, person), denyApps: fill(denyApps, person) };
+}
+
+/** Whether a role says the same for everybody. */
+export function isFilled(role: Role): role is PersonalRole {
+  return [...role.allowApps, ...role.denyApps].every(({ values }) =>
+    values.every(({ kind }) => kind !== "template")
+  );
+}
+
+function fill(selector: LabelSelector, person: Person): LabelSelector<FilledPattern> {
+  return selector.map(({ key, values }) => ({
+    key,
+    values: values.flatMap((pattern) => fillPattern(pattern, person)),
+  }));
+}
+
+/** Makes a checked selector ready to be filled; keys sorted. */
+function compileSelector(
   selector: Readonly<Record<string, string | readonly string[]>>,
 ): LabelSelector {
   return Object.keys(selector).sort().map((key) => {
     const values = selector[key] ?? [];
-    return { key, values: typeof values === "string" ? [values] : values };
+    return { key, values: [values].flat().map(compilePattern) };
   });
+}
+
+function compilePattern(text: string): LabelPattern {
+  const read = parseLabelPattern(text);
+  if (read.kind === "good") return read.pattern;
+  throw new TypeError(`A label's value that was checked is none: ${read.expected}`);
 }
 
 function milliseconds(duration: string | undefined): number | null {
