@@ -234,11 +234,11 @@ export class FlowAdmission {
     }
   }
 
-  #cut(running: Running, reason: string): void {
+  #cut(running: Running, code: string): void {
     if (running.cut !== null) return;
-    running.cut = reason;
-    log.info("Cut a flow", { app: running.app.name, reason });
-    running.live?.abort(reason);
+    running.cut = code;
+    log.info("Cut a flow", { app: running.app.name, code });
+    running.live?.abort(code);
   }
 }
 

@@ -5,7 +5,6 @@ import {
   type AgentPolicy,
   AgentRenewRequestSchema,
   AppCertRequestSchema,
-  type AppsResponse,
   type ClusterConfig,
   type FindResponse,
   type FlowEvent,

@@ -284,3 +284,18 @@ Deno.test("apps are what the roles allow, sorted, and say nothing of targets", a
     tcp_ports: [{ port: 80 }, { port: 8000, end_port: 8010 }],
   });
 });
+
+Deno.test("users of one role that goes by who they are see each their own apps", async () => {
+  await using f = await Fixture.open();
+  await f.addRole("own", { allow: { app_labels: { owner: "{{user}}" } } });
+  await f.serve(
+    { name: "a", labels: { owner: "alice" } },
+    { name: "b", labels: { owner: "bob" } },
+  );
+  const seen = async (certificate: Uint8Array) => {
+    const { body } = await f.ask("GET", "/v1/apps", { certificate });
+    return body.apps.map(({ name }: { name: string }) => name);
+  };
+  const [alice, bob] = [await f.loggedIn("alice", ["own"]), await f.loggedIn("bob", ["own"])];
+  deepEqual([await seen(alice), await seen(bob)], [["a"], ["b"]]);
+});
