@@ -124,14 +124,20 @@ export function issueAppCertificate(
     readonly person?: Grounds["claims"];
     readonly publicKey: CryptoKey;
   },
-  life: { readonly nowMs: number; readonly userNotAfterMs: number },
+  life: {
+    readonly nowMs: number;
+    readonly userNotAfterMs: number;
+    /** The hour that it lives at most, or less. */
+    readonly maxLifeMs?: number;
+  },
 ): Promise<Certificate> {
   const { cluster, user, claims, person = {}, publicKey } = fields;
+  const endsMs = Math.min(life.userNotAfterMs, life.nowMs + (life.maxLifeMs ?? Infinity));
   const grounds = { loginExpiresMs: life.userNotAfterMs, claims: person };
   return issue(authority, {
     commonName: user,
     publicKey,
-    validity: appValidity(life.nowMs, life.userNotAfterMs),
+    validity: appValidity(life.nowMs, endsMs),
     purposes: [CLIENT_AUTH],
     names: [{ type: "url", value: formatPrincipal({ kind: "user", cluster, name: user }) }],
     claims: { ...claims, kind: "app", grounds },

@@ -92,7 +92,7 @@ export class AppCertificates {
       },
       person: this.#options.directory.claimsOf(user.user),
       publicKey,
-    }, { nowMs: atMs, userNotAfterMs: Math.min(user.certificateExpiresMs, atMs + maxLifeMs) });
+    }, { nowMs: atMs, userNotAfterMs: user.certificateExpiresMs, maxLifeMs });
     const expiresMs = certificate.validity.notAfterMs;
     const expires = new Date(expiresMs).toISOString();
     await store.sessions.add({

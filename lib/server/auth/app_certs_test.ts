@@ -30,7 +30,7 @@ Deno.test("an app certificate says who, which app and port, and what roles", asy
     port: 5432,
     roles: ["access"],
     mfaTimeMs: null,
-    grounds: { loginExpiresMs: START_MS + HOUR_MS, claims: {} },
+    grounds: { loginExpiresMs: START_MS + 12 * HOUR_MS, claims: {} },
   });
   // A session of its own, not the login's
   const holder = await f.auth.verifyTicket(body.ticket);
