@@ -2,6 +2,7 @@
 /* Starts the packet thread, asks it and tells it things, and ends it: the functions of vnet_shim.h. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -81,8 +82,19 @@ static void free_datapath(struct datapath *datapath)
 	free(datapath);
 }
 
+/* The given one stays the caller's. Returns a socket, or -errno. */
+static int32_t copy_or_open_diag(int32_t diag_fd)
+{
+	int32_t fd;
+
+	if (diag_fd < 0)
+		return diag_open();
+	fd = fcntl(diag_fd, F_DUPFD_CLOEXEC, 0);
+	return fd < 0 ? -errno : fd;
+}
+
 /* Opens what the thread needs and starts it. Returns 0, or -errno. */
-static int32_t start(struct datapath *datapath)
+static int32_t start(struct datapath *datapath, int32_t diag_fd)
 {
 	if (getrandom(&datapath->config.seed, sizeof(datapath->config.seed), 0) !=
 	    sizeof(datapath->config.seed))
@@ -90,7 +102,7 @@ static int32_t start(struct datapath *datapath)
 	datapath->nat = nat_create(&datapath->config);
 	if (!datapath->nat)
 		return -EINVAL;
-	datapath->diag_fd = diag_open();
+	datapath->diag_fd = copy_or_open_diag(diag_fd);
 	if (datapath->diag_fd < 0)
 		return datapath->diag_fd;
 	datapath->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -100,7 +112,7 @@ static int32_t start(struct datapath *datapath)
 }
 
 int64_t vnet_datapath_start(int32_t tun_fd, uint32_t vnet_header, int32_t raw4_fd, int32_t raw6_fd,
-			    uint32_t ifindex, const uint8_t *addresses, uint32_t addresses_len,
+			    int32_t diag_fd, uint32_t ifindex, const uint8_t *addresses, uint32_t addresses_len,
 			    uint32_t listen_port4, uint32_t listen_port6, uint32_t max_held,
 			    uint32_t held_timeout_ms, uint32_t flags)
 {
@@ -130,7 +142,7 @@ int64_t vnet_datapath_start(int32_t tun_fd, uint32_t vnet_header, int32_t raw4_f
 		free(datapath);
 		return ret;
 	}
-	ret = start(datapath);
+	ret = start(datapath, diag_fd);
 	if (ret < 0) {
 		free_datapath(datapath);
 		return ret;

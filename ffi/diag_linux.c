@@ -68,6 +68,11 @@ int32_t diag_open(void)
 	return fd < 0 ? -errno : fd;
 }
 
+int32_t vnet_diag_open(void)
+{
+	return diag_open();
+}
+
 /*
  * Tells whether the kernel's answer is about the connection asked for. Without one it looks for a
  * listener of the same port, which is somebody else.

@@ -9,7 +9,7 @@
  */
 
 /** The version this table was written for. */
-export const ABI_VERSION = 4;
+export const ABI_VERSION = 5;
 
 /** The header's functions, in its order. What blocks in C is `nonblocking` here and returns a promise. */
 export const symbols = {
@@ -73,6 +73,7 @@ export const symbols = {
   },
   vnet_socket_congestion: { parameters: ["i32", "buffer"], result: "i32" },
   vnet_raw_open: { parameters: ["u32", "u32"], result: "i32" },
+  vnet_diag_open: { parameters: [], result: "i32" },
   vnet_socket_owner: {
     parameters: ["buffer", "u32", "u32", "buffer", "u32", "u32", "buffer", "u32"],
     result: "i32",
@@ -112,18 +113,25 @@ export const symbols = {
     ],
     result: "i32",
   },
+  vnet_file_open: { parameters: ["buffer", "u32"], result: "i32" },
   vnet_append_open: { parameters: ["buffer", "u32"], result: "i32" },
   vnet_process_harden: { parameters: ["u32"], result: "i32" },
+  vnet_execute: {
+    parameters: ["buffer", "buffer", "u32", "buffer", "u32", "buffer", "u32"],
+    result: "i32",
+  },
   vnet_process_open: { parameters: ["i32"], result: "i32" },
   vnet_process_reap: { parameters: ["i32"], result: "i32" },
   vnet_mount_bind: { parameters: ["buffer", "buffer", "u32"], result: "i32" },
   vnet_mount_tmpfs: { parameters: ["buffer", "buffer"], result: "i32" },
+  vnet_mount_remove: { parameters: ["buffer"], result: "i32" },
   vnet_mount_private: { parameters: [], result: "i32" },
 
   vnet_datapath_start: {
     parameters: [
       "i32",
       "u32",
+      "i32",
       "i32",
       "i32",
       "u32",
@@ -167,6 +175,8 @@ export const SPAWN = {
   mapRoot: 16,
   noNewPrivileges: 32,
   dieWithParent: 64,
+  orphan: 128,
+  deaf: 256,
 } as const;
 
 /** The answers of `vnet_datapath_answer`. */

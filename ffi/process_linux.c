@@ -29,7 +29,7 @@
 #define KEEP_CAPABILITIES UINT64_MAX
 #define DESCRIPTORS_LIMIT 16
 #define GROUPS_LIMIT 256
-#define STRINGS_LIMIT 8192
+#define STRINGS_LIMIT (1u << 20)
 /* Sources are moved above this number first, so that placing one never overwrites another. */
 #define FD_PARKING 64
 
@@ -140,7 +140,10 @@ static void find_maps(struct plan *plan)
 
 /* ---- in the child ------------------------------------------------------- */
 
-static int32_t reset_signals(void)
+/* What a terminal sends to those in front of it, and to those behind that use it all the same. */
+static const int KEYBOARD[] = { SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU, SIGHUP };
+
+static int32_t reset_signals(const struct plan *plan)
 {
 	struct sigaction action = { .sa_handler = SIG_DFL };
 	sigset_t none;
@@ -148,6 +151,9 @@ static int32_t reset_signals(void)
 	/* an ignored signal stays ignored across execve(2), and the runtime ignores SIGPIPE */
 	for (int number = 1; number < NSIG; number++)
 		sigaction(number, &action, NULL);
+	action.sa_handler = SIG_IGN;
+	for (size_t i = 0; plan->flags & VNET_SPAWN_DEAF && i < sizeof(KEYBOARD) / sizeof(int); i++)
+		sigaction(KEYBOARD[i], &action, NULL);
 	sigemptyset(&none);
 	return sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? -errno : 0;
 }
@@ -275,6 +281,9 @@ static int32_t bound_capabilities(const struct plan *plan)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+	/* who is not root loses all of them by execve(2), but for ambient ones */
+	int32_t keeps = plan->flags & VNET_SPAWN_USER_NAMESPACE &&
+			!(plan->flags & VNET_SPAWN_MAP_ROOT);
 
 	if (plan->capabilities == KEEP_CAPABILITIES)
 		return 0;
@@ -290,8 +299,16 @@ static int32_t bound_capabilities(const struct plan *plan)
 	if (syscall(SYS_capget, &header, data) < 0)
 		return -errno;
 	for (uint32_t i = 0; i < _LINUX_CAPABILITY_U32S_3; i++)
-		data[i].inheritable = 0;
-	return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+		data[i].inheritable =
+			keeps ? data[i].permitted & (uint32_t)(plan->capabilities >> 32 * i) : 0;
+	if (syscall(SYS_capset, &header, data) < 0)
+		return -errno;
+	for (unsigned long bit = 0; keeps && bit < 64; bit++) {
+		if (plan->capabilities >> bit & 1 &&
+		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, bit, 0, 0) < 0)
+			return -errno;
+	}
+	return 0;
 }
 
 static int32_t set_privileges(const struct plan *plan)
@@ -314,7 +331,7 @@ static int32_t prepare_child(const struct plan *plan, uint32_t *step)
 	int32_t ret;
 
 	*step = STEP_SESSION;
-	ret = reset_signals();
+	ret = reset_signals(plan);
 	if (ret < 0)
 		return ret;
 	if (plan->flags & VNET_SPAWN_NEW_SESSION && setsid() < 0)
@@ -369,6 +386,28 @@ static _Noreturn void run_child(const struct plan *plan)
 
 /* ---- in the parent ------------------------------------------------------- */
 
+/* Forks again: whose parent has ended gets another one. */
+static _Noreturn void leave_orphan(const struct plan *plan)
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		run_child(plan);
+	_exit(pid < 0 ? errno : 0);
+}
+
+/* Collects the process between us and an orphan. Returns 0, or -errno. */
+static int32_t reap_middle(pid_t pid)
+{
+	int status = 0;
+
+	while (waitpid(pid, &status, 0) < 0) {
+		if (errno != EINTR)
+			return -errno;
+	}
+	return WIFEXITED(status) ? -WEXITSTATUS(status) : -ECHILD;
+}
+
 static pid_t fork_with_signals_blocked(const struct plan *plan)
 {
 	sigset_t all, before;
@@ -379,10 +418,14 @@ static pid_t fork_with_signals_blocked(const struct plan *plan)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	pid = fork();
+	if (pid == 0 && plan->flags & VNET_SPAWN_ORPHAN)
+		leave_orphan(plan);
 	if (pid == 0)
 		run_child(plan);
 	error = errno;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (pid > 0 && plan->flags & VNET_SPAWN_ORPHAN)
+		return reap_middle(pid);
 	return pid < 0 ? -error : pid;
 }
 
@@ -400,7 +443,7 @@ static int32_t read_report(int32_t fd, pid_t pid, uint32_t *step)
 	} while (len < 0 && errno == EINTR);
 	if (len != sizeof(report))
 		return 0;
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	*step = report.step;
 	return report.error;
@@ -480,6 +523,45 @@ out:
 	return ret;
 }
 
+/* Says whether descriptors stay open when another program takes over. Returns 0, or -errno. */
+static int32_t set_inherited(const int32_t *descriptors, uint32_t count, int inherited)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		if (fcntl(descriptors[i], F_SETFD, inherited ? 0 : FD_CLOEXEC) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+int32_t vnet_execute(const char *path, const uint8_t *arguments, uint32_t arguments_len,
+		     const uint8_t *environment, uint32_t environment_len,
+		     const int32_t *descriptors, uint32_t descriptors_count)
+{
+	char **argv = split_strings(arguments, arguments_len);
+	char **envp = split_strings(environment, environment_len);
+	int32_t ret = -E2BIG;
+
+	if (!argv || !envp || !argv[0])
+		goto out;
+	ret = set_inherited(descriptors, descriptors_count, 1);
+	if (ret < 0)
+		goto out;
+	execve(path, argv, envp);
+	ret = -errno;
+	set_inherited(descriptors, descriptors_count, 0);
+out:
+	free(argv);
+	free(envp);
+	return ret;
+}
+
+int32_t vnet_file_open(const char *path, uint32_t directory)
+{
+	int32_t fd = open(path, O_CLOEXEC | (directory ? O_PATH | O_DIRECTORY : O_RDONLY));
+
+	return fd < 0 ? -errno : fd;
+}
+
 int32_t vnet_append_open(const char *path, uint32_t mode)
 {
 	int32_t fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, mode);
@@ -531,6 +613,11 @@ int32_t vnet_mount_bind(const char *source, const char *target, uint32_t read_on
 int32_t vnet_mount_tmpfs(const char *target, const char *options)
 {
 	return mount("tmpfs", target, "tmpfs", MS_NOSUID | MS_NODEV, options) < 0 ? -errno : 0;
+}
+
+int32_t vnet_mount_remove(const char *target)
+{
+	return umount2(target, MNT_DETACH) < 0 ? -errno : 0;
 }
 
 int32_t vnet_mount_private(void)

@@ -16,7 +16,7 @@
 
 #include <stdint.h>
 
-#define VNET_ABI_VERSION 4
+#define VNET_ABI_VERSION 5
 
 /* The library is built with hidden symbols; these are the ones it shows. */
 #pragma GCC visibility push(default)
@@ -309,6 +309,12 @@ int32_t vnet_socket_congestion(int32_t fd, const char *name);
 int32_t vnet_raw_open(uint32_t family, uint32_t ifindex);
 
 /*
+ * Opens a socket that finds the owners of connections in this network namespace, wherever it is
+ * passed to. Returns it, or -errno.
+ */
+int32_t vnet_diag_open(void);
+
+/*
  * Finds the local TCP socket of a connection by its exact addresses: out
  * receives uid and inode. ifindex: the link it may be bound to, or 0.
  * Returns 0, or -errno; expect -ENOENT. See sock_diag(7).
@@ -380,6 +386,8 @@ int32_t vnet_answers_free(int64_t handle);
 #define VNET_SPAWN_MAP_ROOT 16u
 #define VNET_SPAWN_NO_NEW_PRIVILEGES 32u
 #define VNET_SPAWN_DIE_WITH_PARENT 64u
+#define VNET_SPAWN_ORPHAN 128u
+#define VNET_SPAWN_DEAF 256u
 
 /*
  * Starts a program.
@@ -392,19 +400,28 @@ int32_t vnet_answers_free(int64_t handle);
  *   uid, gid        0xffffffff keeps the present one; with a uid, the groups of
  *                   that user are taken on (none if the user is unknown)
  *   capabilities    of the present ones, those it and what it starts may ever have:
- *                   bit n is capability n; all ones leaves them alone
+ *                   bit n is capability n; all ones leaves them alone. In a user
+ *                   namespace where the user is itself it keeps those
  *   flags           VNET_SPAWN_*; with a user namespace the present user is
- *                   mapped to itself, or to root with VNET_SPAWN_MAP_ROOT
+ *                   mapped to itself, or to root with VNET_SPAWN_MAP_ROOT. An orphan is
+ *                   nobody's child. What is deaf ignores what a terminal's keys and
+ *                   its end send
  *   step            receives where it failed: 1 groups, 2 fork, 3 session,
  *                   4 namespaces, 5 user map, 6 mounts, 7 descriptors,
  *                   8 directory, 9 identity, 10 privileges, 11 execute
  *
- * Returns the process id, or -errno.
+ * Returns the process id, 0 for an orphan, or -errno.
  */
 int32_t vnet_spawn(const char *path, const uint8_t *arguments, uint32_t arguments_len,
 		   const uint8_t *environment, uint32_t environment_len, const char *directory,
 		   const int32_t *descriptors, uint32_t descriptors_count, uint32_t uid,
 		   uint32_t gid, uint64_t capabilities, uint32_t flags, uint32_t *step);
+
+/*
+ * Opens a file to read; a directory (1) only to stand in, which needs no right to list it. Returns
+ * the descriptor, or -errno.
+ */
+int32_t vnet_file_open(const char *path, uint32_t directory);
 
 /*
  * Opens a file to append to, made with mode if absent; never a link's target. Returns the
@@ -424,7 +441,16 @@ int32_t vnet_append_open(const char *path, uint32_t mode);
  */
 int32_t vnet_process_harden(uint32_t flags);
 
-/* Opens a pidfd of a child: readable for vnet_wait() once it ended. See pidfd_open(2). */
+/*
+ * Becomes another program: this process with all its threads is gone, its number, terminal and
+ * parent stay. Lets it have some descriptors beside those that it gets anyway. Arguments and
+ * environment are as for vnet_spawn(). Returns -errno, or not at all.
+ */
+int32_t vnet_execute(const char *path, const uint8_t *arguments, uint32_t arguments_len,
+		     const uint8_t *environment, uint32_t environment_len,
+		     const int32_t *descriptors, uint32_t descriptors_count);
+
+/* Opens a pidfd of a process: readable for vnet_wait() once it ended. See pidfd_open(2). */
 int32_t vnet_process_open(int32_t pid);
 
 /*
@@ -438,6 +464,9 @@ int32_t vnet_mount_bind(const char *source, const char *target, uint32_t read_on
 
 /* Mounts an empty tmpfs with options ("mode=755") at target. */
 int32_t vnet_mount_tmpfs(const char *target, const char *options);
+
+/* Takes away what is mounted at target; files of it that are in use stay. */
+int32_t vnet_mount_remove(const char *target);
 
 /* Stops mounts of this namespace from spreading to others and back. */
 int32_t vnet_mount_private(void);
@@ -458,6 +487,8 @@ int32_t vnet_mount_private(void);
  *
  *   raw4_fd, raw6_fd  of vnet_raw_open(), here or in another process; raw6_fd may be -1
  *                     without IPv6
+ *   diag_fd           of vnet_diag_open(), where the device is in another network namespace
+ *                     than this thread; else -1
  *   ifindex           of the TUN device
  *   addresses         self and peer of IPv4 (4 bytes each), then self, peer and
  *                     network of IPv6 (16 bytes each): 8 bytes without IPv6, 56
@@ -470,7 +501,7 @@ int32_t vnet_mount_private(void);
  * Returns a handle, or -errno.
  */
 int64_t vnet_datapath_start(int32_t tun_fd, uint32_t vnet_header, int32_t raw4_fd, int32_t raw6_fd,
-			    uint32_t ifindex, const uint8_t *addresses, uint32_t addresses_len,
+			    int32_t diag_fd, uint32_t ifindex, const uint8_t *addresses, uint32_t addresses_len,
 			    uint32_t listen_port4, uint32_t listen_port6, uint32_t max_held,
 			    uint32_t held_timeout_ms, uint32_t flags);
 

@@ -21,6 +21,8 @@ const FLAGS: readonly string[] = [
   "-shared",
   // threads of the shim may outlive the isolate that loaded it, which unloads its libraries when it ends
   "-Wl,-z,nodelete",
+  // where the dynamic loader begins that executes it (launch_linux.c)
+  "-Wl,-e,vnet_launch_start",
 ];
 
 const SOURCE_DIR = new URL("../ffi/", import.meta.url);

@@ -91,8 +91,8 @@ static void test_everybody_at_once(void)
 	CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, tun) == 0);
 	CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, raw) == 0);
 	CHECK(fcntl(tun[0], F_SETFL, O_NONBLOCK) == 0);
-	handle = vnet_datapath_start(tun[0], 0, raw[0], raw[0], 1, addresses, sizeof(addresses),
-				     1025, 1026, 64, 200, 0);
+	handle = vnet_datapath_start(tun[0], 0, raw[0], raw[0], -1, 1, addresses,
+				     sizeof(addresses), 1025, 1026, 64, 200, 0);
 	CHECK(handle > 0);
 	CHECK(vnet_datapath_networks(handle, network4, sizeof(network4)) == 0);
 	CHECK(vnet_datapath_leases(handle, app4, sizeof(app4), 1) == 0);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { MfaDesk } from "../client/local/mod.ts";
 import { VnetError } from "../error.ts";
 import { printable } from "../printable.ts";
 import { pause } from "../wait.ts";
@@ -10,6 +11,8 @@ import type { Context } from "./context.ts";
 import { readTotpCode } from "./totp.ts";
 
 const RETRY_MS = 5_000;
+/** As long as a timer can be. */
+const FOREVER_MS = 2 ** 31 - 1;
 const MAX_LINE_BYTES = 256;
 
 /** A question as whoever asks it shows it. */
@@ -30,6 +33,19 @@ export interface QuestionSource {
   /** @throws VnetError `mfa-failed` and the like */
   approve(code: string, id: string): Promise<unknown>;
   decline(id: string): Promise<unknown>;
+}
+
+/** The questions that wait in this very process. */
+export function questionsOf(desk: MfaDesk): QuestionSource {
+  return {
+    async news(seen, ending) {
+      if (desk.isClosed) await pause(FOREVER_MS, ending);
+      else if (seen !== null) await desk.changed(seen, ending);
+      return { revision: desk.revision, waiting: desk.list() };
+    },
+    approve: (code, id) => desk.approve(code, id),
+    decline: (id) => Promise.resolve(desk.decline(id)),
+  };
 }
 
 /** Asks for every question that comes, one after the other, until the signal fires. Silent without a terminal. */

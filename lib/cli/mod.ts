@@ -10,6 +10,7 @@ import { ConfigError, describeError, UsageError, VnetError } from "../error.ts";
 import { printable, printableLines } from "../printable.ts";
 import { VERSION } from "../version.ts";
 import { findOwner, resolvePaths } from "../client/paths.ts";
+import { ignoredSignals } from "./run/ignored.ts";
 import { isAsciiOnly, toAscii } from "./text/ascii.ts";
 import type { Action, Context, Globals, Terminal } from "./context.ts";
 import { AlreadyTold, EXIT, statusOfCode } from "./exit.ts";
@@ -30,6 +31,7 @@ export async function main(args: readonly string[]): Promise<number> {
     writeAll(Deno.stderr, encoder.encode(terminal.ascii ? toAscii(text) : text));
   const parsed = parse(args, terminal, stdout, stderr);
   if (typeof parsed === "number") return parsed;
+  const ignored = ignoredSignals(readTextOr("/proc/self/status", ""));
   const stop = new AbortController();
   const onSignal = () => stop.abort();
   Deno.addSignalListener("SIGINT", onSignal);
@@ -40,7 +42,9 @@ export async function main(args: readonly string[]): Promise<number> {
       form: Deno.stderr.isTerminal() ? "text" : "json",
       write: stderr,
     });
-    return await parsed.run(openContext(parsed, terminal, stdout, stderr, stop.signal));
+    return await parsed.run(
+      { ...openContext(parsed, terminal, stdout, stderr, stop.signal), ignored },
+    );
   } catch (thrown) {
     return await reportError(thrown, parsed, args, stderr);
   } finally {
@@ -104,7 +108,7 @@ function openContext(
   stdout: (text: string) => void,
   stderr: (text: string) => void,
   signal: AbortSignal,
-): Context {
+): Omit<Context, "ignored"> {
   const env = (name: string) => Deno.env.get(name);
   const home = parsed.home ?? env("VNET_HOME");
   const owner = findOwner(Deno.uid() ?? 0, Deno.gid() ?? 0, env, readTextOr("/etc/passwd", ""));

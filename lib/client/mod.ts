@@ -5,6 +5,7 @@
  */
 export { listApps } from "./apps.ts";
 export { ControlClient } from "./control/client.ts";
+export { daemonForCommand } from "./daemon/for_command.ts";
 export { runDaemon } from "./daemon/run.ts";
 export { login, logout, parseProxy } from "./cluster/login.ts";
 export { type Paths, serviceRuntimeDir } from "./paths.ts";

@@ -53,6 +53,16 @@ export interface HostReply<T> {
 /** What may happen to the machine while it serves the client. */
 export type HostEvent = OsDnsChange | { readonly kind: "notice"; readonly notice: Notice };
 
+interface HostOptions {
+  readonly journalDir: string;
+  /** What repairs should this process be killed; `null` where whoever started it sees to that. */
+  readonly repair: GuardCommand | null;
+  readonly policy: HelperPolicy;
+  /** Whether the client is in another network than the machine. */
+  readonly elsewhere?: boolean;
+  readonly onEvent: (event: HostEvent) => void;
+}
+
 /** The machine, as changed for one client. */
 export class Host implements AsyncDisposable {
   readonly #machine: RootMachine;
@@ -60,6 +70,7 @@ export class Host implements AsyncDisposable {
   readonly #guard: Guard | null;
   readonly #guarded: boolean;
   readonly #policy: HelperPolicy;
+  readonly #elsewhere: boolean;
   readonly #onEvent: (event: HostEvent) => void;
   /** Of these nameservers no file tells while a vnet stands in their place. */
   #hidden: readonly IpAddress[] = [];
@@ -78,31 +89,25 @@ export class Host implements AsyncDisposable {
     machine: RootMachine,
     dns: OsDns,
     guard: Guard | "unneeded" | null,
-    policy: HelperPolicy,
-    onEvent: (event: HostEvent) => void,
+    { policy, elsewhere = false, onEvent }: Pick<HostOptions, "policy" | "elsewhere" | "onEvent">,
   ) {
     this.#machine = machine;
     this.#dns = dns;
     this.#guard = guard === "unneeded" ? null : guard;
     this.#guarded = guard !== null;
     this.#policy = policy;
+    this.#elsewhere = elsewhere;
     this.#onEvent = onEvent;
   }
 
   /** Opens the journal, which first undoes what a crash left, and posts a guard. */
   static async open(
     machine: RootMachine,
-    options: {
-      readonly journalDir: string;
-      /** What repairs should this process be killed; `null` where whoever started it sees to that. */
-      readonly repair: GuardCommand | null;
-      readonly policy: HelperPolicy;
-      readonly onEvent: (event: HostEvent) => void;
-    },
+    options: HostOptions,
   ): Promise<Host> {
     const dns = await machine.resolver.open({ journalDir: options.journalDir });
     const guard = options.repair === null ? "unneeded" : Guard.start(machine, options.repair);
-    const host = new Host(machine, dns, guard, options.policy, options.onEvent);
+    const host = new Host(machine, dns, guard, options);
     host.#hidden = await dns.hidden();
     host.#ended = machine.journal.endConnections(options.journalDir);
     host.#record = machine.journal.openRecord(options.journalDir);
@@ -147,8 +152,10 @@ export class Host implements AsyncDisposable {
       ifindex: link.ifindex,
       vnet_header: vnetHeader,
       has_ipv6: link.hasIpv6,
+      elsewhere: this.#elsewhere,
     };
-    return { value, fds, steps };
+    const diagFds = this.#elsewhere ? [this.#machine.sockets.openDiag()] : [];
+    return { value, fds: [...fds, ...diagFds], steps };
   }
 
   /**
@@ -193,6 +200,29 @@ export class Host implements AsyncDisposable {
     if (++this.#guards > MAX_GUARDS) throw tooOften("guarded");
     await listener.guardCarried(links, { source: parseIp(request.source), signal });
     return { value: {}, fds: [] };
+  }
+
+  /**
+   * Listens for a client that is in another network, and guards that listener.
+   *
+   * @throws OsError `tcp-listen-failed`, `listener-guard-failed`
+   */
+  listen(request: Request<"listen">): HostReply<Record<string, never>> {
+    const link = this.#requireLink();
+    const address = parseIp(request.address);
+    if (!this.#elsewhere || !link.owns(address)) {
+      throw new VnetError("helper-order", `Cannot listen on ${formatIp(address)} for a client`);
+    }
+    if (++this.#guards > MAX_GUARDS) throw tooOften("guarded");
+    const { sockets } = this.#machine;
+    const fd = sockets.listenTcp({ address, port: 0 });
+    try {
+      sockets.guard(fd, [LOOPBACK_IFINDEX, link.ifindex], { source: parseIp(request.source) });
+      return { value: {}, fds: [fd] };
+    } catch (thrown) {
+      sockets.close(fd);
+      throw thrown;
+    }
   }
 
   /** Sets routes and the operating system's DNS to just this; an empty request takes all of it back. */

@@ -31,6 +31,8 @@ interface ServeHelperOptions {
   /** What repairs the machine should this process be killed; `null` where whoever started it sees to that. */
   readonly repair: GuardCommand | null;
   readonly policy: HelperPolicy;
+  /** Whether this machine is one in namespaces, and the client is outside. */
+  readonly elsewhere?: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -56,11 +58,11 @@ export async function serveHelper(options: ServeHelperOptions): Promise<void> {
 
 async function openHost(
   client: PeerSocket,
-  { machine, journalDir, repair, policy, signal }: ServeHelperOptions,
+  { machine, journalDir, repair, policy, elsewhere = false, signal }: ServeHelperOptions,
 ): Promise<Host> {
   const onEvent = (event: HostEvent) => void tellEvent(client, event, signal);
   try {
-    return await Host.open(machine, { journalDir, repair, policy, onEvent });
+    return await Host.open(machine, { journalDir, repair, policy, elsewhere, onEvent });
   } catch (thrown) {
     await refuseClient(client, thrown, signal);
     throw thrown;
@@ -72,7 +74,7 @@ const firstRequest = () => AbortSignal.timeout(FIRST_REQUEST_MS);
 /** What a client may ask for; `Host` does it. */
 export type Duties = Pick<
   Host,
-  "detect" | "open" | "dnsSockets" | "guard" | "apply" | "program" | "revert"
+  "detect" | "open" | "dnsSockets" | "guard" | "listen" | "apply" | "program" | "revert"
 >;
 
 /** When the helper is done with waiting. */
@@ -245,6 +247,8 @@ async function perform(
       return await host.apply(request);
     case "guard":
       return await host.guard(request, client, overdue);
+    case "listen":
+      return host.listen(request);
     case "program":
       return await host.program(request);
     case "revert":

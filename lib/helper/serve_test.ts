@@ -22,6 +22,7 @@ function machine(rest: Partial<Duties> = {}): Duties & { readonly asked: string[
     open: () => {
       throw new TypeError("not opened here");
     },
+    listen: () => (note("listen"), { value: {}, fds: [] }),
     dnsSockets: () => (note("dns-sockets"), { value: {}, fds: [] }),
     guard: async (_request, listener, signal) => {
       note("guard");

@@ -103,6 +103,10 @@ export interface Sockets {
   ): Promise<ReadonlyMap<number, SocketHolder>>;
   /** Listens on an address of the link for the connections that the packet thread lets through, on a free port. */
   listenFlows(address: IpAddress): FlowListener;
+  /** Takes over such a listener that another process opened, maybe in another network. */
+  adoptFlows(descriptor: Descriptor): Promise<FlowListener>;
+  /** Opens what finds the owners of connections in this network, for a packet path in another. */
+  openDiag(): Descriptor;
 }
 
 /** A connection as its own process sees it. */
@@ -207,6 +211,8 @@ export interface DatapathOptions {
   readonly raw4Fd: Descriptor;
   /** `null` without IPv6. */
   readonly raw6Fd: Descriptor | null;
+  /** What finds owners where the device is in another network; stays the caller's. */
+  readonly diagFd?: Descriptor | null;
   /** Index of the TUN device. */
   readonly ifindex: number;
   readonly self4: Ipv4;

@@ -10,7 +10,7 @@ export interface Processes {
   /**
    * Starts a program.
    *
-   * @returns Its process id; collect it with `wait`.
+   * @returns Its process id; collect it with `wait`. 0 for an orphan.
    * @throws OsError `spawn-failed` with the step that failed; `command-unknown` if there is no such program.
    */
   spawn(options: SpawnOptions): number;
@@ -35,6 +35,28 @@ export interface Processes {
   trimLog(path: string): Promise<boolean>;
   /** Trims logs whenever they grow, until the signal aborts. They must be there already. */
   keepLogs(paths: readonly string[], signal: AbortSignal): Promise<void>;
+}
+
+/** Becoming a command, and following one. */
+export interface Commands {
+  /** Waits until somebody's process has ended. @throws OsError `process-unknown`; the signal's reason */
+  ended(pid: number, signal?: AbortSignal): Promise<void>;
+  /**
+   * Opens the namespaces of a process, for `become`; they are the caller's to close.
+   *
+   * @param hasUser Whether it has a user namespace of its own.
+   * @throws OsError `namespaces-lost`
+   */
+  hold(pid: number, hasUser: boolean): HeldNamespaces;
+  /**
+   * Becomes a command in namespaces: number, parent, terminal, group and directory of this process are then the
+   * command's. In a user namespace it has no privilege, and gets none.
+   *
+   * @throws OsError `command-unknown`, `run-failed`: then this process is what it was.
+   */
+  become(command: Command, namespaces: HeldNamespaces): never;
+  /** Says where a command would be found. @throws OsError `command-unknown` */
+  find(name: string): string;
 }
 
 /** What a child's descriptor is: a number of ours, /dev/null, the same as ours, or a file to append to. */
@@ -68,6 +90,29 @@ export interface SpawnOptions {
   readonly capabilities?: readonly Capability[];
   /** Kill the child when the thread that started it ends. */
   readonly dieWithParent?: boolean;
+  /** Be nobody's child: whoever started it is not told of its end, and need not wait for it. */
+  readonly orphan?: boolean;
+  /** Ignore what the keys and the end of a terminal send. */
+  readonly deaf?: boolean;
+}
+
+/** A program with its arguments, as somebody typed them. */
+export interface Command {
+  /** A path, or a name to look up in PATH. */
+  readonly name: string;
+  readonly args: readonly string[];
+  /** The signals that it ignores from the beginning, though this process does not. */
+  readonly ignored: readonly number[];
+}
+
+/** Namespaces of a process, with its root and its directory in them, held open. */
+export interface HeldNamespaces {
+  /** `null`: it has none of its own. */
+  readonly user: Descriptor | null;
+  readonly net: Descriptor;
+  readonly mount: Descriptor;
+  readonly root: Descriptor;
+  readonly directory: Descriptor;
 }
 
 /** A part of root's power. @see capabilities(7) */
@@ -77,6 +122,7 @@ export type Capability =
   | "net-admin"
   | "net-bind-service"
   | "net-raw"
+  | "sys-admin"
   | "sys-ptrace";
 
 /** How a process ended. */

@@ -5,15 +5,23 @@
  */
 import type { HostFacts } from "./host_facts.ts";
 import type { Machine } from "./machine.ts";
-import type { Processes } from "./processes.ts";
+import type { Commands, Processes } from "./processes.ts";
 import type { RootMachine } from "./root_machine.ts";
 
 /** A machine with its rarer ports. */
 export interface ThisMachine extends Machine {
   readonly root: RootMachine;
   readonly processes: Processes;
+  readonly commands: Commands;
   readonly facts: HostFacts;
   readonly mounts: Mounts;
+  /**
+   * Makes the namespaces that this process has of its own a machine for vnet to serve: whoever enters them asks our DNS
+   * server, and nothing has to be undone. To be called once, before anything else is there.
+   *
+   * @throws OsError `mount-failed`, `link-unknown`
+   */
+  inside(): RootMachine;
 }
 
 /** The mounts of this process's namespace. */
@@ -24,4 +32,6 @@ export interface Mounts {
   bind(source: string, target: string, options?: { readonly readOnly?: boolean }): void;
   /** Mounts an empty file system in memory. @throws OsError `mount-failed` */
   tmpfs(target: string, options?: string): void;
+  /** Takes a mount away; what is in use of it stays. @throws OsError `mount-failed` */
+  remove(target: string): void;
 }

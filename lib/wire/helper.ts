@@ -20,6 +20,7 @@ export const HELPER_BOUNDS_MS = {
   "dns-sockets": 5_000,
   apply: 30_000,
   guard: 5_000,
+  listen: 5_000,
   program: 5_000,
   revert: 30_000,
 } as const;
@@ -88,6 +89,15 @@ export const HelperRequestSchema = z.discriminatedUnion("op", [
   z.object({
     v: z.literal(HELPER_PROTOCOL),
     id,
+    op: z.literal("listen"),
+    /** One of the link's own addresses, where the link is in another network than the client. */
+    address: z.union([ipv4, ipv6]),
+    /** Where connections may come from. */
+    source: z.union([ipv4, ipv6]),
+  }),
+  z.object({
+    v: z.literal(HELPER_PROTOCOL),
+    id,
     op: z.literal("program"),
     /** Both ends of a connection into the link, as its own program sees them. */
     source: EndpointSchema,
@@ -123,6 +133,11 @@ export const OpenedSchema = z.object({
   ifindex: z.int(),
   vnet_header: z.boolean(),
   has_ipv6: z.boolean(),
+  /**
+   * Whether the link is in another network than the client: what finds owners there is then the last descriptor, and
+   * listeners are asked for.
+   */
+  elsewhere: z.boolean().default(false),
 });
 export type Opened = z.infer<typeof OpenedSchema>;
 

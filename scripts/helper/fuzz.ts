@@ -219,11 +219,12 @@ function noting(done: HelperRequest[]): Duties {
     return { value, fds: [] };
   };
   const detected = { backend: "none", why: [], warnings: [], needs_port_53: false, ranges: [] };
-  const opened = { link: "vnet0", ifindex: 2, vnet_header: true, has_ipv6: true };
+  const opened = { link: "vnet0", ifindex: 2, vnet_header: true, has_ipv6: true, elsewhere: false };
   const applied = { backend: "none", why: [], warnings: [], upstreams: [], search: [] };
   return {
     detect: (request) => Promise.resolve(note(request, detected)),
     open: (request) => note(request, opened),
+    listen: (request) => note(request, {}),
     dnsSockets: (request) => note(request, {}),
     apply: (request) => Promise.resolve(note(request, applied)),
     program: (request) => Promise.resolve(note(request, { program: null })),

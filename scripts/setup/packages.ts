@@ -65,6 +65,8 @@ const ROWS: readonly Row[] = [
   ],
   ["dnsmasq", "test", "dnsmasq-base", "dnsmasq-base", "dnsmasq", "dnsmasq", "dnsmasq", "dnsmasq"],
   ["socat", "test", "socat"],
+  ["pasta", "test", "passt"],
+  ["slirp4netns", "test", "slirp4netns"],
   ["haproxy", "test", "haproxy"],
   ["stunnel", "test", "stunnel4", "stunnel4", "stunnel", "stunnel", "stunnel", "stunnel"],
   ["openssl", "test", "openssl"],

@@ -171,6 +171,11 @@ export class MemoryHelper implements AsyncDisposable {
       case "guard":
         this.guarded.push(request.source);
         return { value: {} };
+      case "listen": {
+        const endpoint = { address: parseIp(request.address), port: 0 };
+        this.guarded.push(request.source);
+        return { value: {}, fds: [this.#machine.sockets.listenTcp(endpoint)] };
+      }
       case "program":
         return { value: { program: this.program } };
       case "revert":

@@ -1,6 +1,7 @@
 /** A whole command line for each command that needs an argument, for whoever left one out. */
 export const EXAMPLES: Readonly<Record<string, string>> = {
   "connect": "vnet connect db",
+  "run": "vnet run -- psql postgres://db.company.test/postgres",
   "zones allow": "vnet zones allow company.test",
   "zones deny": "vnet zones deny company.test",
   "zones forget": "vnet zones forget company.test",

@@ -20,6 +20,7 @@ import * as login from "../commands/login.ts";
 import * as logs from "../commands/logs.ts";
 import * as man from "../commands/about/man.ts";
 import * as mfa from "../commands/connect/mfa.ts";
+import * as run from "../commands/connect/run.ts";
 import * as resolve from "../commands/resolve.ts";
 import * as server from "../commands/server.ts";
 import * as service from "../commands/service.ts";
@@ -80,6 +81,7 @@ const names = or(
   apps.apps,
   connect.connect,
   connect.proxy,
+  run.run,
   mfa.mfa,
   zones.zones,
   resolve.resolve,
@@ -100,6 +102,8 @@ const other = or(
   internal.forgetSettings,
   internal.daemon,
   internal.demoInside,
+  run.runDaemon,
+  run.runHelper,
 );
 
 /** Everything `vnet` understands. */

@@ -59,6 +59,7 @@ const RETRY_MAX_MS = 60_000;
 /** One daemon's life. */
 export class Daemon implements ControlTarget {
   readonly #options: DaemonOptions;
+  readonly #isTransient: boolean;
   readonly #machine: Machine;
   readonly #startedMs: number;
   readonly #stop = new AbortController();
@@ -94,10 +95,12 @@ export class Daemon implements ControlTarget {
   constructor(options: DaemonOptions) {
     const { paths, nowMs, drivers = DRIVERS, askTxt = askSystem } = options;
     this.#options = options;
+    this.#isTransient = options.transient ?? false;
     this.#machine = options.machine ?? thisMachine();
     this.#startedMs = nowMs();
     this.mfa = new MfaDesk(nowMs);
-    this.#clusters = new Clusters({ ...paths, drivers, nowMs, secondFactor: this.mfa });
+    const secondFactor = options.asks === false ? null : this.mfa;
+    this.#clusters = new Clusters({ ...paths, drivers, nowMs, secondFactor });
     this.#dialer = new AppDialer({
       sessionOf: (profile) => this.#clusters.find(profile),
       onRefused: (target, code) => this.#noteRefusal(target.appId, code),
@@ -133,12 +136,12 @@ export class Daemon implements ControlTarget {
       await this.#askForZones(first.standings);
       const setup = await this.#open();
       await this.#askForZones(this.#requireState().plan.standings);
-      await saveSettings(this.#options.paths.stateDir, this.#options.settings);
+      if (!this.#isTransient) await saveSettings(stateDir, this.#options.settings);
       this.#phase = "ready";
       this.#ready.resolve();
       log.info("Ready", { apps: this.#state.plan.targets.size });
       this.#clusters.follow(() => this.#changeAfterNews());
-      await using _apps = this.#serveApps();
+      await using _apps = this.#isTransient ? null : this.#serveApps();
       await setup.run(signal);
       if (this.#failure !== null) throw this.#failure;
     } finally {
@@ -196,9 +199,7 @@ export class Daemon implements ControlTarget {
 
   resolve(name: string, type: string): ResolveV1 {
     const names = this.#setup?.names ?? null;
-    if (names === null) {
-      throw stillStarting();
-    }
+    if (names === null) throw stillStarting();
     return explainName(
       name,
       type,
@@ -250,7 +251,7 @@ export class Daemon implements ControlTarget {
     while (!this.#stop.signal.aborted) {
       try {
         return requireLogin(
-          "Cannot bring vnet up",
+          this.#isTransient ? "Cannot run the command" : "Cannot bring vnet up",
           await this.#clusters.logins(),
           this.#options.nowMs(),
         );
@@ -302,9 +303,9 @@ export class Daemon implements ControlTarget {
         },
         dnsMode,
         policy,
-        dialer: this.#dialer,
+        dialer: this.#options.dialerOver?.(this.#dialer) ?? this.#dialer,
         flowLog: this.#flowLog,
-        stateDir: paths.stateDir,
+        stateDir: this.#isTransient ? null : paths.stateDir,
         nowMs,
         onEvent: (event) => this.#onHelperEvent(event),
       }),
@@ -409,7 +410,7 @@ export class Daemon implements ControlTarget {
 
   /** Keeps what the clusters said for the next start; one that cannot does without. */
   async #saveViews(): Promise<void> {
-    if (!this.#hasNews) return;
+    if (!this.#hasNews || this.#isTransient) return;
     try {
       await this.#clusters.save();
       this.#hasNews = false;

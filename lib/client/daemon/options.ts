@@ -5,6 +5,7 @@ import type { Prefix } from "../../ip/mod.ts";
 import type { Machine } from "../../os/mod.ts";
 import type { TxtOutcome } from "../../plan/mod.ts";
 import type { ClusterDriver } from "../cluster/driver.ts";
+import type { AppDialer } from "../dial.ts";
 import type { Paths } from "../paths.ts";
 import type { HelperEnd } from "../setup/helper_link.ts";
 import type { AdminFile } from "../zones/files.ts";
@@ -25,6 +26,12 @@ export interface DaemonOptions {
   readonly settings: UpSettings;
   readonly signal: AbortSignal;
   readonly nowMs: () => number;
+  /** For one command only: nothing is kept on the disk, and no other program is served. */
+  readonly transient?: boolean;
+  /** Whether somebody may be asked for a second factor; true if not given. */
+  readonly asks?: boolean;
+  /** Opens connections another way than by its own sessions alone. */
+  readonly dialerOver?: (own: AppDialer) => Pick<AppDialer, "dial">;
   /** The kinds of cluster it can use; this program's if not given. */
   readonly drivers?: readonly ClusterDriver[];
   /** This one if not given. */

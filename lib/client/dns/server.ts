@@ -46,6 +46,8 @@ export interface DnsServerOptions {
   readonly needsPort53: boolean;
   /** The link's own IPv6 address, for clients that ask over IPv6 where it must be port 53; without one, none can. */
   readonly linkAddress6?: Ipv6 | null;
+  /** Whether it listens in another network than this process's: an upstream with its address is somebody else. */
+  readonly elsewhere?: boolean;
   /** What questions are judged by until `setTable` says otherwise; without one, all are forwarded. */
   readonly table?: NameTable | null;
   /** How many foreign answers to keep; none if not given, as when a resolver in front of us keeps them. */
@@ -58,6 +60,7 @@ export class DnsServer implements AsyncDisposable {
   readonly endpoint: Endpoint;
   readonly #endpoints: Endpoint[] = [];
   readonly #sockets: Sockets;
+  readonly #elsewhere: boolean;
   readonly #forwarder: DnsForwarder;
   readonly #listeners = new AsyncDisposableStack();
   /** What the shim answers by itself: replies of the table as it is now, and none else. */
@@ -73,6 +76,7 @@ export class DnsServer implements AsyncDisposable {
   private constructor(endpoint: Endpoint, options: DnsServerOptions) {
     this.endpoint = endpoint;
     this.#sockets = options.sockets;
+    this.#elsewhere = options.elsewhere ?? false;
     this.#table = options.table ?? null;
     this.#known = this.#listeners.use(options.sockets.answers());
     this.#forwarder = new DnsForwarder({
@@ -116,8 +120,9 @@ export class DnsServer implements AsyncDisposable {
 
   /** Says whom to ask about foreign names; never this server itself. */
   setUpstreams(upstreams: readonly Endpoint[]): void {
+    const own = this.#elsewhere ? [] : this.#endpoints;
     this.#forwarder.setUpstreams(
-      upstreams.filter((upstream) => !this.#endpoints.some((own) => equalEndpoint(own, upstream))),
+      upstreams.filter((upstream) => !own.some((endpoint) => equalEndpoint(endpoint, upstream))),
     );
   }
 

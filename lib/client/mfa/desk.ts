@@ -73,6 +73,11 @@ export class MfaDesk implements SecondFactor {
     return this.#revision;
   }
 
+  /** Whether nothing will ever wait any more. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /** What waits, oldest first. */
   list(): readonly MfaQuestion[] {
     return [...this.#waiting.values()].map(({ question }) => question);

@@ -143,6 +143,8 @@ export class HelperLink implements AsyncDisposable {
     tunFd: Descriptor;
     raw4Fd: Descriptor;
     raw6Fd: Descriptor | null;
+    /** What finds owners where the link is in another network; `null` where it is in this one. */
+    diagFd: Descriptor | null;
     steps: readonly string[];
   }> {
     const { value, fds, steps } = await this.#ask({
@@ -153,22 +155,27 @@ export class HelperLink implements AsyncDisposable {
         ? null
         : { self: request.ipv6.self, prefix: formatPrefix(request.ipv6.prefix) },
     }, OpenedSchema);
-    const [tunFd, raw4Fd, raw6Fd] = fds;
-    if (tunFd === undefined || raw4Fd === undefined) {
-      for (const fd of fds) this.#sockets.close(fd);
-      throw new ProtocolError("helper-mismatch", "The helper sent no descriptors");
-    }
-    return { opened: value, tunFd, raw4Fd, raw6Fd: raw6Fd ?? null, steps };
+    const own = value.elsewhere ? fds.slice(0, -1) : fds;
+    const diagFd = value.elsewhere ? fds.at(-1) ?? null : null;
+    const [tunFd, raw4Fd, raw6Fd] = own;
+    if (tunFd === undefined || raw4Fd === undefined) throw this.#missing(fds);
+    return { opened: value, tunFd, raw4Fd, raw6Fd: raw6Fd ?? null, diagFd, steps };
+  }
+
+  /** Listens on an address of a link in another network, guarded. The caller owns the descriptor. */
+  async listen(address: IpAddress, source: IpAddress): Promise<Descriptor> {
+    const request = { op: "listen", address: formatIp(address), source: formatIp(source) } as const;
+    const { fds } = await this.#ask(request, null);
+    const [fd] = fds;
+    if (fd === undefined) throw this.#missing(fds);
+    return fd;
   }
 
   /** Opens UDP and TCP port 53 on 127.0.53.x, or on the link's own IPv6 address. The caller owns the descriptors. */
   async dnsSockets(address: string): Promise<{ udpFd: Descriptor; tcpFd: Descriptor }> {
     const { fds } = await this.#ask({ op: "dns-sockets", address }, null);
     const [udpFd, tcpFd] = fds;
-    if (udpFd === undefined || tcpFd === undefined) {
-      for (const fd of fds) this.#sockets.close(fd);
-      throw new ProtocolError("helper-mismatch", "The helper sent no descriptors");
-    }
+    if (udpFd === undefined || tcpFd === undefined) throw this.#missing(fds);
     return { udpFd, tcpFd };
   }
 
@@ -265,6 +272,11 @@ export class HelperLink implements AsyncDisposable {
       deadline.removeEventListener("abort", onLate);
       this.#pending = null;
     }
+  }
+
+  #missing(fds: readonly Descriptor[]): ProtocolError {
+    for (const fd of fds) this.#sockets.close(fd);
+    return new ProtocolError("helper-mismatch", "The helper sent no descriptors");
   }
 
   #lostError(): NetworkError {

@@ -57,6 +57,8 @@ export class Network implements AsyncDisposable {
   #ranges: readonly Prefix[];
   readonly ifindex: number;
   readonly hasIpv6: boolean;
+  /** Whether it is another network than this process's. */
+  readonly elsewhere: boolean;
   #leases = new Map<number, Ipv4>();
 
   private constructor(
@@ -68,6 +70,7 @@ export class Network implements AsyncDisposable {
       readonly hasIpv6: boolean;
       readonly name: string;
       readonly ifindex: number;
+      readonly elsewhere: boolean;
     },
   ) {
     const { addresses, range } = options;
@@ -75,6 +78,7 @@ export class Network implements AsyncDisposable {
     this.#listeners = made.listeners;
     this.hasIpv6 = made.hasIpv6;
     this.ifindex = made.ifindex;
+    this.elsewhere = made.elsewhere;
     this.#ranges = [range];
     this.#ownRoutes = made.hasIpv6 ? [range, addresses.prefix6] : [range];
     this.#flows = new Flows({
@@ -100,7 +104,7 @@ export class Network implements AsyncDisposable {
   /** Has the helper make the link, and starts the packet thread on it. Nothing is routed there yet. */
   static async open(options: NetworkOptions): Promise<Network> {
     const { machine, helper, addresses, range } = options;
-    const { opened, tunFd, raw4Fd, raw6Fd, steps } = await helper.open({
+    const { opened, tunFd, raw4Fd, raw6Fd, diagFd, steps } = await helper.open({
       link: options.link,
       self4: formatIp(addresses.self4),
       range,
@@ -110,6 +114,7 @@ export class Network implements AsyncDisposable {
     const hasIpv6 = opened.has_ipv6 && raw6Fd !== null;
     const listeners: FlowListener[] = [];
     try {
+      const listen = opened.elsewhere ? listenElsewhere : listenHere;
       listeners.push(await listen(options, addresses.self4, addresses.peer4));
       if (hasIpv6) listeners.push(await listen(options, addresses.self6, addresses.peer6));
       const [port = 0, port6 = port] = listeners.map((listener) => listener.port);
@@ -118,6 +123,7 @@ export class Network implements AsyncDisposable {
         vnetHeader: opened.vnet_header,
         raw4Fd,
         raw6Fd: hasIpv6 ? raw6Fd : null,
+        diagFd,
         ifindex: opened.ifindex,
         self4: addresses.self4,
         peer4: addresses.peer4,
@@ -131,14 +137,17 @@ export class Network implements AsyncDisposable {
         heldTimeoutMs: HELD_TIMEOUT_MS,
         requireOwner: !options.policy.containers,
       });
-      const { vnet_header: offload, link: name, ifindex } = opened;
-      return new Network(options, { packets, listeners, offload, hasIpv6, name, ifindex });
+      const { vnet_header: offload, link: name, ifindex, elsewhere } = opened;
+      const made = { packets, listeners, offload, hasIpv6, name, ifindex, elsewhere };
+      return new Network(options, made);
     } catch (thrown) {
       for (const listener of listeners) listener.close();
       for (const fd of [tunFd, raw4Fd, raw6Fd]) {
         if (fd !== null) machine.sockets.close(fd);
       }
       throw thrown;
+    } finally {
+      if (diagFd !== null) machine.sockets.close(diagFd);
     }
   }
 
@@ -208,7 +217,15 @@ export class Network implements AsyncDisposable {
   }
 }
 
-async function listen(
+async function listenElsewhere(
+  { machine, helper }: NetworkOptions,
+  self: IpAddress,
+  peer: IpAddress,
+): Promise<FlowListener> {
+  return await machine.sockets.adoptFlows(await helper.listen(self, peer));
+}
+
+async function listenHere(
   { machine, helper }: NetworkOptions,
   self: IpAddress,
   peer: IpAddress,

@@ -60,9 +60,10 @@ interface SetupOptions {
   readonly addressesWith: (granted: readonly Prefix[]) => NonNullable<State["link"]>;
   readonly dnsMode: DnsMode;
   readonly policy: LocalPolicy;
-  readonly dialer: AppDialer;
+  readonly dialer: Pick<AppDialer, "dial">;
   readonly flowLog: FlowLog;
-  readonly stateDir: string;
+  /** Where addresses are kept for the next start; `null` for nowhere. */
+  readonly stateDir: string | null;
   readonly nowMs: () => number;
   readonly onEvent: (event: HelperEvent) => void;
 }
@@ -127,6 +128,7 @@ export class Setup implements AsyncDisposable {
         sockets: machine.sockets,
         helper,
         needsPort53: detected.needs_port_53,
+        elsewhere: network.elsewhere,
         // Where it must be port 53, programs ask us themselves: nobody in front of us keeps answers.
         cacheEntries: detected.needs_port_53 ? CACHE_ENTRIES : 0,
         linkAddress6: network.hasIpv6 ? addresses.self6 : null,
@@ -235,11 +237,13 @@ export class Setup implements AsyncDisposable {
 
   /** Addresses that were never kept would be others after a restart; later ones may wait for room on the disk. */
   async #writeBook(book: Book): Promise<void> {
+    const { stateDir } = this.#options;
+    if (stateDir === null) return;
     const isFirst = this.#book === null;
     const text = renderBook(book);
     if (this.#book === text) return;
     try {
-      await writeBook(this.#options.stateDir, book);
+      await writeBook(stateDir, book);
       this.#book = text;
       this.#unsaved = null;
     } catch (thrown) {

@@ -8,13 +8,14 @@ import { localEndpoint, tcpListen, UdpSocket } from "./net/datagram.ts";
 import { Datapath } from "./net/datapath.ts";
 import { listOccupants } from "./facts/occupants.ts";
 import { claimedReverseZones, previewOsDns, serverNeedsPort53 } from "./dns/mod.ts";
+import { adoptFlows } from "./net/adopted_listener.ts";
 import { listenFlows } from "./net/flow_listener.ts";
 import { KnownAnswers } from "./net/known_answers.ts";
 import { confinementOf } from "./net/confine.ts";
 import { hasIpv6, linkIndex, linkName, listAddresses, listRoutes } from "./net/netlink.ts";
 import { findHolders } from "./process/programs.ts";
 import { SeqpacketSocket, socketPair } from "./net/seqpacket.ts";
-import { socketOwner } from "./net/sockets.ts";
+import { openDiag, socketOwner } from "./net/sockets.ts";
 import { closeFd, loadShim } from "./shim.ts";
 import { acceptStreams } from "./net/stream_server.ts";
 
@@ -44,6 +45,8 @@ export const sockets = {
   holdersOf: (inodes, first, signal) =>
     findHolders({ uid: Deno.uid() ?? 0, inodes, first }, signal),
   listenFlows: (address) => listenFlows(loadShim(), address),
+  adoptFlows: (descriptor) => adoptFlows(loadShim(), descriptor),
+  openDiag: () => openDiag(loadShim()),
 } satisfies Sockets;
 
 const packets: Packets = {

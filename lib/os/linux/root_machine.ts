@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Processes } from "../processes.ts";
+import type { Commands, Processes } from "../processes.ts";
 import type {
   Journal,
   Links,
@@ -32,11 +32,15 @@ import {
 } from "./net/netlink.ts";
 import { isAuthorized } from "./polkit.ts";
 import { harden } from "./process/harden.ts";
+import { become, holdNamespaces } from "./process/launch.ts";
 import {
+  findCommand,
   isRunning,
   makePrivate,
   mountBind,
+  mountRemove,
   mountTmpfs,
+  processEnd,
   spawn,
   waitProcess,
 } from "./process/process.ts";
@@ -97,11 +101,19 @@ export const processes: Processes = {
   keepLogs: (paths, signal) => keepLogs(paths, signal),
 };
 
+export const commands: Commands = {
+  ended: (pid, signal) => processEnd(loadShim(), pid, signal),
+  hold: (pid, hasUser) => holdNamespaces(loadShim(), pid, hasUser),
+  become: (command, namespaces) => become(loadShim(), command, namespaces),
+  find: (name) => findCommand(name, Deno.env.toObject()),
+};
+
 export const mounts: Mounts = {
   separate: () => makePrivate(loadShim()),
   bind: (source, target, { readOnly = false } = {}) =>
     mountBind(loadShim(), source, target, readOnly),
   tmpfs: (target, options) => mountTmpfs(loadShim(), target, options),
+  remove: (target) => mountRemove(loadShim(), target),
 };
 
 export const root: RootMachine = {

@@ -6,6 +6,11 @@
 import type { ThisMachine } from "../this_machine.ts";
 import { facts } from "./facts/host_facts.ts";
 import { machine } from "./machine.ts";
-import { mounts, processes, root } from "./root_machine.ts";
+import { coverResolver, inside } from "./inside.ts";
+import { commands, mounts, processes, root } from "./root_machine.ts";
 
-export const linux: ThisMachine = { ...machine, root, processes, facts, mounts };
+export const linux: ThisMachine = {
+  ...machine,
+  ...{ root, processes, commands, facts, mounts },
+  inside: () => inside(coverResolver(mounts)),
+};

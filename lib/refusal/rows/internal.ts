@@ -118,7 +118,7 @@ export const INTERNAL = {
   },
   "command-unknown": {
     fault: "internal",
-    happened: "A program to start is not in `PATH`.",
+    happened: "A program to start is not in `PATH`. `vnet run` then ends with status 127.",
     remedy: "Install it, or correct `PATH`.",
   },
   "file-failed": {

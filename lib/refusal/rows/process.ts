@@ -43,6 +43,21 @@ export const PROCESS = {
     happened: "vnet was not ready in time.",
     remedy: "Read the log files that the hint names.",
   },
+  "interrupted": {
+    fault: "machine",
+    happened: "`vnet run` was stopped before its command was started.",
+    remedy: "Start it again.",
+  },
+  "run-failed": {
+    fault: "machine",
+    happened: "`vnet run` cannot become its command.",
+    remedy: "The message has the step and the reason; `vnet --debug run` says more.",
+  },
+  "namespaces-lost": {
+    fault: "machine",
+    happened: "The namespaces of `vnet run` ended before its command was started.",
+    remedy: "`vnet --debug run` says why.",
+  },
   "starting": {
     fault: "machine",
     happened: "The daemon is not ready for this yet.",

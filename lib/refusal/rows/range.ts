@@ -134,8 +134,8 @@ export const RANGE = {
   },
   "namespaces-denied": {
     fault: "machine",
-    happened: "The demo is not allowed to create namespaces.",
-    remedy: "Run it with `sudo`, or allow user namespaces.",
+    happened: "This machine does not allow the namespaces that `vnet run` and `vnet demo` need.",
+    remedy: "The hint names the switch, mostly a `sysctl`; `vnet demo` also runs with `sudo`.",
   },
   "resolv-conf-missing": {
     fault: "machine",

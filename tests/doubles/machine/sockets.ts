@@ -166,6 +166,19 @@ export class MemorySockets implements Sockets {
     return listener;
   }
 
+  adoptFlows(descriptor: Descriptor): Promise<FlowListener> {
+    const { endpoint } = this.descriptors.get(descriptor, ListeningTcp);
+    const close = () => this.#flowListeners.delete(endpoint.port);
+    const listener = new MemoryFlowListener(endpoint, this.descriptors, close);
+    this.#flowListeners.set(endpoint.port, listener);
+    this.descriptors.close(descriptor);
+    return Promise.resolve(listener);
+  }
+
+  openDiag(): Descriptor {
+    return this.descriptors.add({ what: "diag" });
+  }
+
   /** Hands a connection to the listener of a port. @returns False if there is none. */
   offerFlow(port: number, conn: LocalConn): boolean {
     const listener = this.#flowListeners.get(port);

@@ -120,6 +120,8 @@ async function openUser(host: Host): Promise<Place> {
   await host.script(`
     useradd --create-home --home-dir /home/alice --uid ${UID} --shell /bin/sh alice
     install -d -o alice -g alice -m 700 /run/user/${UID}
+    mount -t tmpfs -o mode=755 devices /dev/net
+    mknod -m 666 /dev/net/tun c 10 200
     echo 'alice ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/alice
   `);
   const env = { HOME: "/home/alice", USER: "alice", XDG_RUNTIME_DIR: `/run/user/${UID}` };

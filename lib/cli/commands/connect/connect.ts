@@ -159,19 +159,12 @@ async function runStdio({ flow }: OpenedApp, signal: AbortSignal): Promise<numbe
 /** The daemon, or this process's own logins, which ask for second factors at this terminal. */
 async function openWay(context: Context): Promise<AppWay> {
   const { AnyApps, MfaDesk } = await import("../../../client/local/mod.ts");
-  const { answerAtTerminal } = await import("../../mfa_prompt.ts");
+  const { answerAtTerminal, questionsOf } = await import("../../mfa_prompt.ts");
   const { paths, nowMs, signal } = context;
   const { processes } = await context.machine();
   if (!await processes.holdsTerminal()) return new AnyApps({ paths, nowMs });
   const desk = new MfaDesk(nowMs);
-  void answerAtTerminal(context, {
-    async news(seen, ending) {
-      if (seen !== null) await desk.changed(seen, ending);
-      return { revision: desk.revision, waiting: desk.list() };
-    },
-    approve: (code, id) => desk.approve(code, id),
-    decline: (id) => Promise.resolve(desk.decline(id)),
-  }, signal);
+  void answerAtTerminal(context, questionsOf(desk), signal);
   return new AnyApps({ paths, nowMs, secondFactor: desk });
 }
 

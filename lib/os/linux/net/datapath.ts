@@ -56,6 +56,7 @@ export class Datapath implements PacketPath {
       options.vnetHeader ? 1 : 0,
       options.raw4Fd,
       options.raw6Fd ?? -1,
+      options.diagFd ?? -1,
       options.ifindex,
       addresses,
       addresses.length,

@@ -46,6 +46,15 @@ export function guardListener(
   if (congestion !== "") shim.symbols.vnet_socket_congestion(fd, cString(congestion));
 }
 
+/** Opens what finds the owners of connections in this network namespace. @throws {OsError} `socket-owner-failed` */
+export function openDiag(shim: Shim): number {
+  return ensure(shim, shim.symbols.vnet_diag_open(), {
+    act: "open what finds the owners of sockets",
+    call: "socket",
+    code: "socket-owner-failed",
+  });
+}
+
 /**
  * Finds whose connection this is, by its exact addresses as its own process sees them.
  *

@@ -37,7 +37,7 @@ const STEPS = [
 /**
  * Starts a program.
  *
- * @returns Its process id; collect it with `waitProcess`.
+ * @returns Its process id; collect it with `waitProcess`. 0 for an orphan.
  * @throws {OsError} `spawn-failed` with the step that failed; `command-unknown` if there is no such program.
  */
 export function spawn(shim: Shim, options: SpawnOptions): number {
@@ -86,9 +86,24 @@ function start(
     act: `start "${options.command}" (${STEPS[step[0] ?? 0]})`,
     call: "fork",
     code: "spawn-failed",
-    cases: (step[0] ?? 0) === 11 ? { ENOENT: { code: "command-unknown" } } : {},
+    cases: casesOf(step[0] ?? 0),
   });
 }
+
+/** What an errno means at a step. */
+function casesOf(step: number): NonNullable<Act["cases"]> {
+  if (STEPS[step] === "executing") return { ENOENT: { code: "command-unknown" } };
+  return OF_NAMESPACES.has(STEPS[step] ?? "") ? DENIED : {};
+}
+
+const OF_NAMESPACES: ReadonlySet<string> = new Set([
+  "making namespaces",
+  "mapping the user",
+  "separating mounts",
+]);
+const DENIED = Object.fromEntries(
+  ["EPERM", "EACCES", "ENOSPC", "EUSERS"].map((errno) => [errno, { code: "namespaces-denied" }]),
+);
 
 function flagsOf(options: SpawnOptions): number {
   const { net, mount, user } = options.namespaces ?? {};
@@ -98,7 +113,9 @@ function flagsOf(options: SpawnOptions): number {
     (user === undefined ? 0 : SPAWN.userNamespace) |
     (user === "root" ? SPAWN.mapRoot : 0) |
     (options.noNewPrivileges ? SPAWN.noNewPrivileges : 0) |
-    (options.dieWithParent ? SPAWN.dieWithParent : 0);
+    (options.dieWithParent ? SPAWN.dieWithParent : 0) |
+    (options.orphan ? SPAWN.orphan : 0) |
+    (options.deaf ? SPAWN.deaf : 0);
 }
 
 /** Bits by linux/capability.h. */
@@ -109,6 +126,7 @@ const CAPABILITY_BITS: Readonly<Record<Capability, bigint>> = {
   "net-admin": 12n,
   "net-raw": 13n,
   "sys-ptrace": 19n,
+  "sys-admin": 21n,
 };
 
 const ALL_CAPABILITIES = 0xffff_ffff_ffff_ffffn;
@@ -145,6 +163,23 @@ export async function waitProcess(
   }
 }
 
+/**
+ * Waits until somebody's process has ended; whether anybody has collected it does not count.
+ *
+ * @throws {OsError} `process-unknown` if there is none; the signal's reason when it is aborted.
+ */
+export async function processEnd(shim: Shim, pid: number, signal?: AbortSignal): Promise<void> {
+  const act: Act = { act: `follow process ${pid}`, call: "pidfd_open", code: "process-unknown" };
+  const fd = ensure(shim, shim.symbols.vnet_process_open(pid), act);
+  const waiter = new Waiter(shim, fd);
+  try {
+    await waiter.wait(READABLE, signal);
+  } finally {
+    await waiter.close();
+    closeFd(shim, fd);
+  }
+}
+
 /** Whether a process is there and has not ended; a zombie waits for its parent, not for us. */
 export async function isRunning(pid: number, procDir = "/proc"): Promise<boolean> {
   const stat = await Deno.readTextFile(`${procDir}/${pid}/stat`).catch(() => null);
@@ -163,6 +198,11 @@ export function mountTmpfs(shim: Shim, target: string, options = "mode=755"): vo
   ensure(shim, result, mountAct(`mount a tmpfs at "${target}"`));
 }
 
+/** Takes away what is mounted at `target`; what is in use of it stays. */
+export function mountRemove(shim: Shim, target: string): void {
+  ensure(shim, shim.symbols.vnet_mount_remove(cString(target)), mountAct(`unmount "${target}"`));
+}
+
 /** Stops mounts of this mount namespace from reaching others and the other way round. */
 export function makePrivate(shim: Shim): void {
   ensure(shim, shim.symbols.vnet_mount_private(), mountAct("separate the mounts"));
@@ -179,8 +219,8 @@ function strings(values: readonly string[]): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(values.map((value) => `${value}\0`).join(""));
 }
 
-/** Looks a name up in PATH, as a shell does; a path is taken as it is. */
-function findCommand(command: string, env: Readonly<Record<string, string>>): string {
+/** Looks a name up in PATH, as a shell does; a path is taken as it is. @throws {OsError} `command-unknown` */
+export function findCommand(command: string, env: Readonly<Record<string, string>>): string {
   if (command.includes("/")) return command;
   for (const directory of (env.PATH ?? "/usr/bin:/bin").split(":")) {
     const path = `${directory === "" ? "." : directory}/${command}`;
