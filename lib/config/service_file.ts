@@ -7,6 +7,7 @@ import { z } from "zod";
 import { ConfigError } from "../error.ts";
 import type { Endpoint, HostPort, Prefix } from "../ip/mod.ts";
 import { type AppConfig, AppServiceSchema } from "./app_service.ts";
+import { type AuditConfig, AuditSchema } from "./audit_sinks.ts";
 import {
   absolutePath,
   caPin,
@@ -42,6 +43,8 @@ export interface ServerConfig {
     /** Load balancers, which say by the PROXY protocol whose connection it is. */
     readonly trustedProxies: readonly Prefix[];
   };
+  /** Where audit events go beside the server's own file and store. */
+  readonly audit: AuditConfig;
   /** Apps this process serves itself. */
   readonly apps: readonly AppConfig[];
 }
@@ -87,6 +90,7 @@ const ServerFileSchema = strict({
       .default([]),
     trusted_proxies: z.array(trustedPrefix).max(64).default([]),
   }),
+  audit: AuditSchema.default({ syslog: [], webhooks: [] }),
   app_service: AppServiceSchema.default({ apps: [] }),
   ssh_service: SshServiceSchema.optional(),
 });
@@ -126,6 +130,7 @@ export function parseServerFile(text: string, file: string): ServerConfig {
       })),
       trustedProxies: proxy.trusted_proxies,
     },
+    audit: parsed.audit,
     apps: parsed.app_service.apps,
   };
 }

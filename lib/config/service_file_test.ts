@@ -48,6 +48,7 @@ Deno.test("parseServerFile() reads a whole file", () => {
       httpsKeypairs: [{ keyFile: "/etc/vnet/key.pem", certFile: "/etc/vnet/cert.pem" }],
       trustedProxies: [{ address: { family: 4, value: 0xc0000200 }, length: 24 }],
     },
+    audit: { syslog: [], webhooks: [] },
     apps: [
       {
         name: "db",
@@ -116,7 +117,7 @@ ssh_service: { enabled: true }
     "data_dir": "an absolute path",
     "log.level": 'one of "trace", "debug", "info", "warning", "error"',
     "proxy_servce":
-      "one of app_service, auth_service, cluster_name, data_dir, log, proxy_service, ssh_service, version",
+      "one of app_service, audit, auth_service, cluster_name, data_dir, log, proxy_service, ssh_service, version",
     "proxy_service.public_addr[1]": "host or host:port",
     "proxy_service.listen_addr": "an address and a port like 0.0.0.0:443 or [::]:443",
     "app_service.apps[0].name": "a DNS label: 1 to 63 of a-z, 0-9 and -, with no - at either end",

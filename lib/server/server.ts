@@ -10,7 +10,7 @@ import { dialTcp } from "../io/mod.ts";
 import { formatEndpoint, parseIp } from "../ip/mod.ts";
 import { getLogger } from "../log.ts";
 import { Agent, LocalUplink } from "./agent/mod.ts";
-import { Auth, type PasswordCost, serveAdmin } from "./auth/mod.ts";
+import { Auth, type PasswordCost, serveAdmin, SyslogSink, WebhookSink } from "./auth/mod.ts";
 import { type AdmissionLimits, dialAsBalancer, isTrustedProxy, Proxy } from "./proxy/mod.ts";
 import { WebCertificate } from "./web_certificate.ts";
 
@@ -70,6 +70,10 @@ export async function serveCluster(
     proxyPublicAddrs: config.proxy.publicAddrs,
     proxyListenAddr: formatEndpoint(config.proxy.listen),
     secondFactor: config.auth.secondFactor,
+    auditSinks: [
+      ...config.audit.syslog.map((address) => new SyslogSink(address)),
+      ...config.audit.webhooks.map((webhook) => new WebhookSink(webhook)),
+    ],
     nowMs: options.nowMs,
     ...(options.passwordCost === undefined ? {} : { passwordCost: options.passwordCost }),
     ...(options.appLifeMs === undefined ? {} : { appLifeMs: options.appLifeMs }),

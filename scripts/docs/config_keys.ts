@@ -132,6 +132,20 @@ export const PARTS: readonly Part[] = [
       },
       "proxy_service.https_keypairs[].key_file": { text: "The private key, PEM." },
       "proxy_service.https_keypairs[].cert_file": { text: "The certificate with its chain, PEM." },
+      "audit": {
+        text:
+          "Where audit events go beside `audit.jsonl` and the store, see [cluster.md](cluster.md#events-elsewhere).",
+        default: {},
+      },
+      "audit.syslog": {
+        text: 'Syslog servers: RFC 5424, facility "log audit"; one or a list.',
+      },
+      "audit.webhooks": { text: "Who takes events over HTTPS; at most 16.", default: [] },
+      "audit.webhooks[].url": { text: "Where they are posted, as lines of JSON." },
+      "audit.webhooks[].secret_file": {
+        text: "Its first line is sent as `authorization: Bearer`; read for every post.",
+      },
+      "audit.webhooks[].ca_file": { text: "Authorities to trust beside the public ones, PEM." },
       ...APPS,
       ...SSH,
     },

@@ -299,6 +299,21 @@ const audit = command(
         }),
         100,
       ),
+      sinceMs: optional(
+        option("--since", duration({ minMs: 1000, maxMs: 3660 * DAY_MS }), {
+          description: message`Only those of the last 30m, 12h, 7d.`,
+        }),
+      ),
+      user: optional(option("--user", string({ metavar: "NAME" }), {
+        description: message`Only those of a user.`,
+      })),
+      app: optional(option("--app", string({ metavar: "NAME" }), {
+        description: message`Only those of an app.`,
+      })),
+      event: optional(option("--event", string({ metavar: "EVENT" }), {
+        description:
+          message`Only those of a name, such as login.failed, or app.* for all that begin so.`,
+      })),
     }),
     (o) => action((ctl, c) => ctl.audit(c, o)),
   ),

@@ -8,6 +8,7 @@ import { Admin } from "./admin/admin.ts";
 import type { Agents } from "./agents/agents.ts";
 import { AppCertificates } from "./app_certs.ts";
 import type { StoreAudit } from "./audit/audit.ts";
+import { AuditForwarder } from "./audit/forward.ts";
 import { pause } from "../../wait.ts";
 import { FlowReports } from "./agents/flow_reports.ts";
 import { FlowRights } from "./agents/flow_rights.ts";
@@ -60,6 +61,7 @@ export class Auth implements AuthService {
   readonly #reports: FlowReports;
   readonly #taking: AddrTaking;
   readonly #offers: OfferAudit;
+  readonly #forwarders: readonly AuditForwarder[];
   readonly #lockListeners = new Set<LockListener>();
   readonly #reviewListeners = new Set<() => void>();
   readonly #requests = new RequestLimits();
@@ -158,6 +160,9 @@ export class Auth implements AuthService {
       verifyUser: (der) => this.verifyUserCertificate(der),
       verifyAgent: (der) => this.verifyAgentCertificate(der),
     });
+    this.#forwarders = (options.auditSinks ?? []).map((sink) =>
+      new AuditForwarder({ sink, store: parts.store, events: parts.events })
+    );
     this.#timers = [
       setInterval(() => this.#prune(), PRUNE_EVERY_MS),
       setInterval(() => void this.summarize(), SUMMARY_MS),
@@ -293,6 +298,11 @@ export class Auth implements AuthService {
     return this.#reports.write(...report);
   }
 
+  async recordExpelled(agentId: string, reason: string): Promise<void> {
+    await this.audit.write({ event: "agent.expelled", agent_id: agentId, reason });
+    await this.#reports.endAll(agentId);
+  }
+
   denialOf(holder: TicketHolder): Denial | null {
     return this.#gate.denialOf(holder);
   }
@@ -309,6 +319,7 @@ export class Auth implements AuthService {
 
   async close(): Promise<void> {
     this.#timers.forEach(clearInterval);
+    await Promise.all(this.#forwarders.map((one) => one.close()));
     this.#seeAgents(this.agents.connectedIds());
     this.#parts.changes.close();
     this.#parts.events.close();

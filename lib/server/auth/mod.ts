@@ -6,5 +6,8 @@
 export { serveAdmin } from "./admin/api.ts";
 export { AdminClient } from "./admin/client.ts";
 export { type AdminResponse } from "./admin/shapes.ts";
+export { type AuditFilter, isWanted } from "./audit/filter.ts";
+export { SyslogSink } from "./audit/syslog.ts";
+export { WebhookSink } from "./audit/webhook.ts";
 export { Auth } from "./auth.ts";
 export * from "./types.ts";

@@ -17,6 +17,8 @@ export interface AuthOptions {
   /** Where the proxy listens, as `address:port`; only told. The first public address if not given. */
   readonly proxyListenAddr?: string;
   readonly secondFactor: SecondFactor;
+  /** Where audit events go beside the file and the store. */
+  readonly auditSinks?: readonly AuditSink[];
   /** Milliseconds since 1970. */
   readonly nowMs: () => number;
   /** How dear a password is to try; tests take a cheap one. */
@@ -201,6 +203,15 @@ export interface AuditRecord extends AuditEvent {
   readonly cluster_name: string;
 }
 
+/** Somewhere else that keeps events. */
+export interface AuditSink {
+  /** What it is called in the log: without a secret. */
+  readonly name: string;
+  /** Resolves when it has them. What it may have taken in part is sent again after it rejects. */
+  send(records: readonly AuditRecord[], signal: AbortSignal): Promise<void>;
+  close(): void;
+}
+
 export interface AuditLog {
   /**
    * Keeps an event in the store and in `audit.jsonl`. Resolves when both have it.
@@ -264,6 +275,12 @@ export interface AuthService {
     events: readonly FlowEvent[],
     how: { readonly partial: boolean },
   ): Promise<readonly ReportRefusal[]>;
+  /**
+   * Records that an agent was shut out, and that what it carried has ended.
+   *
+   * @throws {OsError} `audit-unwritable`.
+   */
+  recordExpelled(agentId: string, reason: string): Promise<void>;
   /** Calls back when somebody is locked out, removed or logs out, so that what they have open can be cut. */
   onLock(listener: (target: LockTarget, reason: ShutOut) => void): { [Symbol.dispose](): void };
   /** Calls back when users, roles or locks have changed, so that {@link denialOf} may have another answer. */

@@ -151,10 +151,9 @@ export class AgentChannels {
     const cut = this.#options.cut(agentId, reason);
     if (channels.length + cut === 0) return;
     // Recorded last: a log that cannot be written keeps nobody in
-    this.#options.auth.audit.write({ event: "agent.expelled", agent_id: agentId, reason })
-      .catch((error) => {
-        log.error("Cannot record that an agent was expelled", { agentId, error: String(error) });
-      });
+    this.#options.auth.recordExpelled(agentId, reason).catch((error) => {
+      log.error("Cannot record that an agent was expelled", { agentId, error: String(error) });
+    });
   }
 }
 

@@ -80,6 +80,16 @@ class SqliteSettings implements Settings {
     );
     return await this.get(key) ?? value;
   }
+
+  async set(key: string, value: string): Promise<void> {
+    this.#db.relaxed(() =>
+      this.#db.run(
+        "INSERT INTO settings (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        key,
+        value,
+      )
+    );
+  }
 }
 
 class SqliteAuthorities implements Authorities {
@@ -185,9 +195,9 @@ class SqliteEvents implements AuditEvents {
       .map(toEvent);
   }
 
-  async newest(limit: number): Promise<StoredEvent[]> {
-    return this.#db.all("SELECT * FROM events ORDER BY seq DESC LIMIT ?", limit).map(toEvent)
-      .reverse();
+  async newest(limit: number, before = Number.MAX_SAFE_INTEGER): Promise<StoredEvent[]> {
+    const newest = "SELECT * FROM events WHERE seq < ? ORDER BY seq DESC LIMIT ?";
+    return this.#db.all(newest, before, limit).map(toEvent).reverse();
   }
 }
 

@@ -17,6 +17,8 @@ export interface Settings {
   get(key: string): Promise<string | null>;
   /** Keeps a value unless there is one. @returns The value in force. */
   setOnce(key: string, value: string): Promise<string>;
+  /** Keeps a value in the place of the one there is. A power failure may undo it. */
+  set(key: string, value: string): Promise<void>;
 }
 
 export interface Authorities {
@@ -215,8 +217,8 @@ export interface AuditEvents {
   append(bodies: readonly string[], isLasting: boolean): Promise<number>;
   /** Events after a number, oldest first. */
   after(seq: number, limit: number): Promise<readonly StoredEvent[]>;
-  /** The newest events, oldest first. */
-  newest(limit: number): Promise<readonly StoredEvent[]>;
+  /** The newest events, oldest first; only those before a number, if one is given. */
+  newest(limit: number, before?: number): Promise<readonly StoredEvent[]>;
 }
 
 export interface Store extends AsyncDisposable {

@@ -15,6 +15,7 @@ import type { AdminArguments, AdminRequest, AdminResponse } from "./shapes.ts";
 import type { Agents } from "../agents/agents.ts";
 import type { OpenFlow } from "../agents/flow_reports.ts";
 import { withSeq } from "../audit/audit.ts";
+import { findNewest } from "../audit/filter.ts";
 import type { Changes } from "../changes.ts";
 import type { Directory } from "../directory.ts";
 import { hashToken } from "../agents/join.ts";
@@ -340,10 +341,10 @@ export class Admin {
     signal: AbortSignal,
   ): Promise<AdminResponse<"audit.read">> {
     const { store, events, delay } = this.#options;
-    const { after, limit, wait_seconds } = request;
+    const { after, limit, wait_seconds, ...filter } = request;
     if (after === undefined) {
-      const newest = await store.events.newest(limit);
-      return { events: newest.map(({ seq, body }) => ({ ...withSeq(seq, body) })) };
+      const newest = await findNewest(store.events, filter, limit);
+      return { events: newest.map((record) => ({ ...record })) };
     }
     const revision = events.revision();
     let found = await store.events.after(after, limit);

@@ -172,6 +172,11 @@ export const ADMIN_OPERATIONS = {
       limit: z.int().min(1).max(1000).default(100),
       /** With `after`: waits this long for an event when there is none. */
       wait_seconds: z.int().min(0).max(60).default(0),
+      /** Without `after`: only such events. */
+      since: z.iso.datetime().optional(),
+      user: name.optional(),
+      app: name.optional(),
+      event: name.optional(),
     }),
     response: z.object({ events: z.array(CtlAuditV1Schema) }),
   },

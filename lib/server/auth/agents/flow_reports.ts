@@ -2,7 +2,7 @@ import type { FlowEvent, ReportRefusal } from "../../../wire/mod.ts";
 import { getLogger } from "../../../log.ts";
 import { refusal } from "../api/refusals.ts";
 import { RateLimit } from "../login/rate.ts";
-import type { AgentIdentity, AuditLog } from "../types.ts";
+import type { AgentIdentity, AuditEvent, AuditLog } from "../types.ts";
 import type { DisbeliefWords, FlowRights } from "./flow_rights.ts";
 
 const log = getLogger("server", "auth");
@@ -12,6 +12,9 @@ const MAX_PENDING_EACH = 4096;
 
 /** Flows that are known to be open at a time; what begins beyond it is not counted. */
 const MAX_OPEN = 100_000;
+
+/** Ends that are recorded together. */
+const ENDS_AT_ONCE = 500;
 
 /** Refused reports of one agent that are recorded. */
 const RECORDED = { burst: 32, perSecond: 0.1 };
@@ -26,6 +29,13 @@ export interface OpenFlow {
   readonly sessionId: string;
   readonly app: string;
   readonly port: number;
+}
+
+/** The same, with what its end is recorded by. */
+interface KnownFlow extends OpenFlow {
+  readonly agent: string;
+  readonly connectionId: string;
+  readonly startedMs: number;
 }
 
 /** A refused event and where it stood in its report. */
@@ -43,9 +53,9 @@ export class FlowReports {
   readonly #nowMs: () => number;
   readonly #rate = new RateLimit(RECORDED);
   readonly #pending = new Map<string, number>();
-  readonly #open = new Map<string, OpenFlow>();
+  readonly #open = new Map<string, KnownFlow>();
   /** Flows of agents that were lost from sight, oldest first: their ends may still be told. */
-  readonly #left = new Map<string, OpenFlow>();
+  readonly #left = new Map<string, KnownFlow>();
   /** How many refused reports of an agent were not recorded. */
   readonly #unrecorded = new Map<string, number>();
 
@@ -89,7 +99,7 @@ export class FlowReports {
           this.#audit.write({ ...withoutAbsent(event), agent_id: agentId, agent: name })
         ),
       );
-      for (const event of good) this.#note(agentId, event);
+      for (const event of good) this.#note(agent, event);
       return refused;
     } finally {
       const left = (this.#pending.get(agentId) ?? 0) - events.length;
@@ -101,6 +111,38 @@ export class FlowReports {
   /** The flows that are open, as far as agents have said. */
   open(): readonly OpenFlow[] {
     return [...this.#open.values()];
+  }
+
+  /** Records the ends of the flows of an agent that was shut out, and cannot tell of them any more. */
+  async endAll(agentId: string): Promise<void> {
+    const ending: KnownFlow[] = [];
+    for (const flows of [this.#open, this.#left]) {
+      for (const [key, flow] of flows) {
+        if (flow.agentId !== agentId) continue;
+        flows.delete(key);
+        ending.push(flow);
+      }
+    }
+    for (let at = 0; at < ending.length; at += ENDS_AT_ONCE) {
+      await Promise.all(
+        ending.slice(at, at + ENDS_AT_ONCE).map((flow) => this.#audit.write(this.#endOf(flow))),
+      );
+    }
+  }
+
+  #endOf(flow: KnownFlow): AuditEvent {
+    return {
+      event: "app.session.end",
+      session_id: flow.sessionId,
+      connection_id: flow.connectionId,
+      user: flow.user,
+      app: flow.app,
+      port: flow.port,
+      agent_id: flow.agentId,
+      agent: flow.agent,
+      duration_ms: Math.max(0, this.#nowMs() - flow.startedMs),
+      reason: "agent-expelled",
+    };
   }
 
   /** An agent is gone, and its flows with it, as far as anybody can see. */
@@ -170,13 +212,15 @@ export class FlowReports {
     });
   }
 
-  #note(agentId: string, event: FlowEvent): void {
+  #note({ agentId, name: agent }: AgentIdentity, event: FlowEvent): void {
     const key = keyOf(agentId, event);
     this.#left.delete(key);
     if (event.event === "app.session.end") this.#open.delete(key);
     else if (this.#open.size < MAX_OPEN) {
-      const { user, session_id: sessionId, app, port } = event;
-      this.#open.set(key, { agentId, user, sessionId, app, port });
+      const { user, session_id: sessionId, connection_id: connectionId, app, port } = event;
+      const startedMs = this.#nowMs();
+      const flow = { agentId, agent, user, sessionId, connectionId, app, port, startedMs };
+      this.#open.set(key, flow);
     }
   }
 }

@@ -191,3 +191,40 @@ Deno.test("an agent renews its certificate so often and no oftener", async () =>
   f.nowMs += 60_000;
   equal((await renew()).code, null);
 });
+
+Deno.test("the ends of what an expelled agent carried are recorded, once", async () => {
+  await using f = await Fixture.open();
+  const { agent } = await f.serve({ name: "db" });
+  const sessionId = await f.right(await f.loggedIn("alice"), "db");
+  const flow = (connection: string) => ({
+    event: "app.session.start" as const,
+    session_id: sessionId,
+    connection_id: connection,
+    user: "alice",
+    app: "db",
+    port: 5432,
+  });
+  await f.auth.reportFlow(agent, [flow("c1"), flow("c2")], { partial: true });
+  const ended = { ...flow("c1"), event: "app.session.end" as const };
+  await f.auth.reportFlow(agent, [ended], { partial: true });
+  f.nowMs += 5000;
+  await f.auth.recordExpelled(agent.agentId, "access-locked");
+  await f.auth.recordExpelled(agent.agentId, "access-locked");
+  const events = (await f.events()).filter(({ event }) =>
+    event === "agent.expelled" || event === "app.session.end"
+  );
+  deepEqual(events.map((one) => [one.event, one.connection_id, one.reason]), [
+    ["app.session.end", "c1", undefined],
+    ["agent.expelled", undefined, "access-locked"],
+    ["app.session.end", "c2", "agent-expelled"],
+    ["agent.expelled", undefined, "access-locked"],
+  ]);
+  const end = events[2];
+  deepEqual([end?.user, end?.app, end?.session_id, end?.agent_id, end?.duration_ms], [
+    "alice",
+    "db",
+    sessionId,
+    agent.agentId,
+    5000,
+  ]);
+});
