@@ -10,6 +10,8 @@ const ACT = "Cannot connect";
 interface AppDialerOptions {
   /** The session of a profile's name; `null` if its login is gone. */
   readonly sessionOf: (profile: string) => Session | null;
+  /** Waits for the next login in place of one that is over; nobody waits if not given. */
+  readonly awaitLogin?: (session: Session, signal: AbortSignal) => Promise<void>;
   /** Told of every refusal, with its code. */
   readonly onRefused: (target: AppRef, code: string) => void;
 }
@@ -28,15 +30,17 @@ export class AppDialer {
    * @throws VnetError `app-removed`, `login-expired`, and what the driver of its cluster throws.
    */
   async dial(target: AppRef, port: number, signal: AbortSignal): Promise<Flow> {
-    const session = this.#options.sessionOf(target.profile);
-    if (session === null) {
-      throw refusalError("app-removed", ACT, { state: "the login for this app is gone" });
-    }
     try {
-      return await session.connect(target, port, signal);
+      await this.#options.awaitLogin?.(this.#sessionOf(target), signal);
+      return await this.#sessionOf(target).connect(target, port, signal);
     } catch (thrown) {
       if (thrown instanceof VnetError) this.#options.onRefused(target, thrown.code);
       throw thrown;
     }
+  }
+  #sessionOf({ profile }: AppRef): Session {
+    const session = this.#options.sessionOf(profile);
+    if (session !== null) return session;
+    throw refusalError("app-removed", ACT, { state: "the login for this app is gone" });
   }
 }

@@ -41,6 +41,7 @@ export async function knownState(
     logins: known.map(({ name, profile }) => ({
       name,
       cluster: profile.cluster,
+      user: profile.user,
       isOver: profile.expiresMs <= nowMs,
       expiresMs: profile.expiresMs,
     })),

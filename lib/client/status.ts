@@ -5,6 +5,7 @@ import type { StatusV1 } from "../status/mod.ts";
 import { VERSION } from "../version.ts";
 import { renderQuestion } from "./mfa/render.ts";
 import type { MfaQuestion } from "./mfa/desk.ts";
+import type { LoginQuestion } from "./logins/desk.ts";
 import type { Session } from "./cluster/session.ts";
 import type { Finding } from "./daemon/findings.ts";
 import type { FlowLog } from "./flows/flow_log.ts";
@@ -24,6 +25,7 @@ interface StatusInput {
   readonly flowLog: FlowLog;
   readonly findings: readonly Finding[];
   readonly questions: readonly MfaQuestion[];
+  readonly logins: readonly LoginQuestion[];
   readonly privateRanges: readonly PrivateRange[];
 }
 
@@ -50,7 +52,7 @@ export function renderStatus(input: StatusInput): StatusV1 {
       ...{ proxy: profile, cluster, state },
       range: formatPrefix(range),
     })),
-    profiles: input.sessions.map(renderSession),
+    profiles: input.sessions.map((session) => renderSession(session, input.logins)),
     apps_total: new Set(targets.map(({ appId }) => appId)).size,
     ...(state === null ? {} : { zones: renderStandings(state.plan.standings) }),
     access: {
@@ -72,8 +74,12 @@ function isDegraded({ phase, sessions, findings }: StatusInput): boolean {
     sessions.every(({ state }) => state === "expired");
 }
 
-function renderSession(session: Session): StatusV1["profiles"][number] {
+function renderSession(
+  session: Session,
+  logins: readonly LoginQuestion[],
+): StatusV1["profiles"][number] {
   const { profile, refusal, refreshedMs, error } = session;
+  const waiting = logins.find(({ proxy }) => proxy === session.name)?.waiting ?? 0;
   return {
     proxy: session.name,
     cluster: profile.cluster,
@@ -83,5 +89,6 @@ function renderSession(session: Session): StatusV1["profiles"][number] {
     ...(refusal === null ? {} : { reason: refusal }),
     ...(refreshedMs === null ? {} : { refreshed: new Date(refreshedMs).toISOString() }),
     ...(error === null ? {} : { error }),
+    ...(waiting === 0 ? {} : { waiting }),
   };
 }

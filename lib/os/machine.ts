@@ -8,6 +8,7 @@ import type { Duplex } from "node:stream";
 import type { DnsMode } from "../dns/mod.ts";
 import type { Endpoint, IpAddress, Ipv4, Ipv6, Prefix } from "../ip/mod.ts";
 import type { DatagramBatch } from "./datagram_batch.ts";
+import type { Desktop } from "./desktop.ts";
 
 /** A file descriptor of this process. Who holds one closes it, unless it says so otherwise. */
 export type Descriptor = number;
@@ -18,6 +19,7 @@ export interface Machine {
   readonly sockets: Sockets;
   readonly packets: Packets;
   readonly resolver: Resolver;
+  readonly desktop: Desktop;
 }
 
 /** The kernel's links, addresses and routes, as they are. */

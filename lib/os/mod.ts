@@ -8,6 +8,7 @@ import { linux } from "./linux/this_machine.ts";
 import type { ThisMachine } from "./this_machine.ts";
 
 export { DatagramBatch } from "./datagram_batch.ts";
+export type * from "./desktop.ts";
 export type * from "./host_facts.ts";
 export { journalFiles } from "./journal_files.ts";
 export type * from "./machine.ts";

@@ -24,6 +24,8 @@ const ProfileSchema = z.object({
   reason: z.string().optional(),
   refreshed: timestamp.optional(),
   error: z.string().optional(),
+  /** Connections that wait for the next login. */
+  waiting: z.int().optional(),
 });
 
 const FlowSchema = z.object({

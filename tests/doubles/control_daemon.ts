@@ -4,7 +4,7 @@
  * @module
  */
 import { type ControlTarget, serveControl } from "../../lib/client/control/server.ts";
-import { MfaDesk } from "../../lib/client/mfa/desk.ts";
+import { Questions } from "../../lib/client/logins/questions.ts";
 import { DEFAULT_UP_SETTINGS, type UpSettings } from "../../lib/config/mod.ts";
 import type { ZoneRequest } from "../../lib/client/zones/decide.ts";
 import type { AppsV1, ConnectionsV1, StatusV1, ZonesV1 } from "../../lib/status/mod.ts";
@@ -23,7 +23,7 @@ export class ControlDaemon implements AsyncDisposable {
   /** What was decided about zones, in order. */
   readonly decided: ZoneRequest[] = [];
   settings: UpSettings = DEFAULT_UP_SETTINGS;
-  readonly mfa = new MfaDesk(Date.now);
+  readonly questions = new Questions(Date.now);
   #server: Deno.HttpServer | null = null;
   #closing: Promise<void> | null = null;
 
@@ -94,7 +94,8 @@ export class ControlDaemon implements AsyncDisposable {
       },
       decideRange: () => Promise.resolve(),
       refresh: () => Promise.resolve(),
-      mfa: this.mfa,
+      questions: this.questions,
+      logInAgain: () => Promise.reject(new TypeError("Nobody logs in here")),
       down: (restart) => {
         this.downs.push(restart ? "restart" : "end");
         void this.close();

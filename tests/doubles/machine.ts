@@ -14,7 +14,10 @@
 import type { Prefix } from "../../lib/ip/mod.ts";
 import type {
   DatapathOptions,
+  Desktop,
   Machine,
+  Notice,
+  Notices,
   PacketPath,
   Packets,
   Resolver,
@@ -33,12 +36,37 @@ export class MemoryMachine implements Machine {
   readonly sockets = new MemorySockets();
   readonly packets = new MemoryPackets(this.sockets);
   readonly resolver = new MemoryResolver();
+  readonly desktop = new MemoryDesktop();
 
   /** The path that was started last. @throws TypeError while there is none */
   get path(): MemoryPath {
     const path = this.packets.started.at(-1);
     if (path === undefined) throw new TypeError("No packet path was started yet");
     return path;
+  }
+}
+
+/** A desktop that shows everything. */
+export class MemoryDesktop implements Desktop {
+  /** What is to be seen at this moment, oldest first. */
+  readonly shown: Notice[] = [];
+
+  open(): Notices {
+    const own = new Set<Notice>();
+    const close = (notice: Notice) => {
+      if (own.delete(notice)) this.shown.splice(this.shown.indexOf(notice), 1);
+    };
+    return {
+      show: (notice) => {
+        own.add(notice);
+        this.shown.push(notice);
+        return () => close(notice);
+      },
+      [Symbol.asyncDispose]: () => {
+        for (const notice of [...own]) close(notice);
+        return Promise.resolve();
+      },
+    };
   }
 }
 

@@ -41,6 +41,8 @@ export interface Started {
   readonly ask: (name: string) => Promise<string>;
   /** Connects as a program does, by name. */
   readonly connect: (name: string, port: number, uid?: number) => Promise<Connected>;
+  /** The same by an address that the program asked for before. */
+  readonly connectTo: (address: string, port: number, uid?: number) => Promise<Connected>;
 }
 
 export interface Wishes {
@@ -110,9 +112,11 @@ export async function withDaemon(
     const addresses = reply?.answers.flatMap(({ rdata }) => decodeIp(rdata) ?? []).map(formatIp);
     return addresses?.join(" ") || formatRcode(reply?.rcode ?? -1);
   };
+  const connectTo = (address: string, port: number, uid = UID) =>
+    machine.path.connect({ address: parseIp(address), port }, { uid });
   const connect = async (name: string, port: number, uid = UID) =>
-    await machine.path.connect({ address: parseIp(await ask(name)), port }, { uid });
-  const parts = { cluster, machine, helper, clock, options, ask, connect };
+    await connectTo(await ask(name), port, uid);
+  const parts = { cluster, machine, helper, clock, options, ask, connect, connectTo };
   await wishes.before?.(parts);
   const daemon = new Daemon(options);
   const running = daemon.run();

@@ -52,6 +52,8 @@ export class MemoryCluster implements ClusterDriver {
   rightLifeMs = LIFE_MS;
   /** Thrown at whoever asks; `null` while it answers. */
   failure: Error | null = null;
+  /** Whether a login takes a code, too, which is then to be 123456. */
+  wantsCode = false;
   /** Refusals of rights by app name. */
   readonly refusals = new Map<string, string>();
   /** Codes that apps want for each session, by app name. */
@@ -127,6 +129,9 @@ export class MemoryCluster implements ClusterDriver {
     if (this.failure !== null) throw this.failure;
     if (await request.ask.password() !== PASSWORD) {
       throw new AuthError("login-failed", "User name or password is wrong");
+    }
+    if (this.wantsCode && await request.ask.totp(false) !== "123456") {
+      throw new AuthError("login-failed", "The code is wrong");
     }
     const expiresMs = this.#nowMs() + Math.min(request.ttlMs ?? Infinity, this.lifeMs);
     return this.profile({ proxy: request.proxy, user: request.user, expiresMs });

@@ -12,7 +12,7 @@ import { pause } from "../../wait.ts";
 import { type Context, tell } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import { harden } from "../harden.ts";
-import { answerAtTerminal, questionsOf } from "../mfa_prompt.ts";
+import { answerAtTerminal, questionsOf } from "../prompt/questions.ts";
 import { homeArgs, selfCommand, selfEnvironment } from "../self.ts";
 import { explainDenial, SWITCHES, type Switches } from "./denied.ts";
 import { carryOuter, type OuterNetwork } from "./outer_network.ts";
@@ -94,7 +94,7 @@ async function start(
     onRefused: ({ app, cluster }, port, thrown) =>
       tell(context, `vnet: "${app}" of ${cluster}, port ${port}: ${failureLine(thrown)}`),
   });
-  void answerAtTerminal(context, questionsOf(daemon.mfa), signal);
+  void answerAtTerminal(context, questionsOf(daemon.questions.mfa), signal);
   const end = daemon.run();
   await Promise.race([daemon.ready(signal), end]);
   // Ready it says it is at its end, too.

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ControlClient, readStartError } from "../../client/mod.ts";
+import { readStartError } from "../../client/mod.ts";
 import { DEFAULT_UP_SETTINGS, type UpWishes } from "../../config/mod.ts";
 import { VnetError } from "../../error.ts";
 import { printable } from "../../printable.ts";
@@ -85,6 +85,7 @@ export async function stayUp(context: Context, running: Running): Promise<number
   if (context.signal.aborted) stopped.resolve("signal");
   tell(context, "Press Ctrl-C to bring vnet down; closing this terminal does so, too");
   const ended = new AbortController();
+  const { answerDaemon } = await import("../prompt/questions.ts");
   void answerDaemon(context, ended.signal);
   const first = await Promise.race([stopped.promise, running.daemonEnd.then(() => "daemon")]);
   ended.abort();
@@ -96,17 +97,6 @@ export async function stayUp(context: Context, running: Running): Promise<number
   }
   if (await findStatus(context.paths) === null) tell(context, "vnet is down");
   return EXIT.done;
-}
-
-/** Asks at this terminal for the second factors that the daemon wants. */
-async function answerDaemon(context: Context, signal: AbortSignal): Promise<void> {
-  const { answerAtTerminal } = await import("../mfa_prompt.ts");
-  using control = new ControlClient(context.paths.controlSocket);
-  await answerAtTerminal(context, {
-    news: (seen, signal) => control.mfa(seen ?? undefined, signal),
-    approve: (code, id) => control.approveMfa(code, id),
-    decline: (id) => control.declineMfa(id),
-  }, signal);
 }
 
 /** Prints what `up` would do, as the lines `-v` echoes while doing it. */

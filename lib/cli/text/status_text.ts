@@ -82,10 +82,10 @@ function renderLogin(login: Login, { nowMs, timeZone }: Omit<RenderOptions, "use
         return `${who}: a lock is in force for you: ask an administrator of the cluster`;
       }
       return isPast
-        ? `${who}: ended ${end}; run ${loginAgain(login)}`
+        ? `${who}: ended ${end}; run ${loginAgain(login)}${waitingFor(login)}`
         : `${who}: refused (${login.error ?? login.reason ?? "no reason given"}); run ${
           loginAgain(login)
-        }`;
+        }${waitingFor(login)}`;
     default:
       return login.state satisfies never;
   }
@@ -93,6 +93,12 @@ function renderLogin(login: Login, { nowMs, timeZone }: Omit<RenderOptions, "use
 
 function isLocked({ reason, error }: Login): boolean {
   return reason === "access-locked" || (error?.endsWith("[access-locked]") ?? false);
+}
+
+/** Connections that are held until the next login. */
+function waitingFor({ waiting = 0 }: Login): string {
+  if (waiting === 0) return "";
+  return `; ${counted(waiting, "connection")} ${waiting === 1 ? "waits" : "wait"} for it`;
 }
 
 function loginAgain({ proxy, user }: Login): string {

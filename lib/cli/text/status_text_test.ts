@@ -76,6 +76,15 @@ const CASES: readonly (readonly [name: string, status: StatusV1])[] = [
     state: "degraded",
     profiles: [{ ...OVER, expires: "2026-01-31T15:00:00Z", reason: "login-expired" }],
   }],
+  ["a login that connections wait for", {
+    ...STATUS,
+    profiles: [{
+      ...OVER,
+      expires: "2026-01-31T15:00:00Z",
+      reason: "login-expired",
+      waiting: 2,
+    }],
+  }],
   ["a login that was ended", {
     ...STATUS,
     profiles: [

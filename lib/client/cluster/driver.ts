@@ -36,8 +36,8 @@ export interface Approach {
    * there is one.
    */
   readonly authorityPems?: readonly string[];
-  /** What the environment says of HTTP proxies. */
-  readonly proxies: ProxyVariables;
+  /** What the environment says of HTTP proxies; `null` for the way of the earlier login, directly if there is none. */
+  readonly proxies: ProxyVariables | null;
 }
 
 /** What anybody may know of a cluster. */

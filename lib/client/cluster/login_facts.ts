@@ -5,10 +5,11 @@ import type { Clusters } from "./clusters.ts";
 export function loginFacts(
   { name, profile, refusal }: Clusters["sessions"][number],
 ): LoginFacts {
-  const { cluster, expiresMs } = profile;
+  const { cluster, user, expiresMs } = profile;
   return {
     name,
     cluster,
+    user,
     isOver: refusal !== null,
     isLocked: refusal === "access-locked",
     expiresMs,

@@ -22,6 +22,7 @@ import {
   ZonesV1Schema,
 } from "../../status/mod.ts";
 
+import type { LoginAnswer, LoginStep } from "../logins/again.ts";
 import type { ZoneRequest } from "../zones/decide.ts";
 
 const DEADLINE_MS = 5_000;
@@ -29,8 +30,25 @@ const DEADLINE_MS = 5_000;
 const MFA_POLL_MS = 30_000;
 /** Longer than the daemon waits for the cluster. */
 const APPROVE_MS = 20_000;
+const LOGIN_MS = 60_000;
 
-const MfaNewsSchema = MfaV1Schema.extend({ revision: z.int() });
+const LoginQuestionSchema = z.object({
+  proxy: z.string(),
+  cluster: z.string(),
+  user: z.string(),
+});
+
+const MfaNewsSchema = MfaV1Schema.extend({
+  /** Logins that are over; a daemon of an older version asks for none. */
+  logins: z.array(LoginQuestionSchema).default([]),
+  revision: z.int(),
+});
+
+const LoginStepSchema = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("done"), expiresMs: z.number() }),
+  z.object({ kind: z.literal("code"), isOptional: z.boolean() }),
+]) satisfies z.ZodType<LoginStep>;
+
 type MfaNews = z.infer<typeof MfaNewsSchema>;
 type MfaQuestion = z.infer<typeof MfaQuestionSchema>;
 /** The daemon may have to tell the machine's resolver of other zones. */
@@ -88,7 +106,7 @@ export class ControlClient implements Disposable {
   }
 
   /**
-   * What waits for a second factor.
+   * What a person is asked: second factors and logins.
    *
    * @param seen The revision that is known: answers when there is another, or after a while. At once if not given.
    */
@@ -105,6 +123,19 @@ export class ControlClient implements Disposable {
   /** Says no to a question for the second factor, the oldest if `id` is `null`. @returns What was asked. */
   async declineMfa(id: string | null): Promise<MfaQuestion> {
     return await this.#answerMfa("decline", id === null ? {} : { id });
+  }
+
+  /** Logs in again in place of a login that is over. */
+  async logInAgain(answer: LoginAnswer): Promise<LoginStep> {
+    const path = "/v1/logins/answer";
+    const response = await this.#fetch("POST", path, LOGIN_MS, undefined, answer);
+    return await readAnswer(response, LoginStepSchema);
+  }
+
+  /** Says that nobody logs in again now. */
+  async declineLogin(proxy: string): Promise<void> {
+    const path = "/v1/logins/decline";
+    await (await this.#fetch("POST", path, DEADLINE_MS, undefined, { proxy })).body?.cancel();
   }
 
   /** How clusters stand to zones. */

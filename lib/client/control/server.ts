@@ -6,7 +6,9 @@
 import { Hono } from "hono";
 import { z } from "zod";
 import { readVirtualRange, renderUpSettings, type UpSettings } from "../../config/mod.ts";
-import type { MfaDesk } from "../mfa/desk.ts";
+import type { LoginAnswer, LoginStep } from "../logins/again.ts";
+import type { Questions } from "../logins/questions.ts";
+import { renderLoginQuestion } from "../logins/render.ts";
 import { renderQuestion } from "../mfa/render.ts";
 import { UsageError, VnetError } from "../../error.ts";
 import { parseJson } from "../../json.ts";
@@ -26,6 +28,14 @@ const MFA_POLL_MS = 25_000;
 /** What somebody answers to a question for the second factor. */
 const MfaAnswerSchema = z.object({ code: z.string().max(16), id: z.string().max(16).optional() });
 
+const LoginNameSchema = z.object({ proxy: z.string().max(260) });
+
+/** What somebody answers who is asked to log in again. */
+const LoginAnswerSchema = LoginNameSchema.extend({
+  password: z.string().max(1024),
+  totp: z.string().max(16).nullable(),
+});
+
 /** What the control API reads and drives. */
 export interface ControlTarget {
   status(): StatusV1;
@@ -42,8 +52,10 @@ export interface ControlTarget {
   /** Notes what the user said about a range that a cluster wants, and has it in force. */
   decideRange(word: RangeWord): Promise<void>;
   refresh(): Promise<void>;
-  /** What waits for a second factor. */
-  readonly mfa: MfaDesk;
+  /** What a person is asked. */
+  readonly questions: Questions;
+  /** Logs in again in place of a login that is over. */
+  logInAgain(answer: LoginAnswer): Promise<LoginStep>;
   /** Ends it for good; with `restart`, for whoever started it to start it again. */
   down(restart: boolean): void;
 }
@@ -85,8 +97,7 @@ function controlApp(target: ControlTarget): Hono {
   });
   app.get("/v1/zones", (context) => context.json(target.zones()));
   app.post("/v1/zones", async (context) => {
-    const text = await context.req.text();
-    const request = ZoneRequestSchema.safeParse(text.length > MAX_BODY ? null : parseJson(text));
+    const request = ZoneRequestSchema.safeParse(parseJson(await bodyOf(context.req.raw)));
     if (!request.success) throw new UsageError("usage", "Cannot read the decision about a zone");
     return context.json(await target.decideZone(request.data));
   });
@@ -105,22 +116,34 @@ function controlApp(target: ControlTarget): Hono {
     return context.json({});
   });
   app.get("/v1/mfa", async (context) => {
-    const { mfa } = target;
+    const { questions } = target;
     const seen = context.req.query("seen");
     if (seen !== undefined) {
       const deadline = AbortSignal.timeout(MFA_POLL_MS);
-      await mfa.changed(Number(seen), AbortSignal.any([deadline, context.req.raw.signal]));
+      await questions.changed(Number(seen), AbortSignal.any([deadline, context.req.raw.signal]));
     }
-    const waiting = mfa.list().map(renderQuestion);
-    return context.json({ schema: "vnet.mfa/1", waiting, revision: mfa.revision });
+    const waiting = questions.mfa.list().map(renderQuestion);
+    const logins = questions.logins.list().map(renderLoginQuestion);
+    const { revision } = questions;
+    return context.json({ schema: "vnet.mfa/1", waiting, logins, revision });
   });
   app.post("/v1/mfa/approve", async (context) => {
     const answer = MfaAnswerSchema.parse(await context.req.json());
-    return context.json(renderQuestion(await target.mfa.approve(answer.code, answer.id ?? null)));
+    const { mfa } = target.questions;
+    return context.json(renderQuestion(await mfa.approve(answer.code, answer.id ?? null)));
   });
   app.post("/v1/mfa/decline", async (context) => {
     const { id = null } = MfaAnswerSchema.partial().parse(await context.req.json());
-    return context.json(renderQuestion(target.mfa.decline(id)));
+    return context.json(renderQuestion(target.questions.mfa.decline(id)));
+  });
+  app.post("/v1/logins/answer", async (context) => {
+    const answer = LoginAnswerSchema.parse(parseJson(await bodyOf(context.req.raw)));
+    return context.json(await target.logInAgain(answer));
+  });
+  app.post("/v1/logins/decline", async (context) => {
+    const { proxy } = LoginNameSchema.parse(parseJson(await bodyOf(context.req.raw)));
+    target.questions.logins.decline(proxy);
+    return context.json({});
   });
   app.post("/v1/down", (context) => {
     target.down(context.req.query("then") === "restart");
@@ -132,6 +155,13 @@ function controlApp(target: ControlTarget): Hono {
     throw thrown;
   });
   return app;
+}
+
+/** @throws UsageError for more than anybody has to say */
+async function bodyOf(request: Request): Promise<string> {
+  const text = await request.text();
+  if (text.length <= MAX_BODY) return text;
+  throw new UsageError("usage", "The request is too large");
 }
 
 function refuse(error: VnetError, status: number): Response {

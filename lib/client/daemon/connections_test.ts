@@ -54,9 +54,9 @@ Deno.test("Daemon says which connections wait for a second factor, and what beca
   withDaemon({}, async ({ daemon, connect, cluster }) => {
     cluster.codes.set("db", "123456");
     const connecting = connect("db.memory.test", 5432);
-    await until(() => daemon.mfa.list().length === 1);
+    await until(() => daemon.questions.mfa.list().length === 1);
     deepEqual(shown(daemon), ["db:5432 waiting second-factor"]);
-    daemon.mfa.decline(null);
+    daemon.questions.mfa.decline(null);
     equal((await connecting).kind, "refused");
     deepEqual(shown(daemon), ["db:5432 failed mfa-declined"]);
   }));

@@ -14,18 +14,20 @@ import { renderApps } from "../apps.ts";
 import { readBook } from "../book_file.ts";
 import { Clusters } from "../cluster/clusters.ts";
 import { DRIVERS } from "../cluster/drivers.ts";
-import { requireLogin } from "../cluster/require_login.ts";
 import { loginFacts } from "../cluster/login_facts.ts";
 import type { ControlTarget } from "../control/server.ts";
 import type { DaemonOptions } from "./options.ts";
 import { AppDialer } from "../dial.ts";
 import { Findings } from "./findings.ts";
+import { FirstLogin } from "./first_login.ts";
+import { nothingKnown, stillStarting } from "./not_ready.ts";
 import { FlowLog } from "../flows/flow_log.ts";
 import { waitsFor } from "../flows/waits_for.ts";
 import type { HelperEvent } from "../setup/helper_link.ts";
 import { AppOpener } from "../local/app_opener.ts";
 import { serveApps } from "../local/serve_apps.ts";
-import { MfaDesk } from "../mfa/desk.ts";
+import { logInAgain, type LoginAnswer, type LoginStep } from "../logins/again.ts";
+import { Questions } from "../logins/questions.ts";
 import { explainName } from "../resolve.ts";
 import {
   compilePlan,
@@ -68,6 +70,7 @@ export class Daemon implements ControlTarget {
   readonly #dialer: AppDialer;
   readonly #flowLog = new FlowLog();
   readonly #findings = new Findings();
+  readonly #firstLogin: FirstLogin;
   readonly #zones: ZoneKeeper;
   /** Rings when a login or a trouble is over, and the state must be compiled anew. */
   readonly #alarm: Alarm;
@@ -83,12 +86,9 @@ export class Daemon implements ControlTarget {
   #retryMs = RETRY_MIN_MS;
   /** Whether clusters said what is not on disk yet. */
   #hasNews = true;
-  /** While there is no login: what a refresh resolves. */
-  #login: PromiseWithResolvers<void> | null = null;
   /** Why it ends, when nobody asked it to. */
   #failure: VnetError | null = null;
-  /** What waits for a second factor. */
-  readonly mfa: MfaDesk;
+  readonly questions: Questions;
   /** What somebody asked it for: to end, or to end for whoever started it to start it again. */
   asked: "end" | "restart" | null = null;
 
@@ -98,11 +98,19 @@ export class Daemon implements ControlTarget {
     this.#isTransient = options.transient ?? false;
     this.#machine = options.machine ?? thisMachine();
     this.#startedMs = nowMs();
-    this.mfa = new MfaDesk(nowMs);
-    const secondFactor = options.asks === false ? null : this.mfa;
+    this.questions = new Questions(nowMs, { isReached: !this.#isTransient });
+    const secondFactor = options.asks === false ? null : this.questions.mfa;
     this.#clusters = new Clusters({ ...paths, drivers, nowMs, secondFactor });
+    this.#firstLogin = new FirstLogin({
+      act: this.#isTransient ? "Cannot run the command" : "Cannot bring vnet up",
+      logins: () => this.#clusters.logins(),
+      waits: options.waitForLogin,
+      findings: this.#findings,
+      nowMs,
+    });
     this.#dialer = new AppDialer({
       sessionOf: (profile) => this.#clusters.find(profile),
+      awaitLogin: (session, signal) => this.questions.awaitLogin(session, signal),
       onRefused: (target, code) => this.#noteRefusal(target.appId, code),
     });
     this.#zones = new ZoneKeeper({
@@ -124,7 +132,7 @@ export class Daemon implements ControlTarget {
       const { stateDir } = this.#options.paths;
       this.#state = firstState(await readBook(stateDir));
       this.#rangeWords = await readRangeWords(stateDir);
-      await this.#requireLogin();
+      await this.#firstLogin.require(signal);
       if (signal.aborted) return;
       await this.#clusters.refresh(signal);
       await this.#saveViews();
@@ -140,6 +148,8 @@ export class Daemon implements ControlTarget {
       this.#phase = "ready";
       this.#ready.resolve();
       log.info("Ready", { apps: this.#state.plan.targets.size });
+      this.questions.show(this.#machine.desktop);
+      this.questions.follow(this.#clusters.sessions);
       this.#clusters.follow(() => this.#changeAfterNews());
       await using _apps = this.#isTransient ? null : this.#serveApps();
       await setup.run(signal);
@@ -147,7 +157,7 @@ export class Daemon implements ControlTarget {
     } finally {
       this.#phase = "stopping";
       this.#stop.abort();
-      this.mfa.close();
+      await this.questions[Symbol.asyncDispose]();
       this.#alarm.stop();
       this.#ready.resolve();
       await this.#zones.close();
@@ -172,7 +182,8 @@ export class Daemon implements ControlTarget {
       setup: this.#setup,
       flowLog: this.#flowLog,
       findings: [...this.#findings.list(), ...this.#zones.findings],
-      questions: this.mfa.list(),
+      questions: this.questions.mfa.list(),
+      logins: this.questions.logins.list(),
       privateRanges: this.#options.range === null
         ? privateRanges(this.#clusters.sources, this.#consent)
         : [],
@@ -194,18 +205,14 @@ export class Daemon implements ControlTarget {
   }
 
   connections(): ConnectionsV1 {
-    return this.#flowLog.renderConnections(waitsFor(this.mfa.list(), this.#clusters));
+    return this.#flowLog.renderConnections(waitsFor(this.questions.mfa.list(), this.#clusters));
   }
 
   resolve(name: string, type: string): ResolveV1 {
     const names = this.#setup?.names ?? null;
     if (names === null) throw stillStarting();
-    return explainName(
-      name,
-      type,
-      { table: names.table, plan: this.#requireState().plan },
-      "daemon",
-    );
+    const { plan } = this.#requireState();
+    return explainName(name, type, { table: names.table, plan }, "daemon");
   }
 
   zones(): ZonesV1 {
@@ -233,10 +240,19 @@ export class Daemon implements ControlTarget {
   }
 
   async refresh(): Promise<void> {
-    if (this.#login !== null) return this.#login.resolve();
+    if (this.#firstLogin.look()) return;
     await this.#zones.load();
     await this.#clusters.refresh(this.#stop.signal);
     await this.#changeAfterNews();
+  }
+
+  async logInAgain(answer: LoginAnswer): Promise<LoginStep> {
+    const { paths, drivers = DRIVERS } = this.#options;
+    const earlier = this.#clusters.find(answer.proxy)?.profile ?? null;
+    const { signal } = this.#stop;
+    const step = await logInAgain(answer, earlier, { configDir: paths.configDir, drivers, signal });
+    if (step.kind === "done") await this.refresh();
+    return step;
   }
 
   down(restart = false): void {
@@ -246,31 +262,6 @@ export class Daemon implements ControlTarget {
   }
 
   // How it begins.
-
-  async #requireLogin(): Promise<void> {
-    while (!this.#stop.signal.aborted) {
-      try {
-        return requireLogin(
-          this.#isTransient ? "Cannot run the command" : "Cannot bring vnet up",
-          await this.#clusters.logins(),
-          this.#options.nowMs(),
-        );
-      } catch (thrown) {
-        if (!this.#options.waitForLogin || !(thrown instanceof VnetError)) throw thrown;
-        log.warning("Waiting for a login", { code: thrown.code });
-        const { code, message, hint } = thrown;
-        this.#findings.note({ code, message, ...(hint === null ? {} : { hint }) });
-        await this.#nextLogin();
-        this.#findings.clear(code);
-      }
-    }
-  }
-
-  async #nextLogin(): Promise<void> {
-    this.#login = Promise.withResolvers();
-    await orAborted(this.#login.promise, this.#stop.signal).catch(() => {}); // it ends, then
-    this.#login = null;
-  }
 
   /** Names of zones that a TXT record grants are there from the start, where the resolvers answer soon. */
   async #askForZones(standings: Plan["standings"]): Promise<void> {
@@ -299,7 +290,9 @@ export class Daemon implements ControlTarget {
         link,
         addressesWith: (granted) => {
           this.#granted = granted;
-          return this.#compile().link ?? this.#failUnknown();
+          const { link } = this.#compile();
+          if (link === null) throw nothingKnown(this.#clusters.sessions);
+          return link;
         },
         dnsMode,
         policy,
@@ -340,15 +333,6 @@ export class Daemon implements ControlTarget {
     });
   }
 
-  #failUnknown(): never {
-    const [first] = this.#clusters.sessions;
-    throw new VnetError(
-      "cluster-unreachable",
-      `Nothing is known of any cluster${first?.error == null ? "" : `: ${first.error}`}`,
-      { hint: "Check the network between you and the proxy, and that the login is still good" },
-    );
-  }
-
   // Compile, then apply.
 
   get #consent(): RangeConsent {
@@ -386,6 +370,7 @@ export class Daemon implements ControlTarget {
     await this.#saveViews();
     try {
       const state = this.#compile();
+      this.questions.follow(this.#clusters.sessions);
       this.#zones.follow(state.plan.standings);
       await this.#setup.apply(state);
       this.#findings.clear("apply-failed");
@@ -455,8 +440,4 @@ export class Daemon implements ControlTarget {
         event satisfies never;
     }
   }
-}
-
-function stillStarting(): VnetError {
-  return new VnetError("starting", "vnet is still starting", { hint: "Run `vnet wait`" });
 }

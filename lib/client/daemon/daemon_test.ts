@@ -107,11 +107,11 @@ Deno.test("Daemon asks once for a second factor, and holds the connections meanw
   withDaemon({}, async ({ daemon, connect, cluster, clock }) => {
     cluster.codes.set("db", "123456");
     const both = Promise.all([connect("db.memory.test", 5432), connect("db.memory.test", 5432)]);
-    await until(() => daemon.mfa.list().length === 1);
+    await until(() => daemon.questions.mfa.list().length === 1);
     const [waiting] = daemon.status().mfa_waiting ?? [];
     deepEqual([waiting?.app, waiting?.port, waiting?.user], ["db", 5432, "alice"]);
-    await rejects(daemon.mfa.approve("000000", null), { code: "mfa-failed" });
-    await daemon.mfa.approve("123456", null);
+    await rejects(daemon.questions.mfa.approve("000000", null), { code: "mfa-failed" });
+    await daemon.questions.mfa.approve("123456", null);
     deepEqual((await both).map(({ kind }) => kind), ["connected", "connected"]);
     equal(daemon.status().mfa_waiting, undefined);
     // As long as the right lasts, nobody is asked again; not ahead of its end either.
@@ -124,11 +124,11 @@ Deno.test("Daemon asks for each port of an app that takes any, and takes a no fo
   withDaemon({}, async ({ daemon, connect, cluster }) => {
     cluster.codes.set("web", "123456");
     const connecting = Promise.all([80, 81].map((port) => connect("web.memory.test", port)));
-    await until(() => daemon.mfa.list().length === 2);
-    const ports = daemon.mfa.list().map(({ id, port }) => [port, id] as const);
+    await until(() => daemon.questions.mfa.list().length === 2);
+    const ports = daemon.questions.mfa.list().map(({ id, port }) => [port, id] as const);
     const idOf = new Map(ports);
-    daemon.mfa.decline(idOf.get(80) ?? null);
-    await daemon.mfa.approve("123456", idOf.get(81) ?? null);
+    daemon.questions.mfa.decline(idOf.get(80) ?? null);
+    await daemon.questions.mfa.approve("123456", idOf.get(81) ?? null);
     deepEqual((await connecting).map(({ kind }) => kind), ["refused", "connected"]);
     equal(daemon.status().connections.recent_failures[0]?.code, "mfa-declined");
   }));
@@ -171,6 +171,87 @@ Deno.test("Daemon refuses names and connections when the login is over, and is w
       "ready",
       "connected",
     ]);
+  }));
+
+Deno.test("Daemon holds connections of a login that is over until the next one, and asks once", () =>
+  withDaemon({}, async ({ daemon, ask, connectTo, cluster, clock, machine, options }) => {
+    const address = await ask("db.memory.test");
+    const connect = () => connectTo(address, 5432);
+    clock.nowMs += cluster.lifeMs;
+    const both = Promise.all([connect(), connect()]);
+    await until(() => daemon.status().profiles[0]?.waiting === 2);
+    deepEqual(machine.desktop.shown.map(({ title }) => title), [
+      "vnet: the login to memory.test has ended",
+    ]);
+    match(machine.desktop.shown[0]?.text ?? "", /run: vnet login memory\.test --user alice$/);
+    await new ProfileStore(options.paths.configDir).save(cluster.profile());
+    await daemon.refresh();
+    deepEqual((await both).map(({ kind }) => kind), ["connected", "connected"]);
+    await until(() => machine.desktop.shown.length === 0);
+    equal(daemon.status().profiles[0]?.waiting, undefined);
+  }));
+
+Deno.test("Daemon logs in again with what a person answers, and takes a no for an answer", () =>
+  withDaemon({}, async ({ daemon, ask, connectTo, cluster, clock }) => {
+    const address = await ask("db.memory.test");
+    clock.nowMs += cluster.lifeMs;
+    const held = connectTo(address, 5432);
+    await until(() => daemon.questions.logins.list().length === 1);
+    const answer = { proxy: "memory.test", password: cluster.password, totp: null };
+    await rejects(daemon.logInAgain({ ...answer, password: "a wrong one" }), {
+      code: "login-failed",
+    });
+    await rejects(daemon.logInAgain({ ...answer, proxy: "other.test" }), {
+      code: "profile-unknown",
+    });
+    equal((await daemon.logInAgain(answer)).kind, "done");
+    equal((await held).kind, "connected");
+    equal(daemon.status().state, "ready");
+    clock.nowMs += cluster.lifeMs;
+    const refused = connectTo(address, 5432);
+    await until(() => daemon.status().profiles[0]?.waiting === 1);
+    daemon.questions.logins.decline("memory.test");
+    equal((await refused).kind, "refused");
+    equal((await connectTo(address, 5432)).kind, "refused");
+    equal(daemon.status().connections.recent_failures[0]?.code, "login-expired");
+  }));
+
+Deno.test("Daemon does not hold connections of who is locked out", () =>
+  withDaemon({}, async ({ daemon, ask, connectTo, cluster }) => {
+    const address = await ask("db.memory.test");
+    cluster.failure = new AuthError("access-locked", "a lock is in force");
+    cluster.wake();
+    await until(() => daemon.status().profiles[0]?.state === "expired");
+    equal((await connectTo(address, 5432)).kind, "refused");
+    deepEqual(daemon.questions.logins.list(), []);
+  }));
+
+Deno.test("Daemon says ahead of time that a login ends", () =>
+  withDaemon({}, async ({ daemon, cluster, clock }) => {
+    clock.nowMs += cluster.lifeMs - 10 * 60_000;
+    await daemon.refresh();
+    const [finding, ...others] = daemon.status().findings;
+    deepEqual([finding?.code, others], ["login-ends", []]);
+    match(finding?.message ?? "", /^The login to memory\.test ends in 10 minutes$/);
+    match(finding?.hint ?? "", /`vnet login memory\.test --user alice`/);
+    clock.nowMs += 10 * 60_000;
+    await daemon.refresh();
+    deepEqual(codes(daemon), []); // the login itself says so
+  }));
+
+Deno.test("Daemon shows on the desktop what waits for a second factor", () =>
+  withDaemon({}, async ({ daemon, connect, cluster, machine }) => {
+    cluster.codes.set("db", "123456");
+    const refused = connect("db.memory.test", 5432);
+    await until(() => machine.desktop.shown.length === 1);
+    const [notice] = machine.desktop.shown;
+    equal(notice?.title, "vnet: second factor for db");
+    match(notice?.text ?? "", /"db" of memory\.test, port 5432.*vnet mfa approve --id 1 CODE$/);
+    notice?.action?.onChosen();
+    equal((await refused).kind, "refused");
+    await until(() => machine.desktop.shown.length === 0);
+    equal(daemon.status().connections.recent_failures[0]?.code, "mfa-declined");
+    notice?.action?.onChosen(); // it is over, and nothing happens
   }));
 
 Deno.test("Daemon keeps rights and connections of logins that are the same after a refresh", () =>

@@ -6,6 +6,7 @@
 import { UsageError, VnetError } from "../../error.ts";
 import { refusalError } from "../../refusal/mod.ts";
 import type { SessionProof } from "../cluster/driver.ts";
+import { Bell } from "./bell.ts";
 
 /** As long as a program's connection is held. */
 const ANSWER_MS = 60_000;
@@ -58,19 +59,20 @@ export class MfaDesk implements SecondFactor {
   readonly #answerMs: number;
   readonly #waiting = new Map<string, Waiting>();
   readonly #declined = new Map<string, number>();
+  readonly #bell: Bell;
   #lastId = 0;
-  #revision = 0;
   #isClosed = false;
-  #changed = Promise.withResolvers<void>();
 
-  constructor(nowMs: () => number, { answerMs = ANSWER_MS } = {}) {
+  /** @param bell Rings with every question that comes or goes. */
+  constructor(nowMs: () => number, { answerMs = ANSWER_MS, bell = new Bell() } = {}) {
     this.#nowMs = nowMs;
     this.#answerMs = answerMs;
+    this.#bell = bell;
   }
 
   /** Grows with every question that comes or goes. */
   get revision(): number {
-    return this.#revision;
+    return this.#bell.revision;
   }
 
   /** Whether nothing will ever wait any more. */
@@ -84,13 +86,8 @@ export class MfaDesk implements SecondFactor {
   }
 
   /** Waits until the revision is another one, or the signal fires. */
-  async changed(revision: number, signal: AbortSignal): Promise<void> {
-    if (this.#revision !== revision || this.#isClosed || signal.aborted) return;
-    const aborted = Promise.withResolvers<void>();
-    const onAbort = () => aborted.resolve();
-    signal.addEventListener("abort", onAbort, { once: true });
-    await Promise.race([this.#changed.promise, aborted.promise]);
-    signal.removeEventListener("abort", onAbort);
+  changed(revision: number, signal: AbortSignal): Promise<void> {
+    return this.#bell.changed(revision, signal);
   }
 
   /** Ends what waits, questions and those who wait for them. */
@@ -101,7 +98,7 @@ export class MfaDesk implements SecondFactor {
         state: "vnet ends",
       }));
     }
-    this.#tell();
+    this.#bell.close();
   }
 
   async ask<T>(subject: MfaSubject, attempt: (proof: SessionProof) => Promise<T>): Promise<T> {
@@ -121,7 +118,7 @@ export class MfaDesk implements SecondFactor {
     const leave = () => {
       clearTimeout(timer);
       this.#waiting.delete(id);
-      this.#tell();
+      this.#bell.ring();
     };
     const waiting: Waiting = {
       question: { ...subject, id, sinceMs: nowMs, untilMs: nowMs + this.#answerMs },
@@ -142,7 +139,7 @@ export class MfaDesk implements SecondFactor {
       if (!waiting.isTrying) waiting.end(refusalError("mfa-unanswered", what));
     }, this.#answerMs);
     this.#waiting.set(id, waiting);
-    this.#tell();
+    this.#bell.ring();
     return await promise;
   }
 
@@ -194,11 +191,5 @@ export class MfaDesk implements SecondFactor {
   #noteDeclined(key: string): void {
     if (this.#declined.size >= MAX_QUESTIONS) this.#declined.clear();
     this.#declined.set(key, this.#nowMs() + DECLINED_MS);
-  }
-
-  #tell(): void {
-    this.#revision++;
-    this.#changed.resolve();
-    this.#changed = Promise.withResolvers();
   }
 }

@@ -35,6 +35,10 @@ import {
   type Troubles,
 } from "./troubles.ts";
 
+const MINUTE_MS = 60_000;
+/** So long before its end a login is warned of. */
+const WARNED_MINUTES = 10;
+
 /** What a state is compiled from, beside the state before. */
 export interface StateInput {
   readonly sources: readonly PlanSource[];
@@ -54,6 +58,7 @@ export interface LoginFacts {
   /** The profile's name. */
   readonly name: string;
   readonly cluster: string;
+  readonly user: string;
   readonly isOver: boolean;
   /** Whether it is over because an administrator locked it. */
   readonly isLocked?: boolean;
@@ -105,12 +110,20 @@ export function firstState(book: Book): State {
 export function compileState(before: State, input: StateInput): State {
   const { logins, machine, nowMs } = input;
   const { plan, places, moved } = place(before, input);
+  const ending = endingLogins(logins, nowMs);
   const placed = rememberPlaces(before.book, places);
   const troubles = followTroubles(before.troubles, before.plan, plan, nowMs);
-  const rest = { plan, places, troubles, nextMs: soonest(troubles, logins) };
+  const rest = { plan, places, troubles, nextMs: soonest(troubles, logins, nowMs) };
   const range = before.link?.range ?? plan.ranges[0];
   if (range === undefined) {
-    return { ...rest, book: placed, link: null, names: null, naming: null, findings: moved };
+    return {
+      ...rest,
+      book: placed,
+      link: null,
+      names: null,
+      naming: null,
+      findings: [...moved, ...ending],
+    };
   }
   const link = { ...linkAddresses(placed, range), range };
   const { addresses, book } = assignAddresses(placed, plan, link, nowMs);
@@ -123,7 +136,7 @@ export function compileState(before: State, input: StateInput): State {
     troubles,
     profiles: new Map(logins.filter(({ isOver }) => isOver).map(overLogin)),
   };
-  const findings = [...moved, ...fullRanges(plan, addresses)];
+  const findings = [...moved, ...ending, ...fullRanges(plan, addresses)];
   return { ...rest, book, link, names: compileNames(naming), naming, findings };
 }
 
@@ -181,11 +194,37 @@ function overLogin(
   return [name, isLocked === true ? lockedOut() : loggedOut(cluster, name)];
 }
 
-function soonest(troubles: Troubles, logins: readonly LoginFacts[]): number | null {
-  const ends = logins.filter(({ isOver }) => !isOver).map(({ expiresMs }) => expiresMs);
+/** When something is to be said that was not yet, or no more. */
+function soonest(troubles: Troubles, logins: readonly LoginFacts[], nowMs: number): number | null {
+  const ends = logins.filter(({ isOver }) => !isOver)
+    .map(({ expiresMs }) => expiresMs - minutesLeft(expiresMs - nowMs - 1) * MINUTE_MS);
   const end = nextEnd(troubles);
   if (end !== null) ends.push(end);
   return ends.length === 0 ? null : Math.min(...ends);
+}
+
+/** @returns One finding, whichever logins end soon; none if none does. */
+function endingLogins(logins: readonly LoginFacts[], nowMs: number): readonly StateFinding[] {
+  const soon = logins.filter(({ isOver, expiresMs }) =>
+    !isOver && expiresMs > nowMs && expiresMs - nowMs <= WARNED_MINUTES * MINUTE_MS
+  );
+  if (soon.length === 0) return [];
+  const parts = soon.map(({ name, expiresMs }) => {
+    const minutes = Math.max(1, Math.round((expiresMs - nowMs) / MINUTE_MS));
+    return `to ${name} ends in ${minutes} minute${minutes === 1 ? "" : "s"}`;
+  });
+  const commands = soon.map(({ name, user }) => `\`vnet login ${name} --user ${user}\``);
+  return [{
+    code: "login-ends",
+    message: `The login ${parts.join(", that ")}`,
+    hint: `Run ${commands.join(" and ")}: connections that run go on`,
+  }];
+}
+
+/** Of what is warned of, so many whole minutes are still to come; 0 at the very end, and before it is warned. */
+function minutesLeft(leftMs: number): number {
+  if (leftMs <= 0) return 0;
+  return Math.min(WARNED_MINUTES, Math.floor(leftMs / MINUTE_MS));
 }
 
 /** @returns One finding, whichever ranges are full; none if there is room in all. */

@@ -10,6 +10,7 @@ const MINUTE_MS = 60_000;
 const LOGIN = {
   name: "prod.test",
   cluster: "prod.test",
+  user: "alice",
   isOver: false,
   expiresMs: 100 * MINUTE_MS,
 };
@@ -93,10 +94,26 @@ Deno.test("compileState() says in DNS what became of a name, for a while", () =>
 
 Deno.test("compileState() refuses the names of a login that is over, and wakes when one ends", () => {
   const running = compileState(NOTHING, input(["db"]));
-  equal(running.nextMs, LOGIN.expiresMs);
+  equal(running.nextMs, LOGIN.expiresMs - 10 * MINUTE_MS);
   const over = compileState(running, input(["db"], { logins: [{ ...LOGIN, isOver: true }] }));
   equal(verdictOf(over, "db.prod.test"), "refuse app-trouble");
   equal(over.nextMs, null);
+});
+
+Deno.test("compileState() warns of a login that ends, minute by minute", () => {
+  const { expiresMs } = LOGIN;
+  const at = (leftMs: number) => {
+    const { findings, nextMs } = compileState(
+      NOTHING,
+      input(["db"], { nowMs: expiresMs - leftMs }),
+    );
+    return [findings.map(({ message }) => message).join(), (nextMs ?? 0) - expiresMs];
+  };
+  const text = (minutes: string) => `The login to prod.test ends in ${minutes}`;
+  deepEqual(at(10 * MINUTE_MS + 1), ["", -10 * MINUTE_MS]);
+  deepEqual(at(10 * MINUTE_MS), [text("10 minutes"), -9 * MINUTE_MS]);
+  deepEqual(at(MINUTE_MS), [text("1 minute"), 0]);
+  deepEqual(at(1), [text("1 minute"), 0]);
 });
 
 Deno.test("compileState() moves a range that others use, says so, and keeps it there", () => {

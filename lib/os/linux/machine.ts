@@ -3,9 +3,12 @@
  *
  * @module
  */
+import type { Desktop } from "../desktop.ts";
 import type { Machine, Packets, Resolver, Routing, Sockets } from "../machine.ts";
 import { localEndpoint, tcpListen, UdpSocket } from "./net/datagram.ts";
 import { Datapath } from "./net/datapath.ts";
+import { BusNotices } from "./desktop/notices.ts";
+import { sessionBusSockets } from "./desktop/session_bus.ts";
 import { listOccupants } from "./facts/occupants.ts";
 import { claimedReverseZones, previewOsDns, serverNeedsPort53 } from "./dns/mod.ts";
 import { adoptFlows } from "./net/adopted_listener.ts";
@@ -63,4 +66,8 @@ export const resolver: Resolver = {
     }), { journalDir }),
 };
 
-export const machine: Machine = { routing, sockets, packets, resolver };
+const desktop: Desktop = {
+  open: () => new BusNotices(sessionBusSockets((name) => Deno.env.get(name), Deno.uid() ?? 0)),
+};
+
+export const machine: Machine = { routing, sockets, packets, resolver, desktop };

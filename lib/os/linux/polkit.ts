@@ -4,8 +4,8 @@
  * @module
  * @see org.freedesktop.PolicyKit1.Authority, polkit(8)
  */
-import { Dbus } from "./dns/dbus/dbus.ts";
-import { DbusError } from "./dns/dbus/error.ts";
+import { Dbus } from "./dbus/dbus.ts";
+import { DbusError } from "./dbus/error.ts";
 import { SYSTEM_PATHS } from "./dns/find/paths.ts";
 import type { PeerCredentials } from "../root_machine.ts";
 

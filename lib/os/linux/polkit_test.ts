@@ -1,7 +1,7 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { Dbus } from "./dns/dbus/dbus.ts";
-import { DbusError } from "./dns/dbus/error.ts";
-import type { DbusValue } from "./dns/dbus/value.ts";
+import { Dbus } from "./dbus/dbus.ts";
+import { DbusError } from "./dbus/error.ts";
+import type { DbusValue } from "./dbus/value.ts";
 import { makeDirectory, startBus } from "../../../tests/doubles/osdns/bus.ts";
 import { needing } from "../../../tests/needs.ts";
 import { isAuthorized } from "./polkit.ts";

@@ -18,8 +18,15 @@ export const LOGIN = {
     ede: { code: 18, kind: "not-logged-in", text: "not logged in" },
     state: "the login has expired",
     hint: "Run `vnet login` again",
-    happened: "Every login has expired.",
-    remedy: "`vnet login HOST` again.",
+    happened: "The login has expired.",
+    remedy: "`vnet login HOST` again. A connection waits up to 60 s for that.",
+  },
+  "login-ends": {
+    fault: "auth",
+    finding: "client",
+    hint: "Run `vnet login` again: connections that run go on",
+    happened: "A login ends within ten minutes.",
+    remedy: "`vnet login HOST` again. Connections that run go on.",
   },
   "login-failed": {
     fault: "auth",

@@ -4,11 +4,11 @@
  *
  * @module
  */
-import { type Answer, Dbus } from "../../../lib/os/linux/dns/dbus/dbus.ts";
-import { DbusError } from "../../../lib/os/linux/dns/dbus/error.ts";
-import type { Message } from "../../../lib/os/linux/dns/dbus/message.ts";
-import type { DbusValue } from "../../../lib/os/linux/dns/dbus/value.ts";
-import { NETWORKD, RESOLVED } from "../../../lib/os/linux/dns/dbus/names.ts";
+import { type Answer, Dbus } from "../../../lib/os/linux/dbus/dbus.ts";
+import { DbusError } from "../../../lib/os/linux/dbus/error.ts";
+import type { Message } from "../../../lib/os/linux/dbus/message.ts";
+import type { DbusValue } from "../../../lib/os/linux/dbus/value.ts";
+import { NETWORKD, RESOLVED } from "../../../lib/os/linux/dbus/names.ts";
 
 /** What a link was told. */
 export interface FakeLink {

@@ -159,7 +159,7 @@ async function runStdio({ flow }: OpenedApp, signal: AbortSignal): Promise<numbe
 /** The daemon, or this process's own logins, which ask for second factors at this terminal. */
 async function openWay(context: Context): Promise<AppWay> {
   const { AnyApps, MfaDesk } = await import("../../../client/local/mod.ts");
-  const { answerAtTerminal, questionsOf } = await import("../../mfa_prompt.ts");
+  const { answerAtTerminal, questionsOf } = await import("../../prompt/questions.ts");
   const { paths, nowMs, signal } = context;
   const { processes } = await context.machine();
   if (!await processes.holdsTerminal()) return new AnyApps({ paths, nowMs });

@@ -38,7 +38,8 @@ export async function discover(
   means: Means,
   signal: AbortSignal,
 ): Promise<Discovery> {
-  const going = { ...how, caFilePems: how.authorityPems ?? [], caStorePems: [] };
+  const way = wayTo({ ...how, earlier: null });
+  const going = { ...how, ...way, caFilePems: how.authorityPems ?? [], caStorePems: [] };
   using http = approach(going, means);
   const { cluster_name, server_version } = await find(http, signal);
   return { cluster: cluster_name, version: server_version };
@@ -51,7 +52,10 @@ export async function logIn(
   signal: AbortSignal,
 ): Promise<Profile> {
   const known = knownBy(request);
-  const going = { ...request, ...known, caStorePems: await means.store.named() };
+  const way = wayTo(request);
+  const last = request.proxies === null ? lastLogin(request) : null;
+  const caStorePems = last?.caStorePems ?? await means.store.named();
+  const going = { ...request, ...known, ...way, caStorePems };
   using http = approach(going, means);
   const found = await find(http, signal);
   requireVersion(found.min_client_version);
@@ -70,16 +74,14 @@ export async function logIn(
     ...(code === "" ? {} : { totp_code: code.trim() }),
     ...(request.ttlMs === null ? {} : { ttl_seconds: Math.round(request.ttlMs / 1000) }),
   });
-  const decision = proxyFor(request.proxy, request.proxies);
   const login: OwnLogin = {
     proxy: request.proxy,
     certificatePem: finished.certificate,
     privateKeyPem: keys.privateKeyPem,
     hostCaPems: finished.trust.host_cas,
     ...known,
-    caStorePems: going.caStorePems,
-    httpProxy: decision.proxy,
-    way: describeProxy(decision),
+    caStorePems,
+    ...way,
     expiresMs: Date.parse(finished.expires),
   };
   return {
@@ -103,21 +105,37 @@ export async function endLogin(
 }
 
 /** How the proxy is known: as it is said, or else as for the login that this one takes the place of. */
-function knownBy(
-  { caPin, authorityPems, earlier }: LoginRequest,
-): Pick<OwnLogin, "caPin" | "caFilePems"> {
-  const last = earlier?.kind === OWN_KIND ? readLogin(earlier) : null;
+function knownBy(request: LoginRequest): Pick<OwnLogin, "caPin" | "caFilePems"> {
+  const { caPin, authorityPems } = request;
+  const last = lastLogin(request);
   // Who names an authority now does not mean the pin of then
   const lastPin = authorityPems === undefined ? last?.caPin ?? null : null;
   return { caPin: caPin ?? lastPin, caFilePems: authorityPems ?? last?.caFilePems ?? [] };
 }
 
+/** Which way leads there: as the environment says, or else as for the login that this one takes the place of. */
+function wayTo(
+  request: Pick<LoginRequest, "proxy" | "proxies" | "earlier">,
+): Pick<OwnLogin, "httpProxy" | "way"> {
+  const { proxy, proxies } = request;
+  if (proxies === null) {
+    const { httpProxy = null, way = null } = lastLogin(request) ?? {};
+    return { httpProxy, way };
+  }
+  const decision = proxyFor(proxy, proxies);
+  return { httpProxy: decision.proxy, way: describeProxy(decision) };
+}
+
+function lastLogin({ earlier }: Pick<LoginRequest, "earlier">): OwnLogin | null {
+  return earlier?.kind === OWN_KIND ? readLogin(earlier) : null;
+}
+
 function approach(
-  how: Approach & Pick<OwnLogin, "caFilePems" | "caStorePems">,
+  how: Approach & Pick<OwnLogin, "caFilePems" | "caStorePems" | "httpProxy">,
   means: Means,
 ): HttpClient {
-  const { proxy, proxies, caPin } = how;
-  const dial = dialerOf({ ...how, httpProxy: proxyFor(proxy, proxies).proxy }, means);
+  const { proxy, caPin } = how;
+  const dial = dialerOf(how, means);
   const trust = firstTrust(caPin, authoritiesOf(how, means));
   return new HttpClient({ server: proxy, trust, dial, identity: null, nowMs: means.nowMs });
 }

@@ -8,7 +8,7 @@ import { OsError } from "../../../error.ts";
 import type { IpAddress } from "../../../ip/mod.ts";
 import type { Backend, Place } from "./backend/backend.ts";
 import { backendFor } from "./backend/backends.ts";
-import { DbusError } from "./dbus/error.ts";
+import { DbusError } from "../dbus/error.ts";
 import { detect, FALLBACK_WARNING } from "./find/detect.ts";
 import { DirectBackend } from "./backend/direct.ts";
 import { Disk, type StepHook } from "./undo/disk.ts";

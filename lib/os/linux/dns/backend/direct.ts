@@ -6,13 +6,13 @@
 import { parseResolvConf, renderResolvConf, type ResolvConf } from "../../../../dns/mod.ts";
 import { parseIp } from "../../../../ip/mod.ts";
 import type { Backend, Condition, Place } from "./backend.ts";
-import { Dbus } from "../dbus/dbus.ts";
-import { errnoOf } from "../errno.ts";
+import { Dbus } from "../../dbus/dbus.ts";
+import { errnoOf } from "../../errno.ts";
 import { readOnlyError } from "../find/detect.ts";
 import { followPaths } from "../follow.ts";
 import { isMountPoint } from "../find/gather.ts";
 import type { DirectEntry } from "../undo/journal.ts";
-import { RESOLVED } from "../dbus/names.ts";
+import { RESOLVED } from "../../dbus/names.ts";
 import { resolvedServers } from "./resolved_settings.ts";
 import {
   capture,

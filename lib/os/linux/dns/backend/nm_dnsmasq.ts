@@ -7,11 +7,11 @@
 import { parseResolvConf } from "../../../../dns/mod.ts";
 import { formatIp, type IpAddress, parseIp } from "../../../../ip/mod.ts";
 import type { Backend, Condition, Place } from "./backend.ts";
-import { followBus } from "../dbus/follow.ts";
-import { Dbus } from "../dbus/dbus.ts";
-import type { DbusValue, Variant } from "../dbus/value.ts";
+import { followBus } from "../../dbus/follow.ts";
+import { Dbus } from "../../dbus/dbus.ts";
+import type { DbusValue, Variant } from "../../dbus/value.ts";
 import type { Entry } from "../undo/journal.ts";
-import { NETWORK_MANAGER } from "../dbus/names.ts";
+import { NETWORK_MANAGER } from "../../dbus/names.ts";
 import { newFile } from "./takeover.ts";
 import type { OsDnsRequest, Upstreams } from "../types.ts";
 import { nameserver, upstreamsOf } from "../find/upstreams.ts";

@@ -6,12 +6,12 @@
 import { parseResolvConf } from "../../../../dns/mod.ts";
 import { equalEndpoint } from "../../../../ip/mod.ts";
 import type { Backend, Condition, Place } from "./backend.ts";
-import { followBus } from "../dbus/follow.ts";
-import { Dbus } from "../dbus/dbus.ts";
+import { followBus } from "../../dbus/follow.ts";
+import { Dbus } from "../../dbus/dbus.ts";
 import { linkName } from "../../net/netlink.ts";
 import { loadShim } from "../../shim.ts";
 import { inUse } from "../in_use.ts";
-import { RESOLVED } from "../dbus/names.ts";
+import { RESOLVED } from "../../dbus/names.ts";
 import {
   applyResolved,
   isDefaultRoute,

@@ -5,10 +5,10 @@
  * @see org.freedesktop.resolve1(5), Link Object
  */
 import type { Endpoint } from "../../../../ip/mod.ts";
-import { Dbus } from "../dbus/dbus.ts";
-import { DbusError } from "../dbus/error.ts";
-import type { DbusValue } from "../dbus/value.ts";
-import { RESOLVED } from "../dbus/names.ts";
+import { Dbus } from "../../dbus/dbus.ts";
+import { DbusError } from "../../dbus/error.ts";
+import type { DbusValue } from "../../dbus/value.ts";
+import { RESOLVED } from "../../dbus/names.ts";
 import { SYSTEM_PATHS } from "../find/paths.ts";
 import { linkServersOf, type ResolvedDomain, resolvedDomains } from "./resolved_settings.ts";
 

@@ -6,10 +6,10 @@
  */
 import { OsError } from "../../../../error.ts";
 import { decodeIp, encodeIp, type Endpoint, formatEndpoint } from "../../../../ip/mod.ts";
-import { type Dbus, isRows } from "../dbus/dbus.ts";
-import { DbusError } from "../dbus/error.ts";
-import type { DbusValue } from "../dbus/value.ts";
-import { NETWORKD, RESOLVED } from "../dbus/names.ts";
+import { type Dbus, isRows } from "../../dbus/dbus.ts";
+import { DbusError } from "../../dbus/error.ts";
+import type { DbusValue } from "../../dbus/value.ts";
+import { NETWORKD, RESOLVED } from "../../dbus/names.ts";
 import type { OsDnsRequest } from "../types.ts";
 
 /** One call to be made on our link, and its line for people. */

@@ -7,7 +7,7 @@
 import { dirname, resolve } from "node:path/posix";
 import { RESOLV_CONF_MAGIC } from "../../../../dns/mod.ts";
 import { readOnlyError } from "../find/detect.ts";
-import { errnoOf } from "../errno.ts";
+import { errnoOf } from "../../errno.ts";
 import type { Disk, Owner } from "../undo/disk.ts";
 import type { DirectEntry, Original } from "../undo/journal.ts";
 

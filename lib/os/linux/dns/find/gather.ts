@@ -5,14 +5,14 @@
  */
 import { basename, dirname } from "node:path/posix";
 import { parseNsswitchHosts, parseResolvConf } from "../../../../dns/mod.ts";
-import { Dbus } from "../dbus/dbus.ts";
-import { DbusError } from "../dbus/error.ts";
-import { errnoOf } from "../errno.ts";
+import { Dbus } from "../../dbus/dbus.ts";
+import { DbusError } from "../../dbus/error.ts";
+import { errnoOf } from "../../errno.ts";
 import type { Facts, ResolvConfFacts } from "./detect.ts";
 import type { Place } from "../backend/backend.ts";
 import { run } from "./program.ts";
 import { isOurs, originalText, readState } from "../backend/takeover.ts";
-import { NETWORK_MANAGER, RESOLVED } from "../dbus/names.ts";
+import { NETWORK_MANAGER, RESOLVED } from "../../dbus/names.ts";
 import type { Paths } from "./paths.ts";
 import type { DirectEntry } from "../undo/journal.ts";
 

@@ -6,7 +6,7 @@
  * @see rename(2), fsync(2)
  */
 import { basename, dirname } from "node:path/posix";
-import { errnoOf } from "../errno.ts";
+import { errnoOf } from "../../errno.ts";
 
 /** Permission bits and owners of a file. */
 export interface Owner {

@@ -8,7 +8,7 @@ import { OsError } from "../../../../error.ts";
 import { journalFiles } from "../../../journal_files.ts";
 import { readRootsOwn } from "../../roots_own.ts";
 import type { Disk } from "./disk.ts";
-import { errnoOf } from "../errno.ts";
+import { errnoOf } from "../../errno.ts";
 
 const OriginalSchema = z.discriminatedUnion("kind", [
   z.object({

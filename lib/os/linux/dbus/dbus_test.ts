@@ -1,10 +1,10 @@
 import { deepEqual, equal, match, rejects } from "node:assert/strict";
-import { OsError } from "../../../../error.ts";
+import { OsError } from "../../../error.ts";
 import { type Answer, Dbus } from "./dbus.ts";
 import { DbusError } from "./error.ts";
 import type { Message } from "./message.ts";
-import { makeDirectory, startBus, type TestBus } from "../../../../../tests/doubles/osdns/bus.ts";
-import { needing } from "../../../../../tests/needs.ts";
+import { makeDirectory, startBus, type TestBus } from "../../../../tests/doubles/osdns/bus.ts";
+import { needing } from "../../../../tests/needs.ts";
 
 const NAME = "org.vnet.Test1";
 const OBJECT = { destination: NAME, path: "/org/vnet/Test1", interface: NAME };

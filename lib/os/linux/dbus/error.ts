@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { OsError } from "../../../../error.ts";
+import { OsError } from "../../../error.ts";
 import { errnoOf } from "../errno.ts";
 
 /** The other side answered with an error; `errorName` is the D-Bus one. */

@@ -5,7 +5,7 @@
  */
 import { Dbus } from "./dbus.ts";
 import type { Message } from "./message.ts";
-import { pause } from "../../../../wait.ts";
+import { pause } from "../../../wait.ts";
 
 /** Which signals to hear, and what to do about them. */
 interface BusFollow {
