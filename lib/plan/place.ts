@@ -91,22 +91,34 @@ export function placeRanges(options: PlaceOptions): RangeMove[] {
   const { wanted, inUse, remembered, foreign, granted } = options;
   const spaces = spacesOf(granted);
   const used: Prefix[] = [...inUse.values()];
-  const moves: RangeMove[] = [];
-  for (const range of wanted) {
-    const text = formatPrefix(range);
-    const standing = inUse.get(text);
-    const obstacle = foreign.find((prefix) => overlaps(prefix, range)) ?? null;
-    const taken = [...foreign, ...used];
-    const others = wanted.filter((other) => other !== range);
-    const fits = (prefix: Prefix) => !taken.some((other) => overlaps(other, prefix));
+  const fits = (prefix: Prefix) => ![...foreign, ...used].some((other) => overlaps(other, prefix));
+  const places = new Map<string, Prefix>();
+  const settle = (choose: (range: Prefix, text: string) => Prefix | null) => {
+    for (const range of wanted) {
+      const text = formatPrefix(range);
+      const place = places.has(text) ? null : choose(range, text);
+      if (place === null) continue;
+      places.set(text, place);
+      used.push(place);
+    }
+  };
+  // Who has a place keeps it: one that looks for another must not be given theirs.
+  settle((_range, text) => inUse.get(text) ?? null);
+  settle((_range, text) => {
     const earlier = remembered.get(text);
-    const isGood = earlier !== undefined && fits(earlier) && liesIn(spaces, earlier);
-    const placed = standing ?? (isGood ? earlier : null) ??
-      (fits(range) ? range : findSlice([...taken, ...others], range.length, spaces) ?? range);
-    used.push(placed);
-    if (formatPrefix(placed) !== text) moves.push({ wanted: range, placed, obstacle });
-  }
-  return moves;
+    return earlier !== undefined && fits(earlier) && liesIn(spaces, earlier) ? earlier : null;
+  });
+  settle((range) => fits(range) ? range : null);
+  settle((range) => {
+    const others = wanted.filter((other) => other !== range);
+    return findSlice([...foreign, ...used, ...others], range.length, spaces) ?? range;
+  });
+  return wanted.flatMap((range): RangeMove[] => {
+    const text = formatPrefix(range);
+    const placed = places.get(text) ?? range;
+    const obstacle = foreign.find((prefix) => overlaps(prefix, range)) ?? null;
+    return formatPrefix(placed) === text ? [] : [{ wanted: range, placed, obstacle }];
+  });
 }
 
 function spacesOf(granted: readonly Prefix[] | null): readonly Space[] {

@@ -50,6 +50,12 @@ Deno.test("placeRanges() moves what is in somebody's way, and nothing else", asy
       ],
       moves: ["100.64.0.0/10 > 192.168.192.0/20"],
     },
+    "one that must move leaves another where that lay the last time": {
+      wanted: ["100.96.0.0/27", "100.80.0.0/16"],
+      foreign: ["100.80.7.7/32", "100.96.0.0/24"],
+      remembered: { "100.80.0.0/16": "100.64.0.0/16" },
+      moves: ["100.96.0.0/27 > 100.65.0.0/27", "100.80.0.0/16 > 100.64.0.0/16"],
+    },
     "a route around, and root allows nothing more": {
       wanted: ["100.100.0.0/16"],
       foreign: ["100.64.0.0/10"],

@@ -92,6 +92,7 @@ const ROWS: readonly Row[] = [
   ["drill", "test", "ldnsutils", "ldnsutils", "ldns-utils", "ldns", "drill", "ldns"],
   ["dnsperf", "test", "dnsperf", "dnsperf", "dnsperf", null, "dnsperf", "dnsperf"],
   ["unbound", "test", "unbound"],
+  ["desktop-file-validate", "test", "desktop-file-utils"],
   // Ubuntu has it as a snap only.
   ["chromium", "test", "chromium", null, "chromium", "chromium", "chromium", "chromium"],
   ["dbus-daemon", "test", "dbus", "dbus", "dbus-daemon", "dbus", "dbus", "dbus-1-daemon"],

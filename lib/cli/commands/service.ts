@@ -47,6 +47,47 @@ const uninstall = command(
   { brief: message`Remove what "install" installed (root)` },
 );
 
+const enable = command(
+  "enable",
+  map(
+    object({
+      print: withDefault(
+        flag("--print", {
+          description: message`Print the files that would be written, and write none.`,
+        }),
+        false,
+      ),
+      xdg: withDefault(
+        flag("--xdg", {
+          description:
+            message`Write an XDG autostart entry, for desktops that start no user units of systemd.`,
+        }),
+        false,
+      ),
+    }),
+    (options): Action => async (context) => {
+      const { enable } = await import("../service/autostart.ts");
+      await enable(context, options);
+      return EXIT.done;
+    },
+  ),
+  {
+    brief: message`Start vnet at your login, and now; without root`,
+    description:
+      message`Writes a unit of your own systemd. The helper service ("install") does what needs root, so no password is asked. "vnet down" ends vnet until your next login.`,
+  },
+);
+
+const disable = command(
+  "disable",
+  map(object({}), (): Action => async (context) => {
+    const { disable } = await import("../service/autostart.ts");
+    await disable(context);
+    return EXIT.done;
+  }),
+  { brief: message`Start vnet at your login no more` },
+);
+
 const status = command(
   "status",
   map(object({ format }), (options): Action => async (context) => {
@@ -59,8 +100,8 @@ const status = command(
   { brief: message`Show what is installed, whether it runs, and who may use it` },
 );
 
-export const service = command("service", or(install, uninstall, status), {
-  brief: message`Run vnet under systemd: without sudo, and from boot`,
+export const service = command("service", or(install, uninstall, enable, disable, status), {
+  brief: message`Run vnet under systemd: without sudo, from boot, or from your login`,
 });
 
 /** Writes a service for people. */

@@ -17,12 +17,36 @@ export async function hasSystemd(): Promise<boolean> {
 }
 
 /** Runs one of the system's programs. @throws VnetError `service-command-failed` with what it said */
-export async function system(command: string, ...args: readonly string[]): Promise<string> {
+export function system(command: string, ...args: readonly string[]): Promise<string> {
+  return systemWith({}, command, args);
+}
+
+/**
+ * Asks the systemd of this process's own user.
+ *
+ * @throws VnetError `service-command-failed`, also where that user has none
+ */
+export function userSystemctl(
+  env: (name: string) => string | undefined,
+  ...args: readonly string[]
+): Promise<string> {
+  const passed = ["XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"].flatMap((name) => {
+    const value = env(name);
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  return systemWith(Object.fromEntries(passed), "systemctl", ["--user", ...args]);
+}
+
+async function systemWith(
+  env: Readonly<Record<string, string>>,
+  command: string,
+  args: readonly string[],
+): Promise<string> {
   const output = await new Deno.Command(command, {
     args: [...args],
     stdin: "null",
     clearEnv: true,
-    env: { PATH, LANG: "C.UTF-8" },
+    env: { ...env, PATH, LANG: "C.UTF-8" },
     signal: AbortSignal.timeout(DEADLINE_MS),
   }).output().catch((cause) => {
     throw failed(command, args, cause instanceof Error ? cause.message : String(cause));
@@ -49,7 +73,7 @@ export async function groupMembers(name: string): Promise<readonly string[] | nu
 
 /** Characters that neither a shell nor a unit file reads in a way of its own. */
 const PLAIN_NAME = /^[a-z_][a-z0-9_.-]{0,31}$/i;
-const PLAIN_PATH = /^(\/[A-Za-z0-9._@+-]+)+$/;
+export const PLAIN_PATH = /^(\/[A-Za-z0-9._@+-]+)+$/;
 
 /** Finds an account to run a daemon for. @throws VnetError `service-user-unusable` */
 export async function findAccount(name: string): Promise<Owner> {

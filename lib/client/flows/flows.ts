@@ -46,6 +46,8 @@ interface FlowsOptions {
   readonly dial: (target: AppTarget, port: number, signal: AbortSignal) => Promise<Flow>;
   readonly log: FlowLog;
   readonly nowMs: () => number;
+  /** How long a SYN is held at most; with time for a second factor if not given. */
+  readonly setupMs?: number;
 }
 
 /** An answered connection that waits for its local half to be accepted. */
@@ -123,7 +125,10 @@ export class Flows {
     const entry = this.#begin(syn, found, local === "allowed");
     if (local !== "allowed") return await this.#refuseStranger(syn, entry, local);
     this.#findHolder(syn, entry, signal);
-    const deadline = AbortSignal.any([signal, AbortSignal.timeout(SETUP_DEADLINE_MS)]);
+    const deadline = AbortSignal.any([
+      signal,
+      AbortSignal.timeout(this.#options.setupMs ?? SETUP_DEADLINE_MS),
+    ]);
     try {
       const target = admit(found, port);
       const flow = await this.#options.dial(target, port, deadline);

@@ -184,6 +184,39 @@ Deno.test("Flows gives a far end back at once when its SYN is held no more", asy
   }
 });
 
+Deno.test("Flows gives up on an app that does not answer, and on none that did", async () => {
+  const source = new Script([syn(1n), syn(2n, { destination: { ...DESTINATION, port: 80 } })]);
+  const log = new FlowLog();
+  const signals = new Map<number, AbortSignal>();
+  const flows = new Flows({
+    source,
+    listeners: [],
+    policy: { ownerUid: OWNER, sharedWith: new Set(), containers: false },
+    findProgram: () => Promise.resolve(null),
+    findHolders: () => Promise.resolve(new Map()),
+    destinationOf: () => ({ name: "db.example.test", target: { ...TARGET, ports: null } }),
+    dial: (_target, port, signal) => {
+      signals.set(port, signal);
+      if (port === 80) return Promise.resolve(idleFlow());
+      const { promise, reject } = Promise.withResolvers<Flow>();
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      return promise;
+    },
+    log,
+    nowMs: () => 0,
+    setupMs: 20,
+  });
+  const stop = new AbortController();
+  const running = flows.run(stop.signal);
+  await source.answered.promise;
+  deepEqual(source.answers, ["release 2", "reject 1 host-unreachable"]);
+  deepEqual(log.render().recent_failures.map(({ code }) => code), ["setup-timeout"]);
+  equal(signals.get(5432)?.aborted, true, "whoever dials is told");
+  equal(log.render().flows.length, 1, "the one that was answered waits on");
+  stop.abort();
+  await running;
+});
+
 function idleFlow(onAbort: () => void = () => {}): Flow {
   return {
     splice: () => Promise.reject(new TypeError("nothing is accepted here")),

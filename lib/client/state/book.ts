@@ -12,6 +12,7 @@ import {
   formatPrefix,
   type Ipv4,
   type Ipv6,
+  overlaps,
   parsePrefix,
   type Prefix,
 } from "../../ip/mod.ts";
@@ -30,7 +31,9 @@ const BookSchema = z.object({
   ipv6_prefix: z.string(),
   /** Ranges that lay in somebody's way, and where they are instead. */
   places: z.array(z.object({ wanted: z.string(), placed: z.string() })).default([]),
-  ranges: z.array(z.object({ range: z.string(), records: z.array(z.custom<LeaseRecord>()) })),
+  ranges: z.array(
+    z.object({ range: z.string().refine(isPrefix), records: z.array(z.custom<LeaseRecord>()) }),
+  ),
 });
 
 /** The addresses of one owner's names. */
@@ -140,7 +143,8 @@ export function assignAddresses(
       lease === "exhausted" ? null : { ipv4: lease.ipv4, ipv6: twin(book.prefix6, lease.ipv4) },
     );
   }
-  const former = [...book.records].filter(([text]) => !pools.has(text)).slice(-MAX_FORMER_RANGES);
+  const former = [...book.records].filter(([text]) => !pools.has(text)).slice(-MAX_FORMER_RANGES)
+    .map(([text, records]) => [text, resting(records, nowMs)] as const);
   const current = [...pools].map(([text, pool]) => [text, pool.records()] as const);
   return { addresses, book: { ...book, records: new Map([...former, ...current]) } };
 }
@@ -156,8 +160,30 @@ function openPool(book: Book, range: Prefix, link: LinkAddresses): AddressPool {
     range,
     reserved: [link.self4, link.peer4],
     key: book.key,
-    records: book.records.get(formatPrefix(range)) ?? [],
+    records: [...book.records.get(formatPrefix(range)) ?? [], ...recordsWithin(book, range)],
   });
+}
+
+/** What other ranges that overlap this one know of its addresses: who has one keeps it, and what rests goes on resting. */
+function recordsWithin(book: Book, range: Prefix): readonly LeaseRecord[] {
+  const own = formatPrefix(range);
+  return [...book.records]
+    .filter(([text]) => text !== own && overlaps(parsePrefix(text), range))
+    .flatMap(([, records]) => records); // The pool leaves out what lies outside it.
+}
+
+/** In a range that no cluster has any more nobody has an address; they rest from now on. */
+function resting(records: readonly LeaseRecord[], nowMs: number): readonly LeaseRecord[] {
+  return records.map((record) => ({ ...record, releasedMs: record.releasedMs ?? nowMs }));
+}
+
+function isPrefix(text: string): boolean {
+  try {
+    parsePrefix(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function ulaPrefix(globalId: Uint8Array): Prefix {

@@ -138,3 +138,29 @@ Deno.test("a cluster that moves its range again and again does not fill the book
   const again = assign(book, plan(["a.example.test"], parsePrefix("10.192.0.0/27")), 200).book;
   equal(again.records.has("10.191.0.0/27") && again.records.has("10.192.0.0/27"), true);
 });
+
+Deno.test("assignAddresses() leaves names their addresses in a wider range, and back in the narrow one", () => {
+  const [narrow, wide] = [parsePrefix("100.96.0.0/27"), RANGE];
+  const names = Array.from({ length: 20 }, (_, n) => `n${n}.example.test`);
+  const first = assign(newBook(RANDOM), plan(names, narrow), 0);
+  const second = assign(parseBook(renderBook(first.book)), plan(names, wide), 1, narrow);
+  deepEqual(texts(second), texts(first));
+  const third = assign(parseBook(renderBook(second.book)), plan(names, narrow), 2);
+  deepEqual(texts(third), texts(first));
+});
+
+Deno.test("assignAddresses() lets an address rest, whichever range it was given in", () => {
+  const [narrow, wide] = [parsePrefix("100.96.0.0/27"), RANGE];
+  const days = (count: number) => count * 86_400_000;
+  const old = Array.from({ length: 20 }, (_, n) => `old${n}.example.test`);
+  const young = Array.from({ length: 20 }, (_, n) => `young${n}.example.test`);
+  const first = assign(newBook(RANDOM), plan(old, narrow), 0);
+  const taken = new Set(Object.values(texts(first)));
+  const gone = assign(first.book, plan([], wide), days(1), narrow); // the old ones leave with their range
+  const second = assign(gone.book, plan(young, narrow), days(2));
+  for (const address of Object.values(texts(second))) {
+    equal(address !== null && taken.has(address), false, `${address} still rests`);
+  }
+  const third = assign(second.book, plan(young, narrow), days(9));
+  deepEqual(Object.values(texts(third)).filter((address) => address === null), []);
+});

@@ -23,5 +23,6 @@ export {
   type MachineFacts,
   namesWithin,
   type State,
+  type StateInput,
 } from "./state.ts";
 export { forgetRefusals, noteRefusal } from "./troubles.ts";
