@@ -109,7 +109,7 @@ export function inputOf(world: World): StateInput {
       },
     })),
     logins: logins.map(({ profile, root, isOver, isLocked }) => ({
-      ...{ name: profile, cluster: root.name, isOver: isOver || isLocked, isLocked },
+      ...{ name: profile, cluster: root.name, user: "alice", isOver: isOver || isLocked, isLocked },
       expiresMs: world.nowMs + 3_600_000,
     })),
     range: null,
