@@ -51,6 +51,7 @@ export {
 export type { AskOptions, UpstreamResult } from "./upstream/upstream.ts";
 export { Upstreams } from "./upstream/upstreams.ts";
 export { type FlowConn, type FlowSummary, type LiveFlow } from "./carrier/flow.ts";
+export type { CarrierSurroundings } from "./carrier/check.ts";
 export { type AppCredentials, type CarrierTarget } from "./carrier/client.ts";
 export { type CarrierFlow, CarrierPool } from "./carrier/pool.ts";
 export { type CarrierHost, type HostedFlow, serveCarrier } from "./carrier/server.ts";

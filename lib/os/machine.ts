@@ -20,6 +20,22 @@ export interface Machine {
   readonly packets: Packets;
   readonly resolver: Resolver;
   readonly desktop: Desktop;
+  readonly clocks: Clocks;
+}
+
+/** The machine's clocks. */
+export interface Clocks {
+  read(): ClockReading;
+}
+
+/** What the clocks show at one moment, each in ms from a beginning of its own. */
+export interface ClockReading {
+  /** Since 1970; set by people and by servers. */
+  readonly wallMs: number;
+  /** While the machine is awake. */
+  readonly awakeMs: number;
+  /** The same with the time that it slept; `null` where that cannot be told. */
+  readonly bootMs: number | null;
 }
 
 /** The kernel's links, addresses and routes, as they are. */
@@ -34,8 +50,21 @@ export interface Routing {
   occupants(): readonly Occupant[];
   /** Whether a link that is made now gets IPv6: a kernel may lack it, an administrator may switch it off. */
   hasIpv6(): Promise<boolean>;
+  /** Begins to listen for changes of links, addresses and routes, by anybody. @throws OsError `netlink-failed` */
+  watch(): NetworkWatch;
   /** Makes a link's confinement readable, as one line of what `up` does. */
   confinementOf(link: string, options: { readonly forwarding: boolean }): string;
+}
+
+/** Changes of links, addresses and routes. */
+export interface NetworkWatch extends AsyncDisposable {
+  /**
+   * Waits until something has changed since the last time.
+   *
+   * @returns False once closed.
+   * @throws The signal's reason when it is aborted; OsError `netlink-failed`.
+   */
+  next(signal?: AbortSignal): Promise<boolean>;
 }
 
 export interface Route {
@@ -103,6 +132,8 @@ export interface Sockets {
     likely: readonly number[],
     signal: AbortSignal,
   ): Promise<ReadonlyMap<number, SocketHolder>>;
+  /** The TCP connections of this machine on which something was sent again, and nothing has come back since. */
+  unheard(): readonly Connection[];
   /** Listens on an address of the link for the connections that the packet thread lets through, on a free port. */
   listenFlows(address: IpAddress): FlowListener;
   /** Takes over such a listener that another process opened, maybe in another network. */

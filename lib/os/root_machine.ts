@@ -8,6 +8,7 @@ import type { Endpoint, IpAddress, Prefix } from "../ip/mod.ts";
 import type {
   Descriptor,
   MessageSocket,
+  NetworkWatch,
   Resolver,
   ResolverChoice,
   Routing,
@@ -79,7 +80,7 @@ export interface Links {
   ): boolean;
   /** @returns False when there is none. */
   removeRoute(ifindex: number, prefix: Prefix): boolean;
-  /** Begins to listen for changes of links, addresses and routes, by anybody. @throws OsError `netlink-failed` */
+  /** As the routing's. @throws OsError `netlink-failed` */
   watch(): NetworkWatch;
 }
 
@@ -99,17 +100,6 @@ export interface Tun {
   readonly ifindex: number;
   /** Whether packets carry a virtio_net_hdr: checksum and segmentation offload. */
   readonly vnetHeader: boolean;
-}
-
-/** Changes of links, addresses and routes. */
-export interface NetworkWatch extends AsyncDisposable {
-  /**
-   * Waits until something has changed since the last time.
-   *
-   * @returns False once closed.
-   * @throws The signal's reason when it is aborted; OsError `netlink-failed`.
-   */
-  next(signal?: AbortSignal): Promise<boolean>;
 }
 
 /** Sockets with what root adds: ports below 1024, raw sockets, and power over those of others. */

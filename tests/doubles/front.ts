@@ -7,6 +7,8 @@
 import type { HostPort } from "../../lib/ip/mod.ts";
 
 interface FrontOptions {
+  /** Where it listens; 127.0.0.1 if not given. */
+  readonly hostname?: string;
   /** How long bytes take each way. */
   readonly delayMs?: number;
   /** What part of the pieces comes late, as after a packet that was lost and sent again. */
@@ -25,7 +27,11 @@ export class Front implements AsyncDisposable {
   readonly #conns = new Set<Deno.Conn>();
   readonly #work = new Set<Promise<void>>();
   #listener: Deno.TcpListener | null;
+  readonly #host: string;
   readonly #port: number;
+  /** Connections that lead nowhere any more. */
+  #stranded: ReadonlySet<Deno.Conn> = new Set();
+  readonly #over = Promise.withResolvers<void>();
   /** Resolved while it is well. */
   #gate: Promise<void> = Promise.resolve();
   #open: () => void = () => {};
@@ -37,13 +43,14 @@ export class Front implements AsyncDisposable {
     this.to = to;
     this.#options = options;
     this.#chance = options.seed ?? 1;
-    this.#listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    this.#host = options.hostname ?? "127.0.0.1";
+    this.#listener = Deno.listen({ hostname: this.#host, port: 0 });
     this.#port = this.#listener.addr.port;
     this.#keep(this.#serve(this.#listener));
   }
 
   get address(): HostPort {
-    return { host: "127.0.0.1", port: this.#port };
+    return { host: this.#host, port: this.#port };
   }
 
   /** Stops as SIGSTOP stops: the kernel takes connections and bytes, and nobody answers. */
@@ -58,6 +65,11 @@ export class Front implements AsyncDisposable {
     this.#gate = Promise.resolve();
   }
 
+  /** Carries nothing more on the connections there are; new ones are well. */
+  strand(): void {
+    this.#stranded = new Set(this.#conns);
+  }
+
   /** Ends every connection, and takes none any more. */
   vanish(): void {
     this.#listener?.close();
@@ -68,6 +80,7 @@ export class Front implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.vanish();
     this.thaw();
+    this.#over.resolve();
     while (this.#work.size > 0) await Promise.all(this.#work);
   }
 
@@ -99,6 +112,7 @@ export class Front implements AsyncDisposable {
     let written = Promise.resolve();
     for (;;) {
       const count = await from.read(buffer);
+      if (this.#stranded.has(from)) return await this.#over.promise;
       const bytes = count === null ? null : buffer.slice(0, count);
       const lateMs = this.#lateMs();
       const due = lateMs === 0

@@ -13,6 +13,8 @@
  */
 import type { Prefix } from "../../lib/ip/mod.ts";
 import type {
+  ClockReading,
+  Clocks,
   DatapathOptions,
   Desktop,
   Machine,
@@ -37,6 +39,7 @@ export class MemoryMachine implements Machine {
   readonly packets = new MemoryPackets(this.sockets);
   readonly resolver = new MemoryResolver();
   readonly desktop = new MemoryDesktop();
+  readonly clocks = new MemoryClocks();
 
   /** The path that was started last. @throws TypeError while there is none */
   get path(): MemoryPath {
@@ -89,6 +92,21 @@ export class MemoryPackets implements Packets {
     });
     this.started.push(path);
     return path;
+  }
+}
+
+/** Clocks that a test moves. */
+export class MemoryClocks implements Clocks {
+  reading = { wallMs: Date.UTC(2026, 0, 1), awakeMs: 1_000_000, bootMs: 1_000_000 };
+
+  read(): ClockReading {
+    return this.reading;
+  }
+
+  /** The lid is closed, and opened again so much later. */
+  sleep(ms: number): void {
+    const { wallMs, awakeMs, bootMs } = this.reading;
+    this.reading = { wallMs: wallMs + ms, awakeMs, bootMs: bootMs + ms };
   }
 }
 

@@ -16,6 +16,7 @@ import type {
   OpenRequest,
   Right,
   RightRequest,
+  Stranger,
 } from "../../lib/client/cluster/driver.ts";
 import type { Profile } from "../../lib/client/cluster/profile.ts";
 import { AuthError, NetworkError } from "../../lib/error.ts";
@@ -63,6 +64,10 @@ export class MemoryCluster implements ClusterDriver {
     [];
   readonly flows: MemoryFlow[] = [];
   logouts = 0;
+  /** How often its links were told that the network is another. */
+  networkChanges = 0;
+  /** Who answers in its place. */
+  stranger: Stranger | null = null;
   #view: ClusterView;
   #changed = Promise.withResolvers<void>();
   #news = 0;
@@ -212,6 +217,14 @@ class MemoryLink implements ClusterLink {
   }
 
   recall(): void {}
+
+  networkChanged(): void {
+    this.#cluster.networkChanges++;
+  }
+
+  findStranger(): Promise<Stranger | null> {
+    return Promise.resolve(this.#cluster.stranger);
+  }
 
   view(): Promise<ClusterView> {
     return this.#cluster.view();

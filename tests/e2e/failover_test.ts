@@ -1,7 +1,7 @@
 /** A cluster with several proxies: two relays on loopback before one server, which tests stop, slow down and take away. */
 import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import type { ClusterLink } from "../../lib/client/cluster/driver.ts";
-import { formatHostPort } from "../../lib/ip/mod.ts";
+import { formatHostPort, formatIp } from "../../lib/ip/mod.ts";
 import { Front } from "../doubles/front.ts";
 import { app, echoServer, never, planned, saysHello, TestCluster } from "./cluster.ts";
 
@@ -109,6 +109,49 @@ Deno.test("a line of 200 ms that loses one piece in twenty carries connections, 
   for (let round = 0; round < 2; round++) await hello(link, "db");
   ok(a.connections > 0);
   deepEqual(b.connections, 0);
+});
+
+Deno.test("a question goes over a new connection when the one that was kept leads nowhere", async () => {
+  await using echo = echoServer();
+  await using a = new Front({ host: "127.0.0.1", port: 9 });
+  await using cluster = await TestCluster.start([app("db", echo.port)]);
+  await cluster.served("db");
+  a.to = cluster.address;
+  const { profile } = await cluster.login("alice", "", a.address);
+  const link = cluster.driver.open(profile);
+  try {
+    await link.view(never()); // the cluster lists other addresses, where nobody is
+    const target = planned("db");
+    const right = await link.right({ target, port: 5432, proof: null }, never());
+    a.strand();
+    const begin = performance.now();
+    await link.right({ target, port: 5432, proof: null }, never());
+    ok(performance.now() - begin < SOON_MS);
+    await saysHello(await link.open({ right, target, port: 5432 }, never()));
+  } finally {
+    await link.close();
+  }
+});
+
+Deno.test("nothing is sent to a proxy whose address is vnet's own", async () => {
+  await using made = await world(["db"]);
+  const { cluster, profile, a, b } = made;
+  const before = a.connections + b.connections;
+  const link = cluster.driver.open(profile, {
+    isOwn: (address) => formatIp(address) === "127.0.0.1",
+    look: () => ({ hasAddress: () => true, hasWay: () => true }),
+    unheard: () => () => false,
+  });
+  try {
+    await rejects(link.view(never()), { code: "proxy-in-range" });
+    const target = planned("db");
+    const right = await made.link.right({ target, port: 5432, proof: null }, never());
+    await rejects(link.open({ right, target, port: 5432 }, never()), { code: "proxy-in-range" });
+    equal(await link.findStranger(never()), null);
+  } finally {
+    await link.close();
+  }
+  ok(a.connections + b.connections <= before + 1, "the right came by another link");
 });
 
 Deno.test("a proxy that is away when the client begins has another asked that was known before", async () => {

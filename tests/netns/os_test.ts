@@ -27,7 +27,9 @@ function parseTap(report: string): Outcome[] {
   return outcomes;
 }
 
-for (const file of ["datapath.ts", "host.ts", "mounts.ts", "netlink.ts", "sources.ts"]) {
+for (
+  const file of ["datapath.ts", "host.ts", "mounts.ts", "netlink.ts", "networks.ts", "sources.ts"]
+) {
   Deno.test(needing(["root", "/dev/net/tun"], `netns/${file}`, async (t) => {
     const report = await Deno.makeTempFile();
     const path = fileURLToPath(new URL(`os/${file}`, import.meta.url));

@@ -8,7 +8,7 @@ import { getLogger } from "../../log.ts";
 import { orAborted, pause, withDeadline } from "../../wait.ts";
 import type { ClusterView, PlanSource } from "../../plan/mod.ts";
 import type { SecondFactor } from "../mfa/desk.ts";
-import type { ClusterDriver } from "./driver.ts";
+import type { ClusterDriver, Surroundings } from "./driver.ts";
 import { openAnyLink } from "./drivers.ts";
 import { type Profile, profileName, ProfileStore, sameLogin } from "./profile.ts";
 import { loadViews, saveViews } from "./saved_views.ts";
@@ -30,6 +30,8 @@ interface ClustersOptions {
   readonly nowMs: () => number;
   /** Asks the person for a second factor; `null` where nobody can be asked. */
   readonly secondFactor: SecondFactor | null;
+  /** What there is around this program; nothing of vnet's if not given. */
+  readonly around?: Surroundings;
 }
 
 /** The sessions of one owner, sorted by name. */
@@ -88,6 +90,11 @@ export class Clusters implements AsyncDisposable {
     this.#turn = this.#turn.then(() => this.#begin());
   }
 
+  /** The network is another: every cluster is asked at once, and connections that lead nowhere end. */
+  networkChanged(): void {
+    for (const session of [...this.#sessions, ...this.#retired]) session.networkChanged();
+  }
+
   /** Keeps the views for the next start. @throws OsError when they cannot be written */
   async save(): Promise<void> {
     const views = new Map<string, ClusterView>();
@@ -134,8 +141,8 @@ export class Clusters implements AsyncDisposable {
   }
 
   #open(profile: Profile, saved: ReadonlyMap<string, ClusterView>): Session {
-    const { drivers, nowMs, secondFactor } = this.#options;
-    const link = openAnyLink(drivers, profile);
+    const { drivers, nowMs, secondFactor, around } = this.#options;
+    const link = openAnyLink(drivers, profile, around);
     const session = new Session({ profile, link, nowMs, secondFactor });
     const view = saved.get(session.name);
     if (view !== undefined) session.restore(view);

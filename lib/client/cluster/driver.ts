@@ -7,6 +7,7 @@
  */
 import type { HostPort, ProxyVariables } from "../../config/mod.ts";
 import type { ProxyFacts } from "../../health/mod.ts";
+import type { Endpoint, IpAddress } from "../../ip/mod.ts";
 import type { AppRef, ClusterView } from "../../plan/mod.ts";
 import type { Profile } from "./profile.ts";
 
@@ -22,8 +23,22 @@ export interface ClusterDriver {
    * @throws AuthError `login-failed`, `ca-pin-mismatch`, `proxy-untrusted` …; NetworkError `proxy-unreachable` …
    */
   login(options: LoginRequest, signal: AbortSignal): Promise<Profile>;
-  /** Begins to use a login; nothing is asked yet. */
-  open(profile: Profile): ClusterLink;
+  /** Begins to use a login; nothing is asked yet. @param around What there is around it; nothing of vnet's if not given */
+  open(profile: Profile, around?: Surroundings): ClusterLink;
+}
+
+/** What a link may ask about the machine it runs on. */
+export interface Surroundings {
+  /** Whether an address is one of vnet's own: nothing that vnet itself sends may go there. */
+  isOwn(address: IpAddress): boolean;
+  /** Looks at the machine's addresses and routes. */
+  look(): {
+    hasAddress(address: IpAddress): boolean;
+    /** Whether any route leads there. */
+    hasWay(address: IpAddress): boolean;
+  };
+  /** Looks on which TCP connections something was sent again, and nothing has come back since. */
+  unheard(): (source: Endpoint, destination: Endpoint) => boolean;
 }
 
 /** How a proxy is approached that there is no login for yet. */
@@ -88,6 +103,13 @@ export interface ClusterLink {
   right(request: RightRequest, signal: AbortSignal): Promise<Right>;
   /** Opens a connection with a right. @throws AuthError, NetworkError, ProtocolError with a code of `lib/refusal` */
   open(request: OpenRequest, signal: AbortSignal): Promise<Flow>;
+  /**
+   * The network is another: what is known of ways is forgotten, connections that lead nowhere any more are ended, and
+   * who waits for news asks anew.
+   */
+  networkChanged(): void;
+  /** Looks whether something else answers in the cluster's place, as a network does that wants a sign-in first. */
+  findStranger(signal: AbortSignal): Promise<Stranger | null>;
   /** Tries the way to the cluster, for `vnet doctor`. Never throws but for the signal. */
   reach(nowMs: () => number, signal: AbortSignal): Promise<ProxyFacts["reached"]>;
   /** Tells the cluster that the login is over. @throws NetworkError when it cannot be told */
@@ -96,6 +118,12 @@ export interface ClusterLink {
   retire(): Promise<void>;
   /** Ends everything. */
   close(): Promise<void>;
+}
+
+/** Who answers in a cluster's place. */
+export interface Stranger {
+  /** Where people are sent, if that is said. */
+  readonly host: string | null;
 }
 
 export interface RightRequest {

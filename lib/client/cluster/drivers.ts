@@ -1,5 +1,5 @@
 import { VnetError } from "../../error.ts";
-import type { ClusterDriver, ClusterLink } from "./driver.ts";
+import type { ClusterDriver, ClusterLink, Surroundings } from "./driver.ts";
 import { ownDriver } from "./own/mod.ts";
 import { type Profile, profileName } from "./profile.ts";
 
@@ -7,13 +7,19 @@ import { type Profile, profileName } from "./profile.ts";
 export const DRIVERS: readonly ClusterDriver[] = [ownDriver()];
 
 /** As {@link openLink}; a login that cannot be used gets a link that says why to whoever asks it anything. */
-export function openAnyLink(drivers: readonly ClusterDriver[], profile: Profile): ClusterLink {
+export function openAnyLink(
+  drivers: readonly ClusterDriver[],
+  profile: Profile,
+  around?: Surroundings,
+): ClusterLink {
   try {
-    return openLink(drivers, profile);
+    return openLink(drivers, profile, around);
   } catch (thrown) {
     const say = () => Promise.reject(thrown);
     return {
       recall: () => {},
+      networkChanged: () => {},
+      findStranger: () => Promise.resolve(null),
       view: say,
       // deno-lint-ignore require-yield -- there is nothing to yield
       async *watch() {
@@ -30,9 +36,13 @@ export function openAnyLink(drivers: readonly ClusterDriver[], profile: Profile)
 }
 
 /** Begins to use a login by the driver of its kind. @throws VnetError `cluster-kind-unknown`, `profile-damaged` */
-export function openLink(drivers: readonly ClusterDriver[], profile: Profile): ClusterLink {
+export function openLink(
+  drivers: readonly ClusterDriver[],
+  profile: Profile,
+  around?: Surroundings,
+): ClusterLink {
   const driver = drivers.find(({ kind }) => kind === profile.kind);
-  if (driver !== undefined) return driver.open(profile);
+  if (driver !== undefined) return driver.open(profile, around);
   const name = profileName(profile.proxy);
   throw new VnetError(
     "cluster-kind-unknown",

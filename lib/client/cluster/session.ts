@@ -3,13 +3,13 @@
  *
  * @module
  */
-import { AuthError, describeError } from "../../error.ts";
+import { AuthError, describeError, VnetError } from "../../error.ts";
 import { DeadlinePassed, orAborted, pause, withDeadline } from "../../wait.ts";
 import { getLogger } from "../../log.ts";
 import type { AppRef, ClusterView, PlanSource } from "../../plan/mod.ts";
 import { endsLogin, readConnectionRefusal, refusalError } from "../../refusal/mod.ts";
 import type { SecondFactor } from "../mfa/desk.ts";
-import type { ClusterLink, Flow, SessionProof } from "./driver.ts";
+import type { ClusterLink, Flow, SessionProof, Stranger } from "./driver.ts";
 import { sourceOf } from "./known.ts";
 import { type Profile, profileName } from "./profile.ts";
 import { Rights } from "./rights.ts";
@@ -41,7 +41,11 @@ export class Session {
   readonly #rights: Rights;
   #view: ClusterView | null = null;
   #refreshedMs: number | null = null;
-  #error: string | null = null;
+  #error: { readonly text: string; readonly code: string | null } | null = null;
+  /** Whether the cluster has answered since this program began, or before. */
+  #wasReached = false;
+  /** Ends the pause before the cluster is asked again. */
+  #hurry = new AbortController();
   #refusal: string | null = null;
 
   constructor({ profile, link, nowMs, secondFactor }: SessionOptions) {
@@ -68,6 +72,7 @@ export class Session {
   /** Begins with what was last known, until the cluster answers. */
   restore(view: ClusterView): void {
     this.#view ??= view;
+    this.#wasReached = true;
     this.#link.recall(view);
   }
 
@@ -82,7 +87,16 @@ export class Session {
 
   /** Why the cluster could not be asked last; `null` when it could. */
   get error(): string | null {
-    return this.#error;
+    return this.#error?.text ?? null;
+  }
+
+  /** The same as a code; `null` too where there is none. */
+  get errorCode(): string | null {
+    return this.#error?.code ?? null;
+  }
+
+  get wasReached(): boolean {
+    return this.#wasReached;
   }
 
   /** Why the login cannot be used: the code the cluster refuses it with, or `login-expired`; `null` while it can. */
@@ -128,9 +142,27 @@ export class Session {
       } catch (thrown) {
         if (this.#fail(thrown, signal)) await onChange();
       }
-      await pause(retryMs, signal);
-      retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
+      const hurry = this.#hurry.signal;
+      await pause(retryMs, AbortSignal.any([signal, hurry]));
+      retryMs = hurry.aborted ? RETRY_MIN_MS : Math.min(retryMs * 2, RETRY_MAX_MS);
     }
+  }
+
+  /** Asks the cluster again now, if it waits to do so. */
+  hurry(): void {
+    this.#hurry.abort();
+    this.#hurry = new AbortController();
+  }
+
+  /** The network is another: the cluster is asked at once, and connections that lead nowhere end. */
+  networkChanged(): void {
+    this.#link.networkChanged();
+    this.hurry();
+  }
+
+  /** Looks whether something else answers in the cluster's place. */
+  findStranger(signal: AbortSignal): Promise<Stranger | null> {
+    return this.#link.findStranger(signal);
   }
 
   /**
@@ -174,18 +206,19 @@ export class Session {
     this.#refreshedMs = this.#nowMs();
     this.#error = null;
     this.#refusal = null;
+    this.#wasReached = true;
     return isDifferent;
   }
 
   #fail(thrown: unknown, signal: AbortSignal): boolean {
     if (signal.aborted) return false;
-    const before = this.#error;
+    const before = this.error;
     this.#error = thrown instanceof DeadlinePassed
-      ? "The cluster did not answer in time [proxy-timeout]"
-      : describeError(thrown);
+      ? { text: "The cluster did not answer in time [proxy-timeout]", code: "proxy-timeout" }
+      : { text: describeError(thrown), code: thrown instanceof VnetError ? thrown.code : null };
     // Once refused it stays so until the cluster answers: a network that fails after that says nothing.
     if (thrown instanceof AuthError && endsLogin(thrown.code)) this.#refusal = thrown.code;
-    log.debug("Refresh failed", { profile: this.name, error: this.#error });
-    return before !== this.#error;
+    log.debug("Refresh failed", { profile: this.name, error: this.error });
+    return before !== this.error;
   }
 }

@@ -28,6 +28,8 @@ import { AppOpener } from "../local/app_opener.ts";
 import { serveApps } from "../local/serve_apps.ts";
 import { logInAgain, type LoginAnswer, type LoginStep } from "../logins/again.ts";
 import { Questions } from "../logins/questions.ts";
+import { followNetwork } from "../network/follow.ts";
+import { surroundingsOf } from "../network/surroundings.ts";
 import { explainName } from "../resolve.ts";
 import {
   compilePlan,
@@ -100,7 +102,8 @@ export class Daemon implements ControlTarget {
     this.#startedMs = nowMs();
     this.questions = new Questions(nowMs, { isReached: !this.#isTransient });
     const secondFactor = options.asks === false ? null : this.questions.mfa;
-    this.#clusters = new Clusters({ ...paths, drivers, nowMs, secondFactor });
+    const around = surroundingsOf(this.#machine, () => this.#setup?.ownLink ?? null);
+    this.#clusters = new Clusters({ ...paths, drivers, nowMs, secondFactor, around });
     this.#firstLogin = new FirstLogin({
       act: this.#isTransient ? "Cannot run the command" : "Cannot bring vnet up",
       logins: () => this.#clusters.logins(),
@@ -151,6 +154,11 @@ export class Daemon implements ControlTarget {
       this.questions.show(this.#machine.desktop);
       this.questions.follow(this.#clusters.sessions);
       this.#clusters.follow(() => this.#changeAfterNews());
+      await using _network = followNetwork({
+        ...{ machine: this.#machine, setup, clusters: this.#clusters, zones: this.#zones },
+        ...{ findings: this.#findings, change: () => this.#change() },
+        clockMs: this.#options.clockMs,
+      });
       await using _apps = this.#isTransient ? null : this.#serveApps();
       await setup.run(signal);
       if (this.#failure !== null) throw this.#failure;

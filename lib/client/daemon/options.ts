@@ -32,6 +32,8 @@ export interface DaemonOptions {
   readonly asks?: boolean;
   /** Opens connections another way than by its own sessions alone. */
   readonly dialerOver?: (own: AppDialer) => Pick<AppDialer, "dial">;
+  /** How often the clocks are looked at, if not every two seconds. */
+  readonly clockMs?: number;
   /** The kinds of cluster it can use; this program's if not given. */
   readonly drivers?: readonly ClusterDriver[];
   /** This one if not given. */

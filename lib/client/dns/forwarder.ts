@@ -21,7 +21,7 @@ import {
   type Transport,
 } from "../../dns/mod.ts";
 import { type UpstreamResult, Upstreams } from "../../io/mod.ts";
-import type { Endpoint, Prefix } from "../../ip/mod.ts";
+import { contains, type Endpoint, type Prefix } from "../../ip/mod.ts";
 import type { Reply } from "./udp.ts";
 
 /** Different questions that may be with upstreams at a time. */
@@ -66,7 +66,7 @@ interface Waiting {
 
 /** The questions that are with upstreams, and who waits for their answers. */
 export class DnsForwarder implements AsyncDisposable {
-  readonly #upstreams = new Upstreams();
+  readonly #upstreams: Upstreams;
   readonly #flights = new Map<string, Waiting[]>();
   readonly #cache: AnswerCache | null;
   readonly #ranges: () => readonly Prefix[];
@@ -76,6 +76,9 @@ export class DnsForwarder implements AsyncDisposable {
 
   constructor(options: DnsForwarderOptions) {
     this.#ranges = options.ranges;
+    this.#upstreams = new Upstreams({
+      isOwn: (address) => options.ranges().some((range) => contains(range, address)),
+    });
     this.#cache = options.cacheEntries === 0
       ? null
       : new AnswerCache({ maxEntries: options.cacheEntries });
@@ -93,6 +96,12 @@ export class DnsForwarder implements AsyncDisposable {
   /** Other upstreams may know other names: what was kept is dropped. */
   setUpstreams(upstreams: readonly Endpoint[]): void {
     this.#upstreams.set(upstreams);
+    this.#cache?.clear();
+  }
+
+  /** The network is another. */
+  networkChanged(): void {
+    this.#upstreams.forget();
     this.#cache?.clear();
   }
 

@@ -126,6 +126,11 @@ export class DnsServer implements AsyncDisposable {
     );
   }
 
+  /** The network is another: what is known of the upstreams holds no more. */
+  networkChanged(): void {
+    this.#forwarder.networkChanged();
+  }
+
   /** Asks the upstreams about a name, past what is ours. */
   askUpstreams(question: Question): Promise<UpstreamResult> {
     return this.#forwarder.askUpstreams(question);

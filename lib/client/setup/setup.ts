@@ -192,6 +192,17 @@ export class Setup implements AsyncDisposable {
     this.#parts.dns.setUpstreams(upstreams);
   }
 
+  /** The network is another: what is known of the resolvers holds no more. */
+  networkChanged(): void {
+    this.#parts.dns.networkChanged();
+  }
+
+  /** Our own link, and what leads into it. */
+  get ownLink(): { readonly ifindex: number; readonly routes: readonly Prefix[] } {
+    const { ifindex, routes } = this.#parts.network;
+    return { ifindex, routes };
+  }
+
   /** Asks the resolvers that the machine had before us for the TXT records of a zone. */
   async askTxt(zone: DomainName): Promise<TxtOutcome> {
     const result = await this.#parts.dns.askUpstreams(questionOf(zone, RR_TYPE.TXT));

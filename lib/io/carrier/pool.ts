@@ -1,6 +1,7 @@
 import { NetworkError } from "../../error.ts";
 import { rightOf } from "../../identity/mod.ts";
 import { refusalError } from "../../refusal/mod.ts";
+import { type CarrierSurroundings, closeDead } from "./check.ts";
 import type { Flow, FlowConn, FlowSummary } from "./flow.ts";
 import {
   type AgentTrust,
@@ -12,6 +13,7 @@ import {
 } from "./client.ts";
 import { PROXY_SILENCE_MS } from "../dial/silence.ts";
 import type { HostPort } from "../../ip/mod.ts";
+import { pause } from "../../wait.ts";
 import { randomHex } from "../keys.ts";
 import { createTlsContext, type TlsContext } from "../tls.ts";
 import { parseCertificate, verifyCertificate } from "../x509/verify.ts";
@@ -138,6 +140,14 @@ export class CarrierPool {
       dialled: this.#dialled,
       reused: this.#reused,
     };
+  }
+
+  /** The network is another: closes the carriers that lead nowhere any more. */
+  async check(around: CarrierSurroundings): Promise<void> {
+    const wait = (ms: number) => pause(ms, this.#closing.signal);
+    const checking = closeDead([...this.#all], around, wait);
+    this.#pending.add(checking);
+    await checking.finally(() => this.#pending.delete(checking));
   }
 
   /**

@@ -15,6 +15,7 @@ const WAY_CODES: readonly string[] = [
   "http-proxy-refused",
   "http-proxy-unreachable",
   "proxy-closed",
+  "proxy-in-range",
   "proxy-silent",
   "proxy-timeout",
   "proxy-unreachable",

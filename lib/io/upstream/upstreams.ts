@@ -10,7 +10,7 @@
  * @see RFC 5452 section 9, draft-vixie-dnsext-dns0x20
  */
 import { EDE, equalQuestion, type ExtendedError, hashQuestion, type Query } from "../../dns/mod.ts";
-import { type Endpoint, equalEndpoint, formatEndpoint } from "../../ip/mod.ts";
+import { type Endpoint, equalEndpoint, formatEndpoint, type IpAddress } from "../../ip/mod.ts";
 import { getLogger } from "../../log.ts";
 import { Asking, TICK_MS } from "./asking.ts";
 import { SourcePorts } from "./port.ts";
@@ -29,6 +29,8 @@ interface UpstreamsOptions {
   readonly tickMs?: number;
   /** How long an unused TCP connection stays open, 5 s if not given. */
   readonly tcpIdleMs?: number;
+  /** Whether what is sent to an address comes back to this server. */
+  readonly isOwn?: (address: IpAddress) => boolean;
 }
 
 /** The upstreams, the questions that are with them, and the sockets in between. */
@@ -44,12 +46,14 @@ export class Upstreams implements AsyncDisposable {
   #lastGood: Upstream | null = null;
   #ticker: ReturnType<typeof setInterval> | null = null;
   readonly #tickMs: number;
+  readonly #isOwn: (address: IpAddress) => boolean;
   #loopsFound = 0;
   #closed = false;
 
   constructor(options: UpstreamsOptions = {}) {
     this.#tickMs = options.tickMs ?? TICK_MS;
-    const { tcpIdleMs } = options;
+    const { tcpIdleMs, isOwn = () => false } = options;
+    this.#isOwn = isOwn;
     this.#tcp = new TcpConnections(tcpIdleMs === undefined ? {} : { idleMs: tcpIdleMs });
   }
 
@@ -60,6 +64,13 @@ export class Upstreams implements AsyncDisposable {
         newUpstream(endpoint)
     );
     this.#tcp.keepOnly(this.#upstreams);
+  }
+
+  /** The network is another: what is known of the upstreams holds no more, nor do connections to them. */
+  forget(): void {
+    this.#lastGood = null;
+    this.#upstreams = this.#upstreams.map(({ endpoint }) => newUpstream(endpoint));
+    this.#tcp.keepOnly([]);
   }
 
   /** The list, in the order given. */
@@ -138,7 +149,9 @@ export class Upstreams implements AsyncDisposable {
   }
 
   #inOrder(nowMs: number): Upstream[] {
-    const usable = this.#upstreams.filter(({ disabledUntilMs }) => disabledUntilMs <= nowMs);
+    const usable = this.#upstreams.filter(({ disabledUntilMs, endpoint }) =>
+      disabledUntilMs <= nowMs && !this.#isOwn(endpoint.address)
+    );
     const first = this.#lastGood === null ? 0 : Math.max(usable.indexOf(this.#lastGood), 0);
     return [...usable.slice(first), ...usable.slice(0, first)];
   }

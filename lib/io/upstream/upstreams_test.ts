@@ -9,7 +9,7 @@ import {
   silent,
 } from "../../../tests/doubles/dns_upstream.ts";
 import { EDE, RCODE } from "../../dns/mod.ts";
-import { parseEndpoint } from "../../ip/mod.ts";
+import { formatIp, parseEndpoint } from "../../ip/mod.ts";
 import type { AskOptions } from "./upstream.ts";
 import { Upstreams } from "./upstreams.ts";
 
@@ -236,4 +236,32 @@ Deno.test("Upstreams ends every question when it is disposed of", async () => {
     "14 this server is stopping",
   ]);
   equal(wordFor(await ask(upstreams)), "14 this server is stopping");
+});
+
+Deno.test("Upstreams.ask() sends nothing to what is its own, and says so when nobody else is left", async () => {
+  await using own = new DnsUpstream(always(192, 0, 2, 1));
+  await using other = new DnsUpstream(always(192, 0, 2, 2));
+  const ours = { value: true };
+  await using upstreams = new Upstreams({
+    ...QUICK,
+    isOwn: (address) => ours.value && formatIp(address) === formatIp(own.endpoint.address),
+  });
+  upstreams.set([own.endpoint]);
+  match(wordFor(await ask(upstreams)), /every upstream leads back to this server/);
+  equal(own.asked.length, 0);
+  ours.value = false;
+  upstreams.set([own.endpoint, other.endpoint]);
+  equal(wordFor(await ask(upstreams)), "192.0.2.1");
+});
+
+Deno.test("Upstreams.forget() gives every upstream a fresh start", async () => {
+  await using first = new DnsUpstream(failing(RCODE.SERVFAIL));
+  await using second = new DnsUpstream(always(192, 0, 2, 2));
+  await using upstreams = new Upstreams(QUICK);
+  upstreams.set([first.endpoint, second.endpoint]);
+  equal(wordFor(await ask(upstreams)), "192.0.2.2");
+  first.script = always(192, 0, 2, 1);
+  equal(wordFor(await ask(upstreams)), "192.0.2.2"); // who answered last is asked first
+  upstreams.forget();
+  equal(wordFor(await ask(upstreams)), "192.0.2.1");
 });

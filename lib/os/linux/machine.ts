@@ -4,7 +4,7 @@
  * @module
  */
 import type { Desktop } from "../desktop.ts";
-import type { Machine, Packets, Resolver, Routing, Sockets } from "../machine.ts";
+import type { Clocks, Machine, Packets, Resolver, Routing, Sockets } from "../machine.ts";
 import { localEndpoint, tcpListen, UdpSocket } from "./net/datagram.ts";
 import { Datapath } from "./net/datapath.ts";
 import { BusNotices } from "./desktop/notices.ts";
@@ -15,7 +15,16 @@ import { adoptFlows } from "./net/adopted_listener.ts";
 import { listenFlows } from "./net/flow_listener.ts";
 import { KnownAnswers } from "./net/known_answers.ts";
 import { confinementOf } from "./net/confine.ts";
-import { hasIpv6, linkIndex, linkName, listAddresses, listRoutes } from "./net/netlink.ts";
+import {
+  hasIpv6,
+  linkIndex,
+  linkName,
+  listAddresses,
+  listRoutes,
+  NetworkWatch,
+} from "./net/netlink.ts";
+import { readClocks } from "./facts/clocks.ts";
+import { readUnheard } from "./net/socket_tables.ts";
 import { findHolders } from "./process/programs.ts";
 import { SeqpacketSocket, socketPair } from "./net/seqpacket.ts";
 import { openDiag, socketOwner } from "./net/sockets.ts";
@@ -29,6 +38,7 @@ export const routing: Routing = {
   addresses: () => listAddresses(loadShim()),
   occupants: () => listOccupants(),
   hasIpv6: () => hasIpv6(),
+  watch: () => NetworkWatch.open(loadShim()),
   confinementOf,
 };
 
@@ -47,6 +57,7 @@ export const sockets = {
   ownerOf: (connection) => socketOwner(loadShim(), connection),
   holdersOf: (inodes, first, signal) =>
     findHolders({ uid: Deno.uid() ?? 0, inodes, first }, signal),
+  unheard: readUnheard,
   listenFlows: (address) => listenFlows(loadShim(), address),
   adoptFlows: (descriptor) => adoptFlows(loadShim(), descriptor),
   openDiag: () => openDiag(loadShim()),
@@ -70,4 +81,6 @@ const desktop: Desktop = {
   open: () => new BusNotices(sessionBusSockets((name) => Deno.env.get(name), Deno.uid() ?? 0)),
 };
 
-export const machine: Machine = { routing, sockets, packets, resolver, desktop };
+const clocks: Clocks = { read: readClocks };
+
+export const machine: Machine = { routing, sockets, packets, resolver, desktop, clocks };

@@ -95,6 +95,14 @@ export const LOGIN = {
     happened: "The cluster does not know the cluster an app is said to be in.",
     remedy: "`vnet apps ls` shows the apps there are.",
   },
+  "captive-portal": {
+    fault: "network",
+    finding: "client",
+    happened:
+      "On a network that is new, something else answers in the cluster's place: a page to sign in at, or a certificate that is not the cluster's.",
+    remedy:
+      "Sign in as the message says; vnet goes on by itself, and the login stays good. If the network wants no sign-in, do not trust it.",
+  },
   "cluster-unreachable": {
     fault: "network",
     happened: "vnet cannot start: no cluster answers, and no cluster data is saved.",

@@ -137,6 +137,17 @@ export const WAY = {
     remedy:
       "Does the proxy run, and does a firewall drop packets to it? vnet uses the first one that answers again.",
   },
+  "proxy-in-range": {
+    fault: "network",
+    answer: "icmp",
+    state: "the proxy's address lies in vnet's own range",
+    hint:
+      "The proxy must keep an address of its own: look at /etc/hosts and at what its name resolves to",
+    happened:
+      "The address of the proxy, or of the HTTP proxy before it, lies in the range that vnet gives out: it would be reached through itself.",
+    remedy:
+      "Look at `/etc/hosts` and at what the name resolves to, or choose another range with `vnet up --cidr`.",
+  },
   "proxy-closed": {
     fault: "network",
     answer: "icmp",

@@ -4,8 +4,15 @@
  * @module
  */
 import { OsError } from "../../../lib/error.ts";
-import { equalPrefix, parsePrefix, type Prefix } from "../../../lib/ip/mod.ts";
-import type { InterfaceAddress, Occupant, Route, Routing } from "../../../lib/os/mod.ts";
+import { equalPrefix, formatIp, parsePrefix, type Prefix } from "../../../lib/ip/mod.ts";
+import type {
+  InterfaceAddress,
+  NetworkWatch,
+  Occupant,
+  Route,
+  Routing,
+} from "../../../lib/os/mod.ts";
+import { Queue } from "./queue.ts";
 
 const MAIN_TABLE = 254;
 const UNICAST = 1;
@@ -20,6 +27,7 @@ export class MemoryRouting implements Routing {
   #routes: readonly Route[] = [];
   #addresses: readonly InterfaceAddress[] = [];
   #nextIfindex = 3;
+  readonly #watches = new Set<Queue<true>>();
 
   constructor() {
     this.addAddress("127.0.0.1/8", "lo");
@@ -42,6 +50,7 @@ export class MemoryRouting implements Routing {
     }
     const ifindex = this.#nextIfindex++;
     this.#links.set(chosen, ifindex);
+    this.#tell();
     return { name: chosen, ifindex };
   }
 
@@ -52,6 +61,33 @@ export class MemoryRouting implements Routing {
     this.#links.delete(name);
     this.#routes = this.#routes.filter((route) => route.ifindex !== ifindex);
     this.#addresses = this.#addresses.filter((address) => address.ifindex !== ifindex);
+    this.#tell();
+  }
+
+  /** Removes an address, as a network does that is left. */
+  removeAddress(text: string, link: string): void {
+    const ifindex = this.linkIndex(link);
+    this.#addresses = this.#addresses.filter((one) =>
+      one.ifindex !== ifindex || formatIp(one.address) !== text
+    );
+    this.#tell();
+  }
+
+  watch(): NetworkWatch {
+    const news = new Queue<true>();
+    this.#watches.add(news);
+    return {
+      next: async (signal) => {
+        const first = await news.take(signal);
+        news.takeNow();
+        return first !== null;
+      },
+      [Symbol.asyncDispose]: () => {
+        news.end();
+        this.#watches.delete(news);
+        return Promise.resolve();
+      },
+    };
   }
 
   addRoute(prefix: string, link: string): void {
@@ -60,6 +96,7 @@ export class MemoryRouting implements Routing {
       ...this.#routes,
       { prefix: parsePrefix(prefix), table: MAIN_TABLE, type: UNICAST, ifindex, metric: 0 },
     ];
+    this.#tell();
   }
 
   removeRoute(prefix: string, link: string): void {
@@ -67,6 +104,7 @@ export class MemoryRouting implements Routing {
     this.#routes = this.#routes.filter((route) =>
       route.ifindex !== ifindex || !equalPrefix(route.prefix, parsePrefix(prefix))
     );
+    this.#tell();
   }
 
   /** @param text The address with the length of its network: `192.168.1.5/24`. */
@@ -78,6 +116,7 @@ export class MemoryRouting implements Routing {
       prefixLength: Number(length),
       ifindex: this.linkIndex(link),
     }];
+    this.#tell();
   }
 
   /** What leads into a link. */
@@ -115,6 +154,10 @@ export class MemoryRouting implements Routing {
 
   confinementOf(link: string, { forwarding }: { readonly forwarding: boolean }): string {
     return `confine ${link} forwarding=${forwarding ? 1 : 0}`;
+  }
+
+  #tell(): void {
+    for (const news of this.#watches) news.put(true);
   }
 }
 

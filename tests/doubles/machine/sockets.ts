@@ -7,6 +7,7 @@ import { type Duplex, duplexPair } from "node:stream";
 import { OsError } from "../../../lib/error.ts";
 import { type Endpoint, formatEndpoint, type IpAddress } from "../../../lib/ip/mod.ts";
 import type {
+  Connection,
   DatagramSocket,
   Descriptor,
   FlowListener,
@@ -62,6 +63,13 @@ export class MemorySockets implements Sockets {
 
   ownerOf(): SocketOwner | null {
     return this.owner;
+  }
+
+  /** Connections whose other end does not acknowledge. */
+  readonly silent: Connection[] = [];
+
+  unheard(): readonly Connection[] {
+    return this.silent;
   }
 
   holdersOf(inodes: readonly number[]): Promise<ReadonlyMap<number, SocketHolder>> {

@@ -96,6 +96,8 @@ export function writeCredentials(login: OwnLogin): Profile["credentials"] {
 export interface Means {
   readonly nowMs: () => number;
   readonly store: MachineStore;
+  /** Opens its TCP connections; to any address if not given. */
+  readonly dial?: Dialer;
 }
 
 /** The machine this program runs on. */
@@ -137,6 +139,7 @@ export function dialerOf(
   login: Pick<OwnLogin, "httpProxy" | "caFilePems" | "caStorePems">,
   means: Means,
 ): Dialer {
-  if (login.httpProxy === null) return dialTcp;
-  return dialThrough(login.httpProxy, { authorities: authoritiesOf(login, means) });
+  const { dial = dialTcp } = means;
+  if (login.httpProxy === null) return dial;
+  return dialThrough(login.httpProxy, { dial, authorities: authoritiesOf(login, means) });
 }

@@ -1,12 +1,25 @@
 import type { ProxyFacts } from "../../../health/mod.ts";
 import { CarrierPool, type Dialer, generateKeyPair, type ProxyOrder } from "../../../io/mod.ts";
 import type { ClusterView } from "../../../plan/mod.ts";
-import type { ClusterLink, Flow, OpenRequest, Right, RightRequest } from "../driver.ts";
+import { describeError } from "../../../error.ts";
+import { getLogger } from "../../../log.ts";
+import type {
+  ClusterLink,
+  Flow,
+  OpenRequest,
+  Right,
+  RightRequest,
+  Stranger,
+  Surroundings,
+} from "../driver.ts";
 import type { ClusterApi } from "./api.ts";
 import { dialerOf, type Means, type OwnLogin } from "./credentials.ts";
 import { endLogin } from "./login.ts";
+import { findPortal } from "./portal.ts";
 import { Published } from "./published.ts";
 import { reachProxy } from "./reach.ts";
+
+const log = getLogger("client", "cluster");
 
 /** How long the cluster holds a question for news. */
 const POLL_SECONDS = 30;
@@ -37,12 +50,23 @@ export class OwnLink implements ClusterLink {
   readonly #carriers: CarrierPool;
   readonly #means: Means;
   readonly #dial: Dialer;
+  readonly #around: Surroundings | null;
   #isSilent = false;
 
-  /** @param api Becomes the link's to close; it goes by the same order of proxies. */
-  constructor(login: OwnLogin, proxies: ProxyOrder, api: ClusterApi, means: Means) {
+  /** @param parts The API becomes the link's to close; it goes by the same order of proxies, and the same means. */
+  constructor(
+    login: OwnLogin,
+    parts: {
+      readonly proxies: ProxyOrder;
+      readonly api: ClusterApi;
+      readonly around: Surroundings | null;
+    },
+    means: Means,
+  ) {
+    const { proxies, api, around } = parts;
     this.#login = login;
     this.#proxies = proxies;
+    this.#around = around;
     this.#api = api;
     this.#published = new Published(api);
     this.#carriers = new CarrierPool({ nowMs: means.nowMs });
@@ -52,6 +76,21 @@ export class OwnLink implements ClusterLink {
 
   recall({ root }: ClusterView): void {
     this.#api.know(root.proxyAddrs ?? []);
+  }
+
+  networkChanged(): void {
+    this.#proxies.forget();
+    this.#api.renew();
+    if (this.#around !== null) {
+      this.#carriers.check(this.#around).catch((thrown) => {
+        log.warning("Cannot check the carriers", { error: describeError(thrown) });
+      });
+    }
+  }
+
+  findStranger(signal: AbortSignal): Promise<Stranger | null> {
+    const { proxy, httpProxy } = this.#login;
+    return httpProxy === null ? findPortal(proxy.host, this.#dial, signal) : Promise.resolve(null);
   }
 
   view(signal: AbortSignal): Promise<ClusterView> {

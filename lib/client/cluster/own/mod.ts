@@ -3,8 +3,10 @@
  *
  * @module
  */
-import { ProxyOrder } from "../../../io/mod.ts";
-import type { ClusterDriver } from "../driver.ts";
+import { type Dialer, ProxyOrder, tcpDialer } from "../../../io/mod.ts";
+import { formatIp } from "../../../ip/mod.ts";
+import { refusalError } from "../../../refusal/mod.ts";
+import type { ClusterDriver, Surroundings } from "../driver.ts";
 import { HttpClusterApi } from "./api.ts";
 import { type Means, OWN_KIND, readLogin, THIS_MACHINE } from "./credentials.ts";
 import { OwnLink } from "./link.ts";
@@ -21,10 +23,24 @@ export function ownDriver(given: Partial<Means> = {}): ClusterDriver {
     kind: OWN_KIND,
     discover: (how, signal) => discover(how, means, signal),
     login: (request, signal) => logIn(request, means, signal),
-    open(profile) {
+    open(profile, around) {
       const login = readLogin(profile);
       const proxies = new ProxyOrder(login.proxy, means.nowMs);
-      return new OwnLink(login, proxies, new HttpClusterApi(login, proxies, means), means);
+      const going = around === undefined ? means : { ...means, dial: dialerBeside(around) };
+      const api = new HttpClusterApi(login, proxies, going);
+      return new OwnLink(login, { proxies, api, around: around ?? null }, going);
     },
   };
+}
+
+/** Dials nothing that lies in vnet's own ranges: what is sent there comes back to vnet. */
+function dialerBeside({ isOwn }: Surroundings): Dialer {
+  return tcpDialer({
+    objection: (address) =>
+      isOwn(address)
+        ? refusalError("proxy-in-range", "Cannot reach the cluster", {
+          state: `the address ${formatIp(address)} of its proxy lies in vnet's own range`,
+        })
+        : null,
+  });
 }

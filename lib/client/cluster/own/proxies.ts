@@ -48,10 +48,8 @@ export class ProxyClients implements Disposable {
     const attempts = proxies.map((proxy) => (signal: AbortSignal) =>
       this.#tryOne(proxy, request, signal)
     );
-    if (first !== undefined && proxies.length === 1) {
-      // The connection that was kept may lead nowhere.
-      attempts.push((signal) => this.#tryOne(first, request, signal, true));
-    }
+    // The connection that was kept may lead nowhere.
+    if (first !== undefined) attempts.push((signal) => this.#tryOne(first, request, signal, true));
     try {
       const { value, index } = await withDeadline(
         PROXIES_MS,

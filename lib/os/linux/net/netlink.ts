@@ -14,8 +14,7 @@ import {
   type Prefix,
 } from "../../../ip/mod.ts";
 import { prefixOf } from "../../../ip/mod.ts";
-import type { InterfaceAddress, Route } from "../../machine.ts";
-import type { NetworkWatch as Watch } from "../../root_machine.ts";
+import type { InterfaceAddress, NetworkWatch as Watch, Route } from "../../machine.ts";
 import {
   type Act,
   closeFd,

@@ -4,16 +4,21 @@
  * @module
  * @see proc_pid_net(5)
  */
-import { decodeIp, type IpAddress, unmapIp } from "../../../ip/mod.ts";
+import { decodeIp, type Endpoint, type IpAddress, unmapIp } from "../../../ip/mod.ts";
+import type { Connection } from "../../machine.ts";
 
-/** One row: both ends, without ports. */
+/** One row. */
 export interface SocketRow {
   readonly local: IpAddress;
+  readonly localPort: number;
   readonly remote: IpAddress;
+  readonly remotePort: number;
   /** As the kernel counts TCP's; UDP has ESTABLISHED for a connected socket. */
   readonly state: number;
   /** Whether a program, or the kernel itself, still holds it: what is only closing has no inode any more. */
   readonly isHeld: boolean;
+  /** Whether something was sent again, and nothing has come back since. */
+  readonly isUnheard: boolean;
 }
 
 /** Of a connection, by net/tcp_states.h. */
@@ -42,27 +47,52 @@ export function readSocketTables(
  */
 export function parseSocketTable(text: string): readonly SocketRow[] {
   return text.split("\n").slice(1).flatMap((line) => {
-    const [, local = "", remote = "", state = "", , , , , , inode = ""] = line.trim().split(/\s+/);
+    const [, local = "", remote = "", state = "", , timer = "", again = "", , probes = "", inode] =
+      line.trim().split(/\s+/);
     const [from, to] = [parseEnd(local), parseEnd(remote)];
     if (from === null || to === null || !/^[0-9A-F]{2}$/.test(state)) return [];
     return [{
-      local: from,
-      remote: to,
+      local: from.address,
+      localPort: from.port,
+      remote: to.address,
+      remotePort: to.port,
       state: Number.parseInt(state, 16),
-      isHeld: /^[0-9]+$/.test(inode) && Number(inode) !== 0,
+      isHeld: /^[0-9]+$/.test(inode ?? "") && Number(inode) !== 0,
+      isUnheard: isUnheard(timer, Number.parseInt(again, 16), Number(probes)),
     }];
   });
 }
 
-function parseEnd(text: string): IpAddress | null {
-  const [hex = ""] = text.split(":");
+/** Lists the TCP connections on which something was sent again, and nothing has come back since. */
+export function readUnheard(): readonly Connection[] {
+  return readSocketTables(["tcp", "tcp6"]).filter(({ isUnheard }) => isUnheard)
+    .map(({ local, localPort, remote, remotePort }) => ({
+      source: { address: local, port: localPort },
+      destination: { address: remote, port: remotePort },
+    }));
+}
+
+/**
+ * Judges the timer of a connection: `01` waits for what was sent to be acknowledged, `04` asks a peer with a full buffer
+ * for room. Who is slow but there acknowledges both.
+ *
+ * @see get_tcp4_sock() of the kernel: the columns `tr`, `retrnsmt` and `timeout`, which counts the probes
+ */
+function isUnheard(timer: string, again: number, probes: number): boolean {
+  if (timer.startsWith("01:")) return again >= 1;
+  return timer.startsWith("04:") && probes >= 2;
+}
+
+function parseEnd(text: string): Endpoint | null {
+  const [hex = "", port = ""] = text.split(":");
   if (!/^([0-9A-F]{8}|[0-9A-F]{32})$/.test(hex)) return null;
   const words = new Uint32Array(hex.length / 8);
   for (let at = 0; at < words.length; at++) {
     words[at] = Number.parseInt(hex.slice(at * 8, at * 8 + 8), 16);
   }
   const address = decodeIp(new Uint8Array(words.buffer));
-  return address && unmapIp(address);
+  if (address === null || !/^[0-9A-F]{1,4}$/.test(port)) return null;
+  return { address: unmapIp(address), port: Number.parseInt(port, 16) };
 }
 
 function readTable(path: string): string {

@@ -42,6 +42,25 @@ Deno.test("parseSocketTable() reads both ends, the state, and whether anybody ho
   }
 });
 
+Deno.test("parseSocketTable() says on which connections nothing has come back", async (t) => {
+  const cases: [name: string, timer: string, again: string, probes: string, want: boolean][] = [
+    ["nothing on the way", "00:00000000", "00000000", "0", false],
+    ["sent, and not yet sent again", "01:00000014", "00000000", "0", false],
+    ["sent again", "01:00000014", "00000001", "0", true],
+    ["keepalive", "02:00000AB4", "00000000", "0", false],
+    ["a full buffer, and the peer says so", "04:00000014", "00000000", "0", false],
+    ["a full buffer, and nobody there", "04:00000014", "00000000", "2", true],
+  ];
+  for (const [name, timer, again, probes, want] of cases) {
+    await t.step(name, () => {
+      const line =
+        `   0: 0101400A:8D2E 08080808:01BB 01 00000000:00000000 ${timer} ${again}  1000 ${probes} 33 1\n`;
+      const [row] = parseSocketTable(HEAD + line);
+      deepEqual([row?.isUnheard, row?.localPort, row?.remotePort], [want, 0x8d2e, 443]);
+    });
+  }
+});
+
 Deno.test("readSocketTables() finds the sockets of this machine", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   using client = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
