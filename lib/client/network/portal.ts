@@ -11,7 +11,6 @@ import type { Finding } from "../daemon/findings.ts";
 
 const log = getLogger("client", "network");
 
-const CODE = "captive-portal";
 /** The network is new for so long: what is found later has other causes. */
 const FRESH_MS = 10 * 60_000;
 /** How often it is looked whether the cluster answers, and how often the cluster and the network are asked. */
@@ -43,7 +42,7 @@ export function captivePortal(
     const { host } = stranger;
     const whom = host === null ? "this network itself answers" : `this network sends to "${host}"`;
     return {
-      code: CODE,
+      code: "captive-portal",
       message: `The network wants a sign-in: ${whom} in place of "${name}"`,
       hint: `Open ${
         host === null ? "any http:// page" : `http://${bracketed(host)}/`
@@ -52,7 +51,7 @@ export function captivePortal(
   }
   if (!wasReached || errorCode === null || !STRANGE_CODES.includes(errorCode)) return null;
   return {
-    code: CODE,
+    code: "captive-portal",
     message:
       `On this network something else answers in place of "${name}": its certificate is not the cluster's [${errorCode}]`,
     hint:

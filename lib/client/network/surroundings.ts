@@ -4,7 +4,7 @@
  * @module
  */
 import { contains, equalIp, formatEndpoint, formatIp, formatPrefix } from "../../ip/mod.ts";
-import type { Endpoint, IpAddress, Prefix } from "../../ip/mod.ts";
+import type { Endpoint, Prefix } from "../../ip/mod.ts";
 import type { Machine } from "../../os/mod.ts";
 import type { Surroundings } from "../cluster/driver.ts";
 
