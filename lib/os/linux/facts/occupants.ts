@@ -41,7 +41,9 @@ export function listOccupants(files: readonly string[] = RESOLVER_FILES): readon
 }
 
 /** The ends of what is connected. */
-export function connectedEnds(rows: readonly SocketRow[]): readonly Occupant[] {
+export function connectedEnds(
+  rows: readonly Pick<SocketRow, "local" | "remote" | "state" | "isHeld">[],
+): readonly Occupant[] {
   return rows.filter(({ state, isHeld }) => isHeld && LIVE_STATES.has(state))
     .flatMap(({ local, remote }) => [local, remote])
     .filter((address) => !isUnspecified(address))
