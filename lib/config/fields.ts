@@ -80,6 +80,18 @@ export const listenAddress: z.ZodType<Endpoint> = text(
   },
 );
 
+/** `address:port` of this machine alone. */
+export const loopbackAddress: z.ZodType<Endpoint> = text(
+  "a loopback address and a port like 127.0.0.1:3434 or [::1]:3434",
+  (value) => {
+    const endpoint = listenAddress.safeParse(value).data;
+    if (endpoint === undefined) return null;
+    const { address } = endpoint;
+    const isLoopback = address.family === 4 ? address.value >>> 24 === 127 : address.value === 1n;
+    return isLoopback ? endpoint : null;
+  },
+);
+
 /** Addresses that are trusted with something. */
 export const trustedPrefix: z.ZodType<Prefix> = text(
   "a prefix like 10.0.0.0/24 or 2001:db8::/64, host bits zero, and not everybody",

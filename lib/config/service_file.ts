@@ -14,6 +14,7 @@ import {
   clusterName,
   labelName,
   listenAddress,
+  loopbackAddress,
   oneOrMore,
   publicAddress,
   trustedPrefix,
@@ -45,6 +46,8 @@ export interface ServerConfig {
   };
   /** Where audit events go beside the server's own file and store. */
   readonly audit: AuditConfig;
+  /** Where it says how it is doing; `null`: nowhere. */
+  readonly diag: Endpoint | null;
   /** Apps this process serves itself. */
   readonly apps: readonly AppConfig[];
 }
@@ -61,6 +64,8 @@ export interface AgentConfig {
   readonly caFile: string | null;
   /** `null` once joined is not needed; the file holds the token on its first line. */
   readonly tokenFile: string | null;
+  /** Where it says how it is doing; `null`: nowhere. */
+  readonly diag: Endpoint | null;
   readonly apps: readonly AppConfig[];
 }
 
@@ -90,6 +95,7 @@ const ServerFileSchema = strict({
       .default([]),
     trusted_proxies: z.array(trustedPrefix).max(64).default([]),
   }),
+  diag_addr: loopbackAddress.optional(),
   audit: AuditSchema.default({ syslog: [], webhooks: [] }),
   app_service: AppServiceSchema.default({ apps: [] }),
   ssh_service: SshServiceSchema.optional(),
@@ -104,6 +110,7 @@ const AgentFileSchema = strict({
   ca_pin: oneOrMore(caPin, "sha256: and 64 hex digits, or a list of them").optional(),
   ca_file: absolutePath.optional(),
   join: strict({ token_file: absolutePath }).optional(),
+  diag_addr: loopbackAddress.optional(),
   app_service: AppServiceSchema,
   ssh_service: SshServiceSchema.optional(),
 });
@@ -131,6 +138,7 @@ export function parseServerFile(text: string, file: string): ServerConfig {
       trustedProxies: proxy.trusted_proxies,
     },
     audit: parsed.audit,
+    diag: parsed.diag_addr ?? null,
     apps: parsed.app_service.apps,
   };
 }
@@ -150,6 +158,7 @@ export function parseAgentFile(text: string, file: string): AgentConfig {
     caPins: parsed.ca_pin ?? [],
     caFile: parsed.ca_file ?? null,
     tokenFile: parsed.join?.token_file ?? null,
+    diag: parsed.diag_addr ?? null,
     apps: parsed.app_service.apps,
   };
 }

@@ -49,6 +49,7 @@ Deno.test("parseServerFile() reads a whole file", () => {
       trustedProxies: [{ address: { family: 4, value: 0xc0000200 }, length: 24 }],
     },
     audit: { syslog: [], webhooks: [] },
+    diag: null,
     apps: [
       {
         name: "db",
@@ -117,7 +118,7 @@ ssh_service: { enabled: true }
     "data_dir": "an absolute path",
     "log.level": 'one of "trace", "debug", "info", "warning", "error"',
     "proxy_servce":
-      "one of app_service, audit, auth_service, cluster_name, data_dir, log, proxy_service, ssh_service, version",
+      "one of app_service, audit, auth_service, cluster_name, data_dir, diag_addr, log, proxy_service, ssh_service, version",
     "proxy_service.public_addr[1]": "host or host:port",
     "proxy_service.listen_addr": "an address and a port like 0.0.0.0:443 or [::]:443",
     "app_service.apps[0].name": "a DNS label: 1 to 63 of a-z, 0-9 and -, with no - at either end",
@@ -214,6 +215,7 @@ Deno.test("parseAgentFile() reads a whole file", () => {
     caPins: [`sha256:${"0a".repeat(32)}`],
     caFile: null,
     tokenFile: "/etc/vnet/token",
+    diag: null,
     apps: 1,
   });
 });
@@ -287,6 +289,28 @@ Deno.test("parseServerFile() names a field that takes one value or a list as it 
         match(mistake?.found ?? "", found);
         return true;
       });
+    });
+  }
+});
+
+Deno.test("diag_addr is a loopback address", async (t) => {
+  const cases: [address: string, good: boolean][] = [
+    ["127.0.0.1:3434", true],
+    ["127.9.9.9:1", true],
+    ["[::1]:3434", true],
+    ["0.0.0.0:3434", false],
+    ["[::]:3434", false],
+    ["10.0.0.1:3434", false],
+    ["128.0.0.1:3434", false],
+    ["[::ffff:10.0.0.1]:3434", false],
+    ["localhost:3434", false],
+    ["127.0.0.1", false],
+  ];
+  for (const [address, good] of cases) {
+    await t.step(address, () => {
+      const text = `${SERVER}\ndiag_addr: "${address}"\n`;
+      if (good) ok(parseServerFile(text, "f").diag !== null);
+      else throws(() => parseServerFile(text, "f"), /a loopback address/);
     });
   }
 });

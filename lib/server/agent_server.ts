@@ -20,6 +20,8 @@ import {
 } from "../io/mod.ts";
 import { getLogger } from "../log.ts";
 import { Agent, RemoteUplink } from "./agent/mod.ts";
+import { type Diagnosed, serveDiag } from "./diag/diag.ts";
+import { gauge } from "./diag/metrics.ts";
 import type { Running } from "./server.ts";
 
 const log = getLogger("server", "agent");
@@ -28,6 +30,8 @@ const log = getLogger("server", "agent");
 export interface RunningAgent extends Running {
   /** Resolves when a proxy has welcomed the agent for the first time. */
   readonly connected: Promise<void>;
+  /** Where it says how it is doing; `null`: nowhere. */
+  readonly diagAddress: Deno.NetAddr | null;
 }
 
 /**
@@ -36,6 +40,7 @@ export interface RunningAgent extends Running {
  * @throws {AuthError} `join-token-missing`, `ca-pin-mismatch`, or the cluster's refusal.
  * @throws {NetworkError} `proxy-unreachable` when a first join cannot be made.
  * @throws {ConfigError} when `ca_file` cannot be used.
+ * @throws {OsError} `listen-failed` when `diag_addr` cannot be had.
  */
 export async function serveAgent(
   config: AgentConfig,
@@ -63,11 +68,14 @@ export async function serveAgent(
       { uplink, apps: config.apps, nowMs: options.nowMs },
       options.signal ?? new AbortController().signal,
     );
+    const diag = await openDiag(config, agent, options.nowMs());
     log.info("Serving", { agent: config.name, apps: config.apps.length });
     return {
       connected: agent.connected,
+      diagAddress: diag?.address ?? null,
       failed: Promise.withResolvers<never>().promise,
       [Symbol.asyncDispose]: async () => {
+        await diag?.close();
         await agent.close();
         uplink.close();
       },
@@ -76,4 +84,44 @@ export async function serveAgent(
     uplink.close();
     throw thrown;
   }
+}
+
+async function openDiag(
+  { diag, apps }: AgentConfig,
+  agent: Agent,
+  startedMs: number,
+): Promise<ReturnType<typeof serveDiag> | null> {
+  if (diag === null) return null;
+  try {
+    return serveDiag(diag, diagnoseAgent(agent, apps.length), startedMs);
+  } catch (thrown) {
+    await agent.close();
+    throw thrown;
+  }
+}
+
+function diagnoseAgent(agent: Agent, apps: number): Diagnosed {
+  return {
+    unready: () => {
+      const { isConnected, hasPolicy } = agent.state;
+      return Promise.resolve([
+        ...(isConnected ? [] : ["no control channel to the proxy"]),
+        ...(hasPolicy ? [] : ["the cluster's policy is not known yet"]),
+      ]);
+    },
+    metrics: () => {
+      const { isConnected, flows, carriers, certificateExpiresMs } = agent.state;
+      return Promise.resolve([
+        gauge("vnet_proxy_connected", "Whether there is a control channel.", isConnected ? 1 : 0),
+        gauge("vnet_apps_served", "Apps in the agent's file.", apps),
+        gauge("vnet_flows_open", "Connections to apps.", flows),
+        gauge("vnet_carriers_open", "Connections of clients that these run on.", carriers),
+        gauge(
+          "vnet_certificate_expiry_seconds",
+          "When the agent's certificate ends, since 1970.",
+          Math.floor(certificateExpiresMs / 1000),
+        ),
+      ]);
+    },
+  };
 }

@@ -12,6 +12,8 @@ import { getLogger } from "../log.ts";
 import { Agent, LocalUplink } from "./agent/mod.ts";
 import { Auth, type PasswordCost, serveAdmin, SyslogSink, WebhookSink } from "./auth/mod.ts";
 import { type AdmissionLimits, dialAsBalancer, isTrustedProxy, Proxy } from "./proxy/mod.ts";
+import { type Diagnosed, serveDiag } from "./diag/diag.ts";
+import { gauge } from "./diag/metrics.ts";
 import { WebCertificate } from "./web_certificate.ts";
 
 const log = getLogger("server");
@@ -47,6 +49,8 @@ export interface RunningServer extends Running {
   /** `sha256:…` of the host CA, for first logins. */
   readonly caPin: string;
   readonly auth: Auth;
+  /** Where it says how it is doing; `null`: nowhere. */
+  readonly diagAddress: Deno.NetAddr | null;
   /** Reads again what can be read again: the files of the proxy's certificate. Never rejects. */
   reload(): Promise<void>;
 }
@@ -104,6 +108,10 @@ export async function serveCluster(
     made.defer(() => agent.close());
     await waitConnected(agent, options.localAgentMs ?? LOCAL_AGENT_MS);
   }
+  const diag = config.diag === null
+    ? null
+    : serveDiag(config.diag, diagnoseServer(auth, proxy), options.nowMs());
+  if (diag !== null) made.defer(() => diag.close());
   const { hostname, port } = proxy.address;
   const listenAddress = formatEndpoint({ address: parseIp(hostname), port });
   log.info("Serving", { cluster: config.clusterName, apps: config.apps.length });
@@ -112,9 +120,27 @@ export async function serveCluster(
     listenAddress,
     caPin: auth.hostCaPin(),
     auth,
+    diagAddress: diag?.address ?? null,
     reload: () => certificate.reload(),
     failed: Promise.withResolvers<never>().promise,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+function diagnoseServer(auth: Auth, proxy: Proxy): Diagnosed {
+  return {
+    unready: async () => {
+      const store = await auth.probe().then(() => [], () => ["the store cannot be read"]);
+      return proxy.isOpen ? store : [...store, "the proxy is shutting down"];
+    },
+    metrics: async () => {
+      const { connections, relays } = proxy.load;
+      return [
+        gauge("vnet_connections_open", "Connections to the public port.", connections),
+        gauge("vnet_relays_open", "Those that lead from a client to an agent.", relays),
+        ...await auth.metrics(),
+      ];
+    },
   };
 }
 

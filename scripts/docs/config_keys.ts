@@ -132,6 +132,10 @@ export const PARTS: readonly Part[] = [
       },
       "proxy_service.https_keypairs[].key_file": { text: "The private key, PEM." },
       "proxy_service.https_keypairs[].cert_file": { text: "The certificate with its chain, PEM." },
+      "diag_addr": {
+        text:
+          "Where this machine can ask how it is doing, a loopback address: [health and metrics](operations.md#health-and-metrics). Nowhere without it.",
+      },
       "audit": {
         text:
           "Where audit events go beside `audit.jsonl` and the store, see [cluster.md](cluster.md#events-elsewhere).",
@@ -185,6 +189,10 @@ app_service:
       "ca_file": {
         text:
           "Authorities to trust beside the public ones and the machine's, PEM: for the proxy's certificate, where there is no `ca_pin`, and for an `https://` HTTP proxy's. Read at the start.",
+      },
+      "diag_addr": {
+        text:
+          "Where this machine can ask how it is doing, a loopback address: [health and metrics](operations.md#health-and-metrics). Nowhere without it.",
       },
       "join": { text: "How the agent joins the cluster." },
       "join.token_file": {

@@ -101,6 +101,8 @@ export class TestCluster implements AsyncDisposable {
       readonly secondFactor?: "off" | "optional";
       /** Prefixes of load balancers, as the file says them. */
       readonly trustedProxies?: readonly string[];
+      /** Whether the server says how it is doing. */
+      readonly diag?: boolean;
       readonly passwordCost?: NonNullable<Parameters<typeof serveCluster>[1]["passwordCost"]>;
       /** Addresses of the proxy beside the usual ones, as `host:port`. */
       readonly publicAddrs?: readonly string[];
@@ -113,6 +115,7 @@ export class TestCluster implements AsyncDisposable {
       secondFactor = "off",
       trustedProxies = [],
       publicAddrs = [],
+      diag = false,
       name = CLUSTER,
       ...rest
     } = options;
@@ -121,7 +124,13 @@ export class TestCluster implements AsyncDisposable {
       await Deno.writeTextFile(`${dataDir}/web.key`, web.privateKeyPem);
     }
     const { clock = { nowMs: Date.now() - behindMs }, ...more } = rest;
-    const config = serverConfig(dataDir, apps, { name, secondFactor, trustedProxies, publicAddrs });
+    const config = serverConfig(dataDir, apps, {
+      name,
+      secondFactor,
+      trustedProxies,
+      publicAddrs,
+      diag,
+    });
     const server = await serveCluster(config, {
       nowMs: () => clock.nowMs,
       passwordCost: { logN: 4, r: 8, p: 1 },
@@ -358,12 +367,20 @@ function keypairs(dataDir: string): string {
 function serverConfig(
   dataDir: string,
   apps: readonly string[],
-  { name, listen = "127.0.0.1:0", secondFactor = "off", trustedProxies = [], publicAddrs = [] }: {
+  {
+    name,
+    listen = "127.0.0.1:0",
+    secondFactor = "off",
+    trustedProxies = [],
+    publicAddrs = [],
+    diag = false,
+  }: {
     readonly name: string;
     readonly listen?: string;
     readonly publicAddrs?: readonly string[];
     readonly secondFactor?: "off" | "optional";
     readonly trustedProxies?: readonly string[];
+    readonly diag?: boolean;
   },
 ): ServerConfig {
   return parseServerFile(
@@ -376,6 +393,7 @@ proxy_service: { public_addr: ${
     }, listen_addr: "${listen}"${keypairs(dataDir)}, trusted_proxies: ${
       JSON.stringify(trustedProxies)
     } }
+${diag ? 'diag_addr: "127.0.0.1:0"' : ""}
 app_service:
   apps: [${apps.join(", ")}]
 `,

@@ -104,6 +104,7 @@ function changedKeys(held: ServerConfig, next: ServerConfig): string[] {
     ["data_dir", (config) => config.dataDir],
     ["auth_service", (config) => config.auth],
     ["proxy_service", (config) => config.proxy],
+    ["diag_addr", (config) => config.diag],
     ["audit", (config) => config.audit],
     ["app_service", (config) => config.apps],
   ];

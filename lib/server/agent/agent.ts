@@ -39,6 +39,16 @@ interface AgentOptions {
   readonly nowMs: () => number;
 }
 
+/** How an agent is doing. */
+export interface AgentState {
+  readonly isConnected: boolean;
+  readonly hasPolicy: boolean;
+  readonly flows: number;
+  /** Connections of clients that flows run on, idle ones too. */
+  readonly carriers: number;
+  readonly certificateExpiresMs: number;
+}
+
 /** Serves the apps of a private network to one cluster: dials out, listens nowhere. */
 export class Agent {
   readonly #uplink: Uplink;
@@ -103,6 +113,17 @@ export class Agent {
   /** Resolves when a proxy has welcomed the agent for the first time. */
   get connected(): Promise<void> {
     return this.#connected.promise;
+  }
+
+  /** How it is doing. */
+  get state(): AgentState {
+    return {
+      isConnected: this.#channel?.isOpen === true,
+      hasPolicy: this.#policy !== null,
+      flows: this.#flows.size,
+      carriers: this.#carriers.size,
+      certificateExpiresMs: this.#credentials.notAfterMs,
+    };
   }
 
   /** Ends its flows and its connections; what happened is recorded before. */

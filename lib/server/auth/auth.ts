@@ -8,6 +8,8 @@ import { Admin } from "./admin/admin.ts";
 import type { Agents } from "./agents/agents.ts";
 import { AppCertificates } from "./app_certs.ts";
 import type { StoreAudit } from "./audit/audit.ts";
+import type { Metric } from "../diag/metrics.ts";
+import { authMetrics } from "./metrics.ts";
 import { AuditForwarder } from "./audit/forward.ts";
 import { pause } from "../../wait.ts";
 import { FlowReports } from "./agents/flow_reports.ts";
@@ -196,6 +198,15 @@ export class Auth implements AuthService {
     } catch (error) {
       log.error("Cannot record how many logins failed", { error: String(error) });
     }
+  }
+
+  metrics(): Promise<readonly Metric[]> {
+    return authMetrics(this.#parts, this.#reports);
+  }
+
+  /** Rejects when the store cannot be read. */
+  async probe(): Promise<void> {
+    await this.#parts.store.settings.get("cluster_name");
   }
 
   /** The hosts that users have logged in from, as `Source` names them, oldest first. */

@@ -25,6 +25,10 @@ export class AppRelays {
   #cuts = 0;
   #isClosed = false;
 
+  get size(): number {
+    return this.#open.size;
+  }
+
   /**
    * Judges a ticket and keeps count of the connection it lets in, with no moment between in which a lock goes by.
    *

@@ -116,6 +116,16 @@ export class Proxy {
     return this.#listener.addr;
   }
 
+  /** Whether it takes connections. */
+  get isOpen(): boolean {
+    return !this.#closing.signal.aborted;
+  }
+
+  /** How many connections it has, and how many of these are relayed between a client and an agent. */
+  get load(): { readonly connections: number; readonly relays: number } {
+    return { connections: this.#connections.size, relays: this.#relays.size };
+  }
+
   /** Uses another certificate for the web API from the next handshake on. */
   setIdentity(identity: TlsIdentity): void {
     this.#web.setIdentity(identity);

@@ -1,6 +1,7 @@
 import { OsError } from "../../../error.ts";
 import { getLogger } from "../../../log.ts";
 import type { Store } from "../../store/mod.ts";
+import { AuditCounters } from "../../diag/counters.ts";
 import { AuditFile } from "./audit_file.ts";
 import type { AuditEvent, AuditLog, AuditRecord } from "../types.ts";
 
@@ -24,6 +25,7 @@ export class StoreAudit implements AuditLog {
   readonly #file: AuditFile;
   readonly #cluster: string;
   readonly #nowMs: () => number;
+  readonly counters = new AuditCounters();
   #pending: Pending[] = [];
   #flushing: Promise<void> | null = null;
   #onWritten: () => void = () => {};
@@ -85,10 +87,12 @@ export class StoreAudit implements AuditLog {
     const bodies = events.map((event) =>
       JSON.stringify({ time, cluster_name: this.#cluster, ...event })
     );
+    const beganMs = performance.now();
     const first = await this.#store.events.append(bodies, events.some(isLasting));
     const lines = bodies.map((body, i) => `${JSON.stringify(withSeq(first + i, body))}\n`).join("");
     // An event whose line does not fit may be in the store all the same: it was asked for, and refused
     await this.#file.append(lines);
+    this.counters.written(events, performance.now() - beganMs);
   }
 }
 
