@@ -66,14 +66,14 @@ async function renderDenoJson({ version }: LibraryFacts): Promise<string> {
     await Deno.readTextFile(`${root}deno.json`),
   );
   const exports = Object.fromEntries(MODULES.map((name) => [`./${name}`, `./${name}/mod.ts`]));
-  const { zod, yaml, tldts } = imports;
+  const { zod, yaml, tldts, re2js } = imports;
   return JSON.stringify({
     name: "@vnet/lib",
     version,
     license,
     exports,
     nodeModulesDir: "none",
-    imports: { zod, yaml, tldts },
+    imports: { zod, yaml, tldts, re2js },
   });
 }
 
