@@ -8,6 +8,7 @@ import { type HelperRequest } from "../wire/mod.ts";
 import { OsError, VnetError } from "../error.ts";
 import {
   contains,
+  covers,
   equalPrefix,
   formatIp,
   formatPrefix,
@@ -16,6 +17,7 @@ import {
   parseIp,
   parsePrefix,
   type Prefix,
+  without,
 } from "../ip/mod.ts";
 import { getLogger } from "../log.ts";
 import type { RootMachine } from "../os/mod.ts";
@@ -144,8 +146,8 @@ export class Link {
   }
 
   /**
-   * Leads just these prefixes, which were not refused, into the link. Connections into one that is led here no more
-   * end at once.
+   * Leads just these prefixes, which were not refused, into the link. Connections into what is led here no more end at
+   * once; those into what was led here before go on.
    *
    * @returns What was done, line by line.
    * @throws OsError `route-failed`
@@ -154,20 +156,30 @@ export class Link {
     const steps: string[] = [];
     const gone = this.#routes.filter((route) => !includes(wanted, route));
     const fresh = wanted.filter((route) => !includes(this.#routes, route));
+    const led = this.#routes;
+    const [inner, outer] = [true, false].map((isInner) =>
+      fresh.filter((route) => led.some((one) => covers(one, route)) === isInner)
+    );
+    // What runs in a part of a range that is given up must not be without a route for a moment.
+    for (const route of inner ?? []) this.#lead(route, steps);
     for (const route of gone) {
-      destroyStale(this.#machine, route, steps);
+      for (const part of without(route, wanted)) destroyStale(this.#machine, part, steps);
       this.#removeRoute(route, steps);
     }
     if (gone.length > 0 || fresh.length > 0) {
-      this.#limitSources([...this.#routes, ...fresh], steps);
+      this.#limitSources([...this.#routes, ...outer ?? []], steps);
     }
-    for (const route of fresh) {
-      destroyStale(this.#machine, route, steps);
-      this.#addRoute(route);
-      this.#routes = [...this.#routes, route];
-      steps.push(`route add ${formatPrefix(route)} dev ${this.name}`);
+    for (const route of outer ?? []) {
+      for (const part of without(route, led)) destroyStale(this.#machine, part, steps);
+      this.#lead(route, steps);
     }
     return steps;
+  }
+
+  #lead(route: Prefix, steps: string[]): void {
+    this.#addRoute(route);
+    this.#routes = [...this.#routes, route];
+    steps.push(`route add ${formatPrefix(route)} dev ${this.name}`);
   }
 
   /**

@@ -61,6 +61,30 @@ Deno.test("serveHelper() gives out what root allows, and says what that is", asy
   });
 });
 
+Deno.test("serveHelper() ends connections only to what nothing leads to any more", async () => {
+  await withHelper({}, async (client, machine) => {
+    const { destroyed } = machine.sockets;
+    const afterApply = async (...routes: string[]) => {
+      destroyed.length = 0;
+      equal(await client.codeOf(apply(...routes)), null);
+      deepEqual(routesOf(machine).toSorted(), routes.toSorted());
+      return [...destroyed];
+    };
+    equal(await client.codeOf(open("100.64.0.0/10")), null);
+    deepEqual(await afterApply("100.64.0.0/10"), ["100.64.0.0/10"]);
+    // What runs in a part of a range goes on when the part is led there by itself, and back.
+    deepEqual(await afterApply("100.64.0.0/10", "100.80.0.0/12"), []);
+    deepEqual(await afterApply("100.64.0.0/12", "100.80.0.0/12"), ["100.96.0.0/11"]);
+    deepEqual(await afterApply("100.64.0.0/10"), ["100.96.0.0/11"]);
+    deepEqual(await afterApply("100.64.0.0/27", "100.96.0.0/11"), [
+      ...["100.64.0.32/27", "100.64.0.64/26", "100.64.0.128/25", "100.64.1.0/24"],
+      ...["100.64.2.0/23", "100.64.4.0/22", "100.64.8.0/21", "100.64.16.0/20"],
+      ...["100.64.32.0/19", "100.64.64.0/18", "100.64.128.0/17", "100.65.0.0/16"],
+      ...["100.66.0.0/15", "100.68.0.0/14", "100.72.0.0/13", "100.80.0.0/12"],
+    ]);
+  });
+});
+
 Deno.test("serveHelper() looks itself, at every request, at what is in use", async (t) => {
   const connection = { kind: "connection", address: parseIp("100.70.9.7") } as const;
   await withHelper({}, async (client, machine) => {

@@ -27,6 +27,7 @@ export { findNat64Prefixes, NAT64_NAME, throughNat64 } from "./nat64.ts";
 export {
   bitsOf,
   contains,
+  covers,
   equalPrefix,
   formatPrefix,
   type Ipv4Prefix,
@@ -38,6 +39,7 @@ export {
   parsePrefix,
   type Prefix,
   prefixOf,
+  without,
 } from "./prefix.ts";
 export {
   CGNAT,

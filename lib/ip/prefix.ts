@@ -140,6 +140,21 @@ export function overlaps(a: Prefix, b: Prefix): boolean {
   return a.length <= b.length ? contains(a, b.address) : contains(b, a.address);
 }
 
+/** Tells whether every address of the second prefix is the first one's, too. */
+export function covers(outer: Prefix, inner: Prefix): boolean {
+  return outer.length <= inner.length && contains(outer, inner.address);
+}
+
+/** What is left of a prefix where others are taken out of it: prefixes, in order. */
+export function without(prefix: Prefix, others: readonly Prefix[]): readonly Prefix[] {
+  if (others.some((other) => covers(other, prefix))) return [];
+  const inside = others.filter((other) => covers(prefix, other));
+  if (inside.length === 0) return [prefix];
+  return [prefix.address, lastAddress(prefix)]
+    .map((address) => prefixOf(address, prefix.length + 1))
+    .flatMap((half) => without(half, inside));
+}
+
 /** Tells whether two prefixes are the same. */
 export function equalPrefix(a: Prefix, b: Prefix): boolean {
   return a.length === b.length && a.address.family === b.address.family &&

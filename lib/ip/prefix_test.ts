@@ -5,6 +5,7 @@ import { encodeIp, formatIp, type IpAddress, ipv4, ipv6, parseIp } from "./addre
 import {
   bitsOf,
   contains,
+  covers,
   equalPrefix,
   formatPrefix,
   lastAddress,
@@ -14,6 +15,7 @@ import {
   parsePrefix,
   type Prefix,
   prefixOf,
+  without,
 } from "./prefix.ts";
 
 const anyIp: fc.Arbitrary<IpAddress> = fc.oneof(
@@ -109,6 +111,23 @@ Deno.test("lastAddress() is inside and its successor is not", () => {
   equal(formatIp(lastAddress(parsePrefix("0.0.0.0/0"))), "255.255.255.255");
   equal(formatIp(lastAddress(parsePrefix("fd00::/64"))), "fd00::ffff:ffff:ffff:ffff");
   equal(formatIp(lastAddress(parsePrefix("192.0.2.1/32"))), "192.0.2.1");
+});
+
+Deno.test("without() leaves what the others do not cover, in order", async (t) => {
+  const cases: [name: string, prefix: string, others: string[], want: string[]][] = [
+    ["nothing is taken", "10.0.0.0/8", ["192.168.0.0/16", "fd00::/64"], ["10.0.0.0/8"]],
+    ["all is taken", "10.1.0.0/16", ["10.0.0.0/8"], []],
+    ["a part", "100.64.0.0/10", ["100.64.0.0/12"], ["100.80.0.0/12", "100.96.0.0/11"]],
+    ["parts that leave nothing", "10.0.0.0/8", ["10.0.0.0/9", "10.128.0.0/9"], []],
+    ["two parts", "10.0.0.0/30", ["10.0.0.1/32", "10.0.0.2/32"], ["10.0.0.0/32", "10.0.0.3/32"]],
+    ["of IPv6", "fd00::/63", ["fd00::/64"], ["fd00:0:0:1::/64"]],
+  ];
+  for (const [name, prefix, others, want] of cases) {
+    await t.step(name, () => {
+      deepEqual(without(parsePrefix(prefix), others.map(parsePrefix)).map(formatPrefix), want);
+    });
+  }
+  equal(covers(parsePrefix("10.0.0.0/8"), parsePrefix("10.0.0.0/7")), false);
 });
 
 Deno.test("prefixOf() refuses lengths the family does not have", () => {

@@ -309,6 +309,7 @@ export class Daemon implements ControlTarget {
         stateDir: this.#isTransient ? null : paths.stateDir,
         nowMs,
         onEvent: (event) => this.#onHelperEvent(event),
+        onRangeLeft: () => void this.#change(),
       }),
     );
     this.#setup = setup;

@@ -336,6 +336,36 @@ Deno.test("Daemon ends with its helper, and lets go of everything", () =>
     await rejects(running, { code: "helper-lost" });
   }));
 
+Deno.test("Daemon leads new names into a cluster's new range, and gives the old one up with its last connection", () =>
+  withDaemon({}, async ({ daemon, ask, connect, connectTo, cluster, helper }) => {
+    const routes = () => (helper.inForce?.routes ?? []).filter((route) => !route.includes(":"));
+    const moveTo = async (range: string, want: RegExp) => {
+      cluster.publish({ root: { ...cluster.published.root, range } });
+      await until(async () => want.test(await ask("db.memory.test")));
+    };
+    await moveTo("100.80.0.0/16", /^100\.80\./);
+    // The link's own addresses stay, with as little around them as can be.
+    deepEqual(routes(), ["100.64.0.0/27", "100.80.0.0/16"]);
+    const address = await ask("db.memory.test");
+    const made = await connect("db.memory.test", 5432);
+    ok(made.kind === "connected");
+    await moveTo("100.96.0.0/16", /^100\.96\./);
+    deepEqual(routes(), ["100.64.0.0/27", "100.96.0.0/16", "100.80.0.0/16"]);
+    equal((await connectTo(address, 5432)).kind, "refused"); // the old address is nobody's any more
+    await made.conn.write(Uint8Array.of(65));
+    equal(await made.conn.read(new Uint8Array(4)), 1);
+    const next = await connect("db.memory.test", 5432);
+    ok(next.kind === "connected");
+    made.conn.close();
+    await until(() => routes().length === 2);
+    deepEqual(routes(), ["100.64.0.0/27", "100.96.0.0/16"]);
+    cluster.publish({ root: { ...cluster.published.root, range: "100.64.0.0/10" } });
+    await until(() => routes().join() === "100.64.0.0/10,100.96.0.0/16");
+    next.conn.close();
+    await until(() => routes().join() === "100.64.0.0/10");
+    deepEqual(codes(daemon), []);
+  }));
+
 Deno.test("Daemon keeps away from ranges that others use, and says where its own lie", () =>
   withDaemon({
     before: ({ machine }) =>

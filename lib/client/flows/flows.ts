@@ -8,7 +8,7 @@ import { allowsPort, type AppTarget } from "../../plan/mod.ts";
 import { VnetError } from "../../error.ts";
 import { decideLocal, type LocalPolicy, type LocalRefusal } from "../../identity/mod.ts";
 import { pause } from "../../wait.ts";
-import type { IpAddress } from "../../ip/mod.ts";
+import type { IpAddress, Prefix } from "../../ip/mod.ts";
 import { getLogger } from "../../log.ts";
 import type { FlowListener, LocalConn, PacketPath, SynEvent } from "../../os/mod.ts";
 import { connectionAnswer, refusalError, toldError } from "../../refusal/mod.ts";
@@ -17,6 +17,7 @@ import type { Flow, FlowSummary } from "../cluster/driver.ts";
 import type { Destination } from "../state/mod.ts";
 import type { FlowEntry, FlowLog } from "./flow_log.ts";
 import { GuardedConn } from "./guarded_conn.ts";
+import { LiveAddresses } from "./live_addresses.ts";
 import { type HolderFinder, Holders } from "./holders.ts";
 import { printable } from "./printable.ts";
 import { type ProgramFinder, Strangers } from "./strangers.ts";
@@ -45,6 +46,8 @@ interface FlowsOptions {
   readonly destinationOf: (address: IpAddress) => Destination | null;
   readonly dial: (target: AppTarget, port: number, signal: AbortSignal) => Promise<Flow>;
   readonly log: FlowLog;
+  /** Told when the last connection to a virtual address has ended. */
+  readonly onLastOf: (address: IpAddress) => void;
   readonly nowMs: () => number;
   /** How long a SYN is held at most; with time for a second factor if not given. */
   readonly setupMs?: number;
@@ -56,6 +59,8 @@ interface Waiting {
   readonly entry: FlowEntry;
   /** What plain HTTP requests may call their host; `null` for anything. */
   readonly hosts: HostNames | null;
+  /** The virtual address that it goes to. */
+  readonly address: IpAddress;
   readonly timer: ReturnType<typeof setTimeout>;
 }
 
@@ -64,6 +69,7 @@ export class Flows {
   readonly #options: FlowsOptions;
   readonly #waiting = new Map<bigint, Waiting>();
   readonly #running = new Set<Promise<void>>();
+  readonly #live = new LiveAddresses();
   readonly #strangers: Strangers;
   readonly #holders: Holders;
 
@@ -71,6 +77,11 @@ export class Flows {
     this.#options = options;
     this.#strangers = new Strangers(options.findProgram);
     this.#holders = new Holders(options.findHolders);
+  }
+
+  /** Whether connections run to addresses of a range. */
+  runIn(range: Prefix): boolean {
+    return this.#live.within(range);
   }
 
   /** Refused connections by the user whose they were, in public form. */
@@ -135,7 +146,8 @@ export class Flows {
       const timer = setTimeout(() => this.#abandon(syn.id), ACCEPT_DEADLINE_MS);
       const { httpHosts } = target;
       const hosts = httpHosts && { names: new Set<string>(httpHosts), address };
-      this.#waiting.set(syn.id, { flow, entry, hosts, timer });
+      this.#live.begin(address);
+      this.#waiting.set(syn.id, { flow, entry, hosts, address, timer });
       if (!source.release(syn.id)) this.#abandon(syn.id); // Its client gave up meanwhile.
     } catch (thrown) {
       if (signal.aborted) this.#options.log.cancelled(entry);
@@ -185,7 +197,7 @@ export class Flows {
     }
     clearTimeout(waiting.timer);
     this.#waiting.delete(origin.id);
-    const { flow, entry, hosts } = waiting;
+    const { flow, entry, hosts, address: virtual } = waiting;
     this.#options.log.opened(entry, flow);
     try {
       const guarded = hosts && new GuardedConn(conn, hosts);
@@ -193,7 +205,13 @@ export class Flows {
     } catch (thrown) {
       this.#options.log.ended(entry, null, this.#options.nowMs());
       log.debug("Connection broke", { name: entry.name, error: String(thrown) });
+    } finally {
+      this.#leave(virtual);
     }
+  }
+
+  #leave(address: IpAddress): void {
+    if (this.#live.end(address)) this.#options.onLastOf(address);
   }
 
   #finish(entry: FlowEntry, summary: FlowSummary, refusal: GuardedConn["refusal"]): void {
@@ -229,6 +247,7 @@ export class Flows {
     this.#waiting.delete(id);
     waiting.flow.abort();
     this.#options.log.cancelled(waiting.entry);
+    this.#leave(waiting.address);
   }
 }
 

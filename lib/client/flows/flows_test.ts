@@ -88,6 +88,7 @@ async function decide(
         : null,
     dial,
     log,
+    onLastOf: () => {},
     nowMs: () => 0,
   });
   const stop = new AbortController();
@@ -170,6 +171,7 @@ Deno.test("Flows gives a far end back at once when its SYN is held no more", asy
     destinationOf: () => ({ name: "db.example.test", target: TARGET }),
     dial: () => Promise.resolve(idleFlow(() => aborted++)),
     log,
+    onLastOf: () => {},
     nowMs: () => 0,
   });
   const stop = new AbortController();
@@ -189,6 +191,7 @@ Deno.test("Flows gives up on an app that does not answer, and on none that did",
   const log = new FlowLog();
   const signals = new Map<number, AbortSignal>();
   const flows = new Flows({
+    onLastOf: () => {},
     source,
     listeners: [],
     policy: { ownerUid: OWNER, sharedWith: new Set(), containers: false },

@@ -5,6 +5,7 @@
  * @module
  */
 import type { AppTarget } from "../../plan/mod.ts";
+import { RANGE_LENGTHS } from "../../config/mod.ts";
 import { NetworkError } from "../../error.ts";
 import type { LocalPolicy } from "../../identity/mod.ts";
 import {
@@ -15,6 +16,7 @@ import {
   type IpAddress,
   type Ipv4,
   type Prefix,
+  prefixOf,
 } from "../../ip/mod.ts";
 import { getLogger } from "../../log.ts";
 import type { FlowListener, Machine, PacketPath } from "../../os/mod.ts";
@@ -44,6 +46,8 @@ interface NetworkOptions {
   readonly destinationOf: (address: IpAddress) => Destination | null;
   readonly dial: (target: AppTarget, port: number, signal: AbortSignal) => Promise<Flow>;
   readonly log: FlowLog;
+  /** Told when the last connection to a virtual address has ended. */
+  readonly onLastOf: (address: IpAddress) => void;
   readonly nowMs: () => number;
 }
 
@@ -53,7 +57,9 @@ export class Network implements AsyncDisposable {
   readonly #listeners: readonly FlowListener[];
   readonly #flows: Flows;
   readonly #link: NonNullable<StatusV1["link"]>;
-  readonly #ownRoutes: readonly Prefix[];
+  /** The least that holds the link's own addresses: connections pass through them, whatever ranges there are. */
+  readonly #home: Prefix;
+  readonly #prefix6: Prefix | null;
   #ranges: readonly Prefix[];
   readonly ifindex: number;
   readonly hasIpv6: boolean;
@@ -80,7 +86,8 @@ export class Network implements AsyncDisposable {
     this.ifindex = made.ifindex;
     this.elsewhere = made.elsewhere;
     this.#ranges = [range];
-    this.#ownRoutes = made.hasIpv6 ? [range, addresses.prefix6] : [range];
+    this.#home = prefixOf(addresses.self4, Math.max(range.length, RANGE_LENGTHS.smallest));
+    this.#prefix6 = made.hasIpv6 ? addresses.prefix6 : null;
     this.#flows = new Flows({
       source: made.packets,
       listeners: made.listeners,
@@ -90,6 +97,7 @@ export class Network implements AsyncDisposable {
       destinationOf: options.destinationOf,
       dial: options.dial,
       log: options.log,
+      onLastOf: options.onLastOf,
       nowMs: options.nowMs,
     });
     this.#link = {
@@ -153,10 +161,15 @@ export class Network implements AsyncDisposable {
 
   /** What is to be routed into the link: the ranges, and what it needs itself. */
   get routes(): readonly Prefix[] {
-    const extra = this.#ranges.filter((range) =>
-      !this.#ownRoutes.some((own) => equalPrefix(own, range))
-    );
-    return [...this.#ownRoutes, ...extra];
+    const holdsHome = (range: Prefix) => contains(range, this.#home.address);
+    const [home = this.#home] = this.#ranges.filter(holdsHome);
+    const others = this.#ranges.filter((range) => !equalPrefix(range, home));
+    return [home, ...this.#prefix6 === null ? [] : [this.#prefix6], ...others];
+  }
+
+  /** Whether connections run to addresses of a range. */
+  runsIn(range: Prefix): boolean {
+    return this.#flows.runIn(range);
   }
 
   /** Which addresses have an app behind them. */

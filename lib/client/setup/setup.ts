@@ -66,6 +66,8 @@ interface SetupOptions {
   readonly stateDir: string | null;
   readonly nowMs: () => number;
   readonly onEvent: (event: HelperEvent) => void;
+  /** Told when a range can be given up: no name leads there any more, and the last connection has ended. */
+  readonly onRangeLeft: () => void;
 }
 
 interface Parts {
@@ -85,6 +87,8 @@ export class Setup implements AsyncDisposable {
   #zones: readonly string[] | null = null;
   /** The ranges that are routed, as far as is known. */
   #ranges: readonly Prefix[] = [];
+  /** Those of them that no name leads to, but connections run in. */
+  #former: readonly Prefix[] = [];
   #names: State["names"] = null;
   /** The book as it is on disk; `null` before the first. */
   #book: string | null = null;
@@ -120,6 +124,7 @@ export class Setup implements AsyncDisposable {
         },
         dial: (target, port, signal) => options.dialer.dial(target, port, signal),
         log: options.flowLog,
+        onLastOf: () => setup?.lookAtFormer(),
         nowMs: options.nowMs,
       }),
     );
@@ -179,13 +184,21 @@ export class Setup implements AsyncDisposable {
       this.#name(namesWithin(state, this.#ranges));
       throw thrown;
     }
-    this.#ranges = ranges;
+    const wanted = (range: Prefix) => ranges.some((one) => equalPrefix(one, range));
+    this.#former = this.#ranges.filter((range) => !wanted(range) && network.runsIn(range));
+    this.#ranges = unionOf(ranges, this.#former, MAX_RANGES);
     this.#name(state.names);
-    network.setRanges(ranges);
+    network.setRanges(this.#ranges);
     network.setLeases(leases);
     const isTold = this.#routes === textOf(network.routes) &&
       this.#zones?.join(" ") === zones.join(" ");
     if (!isTold) await this.#tell(zones);
+  }
+
+  /** Connections run on in ranges that were given up. Says when one of them has none any more. */
+  lookAtFormer(): void {
+    const { network } = this.#parts;
+    if (this.#former.some((range) => !network.runsIn(range))) this.#options.onRangeLeft();
   }
 
   setUpstreams(upstreams: Parameters<DnsServer["setUpstreams"]>[0]): void {
