@@ -38,6 +38,8 @@ export class MemoryHelper implements AsyncDisposable {
   readonly asked: HelperRequest[] = [];
   /** Descriptors of listeners that it was to guard, by the address that may connect. */
   readonly guarded: string[] = [];
+  /** Whether its link is in another network than the client. */
+  elsewhere = false;
   /** What the answers say; a test may change it. */
   detected: Detected = {
     backend: "resolved",
@@ -195,8 +197,15 @@ export class MemoryHelper implements AsyncDisposable {
     const tun = { what: `tun ${name}`, end: () => routing.removeLink(name) };
     const raws = hasIpv6 ? ["raw 4", "raw 6"] : ["raw 4"];
     return {
-      value: { link: name, ifindex, vnet_header: true, has_ipv6: hasIpv6 },
-      fds: [tun, ...raws.map((what) => ({ what }))].map((thing) => sockets.descriptors.add(thing)),
+      value: {
+        link: name,
+        ifindex,
+        vnet_header: true,
+        has_ipv6: hasIpv6,
+        elsewhere: this.elsewhere,
+      },
+      fds: [tun, ...[...raws, ...this.elsewhere ? ["diag"] : []].map((what) => ({ what }))]
+        .map((thing) => sockets.descriptors.add(thing)),
       steps: [`tun add ${name}`],
     };
   }

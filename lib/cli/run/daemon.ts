@@ -4,7 +4,6 @@
  * @module
  */
 import { daemonForCommand } from "../../client/mod.ts";
-import { failureLine } from "../../client/local/mod.ts";
 import { describeError, OsError, VnetError } from "../../error.ts";
 import { configureLog } from "../../log.ts";
 import type { HeldNamespaces, MessageSocket, ThisMachine } from "../../os/mod.ts";
@@ -91,8 +90,8 @@ async function start(
     asks: await processes.holdsTerminal(),
     signal,
     nowMs: context.nowMs,
-    onRefused: ({ app, cluster }, port, thrown) =>
-      tell(context, `vnet: "${app}" of ${cluster}, port ${port}: ${failureLine(thrown)}`),
+    onRefused: ({ name, port, message, code }) =>
+      tell(context, `vnet: ${name}:${port}: ${message} [${code}]`),
   });
   void answerAtTerminal(context, questionsOf(daemon.questions.mfa), signal);
   const end = daemon.run();

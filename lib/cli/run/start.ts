@@ -21,6 +21,8 @@ export interface RunOptions {
 
 /** As shells say that there is no such command. */
 const NOT_FOUND = 127;
+/** As shells say that a signal ended it: here before the command was there. */
+const INTERRUPTED = 130;
 
 /** Logins, names and the network: each of them has a shorter limit of its own. */
 const START_MS = 60_000;
@@ -56,7 +58,7 @@ export async function runCommand(context: Context, options: RunOptions): Promise
     return NOT_FOUND;
   }
   const namespaces = await serve(context, machine, options.network);
-  if (context.signal.aborted) throw interrupted();
+  if (context.signal.aborted || namespaces === null) return INTERRUPTED;
   return machine.commands.become({ name, args, ignored: context.ignored }, namespaces);
 }
 
@@ -92,12 +94,12 @@ async function requireTun(): Promise<void> {
   }
 }
 
-/** Starts the daemon, and waits for what it serves. */
+/** Starts the daemon, and waits for what it serves. @returns `null` when somebody stopped us. */
 async function serve(
   context: Context,
   { sockets, processes }: ThisMachine,
   network: OuterNetwork,
-): Promise<HeldNamespaces> {
+): Promise<HeldNamespaces | null> {
   const [own, theirs] = sockets.messagePair();
   try {
     processes.spawn({
@@ -123,12 +125,14 @@ async function serve(
     context.signal,
     (both) => orAborted(socket.receive(both), both),
   ).catch((thrown) => {
-    throw context.signal.aborted ? interrupted() : new VnetError(
+    if (context.signal.aborted) return null;
+    throw new VnetError(
       "start-timeout",
       "Cannot run the command: vnet was not ready in time",
       { hint: "Try `vnet --debug run`, which says what it waits for", cause: thrown },
     );
   });
+  if (context.signal.aborted) return null;
   const said = ServedSchema.safeParse(message === null ? null : parseJson(message.bytes));
   if (message === null || !said.success) {
     throw new VnetError("start-failed", "Cannot run the command: vnet ended while starting", {
@@ -151,8 +155,4 @@ function namespacesOf(fds: readonly number[], hasUser: boolean): HeldNamespaces 
     directory === null
   ) throw new VnetError("start-failed", "Cannot run the command: its namespaces did not come");
   return { user, net, mount, root, directory };
-}
-
-function interrupted(): VnetError {
-  return new VnetError("interrupted", "Stopped before the command was started");
 }

@@ -63,14 +63,13 @@ const RETRY_MAX_MS = 60_000;
 /** One daemon's life. */
 export class Daemon implements ControlTarget {
   readonly #options: DaemonOptions;
-  readonly #isTransient: boolean;
   readonly #machine: Machine;
   readonly #startedMs: number;
   readonly #stop = new AbortController();
   readonly #ready = Promise.withResolvers<void>();
   readonly #clusters: Clusters;
   readonly #dialer: AppDialer;
-  readonly #flowLog = new FlowLog();
+  readonly #flowLog: FlowLog;
   readonly #findings = new Findings();
   readonly #firstLogin: FirstLogin;
   readonly #zones: ZoneKeeper;
@@ -97,15 +96,15 @@ export class Daemon implements ControlTarget {
   constructor(options: DaemonOptions) {
     const { paths, nowMs, drivers = DRIVERS, askTxt = askSystem } = options;
     this.#options = options;
-    this.#isTransient = options.transient ?? false;
+    this.#flowLog = new FlowLog(options.onRefused);
     this.#machine = options.machine ?? thisMachine();
     this.#startedMs = nowMs();
-    this.questions = new Questions(nowMs, { isReached: !this.#isTransient });
+    this.questions = new Questions(nowMs, { isReached: !options.transient });
     const secondFactor = options.asks === false ? null : this.questions.mfa;
     const around = surroundingsOf(this.#machine, () => this.#setup?.ownLink ?? null);
     this.#clusters = new Clusters({ ...paths, drivers, nowMs, secondFactor, around });
     this.#firstLogin = new FirstLogin({
-      act: this.#isTransient ? "Cannot run the command" : "Cannot bring vnet up",
+      act: options.transient ? "Cannot run the command" : "Cannot bring vnet up",
       logins: () => this.#clusters.logins(),
       waits: options.waitForLogin,
       findings: this.#findings,
@@ -147,7 +146,7 @@ export class Daemon implements ControlTarget {
       await this.#askForZones(first.standings);
       const setup = await this.#open();
       await this.#askForZones(this.#requireState().plan.standings);
-      if (!this.#isTransient) await saveSettings(stateDir, this.#options.settings);
+      if (!this.#options.transient) await saveSettings(stateDir, this.#options.settings);
       this.#phase = "ready";
       this.#ready.resolve();
       log.info("Ready", { apps: this.#state.plan.targets.size });
@@ -159,7 +158,7 @@ export class Daemon implements ControlTarget {
         ...{ findings: this.#findings, change: () => this.#change() },
         clockMs: this.#options.clockMs,
       });
-      await using _apps = this.#isTransient ? null : this.#serveApps();
+      await using _apps = this.#options.transient ? null : this.#serveApps();
       await setup.run(signal);
       if (this.#failure !== null) throw this.#failure;
     } finally {
@@ -306,7 +305,7 @@ export class Daemon implements ControlTarget {
         policy,
         dialer: this.#options.dialerOver?.(this.#dialer) ?? this.#dialer,
         flowLog: this.#flowLog,
-        stateDir: this.#isTransient ? null : paths.stateDir,
+        stateDir: this.#options.transient ? null : paths.stateDir,
         nowMs,
         onEvent: (event) => this.#onHelperEvent(event),
         onRangeLeft: () => void this.#change(),
@@ -404,7 +403,7 @@ export class Daemon implements ControlTarget {
 
   /** Keeps what the clusters said for the next start; one that cannot does without. */
   async #saveViews(): Promise<void> {
-    if (!this.#hasNews || this.#isTransient) return;
+    if (!this.#hasNews || this.#options.transient) return;
     try {
       await this.#clusters.save();
       this.#hasNews = false;

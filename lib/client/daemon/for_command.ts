@@ -9,8 +9,8 @@ import { VnetError } from "../../error.ts";
 import { ensurePrivateDirectory } from "../../io/mod.ts";
 import { contains, type Prefix } from "../../ip/mod.ts";
 import type { Machine, Routing } from "../../os/mod.ts";
-import type { AppTarget } from "../../plan/mod.ts";
 import type { AppDialer } from "../dial.ts";
+import type { OnRefused } from "../flows/flow_log.ts";
 import { DaemonApps } from "../local/daemon_apps.ts";
 import type { Paths } from "../paths.ts";
 import { loadSettings } from "../saved_settings.ts";
@@ -28,7 +28,7 @@ interface CommandDaemonOptions {
   readonly signal: AbortSignal;
   readonly nowMs: () => number;
   /** Told of every connection that was refused, and why. */
-  readonly onRefused: (target: AppTarget, port: number, error: unknown) => void;
+  readonly onRefused: OnRefused;
 }
 
 /** Makes one, with the address range of the owner's `vnet up`. */
@@ -48,32 +48,25 @@ export async function daemonForCommand(options: CommandDaemonOptions): Promise<D
     dnsMode: DEFAULT_UP_SETTINGS.dns,
     settings: DEFAULT_UP_SETTINGS,
     machine: { ...machine, routing: withoutVnets(machine.routing) },
-    dialerOver: (own) => dialerOver(own, options),
+    dialerOver: (own) => dialerOver(own, paths),
+    onRefused: options.onRefused,
     signal: options.signal,
     nowMs: options.nowMs,
   });
 }
 
 /** Connections by the owner's daemon while one runs, whose rights they share; else by sessions of this process. */
-function dialerOver(
-  own: AppDialer,
-  { paths, onRefused }: CommandDaemonOptions,
-): Pick<AppDialer, "dial"> {
-  const daemon = new DaemonApps(paths.appSocket);
+function dialerOver(own: AppDialer, { appSocket }: Paths): Pick<AppDialer, "dial"> {
+  const daemon = new DaemonApps(appSocket);
   return {
     async dial(target, port, signal) {
       const { app, cluster } = target;
       try {
-        try {
-          return (await daemon.open({ name: app, cluster }, port, signal)).flow;
-        } catch (thrown) {
-          if (!isNotServed(thrown)) throw thrown;
-        }
-        return await own.dial(target, port, signal);
+        return (await daemon.open({ name: app, cluster }, port, signal)).flow;
       } catch (thrown) {
-        if (!signal.aborted) onRefused(target as AppTarget, port, thrown);
-        throw thrown;
+        if (!isNotServed(thrown) || signal.aborted) throw thrown;
       }
+      return await own.dial(target, port, signal);
     },
   };
 }

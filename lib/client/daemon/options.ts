@@ -6,6 +6,7 @@ import type { Machine } from "../../os/mod.ts";
 import type { TxtOutcome } from "../../plan/mod.ts";
 import type { ClusterDriver } from "../cluster/driver.ts";
 import type { AppDialer } from "../dial.ts";
+import type { OnRefused } from "../flows/flow_log.ts";
 import type { Paths } from "../paths.ts";
 import type { HelperEnd } from "../setup/helper_link.ts";
 import type { AdminFile } from "../zones/files.ts";
@@ -30,6 +31,8 @@ export interface DaemonOptions {
   readonly transient?: boolean;
   /** Whether somebody may be asked for a second factor; true if not given. */
   readonly asks?: boolean;
+  /** Told of every connection that is refused. */
+  readonly onRefused?: OnRefused;
   /** Opens connections another way than by its own sessions alone. */
   readonly dialerOver?: (own: AppDialer) => Pick<AppDialer, "dial">;
   /** How often the clocks are looked at, if not every two seconds. */

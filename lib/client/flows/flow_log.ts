@@ -46,8 +46,14 @@ interface FlowFailure {
   readonly count: number;
 }
 
+/** Told of every refusal of the owner's programs as it happens. */
+export type OnRefused = (
+  refusal: Pick<FlowFailure, "name" | "port" | "code" | "message">,
+) => void;
+
 /** Counts connections and remembers the latest refusals. */
 export class FlowLog {
+  readonly #onRefused: OnRefused | null;
   readonly #flows = new Set<FlowEntry>();
   readonly #facts = new FlowFacts();
   readonly #failures: FlowFailure[] = [];
@@ -56,6 +62,10 @@ export class FlowLog {
   #refused = 0;
   #sentBytes = 0;
   #receivedBytes = 0;
+
+  constructor(onRefused: OnRefused | null = null) {
+    this.#onRefused = onRefused;
+  }
 
   /** Notes one that begins. A stranger's has no app: it says nothing about one. */
   begin(start: FlowStart, sinceMs: number): FlowEntry {
@@ -102,6 +112,7 @@ export class FlowLog {
     const failure = { ...placeOf(entry), ...refusal, program: null };
     const keys = ["name", "port", "code", "message", "uid"] as const;
     note(this.#failures, failure, keys, MAX_FAILURES);
+    this.#onRefused?.(failure);
   }
 
   /** Notes a refusal of somebody else's program, wherever it went: strangers must not crowd out the owner's. */

@@ -99,7 +99,12 @@ export interface ResolvConfPlan {
   readonly keepFallback: boolean;
   /** Search domains after those of `base`. */
   readonly search?: readonly string[];
+  /** What readers are told of it; that the file comes back if not given. */
+  readonly note?: string;
 }
+
+const COMES_BACK =
+  "The file that was here comes back when vnet stops; after a crash, run: sudo vnet down";
 
 /**
  * Writes our version of the file.
@@ -115,7 +120,7 @@ export function renderResolvConf(plan: ResolvConfPlan): string {
   const options = base.options.filter((option) => option !== "rotate" && option !== "trust-ad");
   const lines = [
     RESOLV_CONF_MAGIC,
-    "# The file that was here comes back when vnet stops; after a crash, run: sudo vnet down",
+    `# ${plan.note ?? COMES_BACK}`,
     ...[...new Set([ours, ...fallback])].slice(0, MAX_NAMESERVERS).map((text) =>
       `nameserver ${text}`
     ),

@@ -28,6 +28,8 @@ const RESOLV_CONF = "/etc/resolv.conf";
 /** Services of the machine outside that answer for names before a resolver file is asked. @see nsswitch.conf(5) */
 const NAME_SERVICES = ["/run/nscd/socket", "/run/systemd/resolve/io.systemd.Resolve"];
 
+const NOTE = "Of a command of vnet run alone; everybody else has another file here";
+
 /** Hidden for a moment from nobody but us, to make files that lie in no folder: it is in every root. */
 const PLACE = "/dev";
 
@@ -50,7 +52,7 @@ export function coverResolver(mounts: Mounts): Outside {
   const services = NAME_SERVICES.map(realPath).filter((path) => path !== null);
   mounts.tmpfs(PLACE);
   try {
-    const plan = { base, server: SERVER.address, keepFallback: false };
+    const plan = { base, server: SERVER.address, keepFallback: false, note: NOTE };
     Deno.writeTextFileSync(`${PLACE}/resolv.conf`, renderResolvConf(plan));
     Deno.writeTextFileSync(`${PLACE}/nobody`, "");
     if (target !== null) mounts.bind(`${PLACE}/resolv.conf`, target);

@@ -43,11 +43,6 @@ export const PROCESS = {
     happened: "vnet was not ready in time.",
     remedy: "Read the log files that the hint names.",
   },
-  "interrupted": {
-    fault: "machine",
-    happened: "`vnet run` was stopped before its command was started.",
-    remedy: "Start it again.",
-  },
   "run-failed": {
     fault: "machine",
     happened: "`vnet run` cannot become its command.",

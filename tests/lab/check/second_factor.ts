@@ -7,7 +7,7 @@ import { deepEqual, equal, match } from "node:assert/strict";
 import { type TOTP, URI } from "otpauth";
 import type { Step } from "../host/needs.ts";
 import { until } from "../host/wait.ts";
-import type { Status } from "../world/vnet.ts";
+import type { Status, Vnet } from "../world/vnet.ts";
 import { PASSWORD, USER, type World } from "../world/world.ts";
 
 const PERIOD_MS = 30_000;
@@ -24,6 +24,20 @@ interface Waiting {
   readonly waiting: readonly { readonly id: string; readonly app: string; readonly port: number }[];
 }
 
+/** Has the role ask for a code, and logs in again. @returns What makes codes; one of them was used. */
+export async function demandSecondFactor({ cluster }: World, vnet: Vnet): Promise<TOTP> {
+  const reset = ["users", "reset", USER, "--totp", "--password-stdin"];
+  const said = await cluster.ctl(reset, `${PASSWORD}\n`);
+  const totp = URI.parse(/otpauth:\S+/.exec(said)?.[0] ?? "") as TOTP;
+  await cluster.ctl(["create", "--force", "-f", "-"], STRICT);
+  // A code works once, and so does the one before it.
+  const earlier = totp.generate({ timestamp: Date.now() - PERIOD_MS });
+  await vnet.run(["login", "--proxy", "vnet.example.com", "--user", USER, "--password-stdin"], {
+    stdin: `${PASSWORD}\n${earlier}\n`,
+  });
+  return totp;
+}
+
 /** The role asks for a code, and everybody is logged in again. The role stays so. */
 export async function checkSecondFactor(step: Step, world: World): Promise<void> {
   const { cluster, client, vnet } = world;
@@ -34,17 +48,7 @@ export async function checkSecondFactor(step: Step, world: World): Promise<void>
   const waiting = () => vnet.json<Waiting>(["mfa", "ls"], { quiet: true });
 
   await step("a second factor is asked for once, and connections wait for it", async () => {
-    const said = await cluster.ctl(
-      ["users", "reset", USER, "--totp", "--password-stdin"],
-      `${PASSWORD}\n`,
-    );
-    const totp = URI.parse(/otpauth:\S+/.exec(said)?.[0] ?? "") as TOTP;
-    await cluster.ctl(["create", "--force", "-f", "-"], STRICT);
-    // A code works once, and so does the one before it.
-    const earlier = totp.generate({ timestamp: Date.now() - PERIOD_MS });
-    await vnet.run(["login", "--proxy", "vnet.example.com", "--user", USER, "--password-stdin"], {
-      stdin: `${PASSWORD}\n${earlier}\n`,
-    });
+    const totp = await demandSecondFactor(world, vnet);
     const both = Promise.all([get(80), get(80)]);
     await until("a question waits", 5_000, async () => (await waiting()).waiting.length > 0);
     deepEqual((await waiting()).waiting.map(({ app, port }) => [app, port]), [["web", 80]]);

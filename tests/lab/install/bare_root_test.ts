@@ -78,6 +78,8 @@ story("bare root: up and down, and the signals", async (step, lab) => {
       async () => (await vnet.run(["wait"], { expect: "any" })).code === 0,
     );
   const original = await resolvConf();
+  const vnets = (role: string) =>
+    client.processes().filter(({ command }) => command[0]?.endsWith(VNET) && command[1] === role);
   await world.login(vnet);
 
   await step("up, a connection by name, ps, down", async () => {
@@ -89,6 +91,23 @@ story("bare root: up and down, and the signals", async (step, lab) => {
     for (const { pid } of programs) equal(Deno.readTextFileSync(`/proc/${pid}/comm`), "vnet\n");
     await vnet.run(["down"]);
     equal(await resolvConf(), original);
+  });
+
+  await step("run: a command of root's has the app, and nothing of it is left", async () => {
+    // Somebody has to connect: a shell can.
+    await client.script(`
+      install -D -m 755 /bin/bash ${PLACE}/bin/bash
+      for library in $(ldd /bin/bash | grep -o '/[^ ]*'); do
+        mkdir -p ${PLACE}$(dirname $library) && cp $library ${PLACE}$library
+      done
+    `);
+    const ask = "cd / && exec 3<>/dev/tcp/web.vnet.example.com/80 && " +
+      "printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3 && while read -r line; do echo $line; done <&3; pwd; exit 4";
+    const words = ["run", "--network", "none", "--", "/bin/bash", "-c", ask];
+    const { stdout } = await vnet.run(words, { expect: [4] });
+    match(stdout, /^HTTP\/1\.1 200 OK\r?\n[^]*port 80\n\/\n$/);
+    equal(await resolvConf(), original);
+    await until("no vnet runs", 30_000, () => vnets("run-daemon").length === 0);
   });
 
   await step("strace: up and down write nothing but their own state", async () => {
@@ -117,8 +136,6 @@ story("bare root: up and down, and the signals", async (step, lab) => {
     deepEqual(written.filter((path) => !OWN.some((own) => own.test(path))), []);
   });
 
-  const vnets = (role: string) =>
-    client.processes().filter(({ command }) => command[0]?.endsWith(VNET) && command[1] === role);
   const kill = (role: string, signal: Deno.Signal) => {
     const found = vnets(role);
     equal(found.length, 1, role);
