@@ -40,7 +40,7 @@ export async function demandSecondFactor({ cluster }: World, vnet: Vnet): Promis
 
 /** The role asks for a code, and everybody is logged in again. The role stays so. */
 export async function checkSecondFactor(step: Step, world: World): Promise<void> {
-  const { cluster, client, vnet } = world;
+  const { client, vnet } = world;
   const get = (port: number) =>
     client.run(["curl", "-sS", "--max-time", "20", `http://web.vnet.example.com:${port}/`], {
       expect: [0, 7],
