@@ -64,6 +64,9 @@ Deno.test("withoutVnets() has no vnet's link in the way, and all others", () => 
       { address: parseIp("192.168.77.1"), kind: "gateway" },
     ],
     hasIpv6: () => Promise.resolve(true),
+    watch: () => {
+      throw new TypeError("not watched here");
+    },
     confinementOf: () => "",
   });
   deepEqual(routing.routes().map(({ prefix }) => formatPrefix(prefix)), [
