@@ -89,11 +89,7 @@ export class FlowAdmission {
 
   /** Holds every flow against the policy again: whoever may not go on is cut. */
   review(): void {
-    for (const running of this.#running) {
-      const decision = this.#decide(running.client, running.app, running.port);
-      if (decision.kind === "allowed") running.allowed = decision;
-      else if (decision.code !== "certificate-expired") this.#cut(running, decision.code);
-    }
+    for (const running of this.#running) this.#review(running);
   }
 
   /** Cuts the flows of an app session that may not go on. New ones the cluster refuses when they are reported. */
@@ -149,8 +145,7 @@ export class FlowAdmission {
       throw refuse("audit-failed", { cause });
     }
     // The policy may have changed while the target and the audit log answered.
-    const still = this.#decide(client, app, open.port);
-    if (still.kind === "refused") this.#cut(running, still.code);
+    this.#review(running);
     return {
       conn,
       started: (live) => {
@@ -159,6 +154,13 @@ export class FlowAdmission {
       },
       ended: (summary) => this.#end(running, summary),
     };
+  }
+
+  /** A certificate was to be good when the flow was asked for; what its end means, the role says. */
+  #review(running: Running): void {
+    const decision = this.#decide(running.client, running.app, running.port);
+    if (decision.kind === "allowed") running.allowed = decision;
+    else if (decision.code !== "certificate-expired") this.#cut(running, decision.code);
   }
 
   /** What is true now, the cluster knows better: a role may be lost that the certificate still has. */

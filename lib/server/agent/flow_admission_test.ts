@@ -1,6 +1,8 @@
-import { rejects } from "node:assert/strict";
-import type { CarrierHost } from "../../io/mod.ts";
+import { deepEqual, rejects } from "node:assert/strict";
+import { type AppConfig, compileRole } from "../../config/mod.ts";
+import { type CarrierHost, KnownCertificates } from "../../io/mod.ts";
 import { FlowAdmission } from "./flow_admission.ts";
+import type { CompiledPolicy } from "./policy.ts";
 
 Deno.test("FlowAdmission denies nobody while it does not know the policy: another try may find it", async () => {
   const admission = new FlowAdmission({
@@ -18,5 +20,53 @@ Deno.test("FlowAdmission denies nobody while it does not know the policy: anothe
     code: "no-agent",
     message: /no policy yet/,
   });
+  await admission.close();
+});
+
+Deno.test("FlowAdmission goes by the certificate as it was when the flow was asked for", async () => {
+  using target = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const cuts: (string | undefined)[] = [];
+  let nowMs = 1_000;
+  const dev = compileRole("dev", { allow: { app_labels: { "*": "*" } }, deny: {}, options: {} });
+  const policy: CompiledPolicy = {
+    cluster: "c",
+    roles: new Map([["dev", dev]]),
+    locks: [],
+    clients: new KnownCertificates(() => {
+      throw new TypeError("no certificate is read");
+    }),
+  };
+  const admission = new FlowAdmission({
+    agentId: () => "agent",
+    policy: () => policy,
+    report: () => {
+      nowMs = 3_000; // the cluster took its time
+      return Promise.resolve();
+    },
+    nowMs: () => nowMs,
+  });
+  const client: Parameters<FlowAdmission["hostFor"]>[0] = {
+    principal: { kind: "user", cluster: "c", name: "alice" },
+    claims: {
+      ...{ kind: "app", cluster: "c", app: "web", publicAddr: "web.example.com", port: 0 },
+      ...{ roles: ["dev"], sessionId: "0".repeat(32), loginId: "1".repeat(32), mfaTimeMs: null },
+    },
+    certificateExpiresMs: 2_000,
+    peer: "192.0.2.1:1",
+  };
+  const app = {
+    name: "web",
+    labels: {},
+    tcpPorts: null,
+    target: { host: "127.0.0.1", port: target.addr.port },
+  } as unknown as AppConfig;
+  const open = { port: 80 } as Parameters<CarrierHost["open"]>[0];
+  const never = new AbortController().signal;
+  const flow = await admission.hostFor(client, app).open(open, never);
+  flow.started({ sentBytes: 0, receivedBytes: 0, abort: (code) => cuts.push(code) });
+  deepEqual(cuts, []);
+  await rejects(admission.hostFor(client, app).open(open, never), { code: "certificate-expired" });
+  flow.ended({ sentBytes: 0, receivedBytes: 0, reason: "done" });
+  flow.conn.close();
   await admission.close();
 });

@@ -249,3 +249,20 @@ Deno.test("many connections at once keep their own bytes", async () => {
   await Promise.all([serve(), ...Array.from({ length: count }, (_, n) => client(n))]);
   equal(world.datapath.stats().flowsCreated, count);
 });
+
+Deno.test("Deno's fetch of an app that is refused or away fails with the answer, and waits for nothing", async () => {
+  await using world = new World({
+    onSyn: (event, datapath) =>
+      event.destination.port === 80
+        ? datapath.refuse(event.id)
+        : datapath.reject(event.id, "host-unreachable"),
+  });
+  for (const host of [formatIp(APP4), `[${formatIp(APP6)}]`]) {
+    for (const port of [80, 81]) {
+      const begin = performance.now();
+      await rejects(fetch(`http://${host}:${port}/`));
+      ok(performance.now() - begin < 5_000, `${host}:${port}`); // half of what a timeout takes
+    }
+  }
+  equal(world.syns.length, 4);
+});
