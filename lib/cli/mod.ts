@@ -10,7 +10,7 @@ import { ConfigError, describeError, UsageError, VnetError } from "../error.ts";
 import { printable, printableLines } from "../printable.ts";
 import { VERSION } from "../version.ts";
 import { findOwner, resolvePaths } from "../client/paths.ts";
-import { ignoredSignals } from "./run/ignored.ts";
+import { ignoredSignals } from "./ignored_signals.ts";
 import { isAsciiOnly, toAscii } from "./text/ascii.ts";
 import type { Action, Context, Globals, Terminal } from "./context.ts";
 import { AlreadyTold, EXIT, statusOfCode } from "./exit.ts";

@@ -10,6 +10,9 @@ import { requireBuiltin } from "./require.ts";
 
 const RUN_LIMIT_MS = 20_000;
 
+/** What undoes the flags that bundle.ts starts this with. */
+const STARTED_WITHOUT = ["--min-semi-space-size=0", "--max-semi-space-size=0"];
+
 const folder = Deno.env.get("VNET_WARM_FOLDER");
 Deno.env.delete("VNET_WARM_FOLDER");
 const script = new Script(Deno.readTextFileSync(`${folder}/vnet.js`), { filename: "vnet.js" });
@@ -35,6 +38,8 @@ for (const flag of UNSTEADY) v8.setFlagsFromString(`--no-${flag}`);
 const exit: typeof Deno.exit = Deno.exit;
 for (const args of runs) await run(args);
 // The cache names the flags it was made under, and is good under no others.
-for (const flag of UNSTEADY) v8.setFlagsFromString(`--${flag}`);
+for (const flag of [...UNSTEADY.map((name) => `--${name}`), ...STARTED_WITHOUT]) {
+  v8.setFlagsFromString(flag);
+}
 Deno.writeFileSync(`${folder}/vnet.cache`, script.createCachedData());
 exit(0);

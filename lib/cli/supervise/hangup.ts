@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { ignoredSignals } from "../run/ignored.ts";
+import { ignoredSignals } from "../ignored_signals.ts";
 
 const SIGHUP = 1;
 
