@@ -79,3 +79,19 @@ Deno.test("describeUsage() says what is wrong, what was meant, and where help is
     });
   }
 });
+
+Deno.test("describeUsage() names the words that are missing after --", () => {
+  const help = [
+    "Usage: vnet run [--network HOW] -- COMMAND...",
+    "",
+    "Arguments:",
+    "  -- COMMAND  The command and its arguments.",
+    "",
+  ].join("\n");
+  const tree = { ...TREE, helpOf: () => help };
+  equal(
+    describeUsage("Expected at least 1 value, but got only 0.", ["start"], tree),
+    "error: Missing argument -- COMMAND: the command and its arguments [usage]\n" +
+      "hint: Run `vnet help start`\n",
+  );
+});
