@@ -51,6 +51,38 @@ story("reasons: DNS says why a name has no address", async (step, lab) => {
     equal(await world.address("web.vnet.example.com", 4), address);
   });
 
+  await step(
+    "another range while a connection is open: it goes on, and the old range leaves with it",
+    async () => {
+      const routes = () => client.output(["ip", "route", "show", "dev", "vnet0"], { quiet: true });
+      const program = `exec 3<>/dev/tcp/${address}/80; touch /run/open; ` +
+        "until [ -e /run/go ]; do sleep 0.1; done; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3";
+      const open = client.run(["bash", "-c", program], { timeoutMs: 90_000 });
+      await until(
+        "the connection is open",
+        30_000,
+        async () =>
+          (await client.run(["test", "-e", "/run/open"], { expect: "any", quiet: true })).code ===
+            0,
+      );
+      await create(zone(true, "100.101.0.0/16"));
+      await comesTo("web.vnet.example.com", /\sA\s+100\.101\./);
+      equal(
+        await client.output(["curl", "-sS", "--max-time", "5", "http://web.vnet.example.com/"]),
+        "port 80",
+      );
+      match(await routes(), /^100\.100\.0\.0\/16 /m);
+      await client.run(["touch", "/run/go"]);
+      match((await open).stdout, /port 80/);
+      await until(
+        "the old range is gone",
+        30_000,
+        async () => !/^100\.100\.0\.0\/16 /m.test(await routes()),
+      );
+      match(await routes(), /^100\.101\.0\.0\/16 /m);
+    },
+  );
+
   await step("an app that is denied: refused, or unknown by then, and why", async () => {
     const curl = ["curl", "-sS", "--max-time", "5", "http://web.vnet.example.com/"];
     equal(await client.output(curl), "port 80");
@@ -135,12 +167,12 @@ function role(env: string): string {
   });
 }
 
-function zone(isPrivate: boolean): string {
+function zone(isPrivate: boolean, range = "100.100.0.0/16"): string {
   const custom = { suffix: "company.test", private: isPrivate };
   return JSON.stringify({
     kind: "vnet_config",
     version: "v1",
     metadata: { name: "vnet-config" },
-    spec: { ipv4_cidr_range: "100.100.0.0/16", custom_dns_zones: [custom] },
+    spec: { ipv4_cidr_range: range, custom_dns_zones: [custom] },
   });
 }
