@@ -100,6 +100,28 @@ story("reasons: DNS says why a name has no address", async (step, lab) => {
     await comesTo("web.vnet.example.com", /status: NOERROR/);
   });
 
+  await step(
+    "a proxy that is stopped: refused with the reason, and well again when it goes on",
+    async () => {
+      const curl = ["curl", "-sS", "--max-time", "30", "http://web.vnet.example.com/"];
+      cluster.server.signal("SIGSTOP");
+      try {
+        await client.run(curl, { expect: [7], timeoutMs: 40_000 });
+        match((await vnet.run(["status"])).stdout, /the proxy is silent/);
+      } finally {
+        cluster.server.signal("SIGCONT");
+      }
+      await until(
+        "the app answers",
+        30_000,
+        async () =>
+          (await client.run(curl, { expect: "any", timeoutMs: 40_000, quiet: true })).stdout
+            .trim() ===
+            "port 80",
+      );
+    },
+  );
+
   await step("a login that is over", async () => {
     await cluster.ctl(["users", "reset", USER]);
     await comesTo("web.vnet.example.com", /status: REFUSED/);
