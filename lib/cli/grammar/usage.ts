@@ -136,7 +136,7 @@ function missingIn(complaint: string, help: string): string | null {
   const [, metavar] = /^Expected a "(.+)", but too few arguments$/.exec(complaint) ?? [];
   if (metavar !== undefined) return `Missing argument ${metavar}${meaningOf(metavar, help)}`;
   if (/^Expected at least \d+ values?, but got only 0$/.test(complaint)) {
-    const usage = (/^Usage: .*(?:\n .*)*/m.exec(help)?.[0] ?? "").replaceAll(/\[[^\]]*\]/g, "");
+    const usage = (/^Usage: .*(?:\n .*)*/m.exec(help)?.[0] ?? "").replaceAll(/\s\[[^\]]*\]/g, "");
     const [, rest] = /\s(-- [A-Z]+)\.\.\./.exec(usage) ?? [];
     if (rest !== undefined) return `Missing argument ${rest}${meaningOf(rest, help)}`;
     const [, option] = /(--[a-z-]+ \S+?)(?:\.\.\.|\s|$)/.exec(usage) ?? [];

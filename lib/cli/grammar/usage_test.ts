@@ -95,3 +95,20 @@ Deno.test("describeUsage() names the words that are missing after --", () => {
       "hint: Run `vnet help start`\n",
   );
 });
+
+Deno.test("describeUsage() names the option that is missing with all that may follow it", () => {
+  const help = [
+    "Usage: vnet ctl users add [--totp] --roles ROLE[,ROLE]... [--password-stdin]",
+    "                NAME",
+    "",
+    "Options:",
+    "  --roles ROLE[,ROLE]  What the user may do.",
+    "",
+  ].join("\n");
+  const tree = { ...TREE, helpOf: () => help };
+  equal(
+    describeUsage("Expected at least 1 value, but got only 0.", ["start"], tree),
+    "error: Missing option --roles ROLE[,ROLE]: what the user may do [usage]\n" +
+      "hint: Run `vnet help start`\n",
+  );
+});
