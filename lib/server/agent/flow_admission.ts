@@ -158,9 +158,10 @@ export class FlowAdmission {
 
   /** A certificate was to be good when the flow was asked for; what its end means, the role says. */
   #review(running: Running): void {
-    const decision = this.#decide(running.client, running.app, running.port);
+    const client = { ...running.client, certificateExpiresMs: Infinity };
+    const decision = this.#decide(client, running.app, running.port);
     if (decision.kind === "allowed") running.allowed = decision;
-    else if (decision.code !== "certificate-expired") this.#cut(running, decision.code);
+    else this.#cut(running, decision.code);
   }
 
   /** What is true now, the cluster knows better: a role may be lost that the certificate still has. */

@@ -28,7 +28,7 @@ Deno.test("FlowAdmission goes by the certificate as it was when the flow was ask
   const cuts: (string | undefined)[] = [];
   let nowMs = 1_000;
   const dev = compileRole("dev", { allow: { app_labels: { "*": "*" } }, deny: {}, options: {} });
-  const policy: CompiledPolicy = {
+  let policy: CompiledPolicy = {
     cluster: "c",
     roles: new Map([["dev", dev]]),
     locks: [],
@@ -66,6 +66,13 @@ Deno.test("FlowAdmission goes by the certificate as it was when the flow was ask
   flow.started({ sentBytes: 0, receivedBytes: 0, abort: (code) => cuts.push(code) });
   deepEqual(cuts, []);
   await rejects(admission.hostFor(client, app).open(open, never), { code: "certificate-expired" });
+
+  // What else ends a flow goes on to do so.
+  admission.review();
+  deepEqual(cuts, []);
+  policy = { ...policy, locks: [{ target: { user: "alice" }, expiresMs: null }] };
+  admission.review();
+  deepEqual(cuts, ["access-locked"]);
   flow.ended({ sentBytes: 0, receivedBytes: 0, reason: "done" });
   flow.conn.close();
   await admission.close();
