@@ -204,7 +204,11 @@ class SqliteEvents implements AuditEvents {
 function prune(db: Database, nowMs: number): void {
   db.relaxed(() =>
     db.transaction(() => {
-      db.run("DELETE FROM sessions WHERE expires_ms <= ?", nowMs);
+      db.run(
+        "DELETE FROM sessions WHERE expires_ms <= ?1 AND (parent IS NULL OR parent NOT IN" +
+          " (SELECT id FROM sessions WHERE expires_ms > ?1))",
+        nowMs,
+      );
       db.run("DELETE FROM tokens WHERE expires_ms <= ? OR uses_left <= 0", nowMs);
       db.run("DELETE FROM login_locks WHERE until_ms <= ?", nowMs);
       db.run("DELETE FROM login_failures WHERE at_ms <= ?", nowMs - FAILURE_KEPT_MS);

@@ -271,6 +271,22 @@ Deno.test("Store.prune() forgets what has expired and nothing else", async () =>
   });
 });
 
+Deno.test("Store.prune() keeps what was drawn from a login for as long as the login", async () => {
+  await withStore(async ({ sessions, prune }) => {
+    const made = { user: "a", startedMs: 1, source: null };
+    const drawn = { ...made, app: { name: "db", id: "i", port: 0 }, expiresMs: 10 };
+    await sessions.add({ ...made, id: "login", parent: null, app: null, expiresMs: 100 });
+    await sessions.add({ ...drawn, id: "app", parent: "login" });
+    await sessions.add({ ...drawn, id: "stray", parent: "nobody" });
+    await prune(99);
+    equal((await sessions.get("app"))?.parent, "login");
+    equal(await sessions.getLive("app", 99), null);
+    equal(await sessions.get("stray"), null);
+    await prune(100);
+    deepEqual([await sessions.get("login"), await sessions.get("app")], [null, null]);
+  });
+});
+
 Deno.test("Database waits for the disk, but for what strangers cause", async () => {
   const directory = await Deno.makeTempDir();
   const db = await Database.open(join(directory, "auth.db"));

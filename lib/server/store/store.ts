@@ -232,6 +232,6 @@ export interface Store extends AsyncDisposable {
   readonly tokens: JoinTokens;
   readonly agents: Agents;
   readonly events: AuditEvents;
-  /** Forgets what has expired. */
+  /** Forgets what has expired; what was drawn from a login not before the login: its flows may go on as long. */
   prune(nowMs: number): Promise<void>;
 }
