@@ -303,7 +303,6 @@ export class Admin {
     const flows = openFlows();
     const sessions = live.filter(isLogin).map(({ id, user, startedMs, expiresMs, source }) => {
       const drawn = live.filter(({ parent }) => parent === id);
-      const ids = new Set(drawn.map((session) => session.id));
       return {
         id,
         user,
@@ -311,7 +310,7 @@ export class Admin {
         expires: toTime(expiresMs),
         ...(source === null ? {} : { source }),
         apps: [...new Set(drawn.flatMap(({ app }) => app?.name ?? []))].sort(),
-        flows: flows.filter(({ sessionId }) => ids.has(sessionId)).length,
+        flows: flows.filter(({ loginId }) => loginId === id).length,
         locked: directory.isUserLocked(user, [id], atMs),
       };
     });
@@ -372,18 +371,16 @@ export class Admin {
     const { store, directory, openFlows, nowMs } = this.#options;
     const live = await store.sessions.listLive(nowMs());
     const [kind, name] = targetOf(target);
-    const isMeant = ({ id, user, parent }: Session) => {
+    const isOf = (user: string, sessions: readonly string[]) => {
       if (kind === "user") return user === name;
       if (kind === "role") return directory.users.get(user)?.includes(name) ?? false;
-      return kind === "session" && (id === name || parent === name);
+      return kind === "session" && sessions.includes(name);
     };
-    const meant = live.filter(isMeant);
-    const ids = new Set(meant.map(({ id }) => id));
     return {
-      logins: meant.filter(isLogin).length,
+      logins: live.filter((one) => isLogin(one) && isOf(one.user, [one.id])).length,
       flows:
-        openFlows().filter(({ agentId, sessionId }) =>
-          kind === "agent" ? agentId === name : ids.has(sessionId)
+        openFlows().filter(({ agentId, user, sessionId, loginId }) =>
+          kind === "agent" ? agentId === name : isOf(user, [sessionId, loginId])
         ).length,
     };
   }

@@ -243,6 +243,27 @@ Deno.test("logins are listed and ended by the beginning of their id", async () =
   deepEqual([event, user, session_id], ["session.removed", "alice", id]);
 });
 
+Deno.test("a flow counts for its login for as long as it runs, whatever it was begun with has expired", async () => {
+  await using f = await Fixture.open();
+  const { admin } = f.auth;
+  const der = await f.loggedIn("alice");
+  const { agent } = await f.serve({ name: "db" });
+  const right = await f.right(der, "db");
+  const flow = { session_id: right, connection_id: "1", user: "alice", app: "db", port: 5432 };
+  await f.auth.reportFlow(agent, [{ ...flow, event: "app.session.start" }], { partial: false });
+  f.nowMs += 2 * 3_600_000;
+  const { sessions: [login] } = await admin.listSessions();
+  deepEqual([login?.apps, login?.flows], [[], 1]);
+  const targets = [{ user: "alice" }, { role: "access" }, { session: login!.id }, {
+    session: right,
+  }];
+  for (const target of targets) {
+    equal((await admin.lock({ target, force: true })).cut.flows, 1, JSON.stringify(target));
+  }
+  equal((await admin.lock({ target: { user: "bob" }, force: true })).cut.flows, 0);
+  equal((await admin.removeSession(login!.id)).flows, 1);
+});
+
 Deno.test("a lock says what it cuts, and is for somebody who is there", async (t) => {
   await using f = await Fixture.open();
   const { admin } = f.auth;

@@ -25,8 +25,9 @@ const MAX_COUNTED = 10_000;
 export interface OpenFlow {
   readonly agentId: string;
   readonly user: string;
-  /** The app session it belongs to. */
+  /** The app session it belongs to, and the login that was drawn from: the flow may outlive the first. */
   readonly sessionId: string;
+  readonly loginId: string;
   readonly app: string;
   readonly port: number;
 }
@@ -36,6 +37,13 @@ interface KnownFlow extends OpenFlow {
   readonly agent: string;
   readonly connectionId: string;
   readonly startedMs: number;
+}
+
+/** An event that is believed. */
+interface Believed {
+  readonly event: FlowEvent;
+  /** The login whose right a flow begins by; `null` for an end. */
+  readonly loginId: string | null;
 }
 
 /** A refused event and where it stood in its report. */
@@ -89,17 +97,15 @@ export class FlowReports {
     }
     this.#pending.set(agentId, pending);
     try {
-      const refused = await this.#judge(agent, events);
+      const { good, refused } = await this.#judge(agent, events);
       const [first] = refused;
       if (first !== undefined && !how.partial) throw refusal(first.code, first);
-      const indexes = new Set(refused.map(({ index }) => index));
-      const good = events.filter((_, index) => !indexes.has(index));
       await Promise.all(
-        good.map((event) =>
+        good.map(({ event }) =>
           this.#audit.write({ ...withoutAbsent(event), agent_id: agentId, agent: name })
         ),
       );
-      for (const event of good) this.#note(agent, event);
+      for (const one of good) this.#note(agent, one);
       return refused;
     } finally {
       const left = (this.#pending.get(agentId) ?? 0) - events.length;
@@ -158,21 +164,34 @@ export class FlowReports {
     }
   }
 
-  async #judge(agent: AgentIdentity, events: readonly FlowEvent[]): Promise<readonly Refused[]> {
+  async #judge(
+    agent: AgentIdentity,
+    events: readonly FlowEvent[],
+  ): Promise<{ readonly good: readonly Believed[]; readonly refused: readonly Refused[] }> {
+    const good: Believed[] = [];
     const refused: Refused[] = [];
     const records: Promise<void>[] = [];
     for (const [index, event] of events.entries()) {
-      const words = event.event === "app.session.start"
+      const verdict = event.event === "app.session.start"
         ? await this.#rights.judgeStart(agent, event)
-        : this.#isKnown(agent.agentId, event)
-        ? null
-        : await this.#rights.judgeEnd(agent, event);
-      if (words === null) continue;
-      refused.push({ index, ...words });
-      records.push(this.#record(agent, event, words));
+        : await this.#judgeEnd(agent, event);
+      if ("loginId" in verdict) {
+        good.push({ event, ...verdict });
+        continue;
+      }
+      refused.push({ index, ...verdict });
+      records.push(this.#record(agent, event, verdict));
     }
     await Promise.all(records);
-    return refused;
+    return { good, refused };
+  }
+
+  async #judgeEnd(
+    agent: AgentIdentity,
+    event: FlowEvent,
+  ): Promise<{ readonly loginId: null } | DisbeliefWords> {
+    if (this.#isKnown(agent.agentId, event)) return { loginId: null };
+    return await this.#rights.judgeEnd(agent, event) ?? { loginId: null };
   }
 
   /** Whether an end is that of a flow whose start this agent has told. */
@@ -212,15 +231,15 @@ export class FlowReports {
     });
   }
 
-  #note({ agentId, name: agent }: AgentIdentity, event: FlowEvent): void {
+  #note({ agentId, name: agent }: AgentIdentity, { event, loginId }: Believed): void {
     const key = keyOf(agentId, event);
     this.#left.delete(key);
-    if (event.event === "app.session.end") this.#open.delete(key);
+    if (loginId === null) this.#open.delete(key);
     else if (this.#open.size < MAX_OPEN) {
       const { user, session_id: sessionId, connection_id: connectionId, app, port } = event;
       const startedMs = this.#nowMs();
-      const flow = { agentId, agent, user, sessionId, connectionId, app, port, startedMs };
-      this.#open.set(key, flow);
+      const session = { user, sessionId, loginId, app, port };
+      this.#open.set(key, { agentId, agent, ...session, connectionId, startedMs });
     }
   }
 }

@@ -10,6 +10,11 @@ export interface DisbeliefWords {
   readonly message: string;
 }
 
+/** The login whose right a flow goes by. */
+interface Rightful {
+  readonly loginId: string;
+}
+
 /** Whether what agents say of flows is about rights that the cluster has given, and that still hold. */
 export class FlowRights {
   readonly #store: Store;
@@ -26,8 +31,8 @@ export class FlowRights {
     this.#nowMs = options.nowMs;
   }
 
-  /** Judges that a flow begins: the right must be in force. @returns Why not, or `null`. */
-  async judgeStart(agent: AgentIdentity, event: FlowEvent): Promise<DisbeliefWords | null> {
+  /** Judges that a flow begins: the right must be in force. */
+  async judgeStart(agent: AgentIdentity, event: FlowEvent): Promise<Rightful | DisbeliefWords> {
     const { sessions } = this.#store;
     const live = await sessions.getLive(event.session_id, this.#nowMs());
     const session = live ?? await sessions.get(event.session_id);
@@ -45,12 +50,12 @@ export class FlowRights {
       sessionId: session.id,
       loginId: session.parent,
     });
-    if (code === null) return null;
+    if (code === null) return { loginId: session.parent };
     const message = code === "access-locked" ? "Access is locked" : "No role allows this app";
     return { code, message };
   }
 
-  /** Judges that a flow has ended whose start is not known any more: the right may have ended before it. */
+  /** Judges that a flow has ended whose start is not known any more: the right may have ended before it. @returns Why not, or `null`. */
   async judgeEnd(agent: AgentIdentity, event: FlowEvent): Promise<DisbeliefWords | null> {
     return mismatchOf(agent, event, await this.#store.sessions.get(event.session_id));
   }
