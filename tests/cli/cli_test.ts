@@ -361,6 +361,18 @@ Deno.test("vnet down forgets what a killed daemon was told", () =>
     equal(await loadSettings(`${home}/state`), null);
   }));
 
+Deno.test("vnet daemon of a service ends with a status of its own where another daemon is up", () =>
+  withHome(async (home) => {
+    await Deno.mkdir(`${home}/run`, { recursive: true, mode: 0o700 });
+    using lock = await Deno.open(`${home}/run/daemon.lock`, { create: true, write: true });
+    await lock.lock(true);
+    const args = ["daemon", "--helper-socket", `${home}/none`];
+    const byHand = await vnet(home, ...args);
+    deepEqual([byHand.code, /\[already-up\]/.test(byHand.stderr)], [1, true]);
+    const service = await vnet(home, ...args, "--wait-for-login");
+    deepEqual([service.code, /\[already-up\]/.test(service.stderr)], [74, true]);
+  }));
+
 Deno.test("vnet version and schema print what their schemas say", () =>
   withHome(async (home) => {
     const version = await vnet(home, "version", "--format", "json");

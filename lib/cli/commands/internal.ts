@@ -3,6 +3,7 @@ import { object, or } from "@optique/core/constructs";
 import { map, multiple, optional, withDefault } from "@optique/core/modifiers";
 import { command, option } from "@optique/core/primitives";
 import { choice, integer, string } from "@optique/core/valueparser";
+import { VnetError } from "../../error.ts";
 import { asOwner } from "../as_owner.ts";
 import { type Action, type Context, tell } from "../context.ts";
 import { EXIT } from "../exit.ts";
@@ -12,6 +13,8 @@ import { containers, dns, upOptions } from "./up_options.ts";
 
 /** What asks the service manager to start the daemon again; see `RestartForceExitStatus` of its unit. */
 const RESTART_STATUS = 75;
+/** What says that the user's other daemon goes on instead; see `RestartPreventExitStatus` of the user's unit. */
+const ALREADY_UP_STATUS = 74;
 
 /** Runs with logs kept from growing for ever, this process's own among them; that they cannot be is no reason not to run. */
 async function keepingLogs<T>(
@@ -182,7 +185,13 @@ export const daemon = command(
             settings,
             signal: context.signal,
             nowMs: context.nowMs,
-          }));
+          })).catch((thrown) => {
+            const isTaken = thrown instanceof VnetError && thrown.code === "already-up";
+            if (!isTaken || !options.waitForLogin) throw thrown;
+            context.stderr(`${thrown.message} [${thrown.code}]\n`);
+            return "already-up" as const;
+          });
+        if (ended === "already-up") return ALREADY_UP_STATUS;
         return ended === "restart" ? RESTART_STATUS : EXIT.done;
       }),
   ),

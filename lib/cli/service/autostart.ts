@@ -14,12 +14,16 @@ import { type Context, printText, tell } from "../context.ts";
 import { selfCommand } from "../self.ts";
 import { daemonArgs } from "../supervise/arguments.ts";
 import { logFile } from "../supervise/places.ts";
+import { findStatus } from "../supervise/wait.ts";
 import { refuseForeign, removeFiles, writeFiles } from "./files.ts";
-import { NO_RECEIPT, readReceipt } from "./receipt.ts";
+import { readReceipt } from "./receipt.ts";
 import { hasSystemd, PLAIN_PATH, userSystemctl } from "./system.ts";
 import { HELPER_SOCKET, type ServiceFile } from "./units.ts";
 
 const UNIT = "vnet.service";
+const ACT = "Cannot start vnet at your login";
+const FOREIGN_HINT =
+  "Move it away, or see with `vnet service enable --print` what vnet would write";
 
 /** What starts vnet: the user's systemd, or their desktop. */
 export type AutostartKind = "systemd" | "xdg";
@@ -85,6 +89,9 @@ StandardOutput=append:${logPath}
 StandardError=append:${logPath}
 Restart=on-failure
 RestartSec=5
+# What it ends with where you brought vnet up by hand.
+RestartPreventExitStatus=74
+SuccessExitStatus=74
 TimeoutStopSec=20
 LimitCORE=0
 UMask=0077
@@ -116,8 +123,7 @@ export async function enable(
   const autostart = autostartOf(kind, placesOf(context));
   if (print) return printText(context, renderAutostart(autostart));
   await refuseOthers(context);
-  await removeAutostart(context);
-  await writeAutostart(context, autostart);
+  for (const line of await writeAutostart(context, autostart)) tell(context, line);
   for (const { path } of autostart.files) tell(context, `Wrote ${path}`);
   const hasHelper = await Deno.stat(HELPER_SOCKET).then(() => true, () => false);
   if (kind === "systemd") {
@@ -144,14 +150,21 @@ export async function disable(context: Context): Promise<void> {
   );
 }
 
-/** Writes files and link, and keeps what was written. @throws VnetError `service-file-foreign` */
+/**
+ * Writes files and link instead of those written before, and keeps what was written.
+ *
+ * @returns A line for each file that went.
+ * @throws VnetError `service-file-foreign` before anything is touched
+ */
 export async function writeAutostart(
   { paths }: Pick<Context, "paths">,
   { files, link }: Autostart,
-): Promise<void> {
+): Promise<readonly string[]> {
   const known = await readOwn(paths.stateDir);
-  await refuseForeign(files, { ...NO_RECEIPT, files: known?.files ?? [] });
+  await refuseForeign(files, known?.files ?? [], ACT, FOREIGN_HINT);
   if (link !== null) await refuseForeignLink(link);
+  const kept = new Set(files.map(({ path }) => path));
+  const gone = known === null ? [] : await removeWritten(known, kept);
   const places = [...files.map(({ path }) => path), ...(link === null ? [] : [link.path])];
   const folders = [
     ...known?.folders ?? [],
@@ -160,12 +173,13 @@ export async function writeAutostart(
   const { all } = await writeFiles(files);
   if (link !== null) {
     await Deno.mkdir(dirname(link.path), { recursive: true });
-    await Deno.remove(link.path).catch(() => {}); // There is none, or it is ours.
+    await Deno.remove(link.path).catch(() => {}); // There is none, or it leads to the same.
     await Deno.symlink(link.target, link.path);
   }
   const receipt: Receipt = { v: 1, files: [...all], link: link?.path ?? null, folders };
   await Deno.mkdir(paths.stateDir, { recursive: true, mode: 0o700 });
   await Deno.writeTextFile(receiptPath(paths.stateDir), `${JSON.stringify(receipt)}\n`);
+  return gone;
 }
 
 /** Takes back what was written. @returns A line for each file; `null` where nothing was. */
@@ -174,13 +188,21 @@ export async function removeAutostart(
 ): Promise<readonly string[] | null> {
   const receipt = await readOwn(paths.stateDir);
   if (receipt === null) return null;
-  if (receipt.link !== null) await Deno.remove(receipt.link).catch(() => {}); // It went before.
-  const lines = await removeFiles(receipt.files);
+  const lines = await removeWritten(receipt, new Set());
   await Deno.remove(receiptPath(paths.stateDir));
   for (const folder of receipt.folders.toReversed()) {
     await Deno.remove(folder).catch(() => {}); // Others use it by now.
   }
   return lines;
+}
+
+/** Removes the link and files that were written but these. @returns A line for each file. */
+async function removeWritten(
+  { link, files }: Receipt,
+  except: ReadonlySet<string>,
+): Promise<readonly string[]> {
+  if (link !== null) await Deno.remove(link).catch(() => {}); // It went before.
+  return await removeFiles(files.filter(({ path }) => !except.has(path)));
 }
 
 /** What `--print` shows: each file under its path, and the link. */
@@ -189,33 +211,40 @@ export function renderAutostart({ files, link }: Autostart): string {
   return [...parts, ...(link === null ? [] : [`# ${link.path} -> ${link.target}\n`])].join("\n");
 }
 
+/** Starts the unit that was written. What fails of that is told: at the next login it is tried again. */
 async function startUnit(context: Context, hasHelper: boolean): Promise<void> {
-  try {
-    await userSystemctl(context.env, "daemon-reload");
-    if (!hasHelper) return;
-    await userSystemctl(context.env, "start", UNIT);
-    tell(
-      context,
-      "vnet starts at every login of yours, and runs; `vnet down` ends it until the next",
-    );
-  } catch (thrown) {
+  const failed = (thrown: unknown) => {
     if (!(thrown instanceof VnetError)) throw thrown;
+    return thrown.message;
+  };
+  const unread = await userSystemctl(context.env, "daemon-reload").then(() => null, failed);
+  if (unread !== null) {
     tell(context, "vnet starts at your next login: your systemd cannot be asked from here");
+    return tell(context, `  ${unread}`);
   }
+  if (!hasHelper) return;
+  if (await findStatus(context.paths) !== null) {
+    return tell(context, "vnet starts at every login of yours; it is up already");
+  }
+  const unstarted = await userSystemctl(context.env, "start", UNIT).then(() => null, failed);
+  tell(
+    context,
+    unstarted === null
+      ? "vnet starts at every login of yours, and runs; `vnet down` ends it until the next"
+      : `vnet starts at your next login, but did not now: ${unstarted}`,
+  );
 }
 
 function placesOf(context: Context): AutostartPlaces {
   refuseRoot(context);
   if (context.globals.home !== undefined) {
-    throw new UsageError("usage", "Cannot start vnet at your login with --home", {
+    throw new UsageError("usage", `${ACT} with --home`, {
       hint: "Leave it out: at a login your own folders are used",
     });
   }
   const { command, args } = selfCommand([]);
   const unusable = (state: string, hint: string) =>
-    new VnetError("service-program-unusable", `Cannot start vnet at your login: ${state}`, {
-      hint,
-    });
+    new VnetError("service-program-unusable", `${ACT}: ${state}`, { hint });
   if (args.length > 0) {
     throw unusable("this one runs from source", "Run `deno task build`, and install dist/vnet");
   }
@@ -256,8 +285,8 @@ async function refuseForeignLink({ path, target }: NonNullable<Autostart["link"]
   if (found === null || found === target) return;
   throw new VnetError(
     "service-file-foreign",
-    `Cannot start vnet at your login: somebody else wrote ${path}`,
-    { hint: "Move it away" },
+    `${ACT}: somebody else wrote ${path}`,
+    { hint: FOREIGN_HINT },
   );
 }
 

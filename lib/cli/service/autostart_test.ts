@@ -29,6 +29,9 @@ StandardOutput=append:/home/alice/.local/state/vnet/daemon.log
 StandardError=append:/home/alice/.local/state/vnet/daemon.log
 Restart=on-failure
 RestartSec=5
+# What it ends with where you brought vnet up by hand.
+RestartPreventExitStatus=74
+SuccessExitStatus=74
 TimeoutStopSec=20
 LimitCORE=0
 UMask=0077
@@ -109,6 +112,30 @@ Deno.test("writeAutostart() switches vnet on, and removeAutostart() leaves nothi
         equal(await removeAutostart(context), null);
       }));
   }
+});
+
+Deno.test("writeAutostart() puts one kind in the place of the other, or leaves all as it was", async (t) => {
+  const [UNIT_FILE, ENTRY_FILE] = ["systemd/user/vnet.service", "autostart/vnet.desktop"];
+  const filesIn = async (dir: string) =>
+    (await listing(`${dir}/.config`)).filter((path) => !path.endsWith("/"));
+  await t.step("the other", () =>
+    withHome(async ({ of, context, dir }) => {
+      deepEqual(await writeAutostart(context, of("systemd")), []);
+      deepEqual(await writeAutostart(context, of("xdg")), [`Removed ${dir}/.config/${UNIT_FILE}`]);
+      deepEqual(await filesIn(dir), [ENTRY_FILE]);
+      await removeAutostart(context);
+      deepEqual(await listing(dir), []);
+    }));
+  await t.step("as it was", () =>
+    withHome(async ({ of, context, dir }) => {
+      await writeAutostart(context, of("systemd"));
+      await Deno.mkdir(`${dir}/.config/autostart`);
+      await Deno.writeTextFile(`${dir}/.config/${ENTRY_FILE}`, "mine\n");
+      const before = await filesIn(dir);
+      await rejects(writeAutostart(context, of("xdg")), { code: "service-file-foreign" });
+      deepEqual(await filesIn(dir), before);
+      equal((await removeAutostart(context))?.length, 1);
+    }));
 });
 
 Deno.test("removeAutostart() leaves what others have beside it", () =>

@@ -29,24 +29,28 @@ export async function stateOf(written: Written): Promise<FileState> {
 /**
  * Refuses when a file is there that was not written here, or was edited since.
  *
+ * @param act What cannot be done then, as the error begins: "Cannot install the service".
+ * @param hint What to do about them.
  * @throws VnetError `service-file-foreign` naming all of them, before anything is touched
  */
 export async function refuseForeign(
   files: readonly ServiceFile[],
-  receipt: Receipt,
+  written: Receipt["files"],
+  act: string,
+  hint: string,
 ): Promise<void> {
   const foreign: string[] = [];
   for (const { path, text } of files) {
     const present = await readIfThere(path);
     if (present === null || present === text) continue;
-    const known = receipt.files.find((written) => written.path === path);
+    const known = written.find((one) => one.path === path);
     if (known === undefined || await sha256(present) !== known.sha256) foreign.push(path);
   }
   if (foreign.length === 0) return;
   throw new VnetError(
     "service-file-foreign",
-    `Cannot install the service: somebody else wrote or edited ${foreign.join(", ")}`,
-    { hint: "Move them away; changes of yours belong into drop-ins (`systemctl edit`)" },
+    `${act}: somebody else wrote or edited ${foreign.join(", ")}`,
+    { hint },
   );
 }
 

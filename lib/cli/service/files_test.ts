@@ -1,6 +1,5 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
 import { refuseForeign, removeFiles, stateOf, writeFiles } from "./files.ts";
-import type { Receipt } from "./receipt.ts";
 
 async function withFolder(use: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "vnet-service-" });
@@ -10,14 +9,6 @@ async function withFolder(use: (folder: string) => Promise<void>): Promise<void>
     await Deno.remove(folder, { recursive: true });
   }
 }
-
-const receiptOf = (files: Receipt["files"]): Receipt => ({
-  v: 1,
-  files,
-  group_made: false,
-  users: [],
-  polkit: false,
-});
 
 Deno.test("writeFiles() writes what differs, once", () =>
   withFolder(async (folder) => {
@@ -35,12 +26,14 @@ Deno.test("refuseForeign() takes a file for ours only if we wrote just that", ()
     const path = `${folder}/one.service`;
     const { all } = await writeFiles([{ path, text: "old\n" }]);
     const wanted = [{ path, text: "new\n" }];
-    await refuseForeign(wanted, receiptOf([...all])); // ours, an older text
-    await rejects(refuseForeign(wanted, receiptOf([])), { code: "service-file-foreign" });
+    await refuseForeign(wanted, [...all], "Cannot", "Move it"); // ours, an older text
+    await rejects(refuseForeign(wanted, [], "Cannot", "Move it"), { code: "service-file-foreign" });
     await Deno.writeTextFile(path, "edited\n");
-    await rejects(refuseForeign(wanted, receiptOf([...all])), { code: "service-file-foreign" });
+    await rejects(refuseForeign(wanted, [...all], "Cannot", "Move it"), {
+      code: "service-file-foreign",
+    });
     await Deno.writeTextFile(path, "new\n");
-    await refuseForeign(wanted, receiptOf([])); // a stranger with the same idea
+    await refuseForeign(wanted, [], "Cannot", "Move it"); // a stranger with the same idea
   }));
 
 Deno.test("removeFiles() removes what is as it was written, and leaves what was edited", () =>

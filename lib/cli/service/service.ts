@@ -45,7 +45,12 @@ export async function install(
     ...await filesFor(program, users.sort()),
     ...asksPolkit ? polkitFiles(program) : [],
   ], receipt);
-  await refuseForeign(files, receipt);
+  await refuseForeign(
+    files,
+    receipt.files,
+    "Cannot install the service",
+    "Move them away; changes of yours belong into drop-ins (`systemctl edit`)",
+  );
   const groupMade = receipt.group_made || await makeGroup(context);
   const { all, changed } = await writeFiles(files);
   for (const path of changed) tell(context, `Wrote ${path}`);
