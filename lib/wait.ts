@@ -65,3 +65,11 @@ export function pause(ms: number, signal: AbortSignal): Promise<void> {
   signal.addEventListener("abort", done, { once: true });
   return promise;
 }
+
+/** Waits until the signal fires. Never rejects. */
+export function untilAborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  signal.addEventListener("abort", () => resolve(), { once: true });
+  return promise;
+}

@@ -82,8 +82,8 @@ async function ask<T>(
   prompt: (prompts: Prompts) => Promise<T | symbol>,
 ): Promise<T> {
   if (!context.stdinIsTerminal) {
-    throw new UsageError("no-terminal", "Cannot ask for a secret: standard input is no terminal", {
-      hint: "Pipe the password and pass --password-stdin",
+    throw new UsageError("no-terminal", "Cannot ask you: standard input is no terminal", {
+      hint: "Run it at a terminal; `vnet login` also takes a piped password with --password-stdin",
     });
   }
   const prompts = await import("@clack/prompts");

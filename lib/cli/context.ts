@@ -18,7 +18,7 @@ export interface Context {
   readonly env: (name: string) => string | undefined;
   readonly signal: AbortSignal;
   /** The signals that whoever started this program has it ignore; a command that it becomes ignores them, too. */
-  readonly ignored: readonly number[];
+  readonly ignored: () => readonly number[];
   readonly nowMs: () => number;
   /** The machine; loaded when a command first asks for it. */
   readonly machine: () => Promise<ThisMachine>;

@@ -31,7 +31,7 @@ export async function main(args: readonly string[]): Promise<number> {
     writeAll(Deno.stderr, encoder.encode(terminal.ascii ? toAscii(text) : text));
   const parsed = parse(args, terminal, stdout, stderr);
   if (typeof parsed === "number") return parsed;
-  const ignored = ignoredSignals(readTextOr("/proc/self/status", ""));
+  const status = readTextOr("/proc/self/status", ""); // before the listeners below change it
   const stop = new AbortController();
   const onSignal = () => stop.abort();
   Deno.addSignalListener("SIGINT", onSignal);
@@ -42,9 +42,10 @@ export async function main(args: readonly string[]): Promise<number> {
       form: Deno.stderr.isTerminal() ? "text" : "json",
       write: stderr,
     });
-    return await parsed.run(
-      { ...openContext(parsed, terminal, stdout, stderr, stop.signal), ignored },
-    );
+    return await parsed.run({
+      ...openContext(parsed, terminal, stdout, stderr, stop.signal),
+      ignored: () => ignoredSignals(status),
+    });
   } catch (thrown) {
     return await reportError(thrown, parsed, args, stderr);
   } finally {

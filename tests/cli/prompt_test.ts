@@ -1,57 +1,9 @@
 import { equal, ok } from "node:assert/strict";
 import { serveControl } from "../../lib/client/control/server.ts";
 import { until, withDaemon } from "../doubles/memory_client.ts";
+import { Screen } from "./screen.ts";
 
 const PROGRAM = new URL("./answer_daemon.ts", import.meta.url).pathname;
-
-/** A program at a terminal of its own: what is on the screen, and a keyboard. */
-class Screen implements AsyncDisposable {
-  readonly #process: Deno.ChildProcess;
-  readonly #keyboard: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
-  readonly #reader: ReadableStreamDefaultReader<string>;
-  text = "";
-  /** All that it ever showed. */
-  all = "";
-
-  constructor(command: readonly string[]) {
-    this.#process = new Deno.Command("script", {
-      args: ["-qec", command.join(" "), "/dev/null"],
-      env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "null",
-    }).spawn();
-    this.#keyboard = this.#process.stdin.getWriter();
-    this.#reader = this.#process.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  }
-
-  async type(text: string): Promise<void> {
-    await this.#keyboard.write(new TextEncoder().encode(text));
-  }
-
-  /** Waits until it shows something, from the last thing that was waited for on. */
-  async sees(what: RegExp): Promise<void> {
-    for (;;) {
-      const found = what.exec(this.text);
-      if (found !== null) {
-        this.text = this.text.slice(found.index + found[0].length);
-        return;
-      }
-      const { value, done } = await this.#reader.read();
-      if (done) throw new Error(`The screen shows no ${what}: ${this.text}`);
-      this.text += value;
-      this.all += value;
-    }
-  }
-
-  /** Ends the program by Ctrl-C. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.type("\x03");
-    while (!(await this.#reader.read()).done);
-    await this.#keyboard.close().catch(() => {});
-    await this.#process.status;
-  }
-}
 
 Deno.test("the terminal of vnet up asks for the next login where one is over, and shows no password", () =>
   withDaemon({}, async ({ daemon, ask, connectTo, cluster, clock, options }) => {
@@ -96,3 +48,11 @@ Deno.test("the terminal of vnet up asks for the next login where one is over, an
       ok(!screen.all.includes(typed), `the screen shows "${typed}"`);
     }
   }));
+
+Deno.test("a line that is typed when nobody asks any more is the next reader's", async () => {
+  const program = new URL("./ask_in_vain.ts", import.meta.url).pathname;
+  await using screen = new Screen([Deno.execPath(), "run", "-A", "--no-check", program]);
+  await screen.sees(/in vain/);
+  await screen.type("for the command\n");
+  await screen.sees(/standard input: for the command/);
+});

@@ -6,6 +6,7 @@ import { string } from "@optique/core/valueparser";
 import type { ServerConfig } from "../../config/mod.ts";
 import { describeError } from "../../error.ts";
 import { configureLog, getLogger } from "../../log.ts";
+import { untilAborted } from "../../wait.ts";
 import {
   type Action,
   AGENT_FILE,
@@ -170,8 +171,5 @@ async function useLog(
 
 /** Resolves when a signal asks to stop, or it has ended; rejects when the service cannot go on. */
 async function untilStopped(context: Context, ended: Promise<void>): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  context.signal.addEventListener("abort", () => resolve(), { once: true });
-  if (context.signal.aborted) resolve();
-  await Promise.race([promise, ended]);
+  await Promise.race([untilAborted(context.signal), ended]);
 }

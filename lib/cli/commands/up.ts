@@ -35,7 +35,7 @@ export const up = command(
       return EXIT.done;
     }
     const { onHangup } = await import("../supervise/hangup.ts");
-    using hangup = onHangup();
+    using hangup = onHangup(context.ignored());
     const signal = AbortSignal.any([context.signal, hangup.signal]);
     const running = await bringUp({ ...context, signal }, wishes, { detach });
     return running === null ? EXIT.done : await stayUp({ ...context, signal }, running);

@@ -9,6 +9,7 @@ import { describeError, VnetError } from "../../error.ts";
 import type { ThisMachine } from "../../os/mod.ts";
 import { AdminClient } from "../../server/mod.ts";
 import type { DemoV1 } from "../../status/mod.ts";
+import { untilAborted } from "../../wait.ts";
 import { type Context, printJson, tell } from "../context.ts";
 import { selfCommand } from "../self.ts";
 import { EXIT } from "../exit.ts";
@@ -239,13 +240,9 @@ async function linger(
   switch (options.after) {
     case "end":
       return;
-    case "keep": {
+    case "keep":
       tell(context, "Still up, until Ctrl-C");
-      const { promise, resolve } = Promise.withResolvers<void>();
-      context.signal.addEventListener("abort", () => resolve(), { once: true });
-      if (!context.signal.aborted) await promise;
-      return;
-    }
+      return await untilAborted(context.signal);
     case "shell": {
       tell(context, "A shell inside (exit ends the demo); try:");
       tell(context, `  vnet status; vnet apps ls; vnet doctor; curl http://web.${PROXY_HOST}/`);

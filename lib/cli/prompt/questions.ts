@@ -7,15 +7,13 @@ import type { MfaDesk } from "../../client/local/mod.ts";
 import { ControlClient } from "../../client/mod.ts";
 import { VnetError } from "../../error.ts";
 import { printable } from "../../printable.ts";
-import { pause } from "../../wait.ts";
+import { pause, untilAborted } from "../../wait.ts";
 import type { Context } from "../context.ts";
 import { renderMoment } from "../text/moment.ts";
 import { readTotpCode } from "../totp.ts";
 import { TerminalLines } from "./terminal_lines.ts";
 
 const RETRY_MS = 5_000;
-/** As long as a timer can be. */
-const FOREVER_MS = 2 ** 31 - 1;
 
 /** A question as whoever asks it shows it. */
 interface Question {
@@ -53,7 +51,7 @@ export interface QuestionSource {
 export function questionsOf(desk: MfaDesk): QuestionSource {
   return {
     async news(seen, ending) {
-      if (desk.isClosed) await pause(FOREVER_MS, ending);
+      if (desk.isClosed) await untilAborted(ending);
       else if (seen !== null) await desk.changed(seen, ending);
       return { revision: desk.revision, waiting: desk.list(), logins: [] };
     },
@@ -121,7 +119,7 @@ async function answer(
   signal: AbortSignal,
 ): Promise<boolean> {
   const isThere = ({ waiting }: News) => waiting.some(({ id }) => id === question.id);
-  const line = await untilGone(source, isThere, terminal.next(), signal);
+  const line = await untilGone(source, isThere, terminal, signal);
   if (line === null) {
     say(context, `${question.app}: answered elsewhere, or given up`);
     return true;
@@ -158,7 +156,7 @@ async function answerLogin(
   if (login === undefined || logins === undefined) return true;
   const { proxy, cluster, user } = login;
   const isThere = (news: News) => news.logins.some((one) => one.proxy === proxy);
-  const next = () => untilGone(source, isThere, terminal.next(), signal);
+  const next = () => untilGone(source, isThere, terminal, signal);
   const password = await hidden(terminal, () => {
     say(context, `The login to ${cluster} has ended.`);
     say(context, `Password of ${user} at ${proxy}? An empty line leaves it at that:`);
@@ -223,11 +221,11 @@ function questionText({ app, cluster, port }: Question): string {
     "An empty line declines:";
 }
 
-/** @returns The line, or `null` once the question is no more. */
+/** @returns The line, or `null` once the question is no more. @throws The signal's reason when it is aborted. */
 async function untilGone(
   source: QuestionSource,
   isThere: (news: News) => boolean,
-  line: Promise<string>,
+  terminal: TerminalLines,
   signal: AbortSignal,
 ): Promise<string | null> {
   const over = new AbortController();
@@ -241,9 +239,12 @@ async function untilGone(
     }
     return null;
   })();
-  gone.catch(() => {}); // told by the race, if it matters
+  const line = terminal.next(both);
+  for (const promise of [gone, line]) promise.catch(() => {}); // told by the race, if it matters
   try {
-    return await Promise.race([line, gone]);
+    const first = await Promise.race([line, gone]);
+    signal.throwIfAborted();
+    return first;
   } finally {
     over.abort();
   }

@@ -1,48 +1,55 @@
+import { closeSync, constants, openSync, readSync } from "node:fs";
+import { pause } from "../../wait.ts";
+
 const MAX_LINE_BYTES = 1024;
+/** How often the terminal is asked while a question waits: a person does not notice it. */
+const LOOK_MS = 50;
 const [BACKSPACE, DELETE, KILL_LINE, END_OF_FILE] = ["\b", "\x7f", "\x15", "\x04"];
 
 /** Lines that a person types at the terminal, wherever standard input leads. */
 export class TerminalLines {
-  #file: Deno.FsFile | null = null;
-  #reading: Promise<string> | null = null;
   #typed = "";
   #isHidden = false;
 
-  /** The next line. One that nobody waited for to the end is whoever's who asks next. */
-  next(): Promise<string> {
-    this.#reading ??= this.#read().finally(() => this.#reading = null);
-    return this.#reading;
+  /**
+   * The next line; the terminal is read only while somebody waits, so that what is typed later is for the program that
+   * reads there then.
+   *
+   * @returns The line; empty at the end of input.
+   * @throws The signal's reason when it is aborted.
+   */
+  async next(signal: AbortSignal): Promise<string> {
+    const terminal = openSync("/dev/tty", constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      const buffer = new Uint8Array(MAX_LINE_BYTES);
+      for (;;) {
+        signal.throwIfAborted();
+        const count = readThere(terminal, buffer);
+        if (count === 0) return "";
+        const text = new TextDecoder().decode(buffer.subarray(0, count ?? 0));
+        const line = this.#isHidden ? this.#edit(text) : text.split("\n", 1)[0] ?? "";
+        if (count === null) await pause(LOOK_MS, signal);
+        else if (line !== null) return line;
+      }
+    } finally {
+      closeSync(terminal);
+    }
   }
 
   /** Shows nothing of what is typed, until the result is disposed of. What was typed so far is for nobody. */
   hide(): Disposable {
-    const file = this.#open();
-    file.setRaw(true, { cbreak: true });
+    const terminal = Deno.openSync("/dev/tty", { read: true });
+    terminal.setRaw(true, { cbreak: true });
     this.#isHidden = true;
     this.#typed = "";
     return {
       [Symbol.dispose]: () => {
-        file.setRaw(false);
+        terminal.setRaw(false);
+        terminal.close();
         this.#isHidden = false;
         this.#typed = "";
       },
     };
-  }
-
-  #open(): Deno.FsFile {
-    return this.#file ??= Deno.openSync("/dev/tty", { read: true });
-  }
-
-  async #read(): Promise<string> {
-    const file = this.#open();
-    const buffer = new Uint8Array(MAX_LINE_BYTES);
-    for (;;) {
-      const count = await file.read(buffer);
-      const text = new TextDecoder().decode(buffer.subarray(0, count ?? 0));
-      const line = this.#isHidden ? this.#edit(text) : text.split("\n", 1)[0] ?? "";
-      if (count === null) return "";
-      if (line !== null) return line;
-    }
   }
 
   /** What the terminal itself does while it shows what is typed. @returns The line, or `null` until it is whole. */
@@ -58,5 +65,15 @@ export class TerminalLines {
       else if (this.#typed.length < MAX_LINE_BYTES) this.#typed += sign;
     }
     return null;
+  }
+}
+
+/** Reads what is there. @returns How many bytes, 0 at the end of input, `null` if nothing is there yet. */
+function readThere(terminal: number, buffer: Uint8Array): number | null {
+  try {
+    return readSync(terminal, buffer);
+  } catch (thrown) {
+    if (thrown instanceof Error && Reflect.get(thrown, "code") === "EAGAIN") return null;
+    throw thrown;
   }
 }

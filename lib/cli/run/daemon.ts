@@ -34,9 +34,8 @@ const END_MS = 300;
 
 /** Serves one command to its end. */
 export async function serveCommand(context: Context, options: ServeOptions): Promise<number> {
-  const { verbose, debug } = context.globals;
   // The terminal is the command's: what it could not do anything about is not said there.
-  if (!verbose && !debug) {
+  if (!saysMore(context)) {
     await configureLog({ level: "error", form: "text", write: context.stderr });
   }
   const machine = await context.machine();
@@ -44,9 +43,8 @@ export async function serveCommand(context: Context, options: ServeOptions): Pro
   const stop = new AbortController();
   const gone = machine.commands.ended(options.command).catch(() => {});
   void gone.then(() => stop.abort());
-  const helper = { pid: 0 };
   try {
-    const running = await start(context, machine, options, stop.signal, helper);
+    const running = await start(context, machine, options, stop.signal);
     await tellCommand(command, running.served, running.namespaces);
     await harden(context, { programs: false, machine: true });
     void running.end.catch((thrown) => {
@@ -59,8 +57,6 @@ export async function serveCommand(context: Context, options: ServeOptions): Pro
   } catch (thrown) {
     await tellCommand(command, { error: renderError(thrown) }, null).catch(() => {});
     return EXIT.failed;
-  } finally {
-    if (helper.pid !== 0) kill(helper.pid);
   }
 }
 
@@ -75,12 +71,10 @@ async function start(
   machine: ThisMachine,
   { network }: ServeOptions,
   signal: AbortSignal,
-  helper: { pid: number },
 ): Promise<Running> {
   const { sockets, processes, commands } = machine;
   const [own, theirs] = sockets.messagePair();
   const { pid, hasUser } = startHelper(context, machine, theirs);
-  helper.pid = pid;
   const namespaces = commands.hold(pid, hasUser);
   const daemon = await daemonForCommand({
     paths: context.paths,
@@ -98,25 +92,27 @@ async function start(
   await Promise.race([daemon.ready(signal), end]);
   // Ready it says it is at its end, too.
   if (daemon.status().state !== "ready") await end;
-  const { note } = await carryOuter({ processes, commands }, network, { pid, hasUser }, signal);
+  const inside = { pid, hasUser };
+  const stderr = saysMore(context) ? "inherit" : "null";
+  const note = await carryOuter({ processes, commands }, { network, inside, stderr }, signal);
   const served = { notes: note === null ? [] : [note], has_user: hasUser };
   return { served, namespaces, end };
 }
 
-/** Starts it in new namespaces: without a user namespace of their own, where root may. */
+/** Starts it in new namespaces, to end with this process: without a user namespace of their own, where root may. */
 function startHelper(
   context: Context,
   { sockets, processes }: ThisMachine,
   descriptor: number,
 ): { readonly pid: number; readonly hasUser: boolean } {
-  const { verbose, debug } = context.globals;
+  const { debug } = context.globals;
   const spawn = (hasUser: boolean) =>
     processes.spawn({
       ...selfCommand(["run-helper", ...homeArgs(context), ...debug ? ["--debug"] : []]),
       env: { ...selfEnvironment(context.env), HOME: context.env("HOME") ?? "/" },
       stdin: "null",
       stdout: "null",
-      stderr: verbose || debug ? "inherit" : "null",
+      stderr: saysMore(context) ? "inherit" : "null",
       descriptors: [descriptor],
       namespaces: { net: true, mount: true, ...hasUser ? { user: "self" } : {} },
       capabilities: HELPER_CAPABILITIES,
@@ -137,6 +133,10 @@ function startHelper(
   } finally {
     sockets.close(descriptor);
   }
+}
+
+function saysMore({ globals: { verbose, debug } }: Pick<Context, "globals">): boolean {
+  return verbose || debug;
 }
 
 function isDenied(thrown: unknown): thrown is OsError {
@@ -176,12 +176,4 @@ function renderError(thrown: unknown): Extract<Served, { error: unknown }>["erro
     ? thrown
     : new VnetError("internal", describeError(thrown));
   return { code: error.code, message: error.message, hint: error.hint };
-}
-
-function kill(pid: number): void {
-  try {
-    Deno.kill(pid, "SIGKILL");
-  } catch {
-    // It has ended already.
-  }
 }

@@ -6,12 +6,16 @@
 import type { Commands, Processes } from "../../os/mod.ts";
 import { pause } from "../../wait.ts";
 
+/** Programs that carry a network, the better first. */
+const CARRIERS = ["pasta", "slirp4netns"] as const;
+type Carrier = (typeof CARRIERS)[number];
+
 /** What somebody may wish for. */
-export const OUTER_NETWORKS = ["auto", "pasta", "slirp4netns", "none"] as const;
+export const OUTER_NETWORKS = ["auto", ...CARRIERS, "none"] as const;
 export type OuterNetwork = (typeof OUTER_NETWORKS)[number];
 
-/** A program that carries a network. */
-type Carrier = Exclude<OuterNetwork, "auto" | "none">;
+/** Where distributions have them. */
+const PACKAGES: Readonly<Record<Carrier, string>> = { pasta: "passt", slirp4netns: "slirp4netns" };
 
 /** Whose namespaces they are: a process in them. */
 interface Inside {
@@ -38,46 +42,52 @@ const ARGS: Readonly<Record<Carrier, (inside: Inside) => readonly string[]>> = {
   ],
 };
 
-/** What came of it. */
-export interface Carried {
-  /** The program, or `null`: only apps are reached. */
-  readonly carrier: Carrier | null;
-  /** What to tell the person; `null` if all is as they would expect. */
-  readonly note: string | null;
-  readonly pid: number | null;
-}
-
-/** Gives namespaces the rest of the network. It ends with this process. */
+/**
+ * Gives namespaces the rest of the network. What carries it ends with this process.
+ *
+ * @param stderr Where its own complaints go.
+ * @returns What to tell the person; `null` if all is as they would expect.
+ */
 export async function carryOuter(
   { processes, commands }: {
     readonly processes: Processes;
     readonly commands: Pick<Commands, "find">;
   },
-  wanted: OuterNetwork,
-  inside: Inside,
+  { network, inside, stderr }: {
+    readonly network: OuterNetwork;
+    readonly inside: Inside;
+    readonly stderr: "null" | "inherit";
+  },
   signal: AbortSignal,
-): Promise<Carried> {
-  if (wanted === "none") return { carrier: null, note: null, pid: null };
-  const candidates: readonly Carrier[] = wanted === "auto" ? ["pasta", "slirp4netns"] : [wanted];
+): Promise<string | null> {
+  if (network === "none") return null;
+  const candidates = network === "auto" ? CARRIERS : [network];
   const there = candidates.filter((name) => isThere(commands, name));
-  let failed = "";
   for (const carrier of there) {
     const pid = processes.spawn({
       command: carrier,
       args: ARGS[carrier](inside),
       stdin: "null",
       stdout: "null",
-      stderr: "null",
+      stderr,
       newSession: true,
       dieWithParent: true,
     });
-    if (await isUp(processes, pid, inside.pid, signal)) return { carrier, note: null, pid };
-    failed = ` (${carrier} failed)`;
+    if (await isUp(processes, pid, inside.pid, signal)) return null;
   }
-  const missing = there.length > 0 ? "" : `: neither pasta nor slirp4netns is installed`;
-  const note = `Only your apps are reachable, not the rest of the network${failed}${missing}` +
-    (there.length > 0 ? "" : "; pasta is in package passt");
-  return { carrier: null, note, pid: null };
+  return notCarried(network, there);
+}
+
+/** Says why the rest of the network is not there. @param failed The programs that are installed, and did not do it. */
+export function notCarried(network: Carrier | "auto", failed: readonly Carrier[]): string {
+  const left = "Only your apps are reachable, not the rest of the network";
+  if (failed.length > 0) {
+    return `${left}: ${failed.join(" and ")} could not set it up; ` +
+      "`vnet --verbose run` shows what was said";
+  }
+  return network === "auto"
+    ? `${left}: neither pasta nor slirp4netns is installed; pasta is in package passt`
+    : `${left}: ${network} is not installed; it is in package ${PACKAGES[network]}`;
 }
 
 function isThere(commands: Pick<Commands, "find">, name: string): boolean {

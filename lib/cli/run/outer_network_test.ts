@@ -1,5 +1,5 @@
 import { equal } from "node:assert/strict";
-import { leadsOut } from "./outer_network.ts";
+import { leadsOut, notCarried } from "./outer_network.ts";
 
 const HEAD =
   "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n";
@@ -22,4 +22,22 @@ Deno.test("leadsOut() tells a default route from all others", async (t) => {
   for (const [name, route, route6, wanted] of cases) {
     await t.step(name, () => equal(leadsOut(route, route6), wanted));
   }
+});
+
+Deno.test("notCarried() names what is missing or failed, of what was asked for", () => {
+  const left = "Only your apps are reachable, not the rest of the network: ";
+  const cases: [Parameters<typeof notCarried>, string][] = [
+    [["auto", []], "neither pasta nor slirp4netns is installed; pasta is in package passt"],
+    [["pasta", []], "pasta is not installed; it is in package passt"],
+    [["slirp4netns", []], "slirp4netns is not installed; it is in package slirp4netns"],
+    [
+      ["auto", ["pasta", "slirp4netns"]],
+      "pasta and slirp4netns could not set it up; `vnet --verbose run` shows what was said",
+    ],
+    [
+      ["pasta", ["pasta"]],
+      "pasta could not set it up; `vnet --verbose run` shows what was said",
+    ],
+  ];
+  for (const [args, want] of cases) equal(notCarried(...args), left + want);
 });

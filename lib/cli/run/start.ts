@@ -59,7 +59,7 @@ export async function runCommand(context: Context, options: RunOptions): Promise
   }
   const namespaces = await serve(context, machine, options.network);
   if (context.signal.aborted || namespaces === null) return INTERRUPTED;
-  return machine.commands.become({ name, args, ignored: context.ignored }, namespaces);
+  return machine.commands.become({ name, args, ignored: context.ignored() }, namespaces);
 }
 
 /** A command of root's would have the logins of another. */

@@ -3,8 +3,6 @@
  *
  * @module
  */
-import { ignoredSignals } from "../ignored_signals.ts";
-
 const SIGHUP = 1;
 
 /** A signal that aborts when the terminal is closed; dispose it to have SIGHUP end this process again. */
@@ -12,10 +10,10 @@ export interface Hangup extends Disposable {
   readonly signal: AbortSignal;
 }
 
-/** Follows SIGHUP, unless whoever started this program has it ignored, as `nohup` does. */
-export function onHangup(status: string = Deno.readTextFileSync("/proc/self/status")): Hangup {
+/** Follows SIGHUP, unless it is among the signals that this program is to ignore, as `nohup` has it. */
+export function onHangup(ignored: readonly number[]): Hangup {
   const stop = new AbortController();
-  if (ignoredSignals(status).includes(SIGHUP)) {
+  if (ignored.includes(SIGHUP)) {
     return { signal: stop.signal, [Symbol.dispose]: () => {} };
   }
   const abort = () => stop.abort();

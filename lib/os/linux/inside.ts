@@ -5,6 +5,7 @@
  */
 import { parseResolvConf, renderResolvConf } from "../../dns/mod.ts";
 import { type Endpoint, equalEndpoint, parseIp } from "../../ip/mod.ts";
+import { untilAborted } from "../../wait.ts";
 import type {
   OsDns,
   OsDnsApplied,
@@ -126,10 +127,7 @@ class OwnDns implements OsDns {
   }
 
   watch(_onChange: unknown, signal: AbortSignal): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    signal.addEventListener("abort", () => resolve(), { once: true });
-    if (signal.aborted) resolve();
-    return promise;
+    return untilAborted(signal);
   }
 
   look(): void {}

@@ -10,7 +10,7 @@ import {
   type TlsSession,
   TlsStream,
 } from "../../io/mod.ts";
-import { pause, withDeadline } from "../../wait.ts";
+import { pause, untilAborted, withDeadline } from "../../wait.ts";
 import { getLogger } from "../../log.ts";
 import type { ConnectionRefusalCode } from "../../refusal/mod.ts";
 import type { AgentMessage } from "../../wire/mod.ts";
@@ -168,7 +168,7 @@ export class Agent {
         this.#connected.resolve();
         this.#comeBack();
         const until = AbortSignal.any([signal, reopen.signal]);
-        const reason = await Promise.race([channel.closed, aborted(until)]);
+        const reason = await Promise.race([channel.closed, untilAborted(until)]);
         if (reopen.signal.aborted) continue;
         // Who is sent away as soon as it has come shall not come again and again
         failed = performance.now() - openedMs >= WORKED_MS ? 0 : failed + 1;
@@ -286,11 +286,4 @@ export class Agent {
 function refuseAll(code: ConnectionRefusalCode, message: string | null): CarrierHost {
   log.info("Refused a client", { code });
   return { open: () => Promise.reject(refuse(code, message === null ? {} : { state: message })) };
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) =>
-    signal.addEventListener("abort", () => resolve(), { once: true })
-  );
 }

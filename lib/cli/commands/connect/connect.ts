@@ -8,6 +8,7 @@ import { UsageError } from "../../../error.ts";
 import type { Endpoint } from "../../../ip/mod.ts";
 import type { AppWish } from "../../../plan/mod.ts";
 import type { ConnectV1, ProxyV1 } from "../../../status/mod.ts";
+import { untilAborted } from "../../../wait.ts";
 import { type Action, type Context, printJson, tell } from "../../context.ts";
 import { EXIT } from "../../exit.ts";
 import { known } from "../../grammar/known_values.ts";
@@ -229,11 +230,4 @@ async function parseListen(text: string): Promise<Endpoint> {
       cause: thrown,
     });
   }
-}
-
-function untilAborted(signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  signal.addEventListener("abort", () => resolve(), { once: true });
-  if (signal.aborted) resolve();
-  return promise;
 }

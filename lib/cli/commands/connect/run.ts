@@ -4,11 +4,10 @@ import { map, multiple, withDefault } from "@optique/core/modifiers";
 import { argument, command, option } from "@optique/core/primitives";
 import { choice, integer, string } from "@optique/core/valueparser";
 import type { Action } from "../../context.ts";
-
-const NETWORKS = ["auto", "pasta", "slirp4netns", "none"] as const;
+import { OUTER_NETWORKS } from "../../run/outer_network.ts";
 
 const network = withDefault(
-  option("--network", choice(NETWORKS, { metavar: "HOW" }), {
+  option("--network", choice(OUTER_NETWORKS, { metavar: "HOW" }), {
     description:
       message`How the rest of the network is reached: by pasta or slirp4netns, the first that is installed (auto), or not at all (none).`,
   }),
