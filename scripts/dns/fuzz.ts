@@ -21,6 +21,7 @@ import {
   restoreAnswer,
   type Transport,
 } from "../../lib/dns/mod.ts";
+import { bend as bendBytes, type Edit } from "../fuzz/bend.ts";
 import { Random } from "./random.ts";
 import { newTable } from "./table.ts";
 
@@ -31,10 +32,6 @@ const LIMIT_MS = 1;
 const RETRIES = 20;
 const MESSAGE_MAX_BYTES = 2048;
 const TRANSPORTS: readonly Transport[] = ["udp", "tcp"];
-/** Values that have broken parsers: counts, lengths, pointers, types. */
-const WORDS: readonly number[] = [
-  ...[0, 1, 2, 41, 0x7f, 0xff, 0x100, 0x3fff, 0x7fff, 0x8000, 0xc000, 0xc00c, 0xc00d, 0xffff],
-];
 
 /** What came of a run. */
 export interface FuzzReport {
@@ -83,56 +80,14 @@ export function bend(
   random: Random,
   corpus: readonly Uint8Array<ArrayBuffer>[],
 ): Uint8Array<ArrayBuffer> {
-  let bytes = random.pick(corpus).slice();
-  for (let edits = random.below(6); edits > 0; edits--) bytes = edit(random, bytes, corpus);
-  return bytes.length > MESSAGE_MAX_BYTES ? bytes.slice(0, MESSAGE_MAX_BYTES) : bytes;
+  return bendBytes(random, corpus, { maxBytes: MESSAGE_MAX_BYTES, edit: bendCount });
 }
 
-function edit(
-  random: Random,
-  bytes: Uint8Array<ArrayBuffer>,
-  corpus: readonly Uint8Array<ArrayBuffer>[],
-): Uint8Array<ArrayBuffer> {
-  const at = random.below(bytes.length + 1);
-  switch (random.below(8)) {
-    case 0: // one bit
-      bytes[at] = (bytes[at] ?? 0) ^ (1 << random.below(8));
-      return bytes;
-    case 1: // one byte
-      bytes[at] = random.below(256);
-      return bytes;
-    case 2: { // a number that means something
-      const word = random.pick(WORDS);
-      bytes[at] = word >> 8;
-      bytes[at + 1] = word;
-      return bytes;
-    }
-    case 3: // a count of the header
-      if (bytes.length >= 12) bytes[5 + 2 * random.below(4)] = random.below(4);
-      return bytes;
-    case 4: // cut
-      return bytes.slice(0, at);
-    case 5: // something in between
-      return join(bytes.subarray(0, at), random.bytes(random.below(12)), bytes.subarray(at));
-    case 6: { // a piece of another
-      const other = random.pick(corpus);
-      const from = random.below(other.length + 1);
-      return join(bytes.subarray(0, at), other.subarray(from, from + random.below(64)));
-    }
-    default: // itself again
-      return join(bytes, bytes.subarray(at, at + random.below(64)));
-  }
-}
-
-function join(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}
+/** Changes a count of the header. */
+const bendCount: Edit = (random, bytes) => {
+  if (bytes.length >= 12) bytes[5 + 2 * random.below(4)] = random.below(4);
+  return bytes;
+};
 
 /** One run: the table and buffers that every message meets. */
 class FuzzRun {
