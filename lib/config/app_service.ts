@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { domainName, labelName, labels, oneOrMore } from "./fields.ts";
+import { domainName, labelName, labels, oneOrMore, repeated } from "./fields.ts";
 import { parseHost } from "../ip/mod.ts";
 import { strict } from "./mistakes.ts";
 import { compilePorts, type PortRange } from "./port.ts";
@@ -82,14 +82,4 @@ function parseAppUri(text: string): AppConfig["target"] | null {
 
 function isPort(port: number): boolean {
   return Number.isInteger(port) && port >= 1 && port <= 65_535;
-}
-
-/** The positions of rows that hold something an earlier row holds. */
-function repeated(rows: readonly (readonly unknown[])[]): number[] {
-  const seen = new Set<unknown>();
-  return rows.flatMap((row, index) => {
-    const again = row.some((entry) => seen.has(entry));
-    row.forEach((entry) => seen.add(entry));
-    return again ? [index] : [];
-  });
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { z } from "zod";
-import { absolutePath, oneOrMore } from "./fields.ts";
+import { absolutePath, oneOrMore, repeated } from "./fields.ts";
 import { strict } from "./mistakes.ts";
 import { parseHostPort } from "../ip/mod.ts";
 
@@ -52,12 +52,21 @@ const httpsUrl = z.string({ error: URL_WORDS }).transform((text, context) => {
 
 /** `audit` of the server's file. */
 export const AuditSchema = strict({
-  syslog: oneOrMore(syslogAddress as unknown as z.ZodType<SyslogAddress>, SYSLOG_WORDS).optional(),
+  syslog: oneOrMore(syslogAddress as unknown as z.ZodType<SyslogAddress>, SYSLOG_WORDS)
+    .superRefine((addresses, context) =>
+      refuseRepeated(addresses.map((one) => one.text), "another syslog server", context)
+    ).optional(),
   webhooks: z.array(strict({
     url: httpsUrl,
     secret_file: absolutePath.optional(),
     ca_file: absolutePath.optional(),
-  })).max(16).default([]),
+  })).max(16).superRefine((webhooks, context) =>
+    refuseRepeated(
+      webhooks.map(({ url }) => url instanceof URL ? webhookPlace(url) : null),
+      "another url: what differs behind the ? only is the same webhook",
+      context,
+    )
+  ).default([]),
 }).transform(({ syslog, webhooks }): AuditConfig => ({
   syslog: syslog ?? [],
   webhooks: webhooks.map(({ url, secret_file, ca_file }) => ({
@@ -66,6 +75,22 @@ export const AuditSchema = strict({
     caFile: ca_file ?? null,
   })),
 }));
+
+/** What a webhook is known by: not the query, where what authorizes may stand. */
+export function webhookPlace({ origin, pathname }: URL): string {
+  return `${origin}${pathname}`;
+}
+
+/** Each place is known by its text, and gets every event once. @param places `null` where there is none. */
+function refuseRepeated(
+  places: readonly (string | null)[],
+  expected: string,
+  context: z.RefinementCtx,
+): void {
+  for (const index of repeated(places.map((place) => place === null ? [] : [place]))) {
+    context.addIssue({ code: "custom", path: [index], message: expected });
+  }
+}
 
 function parseSyslog(text: string): SyslogAddress | null {
   if (text.startsWith("unix:///")) return { text, kind: "unix", path: text.slice(7) };

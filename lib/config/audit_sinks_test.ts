@@ -36,3 +36,21 @@ Deno.test("audit of the server's file names syslog servers and webhooks", async 
   }
   deepEqual(AuditSchema.parse({}), { syslog: [], webhooks: [] });
 });
+
+Deno.test("audit of the server's file names each place once", async (t) => {
+  const at = (...urls: string[]) => ({ webhooks: urls.map((url) => ({ url })) });
+  const cases: [name: string, audit: unknown, mistakes: readonly PropertyKey[][]][] = [
+    ["other paths", at("https://siem.test/a", "https://siem.test/b"), []],
+    ["other ports", at("https://siem.test/a", "https://siem.test:8443/a"), []],
+    ["another query", at("https://siem.test/a?x=1", "https://siem.test/a?x=2"), [["webhooks", 1]]],
+    ["the same port", at("https://siem.test", "https://SIEM.test:443/"), [["webhooks", 1]]],
+    ["broken URLs", at("a", "a"), [["webhooks", 0, "url"], ["webhooks", 1, "url"]]],
+    ["syslog", { syslog: ["udp://10.0.0.9", "tcp://10.0.0.9", "udp://10.0.0.9"] }, [["syslog", 2]]],
+  ];
+  for (const [name, audit, mistakes] of cases) {
+    await t.step(name, () => {
+      const paths = AuditSchema.safeParse(audit).error?.issues.map(({ path }) => path) ?? [];
+      deepEqual(paths, mistakes);
+    });
+  }
+});

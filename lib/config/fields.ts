@@ -7,6 +7,7 @@ import { z } from "zod";
 import {
   type Endpoint,
   type HostPort,
+  isLoopback,
   parseEndpoint,
   parseHost,
   parseHostPort,
@@ -86,9 +87,7 @@ export const loopbackAddress: z.ZodType<Endpoint> = text(
   (value) => {
     const endpoint = listenAddress.safeParse(value).data;
     if (endpoint === undefined) return null;
-    const { address } = endpoint;
-    const isLoopback = address.family === 4 ? address.value >>> 24 === 127 : address.value === 1n;
-    return isLoopback ? endpoint : null;
+    return isLoopback(endpoint.address) ? endpoint : null;
   },
 );
 
@@ -138,6 +137,16 @@ export const labelSelector: z.ZodType<Readonly<Record<string, string | readonly 
     path: ["*"],
     error: 'the value "*"; the key "*" only stands for everything',
   });
+
+/** The positions of rows that hold something an earlier row holds. */
+export function repeated(rows: readonly (readonly unknown[])[]): number[] {
+  const seen = new Set<unknown>();
+  return rows.flatMap((row, index) => {
+    const again = row.some((entry) => seen.has(entry));
+    row.forEach((entry) => seen.add(entry));
+    return again ? [index] : [];
+  });
+}
 
 function isStar(value: string | readonly string[]): boolean {
   return value === "*" || (Array.isArray(value) && value.length === 1 && value[0] === "*");

@@ -43,7 +43,12 @@ export {
 } from "./up/virtual_range.ts";
 export { ADDR_PATTERN_WORDS, matchesAddrPattern, parseAddrPattern } from "./addr_pattern.ts";
 export { type AppConfig, MAX_AGENT_APPS } from "./app_service.ts";
-export { type AuditConfig, type SyslogAddress, type WebhookConfig } from "./audit_sinks.ts";
+export {
+  type AuditConfig,
+  type SyslogAddress,
+  type WebhookConfig,
+  webhookPlace,
+} from "./audit_sinks.ts";
 export { formatDuration, parseDuration } from "./duration.ts";
 export { formatHostPort, type HostPort, parseHost, parseHostPort } from "../ip/mod.ts";
 export { type Checked, checkValue } from "./mistakes.ts";

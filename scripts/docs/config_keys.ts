@@ -145,7 +145,9 @@ export const PARTS: readonly Part[] = [
         text: 'Syslog servers: RFC 5424, facility "log audit"; one or a list.',
       },
       "audit.webhooks": { text: "Who takes events over HTTPS; at most 16.", default: [] },
-      "audit.webhooks[].url": { text: "Where they are posted, as lines of JSON." },
+      "audit.webhooks[].url": {
+        text: "Where they are posted, as lines of JSON; no two are the same before the `?`.",
+      },
       "audit.webhooks[].secret_file": {
         text: "Its first line is sent as `authorization: Bearer`; read for every post.",
       },
