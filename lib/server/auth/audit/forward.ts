@@ -74,11 +74,13 @@ export class AuditForwarder {
       await events.after(revision, signal);
       return false;
     }
-    const lost = first.seq - taken - 1;
-    if (lost > 0) log.error("Audit events were forgotten before they were taken on", { lost });
     const records = waiting.map(({ seq, body }) => withSeq(seq, body));
     await withDeadline(SEND_MS, signal, (signal) => sink.send(records, signal));
     await store.settings.set(this.#key, String(waiting.at(-1)!.seq));
+    const lost = first.seq - taken - 1;
+    if (lost > 0) {
+      log.error("Audit events were forgotten before they were taken on", { sink: sink.name, lost });
+    }
     return true;
   }
 

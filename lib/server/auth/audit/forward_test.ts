@@ -1,8 +1,12 @@
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { Fixture } from "../../../../tests/doubles/auth_service.ts";
 import { CompanyCa } from "../../../../tests/doubles/company_ca.ts";
+import { configureLog } from "../../../log.ts";
+import { pause } from "../../../wait.ts";
 import type { AuditRecord, AuditSink } from "../types.ts";
+import { Changes } from "../changes.ts";
 import { isWanted } from "./filter.ts";
+import { AuditForwarder } from "./forward.ts";
 import { syslogMessage, SyslogSink } from "./syslog.ts";
 import { WebhookSink } from "./webhook.ts";
 
@@ -63,6 +67,35 @@ Deno.test("every event is taken on, in order, over refusals and restarts", async
   await again.until(305);
   deepEqual(again.taken, Array.from({ length: 300 }, (_, i) => i + 6));
   await second[Symbol.asyncDispose]();
+});
+
+Deno.test("how many events were lost is told once, when the next are taken on", async () => {
+  const told: string[] = [];
+  await configureLog({ level: "error", form: "json", write: (line) => void told.push(line) });
+  const sink = new MemorySink();
+  sink.fails = 2;
+  const kept = new Map([["audit_sink memory", "3"]]);
+  const body = JSON.stringify({ time: RECORD.time, cluster_name: "c", event: "logout" });
+  const store = {
+    settings: {
+      get: (key: string) => Promise.resolve(kept.get(key) ?? null),
+      set: (key: string, value: string) => Promise.resolve(void kept.set(key, value)),
+      setOnce: () => Promise.reject(new Error("known already")),
+    },
+    events: {
+      after: (seq: number) => Promise.resolve(seq < 10 ? [{ seq: 10, body }] : []),
+      newest: () => Promise.resolve([]),
+      append: () => Promise.reject(new Error("nobody writes")),
+    },
+  };
+  const forwarder = new AuditForwarder({ sink, store, events: new Changes() });
+  try {
+    await sink.until(10);
+  } finally {
+    await forwarder.close();
+    await configureLog({ level: "error", form: "text", write: () => {} });
+  }
+  deepEqual(told.map((line) => JSON.parse(line).properties), [{ sink: "memory", lost: 6 }]);
 });
 
 Deno.test("syslogMessage() is RFC 5424, in ASCII that orders no terminal about", () => {
