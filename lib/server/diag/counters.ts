@@ -8,6 +8,11 @@ interface Counted {
   readonly count?: number;
 }
 
+/** Whether an audit event says that somebody was kept out. */
+export function isRefusalEvent(event: string): boolean {
+  return /\.(?:failed|locked|refused|expelled)$/.test(event);
+}
+
 /** Counts audit events by their names, and refusals by their codes: as many as there are of these, and no more. */
 export class AuditCounters {
   readonly #events = new Map<string, number>();
@@ -21,7 +26,7 @@ export class AuditCounters {
     this.#writeSeconds += tookMs / 1000;
     for (const { event, reason, count = 1 } of events) {
       add(this.#events, event, count);
-      if (!/\.(?:failed|locked|refused|expelled)$/.test(event)) continue;
+      if (!isRefusalEvent(event)) continue;
       add(this.#refusals, reason !== undefined && isRefusalCode(reason) ? reason : "other", count);
     }
   }

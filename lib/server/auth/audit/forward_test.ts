@@ -130,7 +130,7 @@ Deno.test("SyslogSink sends by UDP, by TCP with lengths, and to a socket of the 
     server.close();
     await Deno.remove(folder, { recursive: true });
   });
-  await t.step("TCP, and again after it was cut", async () => {
+  await t.step("TCP, and again when the server has closed it", async () => {
     using server = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const { port } = server.addr;
     const sink = new SyslogSink({ text: "tcp://x", kind: "tcp", host: "127.0.0.1", port });
@@ -140,9 +140,14 @@ Deno.test("SyslogSink sends by UDP, by TCP with lengths, and to a socket of the 
       const buffer = new Uint8Array(frame.length);
       for (let at = 0; at < buffer.length;) at += await conn.read(buffer.subarray(at)) ?? 0;
       equal(text(buffer), frame);
+      equal(sink.isOpen, true);
+      await conn.write(new TextEncoder().encode("what a server says is let fall"));
       conn.close();
-      sink.close(); // as after a send that failed
+      const limit = AbortSignal.timeout(30_000);
+      while (sink.isOpen && !limit.aborted) await pause(1, limit);
+      equal(sink.isOpen, false);
     }
+    sink.close();
   });
 });
 
