@@ -68,6 +68,16 @@ export async function readFileIfThere(path: string): Promise<string | null> {
 }
 
 /**
+ * Reads the first line of a file that holds a secret.
+ *
+ * @returns `null` when there is no such file, or nothing on that line.
+ */
+export async function readSecretFile(path: string): Promise<string | null> {
+  const [line = ""] = (await readFileIfThere(path) ?? "").split("\n", 1);
+  return line.trim() || null;
+}
+
+/**
  * Reads a file that a person named.
  *
  * @throws {ConfigError} When it is missing, is not ours to read, or holds no UTF-8 text.

@@ -7,6 +7,7 @@ export {
   ensurePrivateDirectory,
   readConfigFile,
   readFileIfThere,
+  readSecretFile,
   writeFileAtomic,
 } from "./files.ts";
 export {

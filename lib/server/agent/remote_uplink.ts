@@ -22,6 +22,7 @@ import {
   type MoreAuthorities,
   parseCertificate,
   readFileIfThere,
+  readSecretFile,
   type ServerSettings,
   type ServerTrust,
   writeFileAtomic,
@@ -191,9 +192,8 @@ export class RemoteUplink implements Uplink {
 
   async #token(): Promise<string> {
     const { tokenFile } = this.#config;
-    const text = tokenFile === null ? null : await readFileIfThere(tokenFile);
-    const token = text?.split("\n")[0]?.trim() ?? "";
-    if (token !== "") return token;
+    const token = tokenFile === null ? null : await readSecretFile(tokenFile);
+    if (token !== null) return token;
     const state = tokenFile === null
       ? "the file names no join.token_file"
       : `"${tokenFile}" holds none`;

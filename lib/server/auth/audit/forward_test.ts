@@ -198,6 +198,28 @@ Deno.test("WebhookSink posts lines, with its secret, to a server that is the rig
     await fails(sinkOf("other"));
     equal(got.length, 1);
   });
+  await t.step(
+    "what is in ca_file and secret_file now counts, not what was at the start",
+    async () => {
+      const sink = sinkOf("changing");
+      await Deno.copyFile(`${folder}/other.pem`, `${folder}/changing.pem`);
+      await rejects(sink.send([RECORD], never));
+      await Deno.copyFile(`${folder}/ca.pem`, `${folder}/changing.pem`);
+      await Deno.writeTextFile(`${folder}/secret`, "another\n");
+      await sink.send([RECORD], never);
+      sink.close();
+      deepEqual(got.splice(1), [{ authorization: "Bearer another", lines: [RECORD] }]);
+    },
+  );
+  for (const [name, content] of [["an empty", "\nx"], ["no", null]] as const) {
+    await t.step(`${name} secret_file: nothing is posted`, async () => {
+      if (content === null) await Deno.remove(`${folder}/secret`);
+      else await Deno.writeTextFile(`${folder}/secret`, content);
+      ok((await fails(sinkOf("ca"))).message.includes(`${folder}/secret`));
+      equal(got.length, 1);
+    });
+  }
+  await Deno.writeTextFile(`${folder}/secret`, "s3cret");
   for (const bad of [500, 403, 302]) {
     await t.step(`status ${bad} is no`, async () => {
       status = bad;

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { WebhookConfig } from "../../../config/mod.ts";
-import { readAuthorityFile } from "../../../io/mod.ts";
+import { type WebhookConfig, webhookPlace } from "../../../config/mod.ts";
+import { readAuthorityFile, readSecretFile } from "../../../io/mod.ts";
 import type { AuditRecord, AuditSink } from "../types.ts";
 
 /** Posts events; any answer but 2xx, and any certificate that is not good, is a failure. */
@@ -15,12 +15,29 @@ export class WebhookSink implements AuditSink {
 
   constructor(config: WebhookConfig) {
     this.#config = config;
-    // Not the query: what authorizes may stand in it
-    this.name = `${config.url.origin}${config.url.pathname}`;
+    this.name = webhookPlace(config.url);
   }
 
   async send(records: readonly AuditRecord[], signal: AbortSignal): Promise<void> {
+    try {
+      await this.#post(records, signal);
+    } catch (thrown) {
+      // The authorities, too, are read anew
+      this.close();
+      throw thrown;
+    }
+  }
+
+  close(): void {
+    this.#client?.close();
+    this.#client = null;
+  }
+
+  async #post(records: readonly AuditRecord[], signal: AbortSignal): Promise<void> {
     const { url, secretFile, caFile } = this.#config;
+    // Read each time: a secret is changed by changing the file
+    const secret = secretFile === null ? null : await readSecretFile(secretFile);
+    if (secretFile !== null && secret === null) throw new Error(`"${secretFile}" holds no secret`);
     this.#client ??= Deno.createHttpClient({
       caCerts: caFile === null ? [] : [...await readAuthorityFile(caFile)],
     });
@@ -28,8 +45,7 @@ export class WebhookSink implements AuditSink {
       method: "POST",
       headers: {
         "content-type": "application/x-ndjson",
-        // Read each time: a secret is changed by changing the file
-        ...(secretFile === null ? {} : { authorization: `Bearer ${await readSecret(secretFile)}` }),
+        ...(secret === null ? {} : { authorization: `Bearer ${secret}` }),
       },
       body: records.map((record) => `${JSON.stringify(record)}\n`).join(""),
       redirect: "error",
@@ -37,17 +53,6 @@ export class WebhookSink implements AuditSink {
       signal,
     });
     await response.body?.cancel();
-    if (response.ok) return;
-    throw new Error(`The answer has status ${response.status}`);
+    if (!response.ok) throw new Error(`The answer has status ${response.status}`);
   }
-
-  close(): void {
-    this.#client?.close();
-    this.#client = null;
-  }
-}
-
-async function readSecret(file: string): Promise<string> {
-  const [line = ""] = (await Deno.readTextFile(file)).split("\n");
-  return line.trim();
 }
