@@ -75,7 +75,7 @@ export async function openParts(options: AuthOptions): Promise<Parts> {
     const holders = new AppHolders();
     const joined = await store.agents.list();
     holders.load(joined);
-    const returning = new Returning(nowMs, joined);
+    const returning = new Returning({ cluster, nowMs }, joined);
     const ticketKey = await store.settings.setOnce("ticket_key", randomHex(32));
     return {
       options,

@@ -7,7 +7,7 @@ import { orAborted, withDeadline } from "../../../wait.ts";
 import type { Changes } from "../changes.ts";
 import type { AgentDirectory, AgentHandle, AgentIdentity, Hello, OfferRefusal } from "../types.ts";
 import type { AppHolders } from "./app_holders.ts";
-import { AwayApps } from "./away_apps.ts";
+import { GoneApps } from "./gone_apps.ts";
 import type { PublicAddrs } from "./public_addrs.ts";
 import type { Returning } from "./returning.ts";
 
@@ -55,7 +55,7 @@ export class Agents implements AgentDirectory {
   readonly #addrs: PublicAddrs;
   readonly #holders: AppHolders;
   readonly #changes: Changes;
-  readonly #away: AwayApps;
+  readonly #gone: GoneApps;
   readonly #returning: Returning;
   /** The apps that are listed though nobody serves them, as far as was looked. */
   #lingering: ReadonlySet<string> = new Set();
@@ -79,7 +79,7 @@ export class Agents implements AgentDirectory {
     this.#addrs = options.addrs;
     this.#holders = options.holders;
     this.#changes = options.changes;
-    this.#away = new AwayApps(options.nowMs);
+    this.#gone = new GoneApps(options.nowMs);
     this.#returning = options.returning;
   }
 
@@ -90,7 +90,7 @@ export class Agents implements AgentDirectory {
    */
   connected(hello: Hello): Refused {
     this.#hellos.set(hello.instance, hello);
-    this.#away.back(hello.agent.agentId);
+    this.#gone.back(hello.agent.agentId);
     this.#returning.forget(hello.agent.agentId);
     this.#rebuild(hello.instance);
     return this.#refusals.get(hello.instance) ?? [];
@@ -123,8 +123,7 @@ export class Agents implements AgentDirectory {
     for (const [id, { app, agents }] of before) {
       const wasItsOwn = agents.some((agent) => agent.instance === instance);
       if (!wasItsOwn || this.#byId.has(id)) continue;
-      this.#away.gone(app, agentId);
-      this.#returning.gone(app, agentId);
+      this.#gone.gone(app, agentId);
     }
     this.#linger();
     if (!this.connectedIds().has(agentId)) this.#onGone(agentId);
@@ -151,7 +150,7 @@ export class Agents implements AgentDirectory {
   /** The apps that somebody with these roles may use, sorted by name; those whose agent just went are among them. */
   appsFor(roles: readonly PersonalRole[]): App[] {
     const apps = [...this.#byId.values()].map(({ app }) => app);
-    return [...apps, ...this.#returning.listed()]
+    return [...apps, ...this.#gone.listed()]
       .filter(({ labels }) => decideAccess(roles, labels).kind === "allowed")
       .sort((a, b) => a.name < b.name ? -1 : 1);
   }
@@ -165,7 +164,9 @@ export class Agents implements AgentDirectory {
 
   /** Nobody waits for an agent any more: it may not come back. */
   giveUp(agentId: string): void {
+    this.#gone.giveUp(agentId);
     this.#returning.forget(agentId);
+    this.#linger();
     this.#changes.notify();
   }
 
@@ -177,7 +178,7 @@ export class Agents implements AgentDirectory {
   }
 
   async comesBack(id: string, signal: AbortSignal): Promise<boolean> {
-    const isExpected = () => this.#returning.find(id) !== null || this.#wasThere(id);
+    const isExpected = () => this.#gone.find(id) !== null || this.#returning.isExpected(id);
     return await this.#awaitApp(id, isExpected, signal);
   }
 
@@ -185,7 +186,7 @@ export class Agents implements AgentDirectory {
   async awaitFor(name: string, roles: readonly PersonalRole[], signal: AbortSignal): Promise<void> {
     const id = appId(this.#cluster, name);
     await this.#awaitApp(id, () => {
-      const app = this.#returning.find(id);
+      const app = this.#gone.find(id);
       if (app === null) return this.#returning.isStarting;
       return decideAccess(roles, app.labels).kind === "allowed";
     }, signal);
@@ -193,8 +194,7 @@ export class Agents implements AgentDirectory {
 
   /** Those of which no agent is connected, with when one was. */
   awayFor(roles: readonly PersonalRole[]): AwayApp[] {
-    const listed = new Set(this.#returning.listed().map(({ name }) => name));
-    return this.#away.listFor(roles).filter(({ name }) => !listed.has(name));
+    return this.#gone.awayFor(roles);
   }
 
   /** The agents that are connected, each once. */
@@ -203,12 +203,7 @@ export class Agents implements AgentDirectory {
   }
 
   #linger(): void {
-    this.#lingering = new Set(this.#returning.listed().map(({ name }) => name));
-  }
-
-  /** An app id says nothing of the name: those of the agents that are missed are tried. */
-  #wasThere(id: string): boolean {
-    return this.#returning.missed.some((name) => appId(this.#cluster, name) === id);
+    this.#lingering = new Set(this.#gone.listed().map(({ name }) => name));
   }
 
   /** @returns Whether it is served. */
@@ -242,11 +237,9 @@ export class Agents implements AgentDirectory {
     this.#byId = new Map(
       [...served].map(([id, { app, agents, tcpPorts }]) => [id, { app, agents, tcpPorts }]),
     );
-    for (const id of served.keys()) {
-      this.#away.served(id);
-      this.#returning.served(id);
-    }
+    for (const id of served.keys()) this.#gone.served(id);
     this.#refusals = refusals;
+    this.#linger();
     this.#changes.notify();
     for (const [instance, refused] of refusals) {
       const known = before.get(instance);

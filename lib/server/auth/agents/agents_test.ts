@@ -15,7 +15,9 @@ const BOUND: readonly [address: string, app: string][] = [
   ["www.proxy.c.example", "site"],
 ];
 
-function agentsOf(): { readonly agents: Agents; readonly changes: Changes; holders: AppHolders } {
+function agentsOf(
+  clock = { nowMs: 1000 },
+): { readonly agents: Agents; readonly changes: Changes; holders: AppHolders } {
   const changes = new Changes();
   const proxies = [{ host: "proxy.c.example", port: 443 }, { host: "p2.c.example", port: 443 }];
   const bound = new Map(BOUND.map(([address, app]) => [address, { app, agentId: null }]));
@@ -26,9 +28,9 @@ function agentsOf(): { readonly agents: Agents; readonly changes: Changes; holde
       cluster: "c.example",
       addrs,
       holders,
-      returning: new Returning(() => 1000),
+      returning: new Returning({ cluster: "c.example", nowMs: () => clock.nowMs }),
       changes,
-      nowMs: () => 1000,
+      nowMs: () => clock.nowMs,
     }),
     changes,
     holders,
@@ -268,4 +270,35 @@ Deno.test("every change of what is served is told", () => {
   agents.disconnected(instance);
   agents.disconnected(instance);
   equal(changes.revision(), start + 2);
+});
+
+Deno.test("an app that vanishes is told once, and one that is back or given up not again", () => {
+  const clock = { nowMs: 1000 };
+  const { agents, changes } = agentsOf(clock);
+  const hello = { agent: agent("a", ["db"]), apps: [app("db")] };
+  const expiries = () => {
+    const before = changes.revision();
+    for (let i = 0; i < 3; i++) agents.expire();
+    return changes.revision() - before;
+  };
+  const goes = () => {
+    const instance = Symbol();
+    agents.connected({ ...hello, instance });
+    agents.disconnected(instance);
+  };
+  goes();
+  equal(expiries(), 0);
+  clock.nowMs += 5_000;
+  equal(expiries(), 1, "it vanished");
+  goes();
+  agents.connected({ ...hello, instance: Symbol() });
+  equal(expiries(), 0, "it is back");
+  const { agents: others, changes: told } = agentsOf(clock);
+  const instance = Symbol();
+  others.connected({ ...hello, instance });
+  others.disconnected(instance);
+  others.giveUp("a");
+  const revision = told.revision();
+  others.expire();
+  equal(told.revision(), revision, "it was given up");
 });
