@@ -1,7 +1,6 @@
 import {
   checkResource,
   compileRole,
-  isFilled,
   type LockResource,
   type Person,
   type PersonalRole,
@@ -102,14 +101,13 @@ export class Directory {
     return this.#snapshot.claims.get(user) ?? {};
   }
 
-  /** What is the same for users who are answered the same: their roles, and themselves if a role goes by that. */
+  /** What is the same for users who are answered the same: their roles, where these go by a person as filled. */
   sameAs(user: string): string {
-    const names = [...this.#snapshot.users.get(user) ?? []].sort();
-    const isShared = names.every((name) => {
-      const role = this.#snapshot.roles.get(name);
-      return role === undefined || isFilled(role);
-    });
-    return JSON.stringify(isShared ? names : [names, user]);
+    const roles = [...this.rolesOf(user) ?? []].sort((a, b) => a.name < b.name ? -1 : 1);
+    return JSON.stringify(roles.map((role) => {
+      const { name, allowApps, denyApps } = role;
+      return this.#snapshot.roles.get(name) === role ? name : [name, allowApps, denyApps];
+    }));
   }
 
   /** Whether a lock keeps out a user, one of the roles, or one of the sessions. */

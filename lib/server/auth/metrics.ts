@@ -7,7 +7,7 @@ export async function authMetrics(
   { agents, audit, store, options }: Parts,
   reports: FlowReports,
 ): Promise<readonly Metric[]> {
-  const sessions = await store.sessions.listLive(options.nowMs());
+  const logins = await store.sessions.countLive(options.nowMs());
   return [
     gauge("vnet_agents_connected", "Agents that are connected.", agents.connectedIds().size),
     gauge("vnet_apps_served", "Apps that a connected agent serves.", agents.apps().length),
@@ -16,11 +16,7 @@ export async function authMetrics(
       "Connections to apps, as far as agents have told.",
       reports.open().length,
     ),
-    gauge(
-      "vnet_logins_live",
-      "Logins that have not ended.",
-      sessions.filter(({ app }) => app === null).length,
-    ),
+    gauge("vnet_logins_live", "Logins that have not ended.", logins),
     ...audit.counters.metrics(),
   ];
 }
