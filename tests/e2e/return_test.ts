@@ -14,6 +14,9 @@ import {
   TestCluster,
 } from "./cluster.ts";
 
+/** What it takes at most, on a machine that has nothing else to do. */
+const MAY_TAKE_MS = 2_000;
+
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 
 /** What the client is told that there is. */
@@ -85,7 +88,7 @@ async function startProcess(file: string) {
   };
 }
 
-Deno.test("a server that was killed and started again carries flows within two seconds", async () => {
+Deno.test("a server that was killed and started again carries flows within four seconds: twice what it may take", async () => {
   await using echo = echoServer();
   await using cluster = await TestCluster.start([]);
   const { listenAddress } = cluster.server;
@@ -114,7 +117,7 @@ proxy_service: { public_addr: ["${PROXY_HOST}:443", "127.0.0.1:443"], listen_add
       const begin = performance.now();
       await carriesHello(pool, target);
       const tookMs = performance.now() - begin;
-      ok(tookMs < 4_000, `${tookMs} ms`);
+      ok(tookMs < 2 * MAY_TAKE_MS, `${tookMs} ms`);
     }
   } finally {
     await pool.close();
