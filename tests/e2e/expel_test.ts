@@ -2,6 +2,7 @@ import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import type { LockTarget } from "../../lib/config/mod.ts";
 import type { CarrierPool, CarrierTarget, FlowSummary } from "../../lib/io/mod.ts";
 import { appId } from "../../lib/io/mod.ts";
+import { pause } from "../../lib/wait.ts";
 import {
   audited,
   CLUSTER,
@@ -60,6 +61,12 @@ class World implements AsyncDisposable {
   }
 }
 
+/** An agent as the proxy knows it when it reports. */
+function who(agentId: string, name: string) {
+  const scope = { kinds: ["app"], apps: null, labels: {}, publicAddrs: null };
+  return { agentId, name, scope, certificateExpiresMs: Infinity };
+}
+
 async function says(conn: Deno.Conn): Promise<void> {
   await writeAll(conn, HELLO);
   equal(await readText(conn, HELLO.length), "hello");
@@ -112,6 +119,43 @@ Deno.test("an agent that is removed is expelled", async () => {
   deepEqual(await closed, { code: POLICY_VIOLATION, reason: "agent-unknown" });
   equal((await ended).reason, "carrier-lost");
   outer.close();
+});
+
+Deno.test("an agent that is away and may not come back has the ends of its flows recorded", async (t) => {
+  const cases: [reason: string, end: (world: World) => unknown][] = [
+    [
+      "locked",
+      ({ cluster, agent }) => cluster.server.auth.admin.lock({ target: { agent: agent.agentId } }),
+    ],
+    ["removed", ({ cluster, agent }) => cluster.server.auth.admin.removeAgent(agent.agentId)],
+    ["expired", ({ cluster }) => cluster.clock.nowMs += DAY_MS],
+  ];
+  for (const [reason, end] of cases) {
+    await t.step(reason, async () => {
+      await using world = await World.open();
+      const { cluster, agent } = world;
+      const { socket, closed } = await agent.connect();
+      await cluster.target("echo");
+      const { session_id } = await audited(cluster, ({ event }) => event === "app.cert.issued");
+      const { auth } = cluster.server;
+      const [{ name = "" } = {}] = await auth.admin.listAgents().then(({ agents }) => agents);
+      const flow = { connection_id: "1", user: "alice", app: "echo", port: world.echo.port };
+      await auth.reportFlow(
+        { ...who(agent.agentId, name), apps: ["echo"] },
+        [{ ...flow, event: "app.session.start", session_id: String(session_id) }],
+        { partial: false },
+      );
+      socket.close();
+      await closed;
+      const limit = AbortSignal.timeout(30_000);
+      while ((await auth.admin.status()).flows > 0 && !limit.aborted) await pause(5, limit);
+      await end(world);
+      const record = await audited(cluster, ({ event }) => event === "app.session.end");
+      deepEqual([record.connection_id, record.reason], ["1", "agent-expelled"]);
+      const { events } = await auth.admin.readAudit({ limit: 1000, wait_seconds: 0 }, never());
+      equal(events.some(({ event }) => event === "agent.expelled"), false, "it was not here");
+    });
+  }
 });
 
 Deno.test("an agent whose certificate has expired is expelled", async () => {

@@ -309,8 +309,8 @@ export class Auth implements AuthService {
     return this.#reports.write(...report);
   }
 
-  async recordExpelled(agentId: string, reason: string): Promise<void> {
-    await this.audit.write({ event: "agent.expelled", agent_id: agentId, reason });
+  async recordExpelled(agentId: string, reason: string, wasHere: boolean): Promise<void> {
+    if (wasHere) await this.audit.write({ event: "agent.expelled", agent_id: agentId, reason });
     await this.#reports.endAll(agentId);
   }
 

@@ -276,11 +276,11 @@ export interface AuthService {
     how: { readonly partial: boolean },
   ): Promise<readonly ReportRefusal[]>;
   /**
-   * Records that an agent was shut out, and that what it carried has ended.
+   * Records that an agent was shut out, if it was here, and that what it carried has ended.
    *
    * @throws {OsError} `audit-unwritable`.
    */
-  recordExpelled(agentId: string, reason: string): Promise<void>;
+  recordExpelled(agentId: string, reason: string, wasHere: boolean): Promise<void>;
   /** Calls back when somebody is locked out, removed or logs out, so that what they have open can be cut. */
   onLock(listener: (target: LockTarget, reason: ShutOut) => void): { [Symbol.dispose](): void };
   /** Calls back when users, roles or locks have changed, so that {@link denialOf} may have another answer. */

@@ -149,9 +149,9 @@ export class AgentChannels {
     const channels = this.#channelsOf(agentId);
     for (const channel of channels) channel.expel(reason);
     const cut = this.#options.cut(agentId, reason);
-    if (channels.length + cut === 0) return;
     // Recorded last: a log that cannot be written keeps nobody in
-    this.#options.auth.recordExpelled(agentId, reason).catch((error) => {
+    const wasHere = channels.length + cut > 0;
+    this.#options.auth.recordExpelled(agentId, reason, wasHere).catch((error) => {
       log.error("Cannot record that an agent was expelled", { agentId, error: String(error) });
     });
   }

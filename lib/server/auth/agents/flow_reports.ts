@@ -64,6 +64,8 @@ export class FlowReports {
   readonly #open = new Map<string, KnownFlow>();
   /** Flows of agents that were lost from sight, oldest first: their ends may still be told. */
   readonly #left = new Map<string, KnownFlow>();
+  /** Flows whose ends are being recorded. */
+  readonly #ending = new Set<string>();
   /** How many refused reports of an agent were not recorded. */
   readonly #unrecorded = new Map<string, number>();
 
@@ -119,20 +121,27 @@ export class FlowReports {
     return [...this.#open.values()];
   }
 
-  /** Records the ends of the flows of an agent that was shut out, and cannot tell of them any more. */
+  /**
+   * Records the ends of the flows of an agent that was shut out, and cannot tell of them any more. What could not be
+   * recorded is known on.
+   */
   async endAll(agentId: string): Promise<void> {
-    const ending: KnownFlow[] = [];
-    for (const flows of [this.#open, this.#left]) {
-      for (const [key, flow] of flows) {
-        if (flow.agentId !== agentId) continue;
-        flows.delete(key);
-        ending.push(flow);
+    const ending = [...this.#open, ...this.#left].filter(([key, flow]) =>
+      flow.agentId === agentId && !this.#ending.has(key)
+    );
+    for (const [key] of ending) this.#ending.add(key);
+    try {
+      for (let at = 0; at < ending.length; at += ENDS_AT_ONCE) {
+        const batch = ending.slice(at, at + ENDS_AT_ONCE);
+        const outcomes = await Promise.allSettled(batch.map(async ([key, flow]) => {
+          await this.#audit.write(this.#endOf(flow));
+          this.#open.delete(key);
+          this.#left.delete(key);
+        }));
+        for (const one of outcomes) if (one.status === "rejected") throw one.reason;
       }
-    }
-    for (let at = 0; at < ending.length; at += ENDS_AT_ONCE) {
-      await Promise.all(
-        ending.slice(at, at + ENDS_AT_ONCE).map((flow) => this.#audit.write(this.#endOf(flow))),
-      );
+    } finally {
+      for (const [key] of ending) this.#ending.delete(key);
     }
   }
 

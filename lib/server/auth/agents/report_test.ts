@@ -208,8 +208,8 @@ Deno.test("the ends of what an expelled agent carried are recorded, once", async
   const ended = { ...flow("c1"), event: "app.session.end" as const };
   await f.auth.reportFlow(agent, [ended], { partial: true });
   f.nowMs += 5000;
-  await f.auth.recordExpelled(agent.agentId, "access-locked");
-  await f.auth.recordExpelled(agent.agentId, "access-locked");
+  await f.auth.recordExpelled(agent.agentId, "access-locked", true);
+  await f.auth.recordExpelled(agent.agentId, "access-locked", true);
   const events = (await f.events()).filter(({ event }) =>
     event === "agent.expelled" || event === "app.session.end"
   );
@@ -227,4 +227,24 @@ Deno.test("the ends of what an expelled agent carried are recorded, once", async
     agent.agentId,
     5000,
   ]);
+});
+
+Deno.test("ends that could not be recorded are recorded the next time, each once", async () => {
+  await using f = await Fixture.open();
+  const { agent, instance } = await f.serve({ name: "db" });
+  const right = { session_id: await f.right(await f.loggedIn("alice"), "db") };
+  const starts = ["c1", "c2"].map((connection_id) => start("db", { ...right, connection_id }));
+  await f.auth.reportFlow(agent, starts, ALL);
+  const { audit } = f.auth;
+  const write = audit.write.bind(audit);
+  audit.write = () => Promise.reject(new Error("the disk is full"));
+  await rejects(f.auth.recordExpelled(agent.agentId, "access-locked", false), /full/);
+  f.auth.agents.disconnected(instance);
+  audit.write = write;
+  const recording = () => f.auth.recordExpelled(agent.agentId, "access-locked", false);
+  await Promise.all([recording(), recording()]);
+  await recording();
+  const ends = (await recorded(f, "app.session.end")).map((one) => one.connection_id);
+  deepEqual(ends.sort(), ["c1", "c2"]);
+  deepEqual(await recorded(f, "agent.expelled"), []);
 });
