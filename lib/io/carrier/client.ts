@@ -15,9 +15,8 @@ import { CarrierLink, type FrameReceiver, violation } from "./link.ts";
 import { alertCause, connectCause, handshakeCause } from "../cause.ts";
 import { DeadlinePassed, orAborted, withDeadline } from "../../wait.ts";
 import { type Endpoint, type HostPort, parseIp, unmapIp } from "../../ip/mod.ts";
-import { AllFailed, inTurn } from "../dial/in_turn.ts";
 import { ProxyOrder } from "../dial/proxy_order.ts";
-import { isOfTheWay, PROXIES_MS, PROXY_SILENCE_MS, silentError } from "../dial/silence.ts";
+import { throughProxies } from "../dial/through_proxies.ts";
 import { type ByteStream, TlsStream } from "../stream.ts";
 import { type Dialer, dialTcp } from "../tcp.ts";
 import { startTlsClient, type TlsContext, type TlsSession } from "../tls.ts";
@@ -68,35 +67,11 @@ export async function dialCarrier(
   const act = `Cannot reach app "${target.app}"`;
   if (target.credentials.expiresMs <= means.nowMs()) throw refusalError("certificate-expired", act);
   const order = target.proxies ?? new ProxyOrder(target.proxy, means.nowMs);
-  const proxies = order.list();
-  const attempts = proxies.map((proxy) => async (signal: AbortSignal) => {
-    try {
-      return await meetAgent(proxy, { target, means, act }, signal);
-    } catch (thrown) {
-      if (thrown instanceof VnetError && !isOfTheWay(thrown)) return thrown; // an answer: no other is asked
-      if (!signal.aborted) order.failed(proxy);
-      throw thrown;
-    }
-  });
-  try {
-    const { value, index } = await withDeadline(
-      PROXIES_MS,
-      signal,
-      (signal) =>
-        inTurn(attempts, {
-          ...{ delayMs: PROXY_SILENCE_MS, signal },
-          discard: (late) => late instanceof ClientCarrier && late.close(),
-        }),
-    );
-    for (const silent of proxies.slice(0, index)) order.failed(silent);
-    order.answered(proxies[index]!);
-    if (value instanceof ClientCarrier) return value;
-    throw value;
-  } catch (thrown) {
-    if (signal.aborted) throw signal.reason;
-    if (thrown instanceof DeadlinePassed) throw silentError(act, proxies, PROXIES_MS, thrown);
-    throw thrown instanceof AllFailed ? thrown.errors[0] : thrown;
-  }
+  return await throughProxies(order, {
+    act,
+    attempt: (proxy, signal) => meetAgent(proxy, { target, means, act }, signal),
+    discard: (late) => late.close(),
+  }, signal);
 }
 
 /** Opens a carrier through one of the proxies. */

@@ -6,21 +6,15 @@
  */
 import { z } from "zod";
 import { formatHostPort, type HostPort } from "../../../ip/mod.ts";
-import { VnetError } from "../../../error.ts";
 import {
-  AllFailed,
   type HttpAnswer,
   HttpClient,
   type HttpRequest,
-  inTurn,
-  isOfTheWay,
-  PROXIES_MS,
-  PROXY_SILENCE_MS,
   type ProxyOrder,
   type ServerSettings,
-  silentError,
+  throughProxies,
+  throughProxy,
 } from "../../../io/mod.ts";
-import { DeadlinePassed, withDeadline } from "../../../wait.ts";
 
 /** What anybody may ask. */
 const PING = { method: "GET", path: "/webapi/ping", schema: z.unknown() } as const;
@@ -43,30 +37,15 @@ export class ProxyClients implements Disposable {
    * @throws what `HttpClient.request` throws; {NetworkError} `proxy-silent` when nobody answered in time
    */
   async ask<T>(request: HttpRequest<T>, signal: AbortSignal): Promise<HttpAnswer<T>> {
-    const proxies = this.#order.list();
-    const [first] = proxies;
-    const attempts = proxies.map((proxy) => (signal: AbortSignal) =>
-      this.#tryOne(proxy, request, signal)
-    );
-    // The connection that was kept may lead nowhere.
-    if (first !== undefined) attempts.push((signal) => this.#tryOne(first, request, signal, true));
-    try {
-      const { value, index } = await withDeadline(
-        PROXIES_MS,
-        signal,
-        (signal) => inTurn(attempts, { delayMs: PROXY_SILENCE_MS, signal, discard: () => {} }),
-      );
-      for (const silent of proxies.slice(0, index)) this.#order.failed(silent);
-      this.#order.answered(proxies[index] ?? proxies[0]!);
-      if (value instanceof VnetError) throw value;
-      return value;
-    } catch (thrown) {
-      if (signal.aborted) throw signal.reason;
-      if (thrown instanceof DeadlinePassed) {
-        throw silentError("Cannot ask the cluster", proxies, PROXIES_MS, thrown);
-      }
-      throw thrown instanceof AllFailed ? thrown.errors[0] : thrown;
-    }
+    return await throughProxies(this.#order, {
+      act: "Cannot ask the cluster",
+      attempt: (proxy, signal) => this.#clientOf(proxy).request(request, signal),
+      lastly: (proxy, signal) => {
+        const client = this.#clientOf(proxy);
+        client.renew(); // the connection that was kept may lead nowhere
+        return client.request(request, signal);
+      },
+    }, signal);
   }
 
   /** Asks once and no more, whoever answers a harmless question first. @throws as {@link ask} */
@@ -78,9 +57,12 @@ export class ProxyClients implements Disposable {
   /** Asks the best one alone, for as long as the request says. @throws as `HttpClient.request` */
   async askBest<T>(request: HttpRequest<T>, signal: AbortSignal): Promise<HttpAnswer<T>> {
     const [proxy] = this.#order.list();
-    const answer = await this.#tryOne(proxy!, request, signal);
-    if (answer instanceof VnetError) throw answer;
-    return answer;
+    return await throughProxy(
+      this.#order,
+      proxy!,
+      (proxy, signal) => this.#clientOf(proxy).request(request, signal),
+      signal,
+    );
   }
 
   /** Has whatever is asked next go over new connections. */
@@ -96,24 +78,6 @@ export class ProxyClients implements Disposable {
 
   [Symbol.dispose](): void {
     for (const client of this.#clients.values()) client.close();
-  }
-
-  /** @returns What the cluster answers, a refusal too. @throws what says nothing of the cluster's other proxies */
-  async #tryOne<T>(
-    proxy: HostPort,
-    request: HttpRequest<T>,
-    signal: AbortSignal,
-    anew = false,
-  ): Promise<HttpAnswer<T> | VnetError> {
-    const client = this.#clientOf(proxy);
-    if (anew) client.renew();
-    try {
-      return await client.request(request, signal);
-    } catch (thrown) {
-      if (thrown instanceof VnetError && !isOfTheWay(thrown)) return thrown;
-      if (!signal.aborted) this.#order.failed(proxy);
-      throw thrown;
-    }
   }
 
   #clientOf(proxy: HostPort): HttpClient {
