@@ -134,6 +134,17 @@ export async function withDaemon(
   deepEqual(machine.sockets.descriptors.open, []);
 }
 
+/** Says something to an app. @returns Its next words */
+export async function exchange(
+  conn: Pick<Deno.Conn, "read" | "write">,
+  words: string,
+): Promise<string> {
+  await conn.write(new TextEncoder().encode(words));
+  const buffer = new Uint8Array(256);
+  const count = await conn.read(buffer) ?? 0;
+  return new TextDecoder().decode(buffer.subarray(0, count));
+}
+
 /** Waits for what the daemon does by itself. */
 export async function until(what: () => boolean | Promise<boolean>): Promise<void> {
   while (!await what()) await new Promise((resolve) => setTimeout(resolve, 1));

@@ -20,7 +20,8 @@ import type {
 } from "../../lib/client/cluster/driver.ts";
 import type { Profile } from "../../lib/client/cluster/profile.ts";
 import { AuthError, NetworkError } from "../../lib/error.ts";
-import type { AppView, ClusterView, PublishedCluster } from "../../lib/plan/mod.ts";
+import { CGNAT } from "../../lib/ip/mod.ts";
+import type { AppTarget, AppView, ClusterView, PublishedCluster } from "../../lib/plan/mod.ts";
 
 /** The kind that its profiles say. */
 export const MEMORY_KIND = "memory";
@@ -39,6 +40,21 @@ export function memoryApp(name: string, rest: Partial<AppView> = {}): AppView {
     description: null,
     labels: {},
     ports: null,
+    ...rest,
+  };
+}
+
+/** The app "db" as a plan has it by a login to this cluster; what is not said is as plain as it gets. */
+export function memoryTarget(rest: Partial<AppTarget> = {}): AppTarget {
+  return {
+    kind: "tcp",
+    profile: "memory.test",
+    cluster: "memory.test",
+    app: "db",
+    appId: "id-db",
+    ports: null,
+    httpHosts: null,
+    range: CGNAT,
     ...rest,
   };
 }
@@ -279,6 +295,8 @@ export class MemoryFlow implements Flow {
   state: "open" | "done" | "aborted" = "open";
   sentBytes = 0;
   receivedBytes = 0;
+  /** Why the cluster is to have cut it when it ends; `null` if it did not. */
+  cut: string | null = null;
 
   constructor(app: string, port: number) {
     this.app = app;
@@ -296,7 +314,8 @@ export class MemoryFlow implements Flow {
     await conn.closeWrite();
     conn.close();
     this.state = "done";
-    const { sentBytes, receivedBytes } = this;
+    const { sentBytes, receivedBytes, cut } = this;
+    if (cut !== null) return { sentBytes, receivedBytes, reason: "reset", code: cut };
     return { sentBytes, receivedBytes, reason: "done" };
   }
 

@@ -1,21 +1,11 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
+import { memoryTarget } from "../../../tests/doubles/memory_cluster.ts";
 import { AuthError, NetworkError } from "../../error.ts";
-import { parsePrefix } from "../../ip/mod.ts";
-import type { AppTarget } from "../../plan/mod.ts";
 import type { Right } from "./driver.ts";
 import { Rights } from "./rights.ts";
 
 const LIFE_MS = 100_000;
-const TARGET: AppTarget = {
-  kind: "tcp",
-  profile: "memory.test",
-  cluster: "memory.test",
-  app: "db",
-  appId: "id-db",
-  ports: null,
-  httpHosts: null,
-  range: parsePrefix("100.64.0.0/10"),
-};
+const TARGET = memoryTarget();
 
 /** A cluster whose answers the test gives, one by one; chance that is always in the middle. */
 function start() {

@@ -1,21 +1,10 @@
 import { deepEqual, equal, rejects } from "node:assert/strict";
-import { memoryApp, MemoryCluster } from "../../../tests/doubles/memory_cluster.ts";
+import { memoryApp, MemoryCluster, memoryTarget } from "../../../tests/doubles/memory_cluster.ts";
 import { AuthError, NetworkError } from "../../error.ts";
-import { parsePrefix } from "../../ip/mod.ts";
-import type { AppTarget } from "../../plan/mod.ts";
 import { Session } from "./session.ts";
 
 const APP = memoryApp("db");
-const TARGET: AppTarget = {
-  kind: "tcp",
-  profile: "memory.test",
-  cluster: "memory.test",
-  app: "db",
-  appId: "id-db",
-  ports: [{ first: 5432, last: 5433 }],
-  httpHosts: null,
-  range: parsePrefix("100.64.0.0/10"),
-};
+const TARGET = memoryTarget({ ports: [{ first: 5432, last: 5433 }] });
 
 function start(): { session: Session; cluster: MemoryCluster; clock: { nowMs: number } } {
   const clock = { nowMs: 0 };

@@ -4,6 +4,7 @@ import { memoryApp } from "../../../tests/doubles/memory_cluster.ts";
 import {
   codes,
   DB,
+  exchange,
   type Started,
   STRANGER,
   until,
@@ -21,13 +22,10 @@ Deno.test("Daemon answers names, lets connections through and says so", () =>
     match(await ask("db.memory.test"), /^100\./);
     const made = await connect("db.memory.test", 5432);
     ok(made.kind === "connected");
-    await made.conn.write(new TextEncoder().encode("hello"));
-    const buffer = new Uint8Array(16);
-    const count = await made.conn.read(buffer) ?? 0;
-    equal(new TextDecoder().decode(buffer.subarray(0, count)), "HELLO");
+    equal(await exchange(made.conn, "hello"), "HELLO");
     equal(daemon.status().connections.active, 1);
     await made.conn.closeWrite();
-    equal(await made.conn.read(buffer), null);
+    equal(await made.conn.read(new Uint8Array(16)), null);
     made.conn.close();
     await until(() => daemon.status().connections.active === 0);
     const { state, profiles, apps_total, connections, link } = daemon.status();

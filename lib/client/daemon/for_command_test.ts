@@ -1,5 +1,5 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
-import { withDaemon } from "../../../tests/doubles/memory_client.ts";
+import { exchange, withDaemon } from "../../../tests/doubles/memory_client.ts";
 import { formatIp, formatPrefix, parseIp, parsePrefix } from "../../ip/mod.ts";
 import type { OnRefused } from "../flows/flow_log.ts";
 import { withoutVnets } from "./for_command.ts";
@@ -15,10 +15,7 @@ Deno.test("a daemon for a command serves a link that is elsewhere, and keeps not
     match(await ask("db.memory.test"), /^100\./);
     const made = await connect("db.memory.test", 5432);
     ok(made.kind === "connected");
-    await made.conn.write(new TextEncoder().encode("hello"));
-    const buffer = new Uint8Array(16);
-    const count = await made.conn.read(buffer) ?? 0;
-    equal(new TextDecoder().decode(buffer.subarray(0, count)), "HELLO");
+    equal(await exchange(made.conn, "hello"), "HELLO");
     made.conn.close();
     deepEqual([helper.count("listen") > 0, helper.count("guard")], [true, 0]);
     cluster.refusals.set("web", "access-denied");
