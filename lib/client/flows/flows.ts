@@ -150,11 +150,13 @@ export class Flows {
       this.#waiting.set(syn.id, { flow, entry, hosts, address, timer });
       if (!source.release(syn.id)) this.#abandon(syn.id); // Its client gave up meanwhile.
     } catch (thrown) {
-      if (signal.aborted) this.#options.log.cancelled(entry);
       const { code, message } = explain(thrown, deadline);
-      this.#options.log.refused(entry, { atMs: nowMs(), code, message });
-      log.info("Refused a connection", { code });
-      log.debug("Refused connection", { name: entry.name, port, uid: syn.uid, message });
+      if (signal.aborted) this.#options.log.cancelled(entry);
+      else {
+        this.#options.log.refused(entry, { atMs: nowMs(), code, message });
+        log.info("Refused a connection", { code });
+        log.debug("Refused connection", { name: entry.name, port, uid: syn.uid, message });
+      }
       if (connectionAnswer(code) === "rst") source.refuse(syn.id);
       else source.reject(syn.id, "host-unreachable");
     }

@@ -1,24 +1,15 @@
 import { deepEqual, equal } from "node:assert/strict";
-import type { AppTarget } from "../../plan/mod.ts";
+import { memoryTarget } from "../../../tests/doubles/memory_cluster.ts";
 import { NetworkError } from "../../error.ts";
 import type { Flow } from "../cluster/driver.ts";
-import { type Endpoint, parseEndpoint, parsePrefix } from "../../ip/mod.ts";
+import { type Endpoint, parseEndpoint } from "../../ip/mod.ts";
 import type { SynEvent } from "../../os/mod.ts";
 import { FlowLog } from "./flow_log.ts";
 import { Flows, type FlowSource } from "./flows.ts";
 
 const OWNER = 1000;
 const DESTINATION = parseEndpoint("100.64.0.9:5432");
-const TARGET: AppTarget = {
-  kind: "tcp",
-  profile: "p",
-  cluster: "c",
-  app: "db",
-  appId: "0123456789abcdef",
-  ports: [{ first: 5432, last: 5432 }],
-  httpHosts: null,
-  range: parsePrefix("100.64.0.0/10"),
-};
+const TARGET = memoryTarget({ ports: [{ first: 5432, last: 5432 }] });
 
 /** A datapath that reports what it is given and notes the answers. */
 class Script implements FlowSource {
@@ -218,6 +209,38 @@ Deno.test("Flows gives up on an app that does not answer, and on none that did",
   equal(log.render().flows.length, 1, "the one that was answered waits on");
   stop.abort();
   await running;
+});
+
+Deno.test("Flows refuses what it holds when it ends, and holds that against nobody", async () => {
+  const source = new Script([syn(1n)]);
+  const refused: string[] = [];
+  const log = new FlowLog(({ code }) => refused.push(code));
+  const dialing = Promise.withResolvers<void>();
+  const flows = new Flows({
+    onLastOf: () => {},
+    source,
+    listeners: [],
+    policy: { ownerUid: OWNER, sharedWith: new Set(), containers: false },
+    findProgram: () => Promise.resolve(null),
+    findHolders: () => Promise.resolve(new Map()),
+    destinationOf: () => ({ name: "db.example.test", target: TARGET }),
+    dial: (_target, _port, signal) => {
+      const { promise, reject } = Promise.withResolvers<Flow>();
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      dialing.resolve();
+      return promise;
+    },
+    log,
+    nowMs: () => 0,
+  });
+  const stop = new AbortController();
+  const running = flows.run(stop.signal);
+  await dialing.promise;
+  stop.abort();
+  await running;
+  deepEqual(source.answers, ["reject 1 host-unreachable"]);
+  const { refused_total, recent_failures, flows: left } = log.render();
+  deepEqual([refused_total, recent_failures, left, refused], [0, [], [], []]);
 });
 
 function idleFlow(onAbort: () => void = () => {}): Flow {
