@@ -29,7 +29,7 @@ interface AppPlace {
 interface AppOpenerOptions {
   readonly plan: () => Pick<Plan, "targets">;
   readonly sources: () => readonly PlanSource[];
-  readonly dialer: AppDialer;
+  readonly dialer: Pick<AppDialer, "dial">;
 }
 
 /** Finds and opens the apps that a process knows by its own logins. */

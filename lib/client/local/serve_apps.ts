@@ -34,6 +34,8 @@ interface ServeAppsOptions {
   readonly flowLog: FlowLog;
   readonly ownerUid: number;
   readonly nowMs: () => number;
+  /** How long an app has to answer; with time for a second factor if not given. */
+  readonly openMs?: number;
 }
 
 /** Serves connections to apps on a socket path, mode 0600, until it is closed. A stale socket file is replaced. */
@@ -108,7 +110,7 @@ async function serve(
 async function carry(
   conn: PrefixedConn,
   { name, cluster, port, by }: AppRequest,
-  { opener, flowLog, ownerUid, nowMs }: ServeAppsOptions,
+  { opener, flowLog, ownerUid, nowMs, openMs = OPEN_MS }: ServeAppsOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const place = opener.place({ name, cluster }, port);
@@ -118,7 +120,11 @@ async function carry(
   }, nowMs());
   if (by !== undefined) flowLog.heldBy(entry, by);
   try {
-    const opened = await withDeadline(OPEN_MS, signal, (both) => opener.dial(place, both));
+    const opened = await withDeadline(openMs, signal, (both) => opener.dial(place, both))
+      .catch((cause) => {
+        if (!(cause instanceof DeadlinePassed)) throw cause;
+        throw refusalError("setup-timeout", `Cannot connect to "${name}"`, { cause });
+      });
     await sayLine(conn, { ...replyOf(opened), port: opened.port }).catch((thrown) => {
       opened.flow.abort();
       throw thrown;
@@ -129,9 +135,6 @@ async function carry(
     if (entry.open) flowLog.ended(entry, null, nowMs());
     else if (thrown instanceof VnetError) {
       flowLog.refused(entry, { atMs: nowMs(), code: thrown.code, message: thrown.message });
-    } else if (thrown instanceof DeadlinePassed) {
-      const { code, message } = refusalError("setup-timeout", `Cannot connect to "${name}"`);
-      flowLog.refused(entry, { atMs: nowMs(), code, message });
     } else flowLog.cancelled(entry);
     throw thrown;
   }
