@@ -1,5 +1,11 @@
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
-import { STRANGER, until, WEB, withDaemon } from "../../../tests/doubles/memory_client.ts";
+import {
+  exchange,
+  STRANGER,
+  until,
+  WEB,
+  withDaemon,
+} from "../../../tests/doubles/memory_client.ts";
 import { memoryApp } from "../../../tests/doubles/memory_cluster.ts";
 import { AnyApps } from "../local/mod.ts";
 import type { Daemon } from "./daemon.ts";
@@ -25,8 +31,7 @@ Deno.test("Daemon tells of each connection what it carries while it is open, and
   }, async ({ daemon, connect, clock }) => {
     const made = await connect("db.memory.test", 5432);
     ok(made.kind === "connected");
-    await made.conn.write(new TextEncoder().encode("hello"));
-    await made.conn.read(new Uint8Array(10));
+    equal(await exchange(made.conn, "hello"), "HELLO");
     await until(() => daemon.connections().connections[0]?.pid !== undefined);
     const [open] = daemon.connections().connections;
     deepEqual({ ...open, local: undefined, address: undefined }, {
@@ -111,4 +116,22 @@ Deno.test("Daemon tells of connections by local ports as of others", () =>
     cluster.refusals.set("web", "no-agent");
     await rejects(way.open({ name: "web", cluster: null }, 80, never), { code: "no-agent" });
     deepEqual(shown(daemon), ["db:5432 done", "web:80 failed no-agent"]);
+  }));
+
+Deno.test("Daemon says why a cluster cut a connection, whichever way it went", () =>
+  withDaemon({}, async ({ daemon, cluster, options, connect }) => {
+    const why = () => daemon.status().connections.recent_failures.map(({ code }) => code);
+    const made = await connect("db.memory.test", 5432);
+    ok(made.kind === "connected");
+    cluster.flows[0]!.cut = "access-locked";
+    made.conn.close();
+    await until(() => why().length === 1);
+    await using way = new AnyApps({ paths: options.paths, nowMs: options.nowMs, drivers: [] });
+    const never = new AbortController().signal;
+    const opened = await way.open({ name: "db", cluster: null }, null, never);
+    cluster.flows[1]!.cut = "login-expired";
+    opened.flow.abort();
+    await until(() => shown(daemon)[1]?.startsWith("db:5432 done") ?? false);
+    deepEqual(why().toSorted(), ["access-locked", "login-expired"]);
+    deepEqual(shown(daemon), ["db:5432 done access-locked", "db:5432 done login-expired"]);
   }));

@@ -3,7 +3,9 @@
  *
  * @module
  */
+import { getLogger } from "../../log.ts";
 import type { SocketHolder } from "../../os/mod.ts";
+import { toldError } from "../../refusal/mod.ts";
 import type { ConnectionsV1, StatusV1 } from "../../status/mod.ts";
 import type { Flow, FlowSummary } from "../cluster/driver.ts";
 import {
@@ -13,6 +15,8 @@ import {
   type FlowPlace,
   type WaitsFor,
 } from "./flow_facts.ts";
+
+const log = getLogger("client", "flows");
 
 const MAX_FAILURES = 20;
 const MAX_STRANGERS = 10;
@@ -88,12 +92,20 @@ export class FlowLog {
     if (entry.fact !== null) this.#facts.opened(entry.fact, flow);
   }
 
-  /** Notes the end of one that was open. @param summary `null` if nobody could say how it ended. */
+  /**
+   * Notes the end of one that was open; one that the other end cut, saying why, is refused by that.
+   *
+   * @param summary `null` if nobody could say how it ended.
+   */
   ended(entry: FlowEntry, summary: FlowSummary | null, atMs: number): void {
     this.#flows.delete(entry);
     if (entry.fact !== null) this.#facts.ended(entry.fact, summary, atMs);
     this.#sentBytes += summary?.sentBytes ?? entry.fact?.sentBytes ?? 0;
     this.#receivedBytes += summary?.receivedBytes ?? entry.fact?.receivedBytes ?? 0;
+    if (summary?.code === undefined) return;
+    const { code, message } = toldError(summary.code, "The connection was cut");
+    this.refused(entry, { atMs, code, message });
+    log.info("A connection was cut", { code });
   }
 
   /** Notes the end of one whose program gave up before it was open. */

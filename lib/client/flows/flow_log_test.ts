@@ -1,4 +1,5 @@
 import { deepEqual, equal } from "node:assert/strict";
+import { toldError } from "../../refusal/mod.ts";
 import { type FlowEntry, FlowLog } from "./flow_log.ts";
 
 function begin(log: FlowLog, name: string, port: number, uid: number | null): FlowEntry {
@@ -51,6 +52,18 @@ Deno.test("FlowLog gives one place to a stranger's program, and few to all stran
   const { recent_failures } = log.render();
   equal(recent_failures.length, 11);
   equal(recent_failures.at(-1)?.code, "target-refused");
+});
+
+Deno.test("FlowLog tells why the other end cut a connection", () => {
+  const log = new FlowLog();
+  const summary = { sentBytes: 1, receivedBytes: 2, reason: "reset" };
+  log.ended(begin(log, "db.example.test", 5432, 1000), summary, 1000);
+  log.ended(begin(log, "db.example.test", 5432, 1000), { ...summary, code: "access-locked" }, 2000);
+  const { refused_total, sent_bytes, recent_failures } = log.render();
+  deepEqual([refused_total, sent_bytes], [1, 2]);
+  deepEqual(recent_failures.map(({ at, code, message }) => [at.slice(17, 19), code, message]), [
+    ["02", "access-locked", toldError("access-locked", "The connection was cut").message],
+  ]);
 });
 
 Deno.test("FlowLog keeps the latest refusals only", () => {

@@ -11,7 +11,7 @@ import { pause } from "../../wait.ts";
 import type { IpAddress, Prefix } from "../../ip/mod.ts";
 import { getLogger } from "../../log.ts";
 import type { FlowListener, LocalConn, PacketPath, SynEvent } from "../../os/mod.ts";
-import { connectionAnswer, refusalError, toldError } from "../../refusal/mod.ts";
+import { connectionAnswer, refusalError } from "../../refusal/mod.ts";
 import type { HostNames } from "../../tunnel/mod.ts";
 import type { Flow, FlowSummary } from "../cluster/driver.ts";
 import type { Destination } from "../state/mod.ts";
@@ -217,12 +217,13 @@ export class Flows {
   }
 
   #finish(entry: FlowEntry, summary: FlowSummary, refusal: GuardedConn["refusal"]): void {
-    this.#options.log.ended(entry, summary, this.#options.nowMs());
     if (refusal === null) {
+      this.#options.log.ended(entry, summary, this.#options.nowMs());
       log.debug("Connection ended", { name: entry.name, port: entry.port, reason: summary.reason });
-      if (summary.code !== undefined) this.#tellCut(entry, summary.code);
       return;
     }
+    const { code: _cut, ...own } = summary; // why it ended is known better here
+    this.#options.log.ended(entry, own, this.#options.nowMs());
     const message = refusal.host === null
       ? "The HTTP request names no host that can be read"
       : `The HTTP request is for "${printable(refusal.host)}", which is none of the app's names`;
@@ -233,13 +234,6 @@ export class Flows {
     });
     log.info("Refused a request", { code: "host-refused" });
     log.debug("Refused request", { name: entry.name, port: entry.port, message });
-  }
-
-  /** The other end cut a connection that was open, and said why. */
-  #tellCut(entry: FlowEntry, told: string): void {
-    const { code, message } = toldError(told, "The connection was cut");
-    this.#options.log.refused(entry, { atMs: this.#options.nowMs(), code, message });
-    log.info("A connection was cut", { code });
   }
 
   #abandon(id: bigint): void {
