@@ -120,6 +120,7 @@ export class Daemon implements ControlTarget {
       nowMs,
       ask: (zone) => this.#setup?.askTxt(zone) ?? askTxt(zone, this.#stop.signal),
       onChange: () => void this.#change(),
+      keepsRecords: options.transient !== true,
       ...(options.readAdmin === undefined ? {} : { readAdmin: options.readAdmin }),
     });
     this.#alarm = new Alarm(nowMs, () => void this.#change());

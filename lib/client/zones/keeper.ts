@@ -45,9 +45,15 @@ export interface ZoneKeeperOptions {
   readonly ask: (zone: DomainName) => Promise<TxtOutcome>;
   /** Called when zones may have become somebody else's. */
   readonly onChange: () => void;
+  /** Whether what records say is kept on the disk; true if not given. */
+  readonly keepsRecords?: boolean;
   /** The usual one if not given. */
   readonly readAdmin?: () => Promise<AdminFile>;
 }
+
+/** Which zones are asked about: those whose time has come; those that nobody answered for, too; all. */
+const SCOPES = ["due", "unanswered", "all"] as const;
+type Scope = typeof SCOPES[number];
 
 /** Everything that is known about whose the zones are. */
 export class ZoneKeeper {
@@ -169,6 +175,7 @@ export class ZoneKeeper {
   }
 
   async #save(): Promise<void> {
+    if (this.#options.keepsRecords === false) return;
     await writeRecords(this.#options.paths, [...this.#records.values()]).catch((thrown) => {
       log.warning("Cannot keep what TXT records say", { error: describeError(thrown) });
     });
