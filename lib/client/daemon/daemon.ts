@@ -144,9 +144,9 @@ export class Daemon implements ControlTarget {
         range: null,
         zones: this.#zones.knowledge,
       });
-      await this.#askForZones(first.standings);
+      await this.#askForZones(first.standings, "all");
       const setup = await this.#open();
-      await this.#askForZones(this.#requireState().plan.standings);
+      await this.#askForZones(this.#requireState().plan.standings, "unanswered");
       if (!this.#options.transient) await saveSettings(stateDir, this.#options.settings);
       this.#phase = "ready";
       this.#ready.resolve();
@@ -272,11 +272,14 @@ export class Daemon implements ControlTarget {
   // How it begins.
 
   /** Names of zones that a TXT record grants are there from the start, where the resolvers answer soon. */
-  async #askForZones(standings: Plan["standings"]): Promise<void> {
+  async #askForZones(
+    standings: Plan["standings"],
+    scope: "all" | "unanswered",
+  ): Promise<void> {
     this.#zones.follow(standings);
     const stop = new AbortController();
     await Promise.race([
-      this.#zones.check(true),
+      this.#zones.check(scope),
       pause(ZONES_MS, AbortSignal.any([stop.signal, this.#stop.signal])),
     ]);
     stop.abort();
@@ -428,7 +431,7 @@ export class Daemon implements ControlTarget {
       case "upstreams":
         this.#setup?.setUpstreams(event.upstreams);
         log.info("The machine's resolvers changed");
-        void this.#zones.check(true);
+        void this.#zones.check("all");
         return;
       case "warning": {
         const { kind: _, ...finding } = event;

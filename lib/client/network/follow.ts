@@ -40,7 +40,7 @@ export function followNetwork(options: FollowOptions): AsyncDisposable {
         setup.networkChanged();
         clusters.networkChanged();
         portal.begin();
-        void zones.check(true);
+        void zones.check("all");
         void change();
       },
       ...(clockMs === undefined ? {} : { clockMs }),

@@ -69,8 +69,8 @@ export class ZoneKeeper {
   /** One round at a time, and one more that waits. */
   #round: Promise<void> = Promise.resolve();
   #next: Promise<void> | null = null;
-  /** Whether the next round asks about all zones, due or not. */
-  #all = false;
+  /** What the next round asks about. */
+  #scope: Scope = "due";
   /** What records said when the last plan was made: they also say less as time goes by. */
   #told = "";
 
@@ -131,12 +131,12 @@ export class ZoneKeeper {
   }
 
   /**
-   * Asks about every zone whose time has come; `all`: about every one, as when the network is another.
+   * Asks about zones; about all of them when the network is another.
    *
    * @returns When it is done, and who has to know was told.
    */
-  check(all = false): Promise<void> {
-    this.#all ||= all;
+  check(scope: Scope = "due"): Promise<void> {
+    if (SCOPES.indexOf(scope) > SCOPES.indexOf(this.#scope)) this.#scope = scope;
     this.#next ??= this.#round.then(() => {
       this.#next = null;
       return this.#ask();
@@ -155,11 +155,13 @@ export class ZoneKeeper {
   async #ask(): Promise<void> {
     if (this.#stop.signal.aborted) return;
     const nowMs = this.#options.nowMs();
-    const all = this.#all;
-    this.#all = false;
+    const scope = this.#scope;
+    this.#scope = "due";
     const due = this.#wanted.filter((suffix) => {
       const record = this.#records.get(suffix);
-      return all || record === undefined || nextQuestionMs(record, nowMs) <= nowMs;
+      if (scope === "all" || record === undefined) return true;
+      const isOpen = scope === "unanswered" && record.failure !== null;
+      return isOpen || nextQuestionMs(record, nowMs) <= nowMs;
     });
     const queue = [...due];
     const worker = async () => {

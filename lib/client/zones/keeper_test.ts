@@ -139,6 +139,30 @@ Deno.test("a TXT record is asked for before names are there, and only upstream",
     },
   ));
 
+Deno.test("a start asks once what is answered, and again what is not", async () => {
+  const OTHER = "other.test";
+  let asked: string[] = [];
+  await withResolver(publishing("vnet-cluster=memory.test"), {
+    apps: [DB, WEB],
+    zones: [ZONE, OTHER],
+    options: {
+      askTxt: (zone) => {
+        asked.push(zone);
+        return Promise.resolve(
+          zone === ZONE
+            ? { kind: "answer", names: ["memory.test"] }
+            : { kind: "failed", why: "not now" },
+        );
+      },
+    },
+  }, async ({ ask }, upstream) => {
+    match(await ask("db.company.test"), /^100\./);
+    deepEqual(asked.sort(), [ZONE, OTHER]);
+    asked = upstream.asked.flatMap((bytes) => decodeMessage(bytes)?.questions[0]?.name ?? []);
+    deepEqual([...new Set(asked.map((name) => name.toLowerCase()))], [OTHER]);
+  });
+});
+
 Deno.test("a grant stays while lookups fail, and goes with the record", () =>
   withResolver(
     publishing("vnet-cluster=memory.test"),
