@@ -31,6 +31,8 @@ interface NetworkKeeperOptions {
   readonly onChange: (why: NetworkChange) => void;
   /** How often the clocks are looked at, if not every two seconds. */
   readonly clockMs?: number;
+  /** A clock that never goes back; the machine's if not given. */
+  readonly nowMs?: () => number;
 }
 
 /** Follows the network until it is closed. */
@@ -38,7 +40,9 @@ export class NetworkKeeper implements AsyncDisposable {
   readonly #options: NetworkKeeperOptions;
   readonly #stop = new AbortController();
   readonly #following: Promise<unknown>;
-  #ways: string;
+  readonly #nowMs: () => number;
+  /** `null` while they could not be read yet. */
+  #ways: string | null;
   #waiting: NetworkChange | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #spacingMs = SPACING_MIN_MS;
@@ -46,6 +50,7 @@ export class NetworkKeeper implements AsyncDisposable {
 
   constructor(options: NetworkKeeperOptions) {
     this.#options = options;
+    this.#nowMs = options.nowMs ?? (() => performance.now());
     this.#ways = this.#describe();
     this.#following = Promise.all([this.#followWays(), this.#followClocks()]);
   }
@@ -85,26 +90,28 @@ export class NetworkKeeper implements AsyncDisposable {
   }
 
   #look(): void {
+    if (this.#waiting !== null) return; // it is looked when that is told of
     const ways = this.#describe();
-    if (ways === this.#ways) return;
+    if (ways === null || ways === this.#ways) return;
     this.#ways = ways;
     this.#tell("ways");
   }
 
-  #describe(): string {
+  /** @returns `null` if they cannot be read */
+  #describe(): string | null {
     const { machine, ownIfindex } = this.#options;
     try {
       return describeWays(machine, ownIfindex());
     } catch (thrown) {
       log.debug("Cannot read the routes", { error: describeError(thrown) });
-      return "";
+      return null;
     }
   }
 
   /** Tells at once, or when the last time is long enough ago; the last change is always told of. */
   #tell(why: NetworkChange): void {
     if (this.#waiting !== null) return;
-    const sinceMs = performance.now() - this.#toldMs;
+    const sinceMs = this.#nowMs() - this.#toldMs;
     this.#spacingMs = sinceMs < this.#spacingMs
       ? Math.min(this.#spacingMs * 2, SPACING_MAX_MS)
       : Math.max(this.#spacingMs / 2, SPACING_MIN_MS);
@@ -112,13 +119,14 @@ export class NetworkKeeper implements AsyncDisposable {
     this.#waiting = why;
     this.#timer = setTimeout(() => {
       this.#waiting = null;
+      this.#ways = this.#describe() ?? this.#ways;
       this.#tellNow(why);
     }, this.#spacingMs - sinceMs);
   }
 
   #tellNow(why: NetworkChange): void {
     if (this.#stop.signal.aborted) return;
-    this.#toldMs = performance.now();
+    this.#toldMs = this.#nowMs();
     log.info("The network changed", { why });
     this.#options.onChange(why);
   }

@@ -23,6 +23,10 @@ export class MemoryRouting implements Routing {
   ipv6 = true;
   /** What is in use beside routes and addresses. */
   inUse: readonly Occupant[] = [];
+  /** Thrown at whoever reads routes; `null` while nothing is wrong. */
+  failure: Error | null = null;
+  /** How often routes were read, or were to be. */
+  reads = 0;
   readonly #links = new Map<string, number>([["lo", 1], ["eth0", 2]]);
   #routes: readonly Route[] = [];
   #addresses: readonly InterfaceAddress[] = [];
@@ -137,6 +141,8 @@ export class MemoryRouting implements Routing {
   }
 
   routes(): readonly Route[] {
+    this.reads++;
+    if (this.failure !== null) throw this.failure;
     return this.#routes;
   }
 
