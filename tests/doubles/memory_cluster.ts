@@ -17,6 +17,7 @@ import type {
   Right,
   RightRequest,
   Stranger,
+  Surroundings,
 } from "../../lib/client/cluster/driver.ts";
 import type { Profile } from "../../lib/client/cluster/profile.ts";
 import { AuthError, NetworkError } from "../../lib/error.ts";
@@ -82,6 +83,8 @@ export class MemoryCluster implements ClusterDriver {
   logouts = 0;
   /** How often its links were told that the network is another. */
   networkChanges = 0;
+  /** What its links may ask about the machine; `null` for nothing, or before there is one. */
+  around: Surroundings | null = null;
   /** Who answers in its place. */
   stranger: Stranger | null = null;
   #view: ClusterView;
@@ -158,7 +161,8 @@ export class MemoryCluster implements ClusterDriver {
     return this.profile({ proxy: request.proxy, user: request.user, expiresMs });
   }
 
-  open(_profile: Profile): ClusterLink {
+  open(_profile: Profile, around?: Surroundings): ClusterLink {
+    this.around = around ?? null;
     return new MemoryLink(this);
   }
 

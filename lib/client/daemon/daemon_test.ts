@@ -19,7 +19,9 @@ import { readRangeWords } from "../range_words.ts";
 
 Deno.test("Daemon answers names, lets connections through and says so", () =>
   withDaemon({}, async ({ daemon, connect, ask, cluster, helper }) => {
-    match(await ask("db.memory.test"), /^100\./);
+    const address = await ask("db.memory.test");
+    match(address, /^100\./);
+    equal(cluster.around?.isOwn(parseIp(address)), true);
     const made = await connect("db.memory.test", 5432);
     ok(made.kind === "connected");
     equal(await exchange(made.conn, "hello"), "HELLO");

@@ -13,7 +13,9 @@ Deno.test("a daemon for a command serves a link that is elsewhere, and keeps not
       helper.elsewhere = true;
     },
   }, async ({ connect, ask, helper, cluster, options }) => {
-    match(await ask("db.memory.test"), /^100\./);
+    const address = await ask("db.memory.test");
+    match(address, /^100\./);
+    equal(cluster.around?.isOwn(parseIp(address)), false, "out here it is somebody else's");
     const made = await connect("db.memory.test", 5432);
     ok(made.kind === "connected");
     equal(await exchange(made.conn, "hello"), "HELLO");

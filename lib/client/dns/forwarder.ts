@@ -45,6 +45,8 @@ const REBINDING: ExtendedError = {
 interface DnsForwarderOptions {
   /** Addresses that no upstream has a say over. */
   readonly ranges: () => readonly Prefix[];
+  /** Whether they lead to another network than this one: an upstream may have one of them here. */
+  readonly elsewhere?: boolean;
   /** How many answers to keep; 0 where the resolver in front of us keeps them. */
   readonly cacheEntries: number;
 }
@@ -77,7 +79,8 @@ export class DnsForwarder implements AsyncDisposable {
   constructor(options: DnsForwarderOptions) {
     this.#ranges = options.ranges;
     this.#upstreams = new Upstreams({
-      isOwn: (address) => options.ranges().some((range) => contains(range, address)),
+      isOwn: (address) =>
+        options.elsewhere !== true && options.ranges().some((range) => contains(range, address)),
     });
     this.#cache = options.cacheEntries === 0
       ? null

@@ -81,6 +81,7 @@ export class DnsServer implements AsyncDisposable {
     this.#known = this.#listeners.use(options.sockets.answers());
     this.#forwarder = new DnsForwarder({
       ranges: () => this.#table?.ranges ?? [],
+      elsewhere: this.#elsewhere,
       cacheEntries: options.cacheEntries ?? 0,
     });
   }

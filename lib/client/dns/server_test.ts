@@ -146,6 +146,22 @@ Deno.test("DnsServer forwards an unknown name of a zone, and never to itself", a
   equal(firstAddress(await askUdp(server.endpoint, question("x.example.test"))), "192.0.2.7");
 });
 
+Deno.test("DnsServer asks no upstream whose address leads to its own link, if that is in this network", async () => {
+  const table = new NameTable({
+    zones: [],
+    names: new Map(),
+    reverse: [parsePrefix("127.0.0.0/8")],
+  });
+  for (const elsewhere of [false, true]) {
+    await using server = await open({ table, elsewhere });
+    await using upstream = new DnsUpstream(always(192, 0, 2, 7));
+    server.setUpstreams([upstream.endpoint]);
+    const { rcode } = read(await askUdp(server.endpoint, question(FOREIGN)));
+    const isAsked = upstream.asked.length > 0;
+    deepEqual([isAsked, rcode], elsewhere ? [true, RCODE.NOERROR] : [false, RCODE.SERVFAIL]);
+  }
+});
+
 Deno.test("DnsServer says why it has no answer", async (t) => {
   await using server = await open();
   const reason = async () => read(await askUdp(server.endpoint, question(FOREIGN)));

@@ -35,7 +35,7 @@ export function followNetwork(options: FollowOptions): AsyncDisposable {
   stack.use(
     new NetworkKeeper({
       machine,
-      ownIfindex: () => setup.ownLink.ifindex,
+      ownIfindex: () => setup.ownLink?.ifindex ?? null,
       onChange: () => {
         setup.networkChanged();
         clusters.networkChanged();

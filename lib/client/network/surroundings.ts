@@ -17,7 +17,7 @@ export interface OwnLink {
   readonly routes: readonly Prefix[];
 }
 
-/** Looks around when asked; before there is a link of ours, nothing is ours. */
+/** Looks around when asked; before there is a link of ours, and where it is elsewhere, nothing is ours. */
 export function surroundingsOf(
   { routing, sockets }: Pick<Machine, "routing" | "sockets">,
   own: () => OwnLink | null,

@@ -24,6 +24,7 @@ import { writeBook } from "../book_file.ts";
 import type { AppDialer } from "../dial.ts";
 import { DnsServer } from "../dns/server.ts";
 import type { FlowLog } from "../flows/flow_log.ts";
+import type { OwnLink } from "../network/surroundings.ts";
 import { type HelperEnd, type HelperEvent, HelperLink } from "./helper_link.ts";
 import { Network } from "./network.ts";
 import {
@@ -210,10 +211,10 @@ export class Setup implements AsyncDisposable {
     this.#parts.dns.networkChanged();
   }
 
-  /** Our own link, and what leads into it. */
-  get ownLink(): { readonly ifindex: number; readonly routes: readonly Prefix[] } {
-    const { ifindex, routes } = this.#parts.network;
-    return { ifindex, routes };
+  /** Our own link in this network, and what leads into it; `null` where it is in another. */
+  get ownLink(): OwnLink | null {
+    const { ifindex, routes, elsewhere } = this.#parts.network;
+    return elsewhere ? null : { ifindex, routes };
   }
 
   /** Asks the resolvers that the machine had before us for the TXT records of a zone. */
