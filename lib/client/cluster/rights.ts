@@ -21,11 +21,29 @@ interface Held {
   readonly right: Right;
   /** From here on it is not begun with. */
   readonly endMs: number;
-  /** When it is renewed, if it was used since it was issued; `null` for one that is used to its end. */
-  renewAtMs: number | null;
-  retryMs: number;
+  /** Whether a connection took it. */
   isUsed: boolean;
+  /** How it is renewed once it was used; `null` for one that is used to its end. */
+  readonly renewal: Renewal | null;
+}
+
+interface Renewal {
+  /** Infinity while it is asked for. */
+  atMs: number;
+  retryMs: number;
   readonly issue: () => Promise<Right>;
+}
+
+/** A right that is asked for. */
+interface Issuing {
+  readonly right: Promise<Right>;
+  /** Whether a connection waits for it. */
+  isUsed: boolean;
+}
+
+interface How {
+  readonly renews: boolean;
+  readonly isUsed: boolean;
 }
 
 /** Asks the cluster for a right. */
@@ -50,7 +68,7 @@ export class Rights {
   readonly #options: RightsOptions;
   readonly #random: () => number;
   readonly #held = new Map<string, Held>();
-  readonly #issuing = new Map<string, Promise<Right>>();
+  readonly #issuing = new Map<string, Issuing>();
   readonly #alarm: Alarm;
   #isOver = false;
 
@@ -72,10 +90,11 @@ export class Rights {
     const good = this.#use(key) ?? this.#use(confirmedKey);
     if (good !== null) return good;
     try {
-      return await this.#once(key, () => issue(target, port), true);
+      return await this.#once(key, () => issue(target, port), { renews: true, isUsed: true });
     } catch (thrown) {
       if (thrown instanceof VnetError && thrown.code === "mfa-required") {
-        return await this.#once(confirmedKey, () => confirm(target, port), false);
+        const how = { renews: false, isUsed: true };
+        return await this.#once(confirmedKey, () => confirm(target, port), how);
       }
       const held = this.#held.get(key);
       const isThere = held !== undefined && this.#options.nowMs() < held.right.expiresMs;
@@ -102,23 +121,31 @@ export class Rights {
     if (held === undefined || this.#options.nowMs() >= held.endMs) return null;
     const isFirst = !held.isUsed;
     held.isUsed = true;
-    if (held.renewAtMs !== null && this.#options.nowMs() >= held.renewAtMs) this.#renewDue();
+    if (this.#options.nowMs() >= dueMs(held)) this.#renewDue();
     else if (isFirst) this.#plan();
     return held.right;
   }
 
-  #once(key: string, issue: () => Promise<Right>, renews: boolean): Promise<Right> {
+  #once(key: string, issue: () => Promise<Right>, { renews, isUsed }: How): Promise<Right> {
     const running = this.#issuing.get(key);
-    if (running !== undefined) return running;
-    const issuing = issue().then((right) => {
-      this.#keep(key, right, renews ? issue : null);
+    if (running !== undefined) {
+      running.isUsed ||= isUsed;
+      return running.right;
+    }
+    const right = issue().then((right) => {
+      this.#keep(key, right, { issue: renews ? issue : null, isUsed: issuing.isUsed });
       return right;
     }).finally(() => this.#issuing.delete(key));
+    const issuing = { right, isUsed };
     this.#issuing.set(key, issuing);
-    return issuing;
+    return right;
   }
 
-  #keep(key: string, right: Right, issue: (() => Promise<Right>) | null): void {
+  #keep(
+    key: string,
+    right: Right,
+    { issue, isUsed }: Pick<Held, "isUsed"> & { readonly issue: (() => Promise<Right>) | null },
+  ): void {
     if (this.#isOver) return;
     const nowMs = this.#options.nowMs();
     const before = this.#held.get(key);
@@ -131,10 +158,10 @@ export class Rights {
     this.#held.set(key, {
       right,
       endMs: right.expiresMs - (issue === null ? 0 : Math.min(lifeMs * TAIL_FRACTION, TAIL_MAX_MS)),
-      renewAtMs: issue === null || isLast ? null : right.expiresMs - leftMs,
-      retryMs: RETRY_MIN_MS,
-      isUsed: before === undefined,
-      issue: issue ?? (() => Promise.resolve(right)),
+      isUsed,
+      renewal: issue === null || isLast
+        ? null
+        : { atMs: right.expiresMs - leftMs, retryMs: RETRY_MIN_MS, issue },
     });
     this.#plan();
   }
@@ -143,9 +170,7 @@ export class Rights {
   #plan(): void {
     if (this.#isOver) return;
     let nextMs = Infinity;
-    for (const { isUsed, renewAtMs } of this.#held.values()) {
-      if (isUsed && renewAtMs !== null) nextMs = Math.min(nextMs, renewAtMs);
-    }
+    for (const held of this.#held.values()) nextMs = Math.min(nextMs, dueMs(held));
     this.#alarm.set(nextMs === Infinity ? null : nextMs);
   }
 
@@ -153,29 +178,34 @@ export class Rights {
     const nowMs = this.#options.nowMs();
     for (const [key, held] of [...this.#held]) {
       if (nowMs >= held.right.expiresMs) this.#held.delete(key);
-      else if (held.isUsed && held.renewAtMs !== null && nowMs >= held.renewAtMs) {
-        held.renewAtMs = null; // until it is known what came of it
-        void this.#renew(key, held);
+      else if (held.renewal !== null && nowMs >= dueMs(held)) {
+        held.renewal.atMs = Infinity; // until it is known what came of it
+        void this.#renew(key, held, held.renewal);
       }
     }
     this.#plan();
   }
 
-  async #renew(key: string, held: Held): Promise<void> {
+  async #renew(key: string, held: Held, renewal: Renewal): Promise<void> {
     try {
-      await this.#once(key, held.issue, true);
+      await this.#once(key, renewal.issue, { renews: true, isUsed: false });
     } catch (thrown) {
       if (this.#held.get(key) !== held) return;
       if (isNo(thrown)) {
         // The next connection asks, and hears why.
         this.#held.delete(key);
       } else {
-        held.renewAtMs = this.#options.nowMs() + held.retryMs * (1 + this.#random());
-        held.retryMs = Math.min(held.retryMs * 2, RETRY_MAX_MS);
+        renewal.atMs = this.#options.nowMs() + renewal.retryMs * (1 + this.#random());
+        renewal.retryMs = Math.min(renewal.retryMs * 2, RETRY_MAX_MS);
       }
       this.#plan();
     }
   }
+}
+
+/** When it is to be renewed; Infinity for not. */
+function dueMs({ isUsed, renewal }: Held): number {
+  return isUsed && renewal !== null ? renewal.atMs : Infinity;
 }
 
 function isNo(thrown: unknown): boolean {

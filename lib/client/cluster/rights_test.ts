@@ -127,6 +127,43 @@ Deno.test("Rights renews by itself what was used, and lets go of what was not", 
   // It was never used, so no timer runs for it: the sanitizer would tell.
 });
 
+Deno.test("Rights counts a right as used by whoever waited for it", async (t) => {
+  await t.step("where none was good any more", async () => {
+    using world = start();
+    const { rights, clock, asked, answer, renewing } = world;
+    const before = rights.get(TARGET, 1);
+    answer(1_000);
+    await before;
+    clock.nowMs = 960;
+    const getting = rights.get(TARGET, 1);
+    answer(50);
+    await getting;
+    const third = renewing();
+    clock.nowMs += 35;
+    await third;
+    equal(asked.length, 3);
+  });
+  await t.step("while it was renewed ahead of its end", async () => {
+    using world = start();
+    const { rights, clock, asked, answer, renewing } = world;
+    const before = rights.get(TARGET, 1);
+    answer(10);
+    await before;
+    const second = renewing();
+    clock.nowMs = 7;
+    await second;
+    clock.nowMs = 9.8; // too late to begin with the first
+    const getting = rights.get(TARGET, 1);
+    equal(asked.length, 2);
+    const renewed = answer(10);
+    equal(await getting, renewed);
+    const third = renewing();
+    clock.nowMs += 7;
+    await third;
+    equal(asked.length, 3);
+  });
+});
+
 Deno.test("Rights does not renew over and over what ends with the login", async () => {
   using world = start();
   const { rights, clock, asked, answer } = world;
