@@ -7,6 +7,7 @@
 import http from "node:http";
 import { z } from "zod";
 import { AuthError, NetworkError, ProtocolError, VnetError } from "../error.ts";
+import { formatHostPort } from "../ip/mod.ts";
 import { refusalError } from "../refusal/mod.ts";
 import { parseJson } from "../json.ts";
 import { DeadlinePassed, withDeadline } from "../wait.ts";
@@ -125,9 +126,7 @@ export class HttpClient implements Disposable {
       method: request.method,
       path: request.path,
       headers: {
-        host: server.host.includes(":")
-          ? `[${server.host}]:${server.port}`
-          : `${server.host}:${server.port}`,
+        host: formatHostPort(server),
         accept: "application/json",
         ...(request.etag ? { "if-none-match": request.etag } : {}),
         ...(body === null

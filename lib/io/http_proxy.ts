@@ -10,7 +10,8 @@ import type net from "node:net";
 import { VnetError } from "../error.ts";
 import { type ConnectionRefusalCode, refusalError } from "../refusal/mod.ts";
 import { alertCause, connectCause } from "./cause.ts";
-import type { HostPort } from "../ip/mod.ts";
+import { formatHostPort, type HostPort } from "../ip/mod.ts";
+import { HeadCutOff, type HttpHead, parseHead, readHead } from "./http_head.ts";
 import { type Dialer, dialTcp } from "./tcp.ts";
 import { startTlsClient } from "./tls.ts";
 import {
@@ -34,7 +35,6 @@ interface ThroughOptions {
 }
 
 const MAX_HEAD_BYTES = 16_384;
-const HEAD_END = "\r\n\r\n";
 
 /**
  * Opens connections through a proxy, which resolves the name. Whoever dials sets the deadline. The dialer throws
@@ -53,7 +53,9 @@ export function dialThrough(proxy: HttpProxyAddress, options: ThroughOptions = {
     const fail = (code: ConnectionRefusalCode, detail: Detail = {}) =>
       refusalError(
         code,
-        `Cannot reach "${authority(address)}" through the HTTP proxy "${authority(proxy)}"`,
+        `Cannot reach "${formatHostPort(address)}" through the HTTP proxy "${
+          formatHostPort(proxy)
+        }"`,
         detail,
       );
     const tcp = await dial(proxy, signal).catch((cause) => {
@@ -71,21 +73,26 @@ export function dialThrough(proxy: HttpProxyAddress, options: ThroughOptions = {
         socket = await secure(tcp, { proxy, trust: await trusting(), fail }, signal);
       }
       socket.write(connectRequest(address, proxy));
-      const answer = parseHead(await readHead(socket, signal));
-      if (answer !== null && isSuccess(answer.status)) return socket;
+      const { head, hasMore } = await readHead(socket, MAX_HEAD_BYTES, signal);
+      const answer = parseHead(head);
+      if (answer !== null && isSuccess(answer.status)) {
+        if (!hasMore) return socket;
+        // What the other end says first would be lost
+        throw fail("http-proxy-refused", { state: "the HTTP proxy says more than an answer" });
+      }
       const refusal = explain(answer, { address, proxy });
       throw fail(refusal.code, refusal);
     } catch (thrown) {
       socket.on("error", () => {}); // an error after this has nobody to go to
       socket.destroy();
       if (signal.aborted) throw signal.reason;
-      if (thrown instanceof BrokenOff) {
-        throw fail("http-proxy-refused", { state: thrown.message, cause: thrown });
+      if (thrown instanceof HeadCutOff) {
+        throw fail("http-proxy-refused", { state: explainCut(thrown), cause: thrown });
       }
       throw thrown;
     }
   };
-  return Object.assign(through, { via: authority(proxy) });
+  return Object.assign(through, { via: formatHostPort(proxy) });
 }
 
 /** What a message says beside the table's words, or in their place. */
@@ -125,13 +132,8 @@ async function secure(
   throw fail("http-proxy-untrusted", { state: distrust.state, hint: HINTS.untrusted });
 }
 
-/** The proxy ended the connection before its answer was whole. */
-class BrokenOff extends Error {
-  override readonly name = "BrokenOff";
-}
-
 function connectRequest(address: HostPort, { credentials }: HttpProxyAddress): string {
-  const target = authority(address);
+  const target = formatHostPort(address);
   const login = credentials === null
     ? ""
     : `Proxy-Authorization: Basic ${
@@ -140,59 +142,11 @@ function connectRequest(address: HostPort, { credentials }: HttpProxyAddress): s
   return `CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\n${login}\r\n`;
 }
 
-/** Reads the answer's head, and nothing after it: whoever gets the connection speaks first. */
-async function readHead(socket: net.Socket, signal: AbortSignal): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  let head = "";
-  const onData = (bytes: Uint8Array) => {
-    const before = Math.max(0, head.length - HEAD_END.length);
-    head += Buffer.from(bytes).toString("latin1");
-    const end = head.indexOf(HEAD_END, before);
-    if (end >= 0 && end + HEAD_END.length === head.length) resolve(head);
-    else if (end >= 0) {
-      // An error may have a page after it; a success is the other end's to go on from
-      const isOver = isSuccess(parseHead(head)?.status ?? 0);
-      if (isOver) reject(new BrokenOff("the HTTP proxy says more than an answer"));
-      else resolve(head.slice(0, end + HEAD_END.length));
-    } else if (head.length > MAX_HEAD_BYTES) {
-      reject(new BrokenOff("the HTTP proxy's answer is no HTTP, or too long"));
-    }
-  };
-  const onEnd = () =>
-    reject(
-      new BrokenOff(
-        `the HTTP proxy closed the connection ${
-          head === "" ? "without a word" : "within its answer"
-        }`,
-      ),
-    );
-  const abort = () => reject(signal.reason);
-  socket.on("data", onData);
-  socket.once("end", onEnd);
-  socket.once("close", onEnd);
-  socket.once("error", onEnd);
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    signal.throwIfAborted();
-    return await promise;
-  } finally {
-    signal.removeEventListener("abort", abort);
-    socket.off("data", onData);
-    for (const event of ["end", "close", "error"]) socket.off(event, onEnd);
-    socket.pause();
-  }
-}
-
-interface Head {
-  readonly status: number;
-  readonly fields: string;
-}
-
-/** @returns `null` if the head is no answer. */
-function parseHead(head: string): Head | null {
-  const [line, status] = /^HTTP\/1\.[01] (\d{3})(?: [^\r\n]*)?\r\n/.exec(head) ?? [];
-  if (line === undefined || status === undefined) return null;
-  return { status: Number(status), fields: head.slice(line.length) };
+/** Says how the answer came to no end. */
+function explainCut({ why, head }: HeadCutOff): string {
+  if (why === "too-long") return "the HTTP proxy's answer is no HTTP, or too long";
+  const when = head === "" ? "without a word" : "within its answer";
+  return `the HTTP proxy closed the connection ${when}`;
 }
 
 function isSuccess(status: number): boolean {
@@ -207,7 +161,7 @@ interface Refused {
 
 /** Says what an answer that is no success means. */
 function explain(
-  answer: Head | null,
+  answer: HttpHead | null,
   { address, proxy }: { readonly address: HostPort; readonly proxy: HttpProxyAddress },
 ): Refused {
   const code = "http-proxy-refused";
@@ -215,7 +169,7 @@ function explain(
     return { code, state: "the HTTP proxy's answer is not HTTP", hint: HINTS.noProxy };
   }
   const { status, fields } = answer;
-  const target = authority(address);
+  const target = formatHostPort(address);
   if (/^x-squid-error: *ERR_DNS_FAIL|^proxy-status:.*\berror="?dns_/im.test(fields)) {
     const state = `the HTTP proxy cannot resolve "${address.host}" (${status})`;
     return { code, state, hint: HINTS.resolve };
@@ -275,7 +229,3 @@ const HINTS = {
   kerberos:
     "Ask for an exception or a proxy with Basic; a local forwarder such as cntlm or px helps, too",
 } as const;
-
-function authority({ host, port }: HostPort): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-}

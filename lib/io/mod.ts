@@ -60,6 +60,7 @@ export { ConnStream } from "./conn_stream.ts";
 export { ProxyOrder } from "./dial/proxy_order.ts";
 export { isOfTheWay } from "./dial/silence.ts";
 export { throughProxies, throughProxy } from "./dial/through_proxies.ts";
+export { HeadCutOff, parseHead, readHead } from "./http_head.ts";
 export { dialThrough } from "./http_proxy.ts";
 export { type HttpAnswer, HttpClient, type HttpRequest } from "./http.ts";
 export { dialServer, type ServerSettings, type ServerTrust } from "./server_dial.ts";

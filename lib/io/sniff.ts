@@ -8,7 +8,7 @@ import { Buffer } from "node:buffer";
 import type net from "node:net";
 import type { Cause } from "./cause.ts";
 import { withDeadline } from "../wait.ts";
-import type { HostPort } from "../ip/mod.ts";
+import { formatHostPort, type HostPort } from "../ip/mod.ts";
 import type { Dialer } from "./tcp.ts";
 
 /** Connecting, and waiting for an answer. */
@@ -44,8 +44,8 @@ export async function sniff(
 }
 
 /** Says what the first bytes of an answer to a ClientHello mean. @returns `null` if they are TLS, or none. */
-export function judgeAnswer({ bytes, end }: Answer, { host, port }: HostPort): Cause | null {
-  const where = `what answered on ${host.includes(":") ? `[${host}]` : host}:${port}`;
+export function judgeAnswer({ bytes, end }: Answer, server: HostPort): Cause | null {
+  const where = `what answered on ${formatHostPort(server)}`;
   const text = Buffer.from(bytes).toString("latin1");
   const kind = KINDS.find(([pattern]) => pattern.test(text))?.[1];
   const hint = "Check the port: the cluster's proxy speaks TLS, on 443 unless said otherwise";

@@ -27,7 +27,12 @@ export function parseHostPort(text: string, defaultPort: number | null): HostPor
 
 /** Writes what `parseHostPort` reads. */
 export function formatHostPort({ host, port }: HostPort): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+  return `${formatHost(host)}:${port}`;
+}
+
+/** Writes what `parseHost` reads: an IPv6 address stands in brackets. */
+export function formatHost(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { formatHostPort, parseHostPort } from "./host_port.ts";
+import { formatHost, formatHostPort, parseHost, parseHostPort } from "./host_port.ts";
 
 Deno.test("parseHostPort() reads hosts by name and by address", async (t) => {
   const cases: [text: string, want: string | null][] = [
@@ -32,4 +32,10 @@ Deno.test("parseHostPort() reads hosts by name and by address", async (t) => {
     });
   }
   equal(parseHostPort("host", null), null);
+});
+
+Deno.test("formatHost() writes what parseHost() reads", () => {
+  for (const text of ["proxy.example.com", "127.0.0.1", "[2001:db8::1]"]) {
+    equal(formatHost(parseHost(text) ?? ""), text);
+  }
 });

@@ -21,7 +21,13 @@ export {
   unmapIp,
 } from "./address.ts";
 export { type Endpoint, equalEndpoint, formatEndpoint, parseEndpoint } from "./endpoint.ts";
-export { formatHostPort, type HostPort, parseHost, parseHostPort } from "./host_port.ts";
+export {
+  formatHost,
+  formatHostPort,
+  type HostPort,
+  parseHost,
+  parseHostPort,
+} from "./host_port.ts";
 export { interleaveFamilies } from "./interleave.ts";
 export { findNat64Prefixes, NAT64_NAME, throughNat64 } from "./nat64.ts";
 export {

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { formatHost } from "../../ip/mod.ts";
 import { getLogger } from "../../log.ts";
 import { pause } from "../../wait.ts";
 import type { Stranger } from "../cluster/driver.ts";
@@ -45,7 +46,7 @@ export function captivePortal(
       code: "captive-portal",
       message: `The network wants a sign-in: ${whom} in place of "${name}"`,
       hint: `Open ${
-        host === null ? "any http:// page" : `http://${bracketed(host)}/`
+        host === null ? "any http:// page" : `http://${formatHost(host)}/`
       } in a browser and sign in; vnet goes on by itself, and the login stays good`,
     };
   }
@@ -127,8 +128,4 @@ export class PortalWatch implements AsyncDisposable {
     this.#found = false;
     this.#options.onOver();
   }
-}
-
-function bracketed(host: string): string {
-  return host.includes(":") ? `[${host}]` : host;
 }

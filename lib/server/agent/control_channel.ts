@@ -1,6 +1,7 @@
 import { WebSocket } from "ws";
 import type { FlowEvent, ReportRefusal } from "../../wire/mod.ts";
 import { dialServer, type ServerSettings } from "../../io/mod.ts";
+import { formatHostPort } from "../../ip/mod.ts";
 import { orAborted, withDeadline } from "../../wait.ts";
 import { getLogger } from "../../log.ts";
 import { readRefusalCode, refusalError, refusalOf } from "../../refusal/mod.ts";
@@ -158,9 +159,8 @@ export class ControlChannel {
 
 async function connect(settings: ServerSettings, signal: AbortSignal): Promise<WebSocket> {
   const secured = await dialServer(settings, ["http/1.1"], signal);
-  const { host, port } = settings.server;
   // TLS is done already: the WebSocket speaks on what we give it.
-  const socket = new WebSocket(`ws://${host.includes(":") ? `[${host}]` : host}:${port}/v1/agent`, {
+  const socket = new WebSocket(`ws://${formatHostPort(settings.server)}/v1/agent`, {
     createConnection: (() => secured) as never,
     handshakeTimeout: HANDSHAKE_MS,
     maxPayload: CONTROL_MESSAGE_MAX_BYTES,

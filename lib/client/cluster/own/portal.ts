@@ -5,10 +5,9 @@
  * @module
  * @see RFC 8952 section 2.2, RFC 6585 section 6
  */
-import { once } from "node:events";
-import type { Dialer } from "../../../io/mod.ts";
-import { parseHost } from "../../../ip/mod.ts";
-import { orAborted, withDeadline } from "../../../wait.ts";
+import { type Dialer, HeadCutOff, parseHead, readHead } from "../../../io/mod.ts";
+import { formatHost, parseHost } from "../../../ip/mod.ts";
+import { withDeadline } from "../../../wait.ts";
 import type { Stranger } from "../driver.ts";
 
 const PORTAL_MS = 3_000;
@@ -32,18 +31,11 @@ async function ask(host: string, dial: Dialer, signal: AbortSignal): Promise<str
   const socket = await dial({ host, port: HTTP_PORT }, signal);
   socket.on("error", () => {}); // shows as the end
   try {
-    const name = host.includes(":") ? `[${host}]` : host;
-    socket.write(`GET / HTTP/1.1\r\nHost: ${name}\r\nConnection: close\r\n\r\n`);
-    let head = "";
-    while (!head.includes("\r\n\r\n") && head.length < MAX_HEAD_BYTES) {
-      const [chunk] = await orAborted(
-        Promise.race([once(socket, "data"), once(socket, "close").then(() => [null])]),
-        signal,
-      );
-      if (chunk === null) break;
-      head += new TextDecoder("latin1").decode(chunk);
-    }
-    return head;
+    socket.write(`GET / HTTP/1.1\r\nHost: ${formatHost(host)}\r\nConnection: close\r\n\r\n`);
+    return (await readHead(socket, MAX_HEAD_BYTES, signal)).head;
+  } catch (thrown) {
+    if (thrown instanceof HeadCutOff) return thrown.head; // half of it may say enough
+    throw thrown;
   } finally {
     socket.destroy();
   }
@@ -51,11 +43,11 @@ async function ask(host: string, dial: Dialer, signal: AbortSignal): Promise<str
 
 /** Reads the head of an answer. @returns `null` for one that the host itself may give */
 export function readPortal(head: string, host: string): Stranger | null {
-  const [, status = ""] = /^HTTP\/1\.[01] (\d{3})\b/.exec(head) ?? [];
-  const [, location = ""] = /^location:[ \t]*(\S+)/im.exec(head) ?? [];
+  const { status = 0, fields = "" } = parseHead(head) ?? {};
+  const [, location = ""] = /^location:[ \t]*(\S+)/im.exec(fields) ?? [];
   const [, written = ""] = /^https?:\/\/(?:[^/?#@]*@)?(\[[^\]]+\]|[^/?#:]+)/i.exec(location) ?? [];
   const other = parseHost(written);
-  if (status === "511") return { host: other };
-  if (!status.startsWith("3") || other === null || other === host) return null;
+  if (status === 511) return { host: other };
+  if (status < 300 || status > 399 || other === null || other === host) return null;
   return { host: other };
 }

@@ -1,5 +1,34 @@
-import { deepEqual } from "node:assert/strict";
-import { readPortal } from "./portal.ts";
+import { deepEqual, equal } from "node:assert/strict";
+import { EventEmitter } from "node:events";
+import type net from "node:net";
+import { findPortal, readPortal } from "./portal.ts";
+
+Deno.test("findPortal() asks the host for a page, and listens once however small the pieces of the answer", async (t) => {
+  const answer = "HTTP/1.1 302 Found\r\nLocation: http://login.hotel.example/\r\n";
+  for (const [name, pieces] of [["whole", `${answer}\r\n`], ["cut off", answer]] as const) {
+    await t.step(name, async () => {
+      const asked: string[] = [];
+      const socket = Object.assign(new EventEmitter(), {
+        write: (text: string) => void asked.push(text),
+        pause: () => {},
+        destroy: () => {},
+      });
+      const dial = () => Promise.resolve(socket as unknown as net.Socket);
+      const finding = findPortal("2001:db8::1", dial, new AbortController().signal);
+      let most = 0;
+      for (const piece of pieces) {
+        await new Promise((resolve) => setTimeout(resolve, 0));
+        most = Math.max(most, socket.listenerCount("close"));
+        socket.emit("data", new TextEncoder().encode(piece));
+      }
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      socket.emit("close");
+      deepEqual(await finding, { host: "login.hotel.example" });
+      equal(most, 1);
+      deepEqual(asked, ["GET / HTTP/1.1\r\nHost: [2001:db8::1]\r\nConnection: close\r\n\r\n"]);
+    });
+  }
+});
 
 Deno.test("readPortal() tells a network's sign-in from what the host itself answers", async (t) => {
   const moved = (location: string, status = "302 Found") =>

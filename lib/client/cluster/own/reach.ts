@@ -3,12 +3,13 @@
  *
  * @module
  */
-import { once } from "node:events";
 import { formatHttpProxy } from "../../../config/mod.ts";
 import { VnetError } from "../../../error.ts";
 import type { ProxyFacts } from "../../../health/mod.ts";
-import { dialServer } from "../../../io/mod.ts";
-import { DeadlinePassed, orAborted, withDeadline } from "../../../wait.ts";
+import { dialServer, HeadCutOff, readHead } from "../../../io/mod.ts";
+import { formatHostPort } from "../../../ip/mod.ts";
+import { refusalError } from "../../../refusal/mod.ts";
+import { DeadlinePassed, withDeadline } from "../../../wait.ts";
 import { type Means, type OwnLogin, serverOf } from "./credentials.ts";
 
 const MAX_HEAD_BYTES = 16 * 1024;
@@ -54,8 +55,9 @@ async function tryToReach(
   } catch (thrown) {
     if (signal.aborted) throw thrown;
     if (thrown instanceof DeadlinePassed) {
-      const { host, port } = login.proxy;
-      const message = `Cannot reach "${host}:${port}": no answer within ${REACH_MS} ms`;
+      const message = `Cannot reach "${
+        formatHostPort(login.proxy)
+      }": no answer within ${REACH_MS} ms`;
       return { kind: "failed", code: "proxy-timeout", message };
     }
     const { code, message } = thrown instanceof VnetError
@@ -71,22 +73,21 @@ async function ping(
   means: Means,
   signal: AbortSignal,
 ): Promise<string> {
-  const { host, port } = login.proxy;
+  const name = formatHostPort(login.proxy);
   const socket = await dialServer(
     { ...serverOf(login, means), identity: null },
     ["http/1.1"],
     signal,
   );
+  socket.on("error", () => {}); // shows as the end
   try {
-    socket.write(`GET /webapi/ping HTTP/1.1\r\nHost: ${host}:${port}\r\nConnection: close\r\n\r\n`);
-    let head = "";
-    while (!head.includes("\r\n\r\n") && head.length < MAX_HEAD_BYTES) {
-      const [chunk] = await orAborted(once(socket, "data"), signal);
-      head += new TextDecoder("latin1").decode(chunk);
-    }
-    return head;
+    socket.write(`GET /webapi/ping HTTP/1.1\r\nHost: ${name}\r\nConnection: close\r\n\r\n`);
+    return (await readHead(socket, MAX_HEAD_BYTES, signal)).head;
+  } catch (thrown) {
+    if (!(thrown instanceof HeadCutOff)) throw thrown;
+    if (thrown.why === "too-long") return thrown.head; // it does answer
+    throw refusalError("proxy-closed", `Cannot reach "${name}"`, { cause: thrown });
   } finally {
-    socket.on("error", () => {}); // nobody waits for it any more
     socket.destroy();
   }
 }
