@@ -11,8 +11,7 @@ const CARRIERS = ["pasta", "slirp4netns"] as const;
 type Carrier = (typeof CARRIERS)[number];
 
 /** What somebody may wish for. */
-export const OUTER_NETWORKS = ["auto", ...CARRIERS, "none"] as const;
-export type OuterNetwork = (typeof OUTER_NETWORKS)[number];
+export type OuterNetwork = "auto" | Carrier | "none";
 
 /** Where distributions have them. */
 const PACKAGES: Readonly<Record<Carrier, string>> = { pasta: "passt", slirp4netns: "slirp4netns" };

@@ -4,10 +4,17 @@ import { map, multiple, withDefault } from "@optique/core/modifiers";
 import { argument, command, option } from "@optique/core/primitives";
 import { choice, integer, string } from "@optique/core/valueparser";
 import type { Action } from "../../context.ts";
-import { OUTER_NETWORKS } from "../../run/outer_network.ts";
+import type { OuterNetwork } from "../../run/outer_network.ts";
+
+const NETWORKS = [
+  "auto",
+  "pasta",
+  "slirp4netns",
+  "none",
+] as const satisfies readonly OuterNetwork[];
 
 const network = withDefault(
-  option("--network", choice(OUTER_NETWORKS, { metavar: "HOW" }), {
+  option("--network", choice(NETWORKS, { metavar: "HOW" }), {
     description:
       message`How the rest of the network is reached: by pasta or slirp4netns, the first that is installed (auto), or not at all (none).`,
   }),
