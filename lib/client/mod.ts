@@ -7,6 +7,7 @@ export { listApps } from "./apps.ts";
 export { ControlClient } from "./control/client.ts";
 export { daemonForCommand } from "./daemon/for_command.ts";
 export { runDaemon } from "./daemon/run.ts";
+export { loginCommand } from "./state/mod.ts";
 export { login, logout, parseProxy } from "./cluster/login.ts";
 export { type Paths, serviceRuntimeDir } from "./paths.ts";
 export { planLines } from "./plan_lines.ts";

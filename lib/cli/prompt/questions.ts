@@ -4,7 +4,7 @@
  * @module
  */
 import type { MfaDesk } from "../../client/local/mod.ts";
-import { ControlClient } from "../../client/mod.ts";
+import { ControlClient, loginCommand } from "../../client/mod.ts";
 import { VnetError } from "../../error.ts";
 import { printable } from "../../printable.ts";
 import { pause, untilAborted } from "../../wait.ts";
@@ -168,7 +168,7 @@ async function answerLogin(
   }
   if (password === "") {
     await logins.declineLogin(proxy);
-    say(context, `To log in later, run: vnet login ${proxy} --user ${user}`);
+    say(context, `To log in later, run: ${loginCommand(login)}`);
     return true;
   }
   try {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { loginCommand } from "../../client/mod.ts";
 import { formatMs } from "../../health/mod.ts";
 import type { StatusV1 } from "../../status/mod.ts";
 import { printableDocument } from "../../printable.ts";
@@ -101,8 +102,8 @@ function waitingFor({ waiting = 0 }: Login): string {
   return `; ${counted(waiting, "connection")} ${waiting === 1 ? "waits" : "wait"} for it`;
 }
 
-function loginAgain({ proxy, user }: Login): string {
-  return `\`vnet login ${proxy} --user ${user}\``;
+function loginAgain(login: Login): string {
+  return `\`${loginCommand(login)}\``;
 }
 
 function renderPlaces({ link, dns, zones: standings = [] }: StatusV1): readonly string[] {

@@ -3,9 +3,11 @@
  *
  * @module
  */
-import { orAborted } from "../../wait.ts";
+import type { VnetError } from "../../error.ts";
 import { readConnectionRefusal, refusalError } from "../../refusal/mod.ts";
+import { orAborted } from "../../wait.ts";
 import { Bell } from "../mfa/bell.ts";
+import { loginCommand } from "../state/mod.ts";
 
 /** As long as a program's connection is held. */
 const HELD_MS = 60_000;
@@ -87,17 +89,13 @@ export class LoginDesk {
    */
   async wait(standing: LoginStanding, signal: AbortSignal): Promise<void> {
     const asked = this.#ask(standing);
-    const refused = () =>
-      refusalError(
-        readConnectionRefusal(standing.over ?? "login-expired") ?? "login-expired",
-        "Cannot connect",
-        { hint: `Run ${loginCommand(standing)}` },
-      );
     let count = 0;
     for (const { held } of this.#asked.values()) count += held.size;
-    if (this.#isClosed || asked.isDeclined || count >= MAX_HELD) throw refused();
+    if (this.#isClosed || asked.isDeclined || count >= MAX_HELD) {
+      throw refusalOf(standing);
+    }
     const waiting = Promise.withResolvers<void>();
-    const timer = setTimeout(() => waiting.reject(refused()), this.#heldMs);
+    const timer = setTimeout(() => waiting.reject(refusalOf(standing)), this.#heldMs);
     asked.held.add(waiting);
     this.#bell.ring();
     try {
@@ -137,13 +135,13 @@ export class LoginDesk {
     return asked;
   }
 
-  #refuse({ held, standing: { over } }: Asked): void {
-    const code = readConnectionRefusal(over ?? "login-expired") ?? "login-expired";
-    for (const { reject } of held) reject(refusalError(code, "Cannot connect"));
+  #refuse({ held, standing }: Asked): void {
+    for (const { reject } of held) reject(refusalOf(standing));
   }
 }
 
-/** What to type for a login, as people see it. */
-export function loginCommand({ proxy, user }: { proxy: string; user: string }): string {
-  return `\`vnet login ${proxy} --user ${user}\``;
+/** What whoever would connect by a login that is over is told. */
+function refusalOf(standing: LoginStanding): VnetError {
+  const code = readConnectionRefusal(standing.over ?? "login-expired") ?? "login-expired";
+  return refusalError(code, "Cannot connect", { hint: `Run \`${loginCommand(standing)}\`` });
 }

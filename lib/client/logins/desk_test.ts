@@ -47,8 +47,9 @@ Deno.test("LoginDesk takes a no for an answer until the next login", async () =>
   const ended = { ...OVER, over: "session-ended" };
   const waiting = desk.wait(ended, never);
   equal(desk.decline("a.test"), true);
-  await rejects(waiting, { code: "session-ended" });
-  await rejects(desk.wait(ended, never), { code: "session-ended" });
+  const refused = { code: "session-ended", hint: "Run `vnet login a.test --user alice`" };
+  await rejects(waiting, refused);
+  await rejects(desk.wait(ended, never), refused);
   desk.follow([ended]);
   deepEqual([desk.list(), desk.decline("a.test"), desk.decline("c.test")], [[], false, false]);
   desk.follow([GOOD]);

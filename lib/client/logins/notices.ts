@@ -8,6 +8,7 @@ import { printable } from "../../printable.ts";
 import type { Bell } from "../mfa/bell.ts";
 import type { MfaDesk, MfaQuestion } from "../mfa/desk.ts";
 import type { LoginDesk, LoginQuestion } from "./desk.ts";
+import { loginCommand } from "../state/mod.ts";
 
 interface Desks {
   readonly bell: Bell;
@@ -62,10 +63,10 @@ function codeNotice({ id, app, cluster, port }: MfaQuestion, onChosen: () => voi
   };
 }
 
-function loginNotice({ proxy, cluster, user }: LoginQuestion): Notice {
+function loginNotice(question: LoginQuestion): Notice {
   return {
-    title: printable(`vnet: the login to ${cluster} has ended`),
-    text: printable(`To log in again, run: vnet login ${proxy} --user ${user}`),
+    title: printable(`vnet: the login to ${question.cluster} has ended`),
+    text: printable(`To log in again, run: ${loginCommand(question)}`),
     action: null,
   };
 }

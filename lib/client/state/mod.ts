@@ -14,6 +14,7 @@ export {
   renderBook,
 } from "./book.ts";
 export type { StateFinding } from "./finding.ts";
+export { loginCommand } from "./login_command.ts";
 export { type Destination, destinationOf, type Names } from "./names.ts";
 export {
   compileState,

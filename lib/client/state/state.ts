@@ -24,6 +24,7 @@ import {
   rememberPlaces,
 } from "./book.ts";
 import type { StateFinding } from "./finding.ts";
+import { loginCommand } from "./login_command.ts";
 import { compileNames, type Names, type NamesOptions } from "./names.ts";
 import { describeMoves, placePlan } from "./places.ts";
 import {
@@ -213,7 +214,7 @@ function endingLogins(logins: readonly LoginFacts[], nowMs: number): readonly St
     const minutes = Math.max(1, Math.round((expiresMs - nowMs) / MINUTE_MS));
     return `to ${name} ends in ${minutes} minute${minutes === 1 ? "" : "s"}`;
   });
-  const commands = soon.map(({ name, user }) => `\`vnet login ${name} --user ${user}\``);
+  const commands = soon.map(({ name, user }) => `\`${loginCommand({ proxy: name, user })}\``);
   return [{
     code: "login-ends",
     message: `The login ${parts.join(", that ")}`,
