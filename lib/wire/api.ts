@@ -85,7 +85,9 @@ export type VnetConfigSpec = z.infer<typeof VnetConfigSpecSchema>;
 
 /**
  * `GET /v1/config` (ETag; `?wait=SECONDS` holds the request until something changed, at most 60). With `&apps=TAG`, the
- * entity tag held of `/v1/apps`, it is answered as soon as that is another one, too: by 304 if this is the same.
+ * entity tag held of `/v1/apps`, it is answered as soon as that is another one, too: by 304 if this is the same. With
+ * `&refused=access-locked`, who was told of a lock is told again only when the wait is over: as soon as there is none,
+ * the answer comes.
  */
 export const ClusterConfigSchema = z.object({
   cluster_name: name,

@@ -227,6 +227,19 @@ Deno.test("what changes at a cluster reaches names and connections at once", asy
       deepEqual([profile?.state, profile?.reason], ["expired", "access-locked"]);
       steady.close();
     });
+
+    await t.step("a lock that is lifted: names and connections are back", async () => {
+      // The first questions after the lock are past
+      await new Promise((resolve) => setTimeout(resolve, 9_000));
+      equal(await answer("steady"), "REFUSED");
+      const { resources: [lock] } = await admin.getResources({ kind: "lock" });
+      await promptly(
+        "the name",
+        () => admin.removeResource("lock", lock?.metadata.name ?? ""),
+        async () => isAddress(await answer("steady")),
+      );
+      await (await hold(started, `steady.${zone}`)).close();
+    });
   });
 });
 

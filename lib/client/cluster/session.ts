@@ -18,6 +18,8 @@ const log = getLogger("client", "session");
 
 const RETRY_MIN_MS = 1_000;
 const RETRY_MAX_MS = 60_000;
+/** An answer that took longer was held. */
+const HELD_MS = 5_000;
 const ISSUE_DEADLINE_MS = 15_000;
 
 /** How a login stands: good, over, or good and its cluster silent. */
@@ -134,6 +136,7 @@ export class Session {
   async follow(onChange: () => Promise<void>, signal: AbortSignal): Promise<void> {
     let retryMs = RETRY_MIN_MS;
     while (!signal.aborted) {
+      const askedMs = performance.now();
       try {
         for await (const view of this.#link.watch(signal)) {
           retryMs = RETRY_MIN_MS;
@@ -141,6 +144,9 @@ export class Session {
         }
       } catch (thrown) {
         if (this.#fail(thrown, signal)) await onChange();
+        // A cluster that takes its time to refuse has waited for news: the next question does so, too.
+        const isHeld = performance.now() - askedMs >= HELD_MS;
+        if (thrown instanceof AuthError && isHeld) retryMs = RETRY_MIN_MS;
       }
       const hurry = this.#hurry.signal;
       await pause(retryMs, AbortSignal.any([signal, hurry]));

@@ -29,12 +29,23 @@ export interface Tagged<T> {
   readonly tag: string | null;
 }
 
+/** What a question for news waits for: that something is other than this. */
+export interface Wait {
+  /** At most; 0 asks at once. */
+  readonly seconds: number;
+  readonly appsTag: string | null;
+  readonly refused: string | null;
+}
+
 /** The cluster's side of a login; `null` means unchanged since the tag. */
 export interface ClusterApi extends Disposable {
-  /** @param wait How long the cluster may hold the question while neither this nor the apps are different. */
+  /**
+   * @param wait How long the cluster may hold the question while neither this nor the apps are different, nor what it
+   * refused the login with last.
+   */
   config(
     tag: string | null,
-    wait: { readonly seconds: number; readonly appsTag: string | null },
+    wait: Wait,
     signal: AbortSignal,
   ): Promise<Tagged<ClusterConfig> | null>;
   apps(tag: string | null, signal: AbortSignal): Promise<Tagged<AppsResponse> | null>;
@@ -66,15 +77,18 @@ export class HttpClusterApi implements ClusterApi {
 
   async config(
     tag: string | null,
-    { seconds, appsTag }: Parameters<ClusterApi["config"]>[1],
+    { seconds, appsTag, refused }: Wait,
     signal: AbortSignal,
   ): Promise<Tagged<ClusterConfig> | null> {
-    const apps = appsTag === null ? "" : `&apps=${encodeURIComponent(appsTag)}`;
+    const more = { apps: appsTag, refused };
+    const known = Object.entries(more).map(([key, value]) =>
+      value === null ? "" : `&${key}=${encodeURIComponent(value)}`
+    );
     const question = { method: "GET", schema: ClusterConfigSchema, etag: tag } as const;
     const polled = seconds === 0 ? null : await this.#waitForNews(
       {
         ...question,
-        path: `/v1/config?wait=${seconds}${apps}`,
+        path: `/v1/config?wait=${seconds}${known.join("")}`,
         timeoutMs: seconds * 1000 + POLL_MARGIN_MS,
       },
       signal,

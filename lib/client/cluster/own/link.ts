@@ -100,7 +100,8 @@ export class OwnLink implements ClusterLink {
   async *watch(signal: AbortSignal): AsyncGenerator<ClusterView> {
     while (!signal.aborted) {
       // Once it did not answer, it is asked at once, so that its return is noticed.
-      const waitSeconds = this.#published.isKnown && !this.#isSilent ? POLL_SECONDS : 0;
+      const { isKnown, isRefused } = this.#published;
+      const waitSeconds = isRefused || (isKnown && !this.#isSilent) ? POLL_SECONDS : 0;
       this.#isSilent = true;
       const view = await this.#published.ask(waitSeconds, signal);
       this.#isSilent = false;

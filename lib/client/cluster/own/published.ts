@@ -1,8 +1,10 @@
-import { VnetError } from "../../../error.ts";
+import { AuthError, VnetError } from "../../../error.ts";
 import type { ClusterView } from "../../../plan/mod.ts";
 import type { AppsResponse, ClusterConfig } from "../../../wire/mod.ts";
 import type { ClusterApi, Tagged } from "./api.ts";
 import { viewOf } from "./views.ts";
+
+const LOCKED = "access-locked";
 
 /** What one login was told last, with the tags to ask for what came after it. */
 export class Published {
@@ -10,6 +12,8 @@ export class Published {
   #config: Tagged<ClusterConfig> | null = null;
   #apps: Tagged<AppsResponse> | null = null;
   #view: ClusterView | null = null;
+  /** What the cluster refused the login with last, and may take back by itself. */
+  #refused: string | null = null;
 
   constructor(api: ClusterApi) {
     this.#api = api;
@@ -17,6 +21,11 @@ export class Published {
 
   get isKnown(): boolean {
     return this.#view !== null;
+  }
+
+  /** Whether the login was refused when the cluster answered last, and may be good again without a new one. */
+  get isRefused(): boolean {
+    return this.#refused !== null;
   }
 
   /**
@@ -27,8 +36,13 @@ export class Published {
    */
   async ask(waitSeconds: number, signal: AbortSignal): Promise<ClusterView> {
     const appsTag = this.#apps?.tag ?? null;
-    const wait = { seconds: waitSeconds, appsTag };
-    const config = await this.#api.config(this.#config?.tag ?? null, wait, signal);
+    const wait = { seconds: waitSeconds, appsTag, refused: this.#refused };
+    const asked = this.#api.config(this.#config?.tag ?? null, wait, signal);
+    const config = await asked.catch((thrown) => {
+      if (thrown instanceof AuthError) this.#refused = thrown.code === LOCKED ? LOCKED : null;
+      throw thrown;
+    });
+    this.#refused = null;
     const apps = await this.#api.apps(appsTag, signal);
     this.#config = config ?? this.#config;
     this.#apps = apps ?? this.#apps;

@@ -91,6 +91,13 @@ interface LongPoll {
   readonly delay: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
+/** How a request is held. */
+interface Holding extends Pick<LongPoll, "changes" | "key" | "delay"> {
+  readonly waitSeconds: number;
+  /** The revision of the changes that were seen. */
+  readonly revision: number;
+}
+
 /**
  * Answers with what `compute` gives and its entity tag. A request whose `If-None-Match` names that tag gets 304, with
  * `?wait=SECONDS` only after that time without a change, of this or of what else ends the wait.
@@ -98,25 +105,47 @@ interface LongPoll {
 export async function answerPoll(request: Request, poll: LongPoll): Promise<Response> {
   const waitSeconds = readWait(request);
   const held = request.headers.get("if-none-match");
-  let revision = poll.changes.revision();
+  const revision = poll.changes.revision();
   let answer = await render(poll, poll.compute);
-  if (held === null || !tagMatches(held, answer.tag)) return answer.fresh();
-  if (waitSeconds === 0 || await hasOther(poll)) return answer.unchanged();
-  using place = poll.changes.enter(poll.key);
+  const isOther = () => held === null || !tagMatches(held, answer.tag);
+  if (!isOther() && !await hasOther(poll)) {
+    await holdUntil(
+      async () => {
+        answer = await render(poll, poll.compute);
+        return isOther() || await hasOther(poll);
+      },
+      { ...poll, waitSeconds, revision },
+      request.signal,
+    );
+  }
+  return isOther() ? answer.fresh() : answer.unchanged();
+}
+
+/**
+ * Holds a request for as long as it may wait, while something is not so.
+ *
+ * @param isSo Looked at after every change.
+ * @throws {AuthError} `rate-limited`, `busy`, and what `isSo` throws.
+ */
+export async function holdUntil(
+  isSo: () => Promise<boolean>,
+  { changes, key, delay, waitSeconds, revision }: Holding,
+  signal: AbortSignal,
+): Promise<void> {
+  if (waitSeconds === 0) return;
+  using place = changes.enter(key);
   const ended = new AbortController();
-  const timeUp = poll.delay(waitSeconds * 1000, AbortSignal.any([ended.signal, request.signal]))
+  const timeUp = delay(waitSeconds * 1000, AbortSignal.any([ended.signal, signal]))
     .then(() => ended.abort());
   try {
-    const until = AbortSignal.any([ended.signal, request.signal, place.closed]);
+    const until = AbortSignal.any([ended.signal, signal, place.closed]);
+    let seen = revision;
     while (!until.aborted) {
-      await poll.changes.after(revision, until);
+      await changes.after(seen, until);
       if (until.aborted) break;
-      revision = poll.changes.revision();
-      answer = await render(poll, poll.compute);
-      if (!tagMatches(held, answer.tag)) return answer.fresh();
-      if (await hasOther(poll)) break;
+      seen = changes.revision();
+      if (await isSo()) break;
     }
-    return answer.unchanged();
   } finally {
     ended.abort();
     await timeUp;
@@ -149,7 +178,8 @@ function tagMatches(header: string, tag: string): boolean {
   );
 }
 
-function readWait(request: Request): number {
+/** Reads `?wait=SECONDS`; 0 if it is not there. @throws {AuthError} `request-malformed` */
+export function readWait(request: Request): number {
   const text = new URL(request.url).searchParams.get("wait");
   if (text === null) return 0;
   if (!/^\d{1,6}$/.test(text)) {

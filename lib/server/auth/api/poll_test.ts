@@ -150,3 +150,38 @@ Deno.test("each is told what their own roles allow, however many ask at a time",
   await f.addRole("dev", { allow: { app_labels: { env: "dev" } }, deny: {}, options: {} });
   deepEqual(await Promise.all([alice, bob].map(namesOf)), [["db"], ["db", "pay"]]);
 });
+
+Deno.test("who is locked and knows it is held until the lock is lifted, or the wait is over", async () => {
+  await using f = await Fixture.open();
+  const { admin } = f.auth;
+  const certificate = await f.loggedIn("alice");
+  const ask = (path: string) => f.ask("GET", path, { certificate });
+  const lock = async () => (await admin.lock({ target: { user: "alice" } })).resource.metadata.name;
+  const held = "/v1/config?wait=60&refused=access-locked";
+  const wait = async () => {
+    const before = f.waiting.length;
+    const answer = ask(held);
+    await waitUntil(() => f.waiting.length > before);
+    return { answer };
+  };
+  equal((await ask(held)).status, 200); // there is nothing to wait for
+
+  const name = await lock();
+  equal((await ask("/v1/config?wait=60")).code, "access-locked");
+  equal((await ask("/v1/config?refused=access-locked")).code, "access-locked");
+  equal((await ask("/v1/config?wait=60&refused=session-ended")).code, "access-locked");
+
+  const lifted = await wait();
+  await f.serve({ name: "db" }); // another change says nothing to them
+  await admin.removeResource("lock", name);
+  equal((await lifted.answer).status, 200);
+
+  await lock();
+  const inVain = await wait();
+  f.waiting.at(-1)?.();
+  equal((await inVain.answer).code, "access-locked");
+
+  const ended = await wait();
+  await admin.removeResource("user", "alice");
+  equal((await ended.answer).code, "session-ended");
+});

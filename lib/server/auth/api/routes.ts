@@ -15,16 +15,20 @@ import {
 } from "../../../wire/mod.ts";
 import type { AppCertificates } from "../app_certs.ts";
 import type { Changes } from "../changes.ts";
-import { answerPoll, readJson } from "./http.ts";
+import { answerPoll, holdUntil, readJson, readWait } from "./http.ts";
 import type { AgentJoins } from "../agents/join.ts";
 import type { Logins } from "../login/login.ts";
 import { type Answerable, Renders } from "./renders.ts";
 import { isOurs, refusal, refusalResponse, tooMuchOf } from "./refusals.ts";
 import type { AgentIdentity, AgentVerdict, Peer, UserVerdict } from "../types.ts";
+import { sha256 } from "../../../io/mod.ts";
 import { getLogger } from "../../../log.ts";
 import type { ApiRefusalCode } from "../../../refusal/mod.ts";
 
 const log = getLogger("server", "auth");
+
+/** What ends by itself, unlike a login's end: whoever is refused so may wait for it. */
+const LOCKED: ApiRefusalCode = "access-locked";
 
 type User = Extract<UserVerdict, { readonly kind: "good" }>;
 
@@ -106,6 +110,7 @@ function addUser(app: Routes, to: RouteTargets, renders: Renders): void {
   const poll = { changes: to.changes, delay: to.delay, renders };
   const apps = async (context: Context<Env>) => to.apps((await userOf(context)).user);
   app.get("/v1/config", async (context) => {
+    await outwaitLock(context.req.raw, context.env.peer, to);
     const user = await userOf(context);
     const held = context.req.query("apps");
     return await answerPoll(context.req.raw, {
@@ -136,6 +141,28 @@ function addUser(app: Routes, to: RouteTargets, renders: Renders): void {
     await to.logout(await userOf(context), context.env.peer);
     return new Response(null, { status: 204 });
   });
+}
+
+/**
+ * Holds a request that knows of its user's lock, until there is none, or the wait that it asked for is over. It is
+ * answered by what is true then.
+ */
+async function outwaitLock(
+  request: Request,
+  { certificate }: Peer,
+  { verifyUser, changes, delay }: RouteTargets,
+): Promise<void> {
+  const known = new URL(request.url).searchParams.get("refused");
+  if (known !== LOCKED || certificate === null) return;
+  const waitSeconds = readWait(request);
+  const isLifted = async () => {
+    const verdict = await verifyUser(certificate);
+    return verdict.kind === "good" || verdict.code !== LOCKED;
+  };
+  const revision = changes.revision();
+  if (await isLifted()) return;
+  const key = sha256(certificate).toHex();
+  await holdUntil(isLifted, { changes, delay, key, waitSeconds, revision }, request.signal);
 }
 
 function addAgent(app: Routes, to: RouteTargets, renders: Renders): void {
