@@ -13,7 +13,6 @@
  *
  * @module
  */
-import { dirname } from "node:path";
 import { buildPacked } from "../tests/lab/world/packed.ts";
 import { countLeftOut, renderLeftOut } from "./setup/left_out.ts";
 import { readFacts } from "./setup/machine.ts";
@@ -31,7 +30,7 @@ import {
 import { type Run, runDeno } from "./suite/run_deno.ts";
 import { testFilesOf } from "./suite/files.ts";
 import { inLanes } from "./suite/lanes.ts";
-import { linesToShow, logPath } from "./suite/report.ts";
+import { beginLog, keepInLog, linesToShow, logPath } from "./suite/report.ts";
 import { commandOf, type Lanes, queueOf, type Step, STEPS, WITHOUT_SHIM } from "./suite/steps.ts";
 
 /** Far more than any takes; a file that hangs must not take the others' time. */
@@ -137,8 +136,7 @@ function keepFailed(what: string, run: Run): void {
   if (!hasFailed(run) || path === null) return;
   const text = `== ${what}, ${new Date().toISOString()}\n${run.lines.join("\n")}\n`;
   try {
-    Deno.mkdirSync(dirname(path), { recursive: true });
-    Deno.writeTextFileSync(path, text, { append: true });
+    keepInLog(path, text);
     print(`all it said: ${path}\n`);
   } catch (error) {
     print(`${path}: ${error instanceof Error ? error.message : error}\n`);
@@ -171,6 +169,7 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<numbe
   const only = STEPS.find(({ name }) => name === told[0]);
   const options = only === undefined ? told : told.slice(1);
   const startMs = performance.now();
+  if (LOG_PATH !== null) beginLog(LOG_PATH);
   const runs: Run[] = [];
   const lack = await shimLack();
   const steps = lack !== null ? [WITHOUT_SHIM] : only === undefined ? STEPS : [only];

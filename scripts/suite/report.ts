@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { dirname } from "node:path";
 import { parseIgnored } from "../setup/left_out.ts";
 import { parseSummary, plainText } from "./counts.ts";
 
@@ -27,4 +28,19 @@ export function logPath(env: (name: string) => string | undefined): string | nul
   const home = env("HOME");
   const cache = env("XDG_CACHE_HOME") ?? (home === undefined ? undefined : `${home}/.cache`);
   return cache === undefined ? null : `${cache}/vnet/tests.log`;
+}
+
+/** Begins the log anew: it is as long as one run makes it. Whatever is in the way is told when something is kept. */
+export function beginLog(path: string): void {
+  try {
+    Deno.truncateSync(path);
+  } catch {
+    // There is none yet
+  }
+}
+
+/** Adds to the log, and makes it if it is missing. */
+export function keepInLog(path: string, text: string): void {
+  Deno.mkdirSync(dirname(path), { recursive: true });
+  Deno.writeTextFileSync(path, text, { append: true });
 }

@@ -1,5 +1,5 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { linesToShow, logPath } from "./report.ts";
+import { beginLog, keepInLog, linesToShow, logPath } from "./report.ts";
 
 const SAID = [
   "\x1b[90m./a_test.ts =>\x1b[0m a ... ok (1ms)",
@@ -22,4 +22,20 @@ Deno.test("logPath() is in the user's cache", () => {
   equal(logPath((name) => ({ HOME: "/h" })[name]), "/h/.cache/vnet/tests.log");
   equal(logPath((name) => ({ HOME: "/h", XDG_CACHE_HOME: "/c" })[name]), "/c/vnet/tests.log");
   equal(logPath(() => undefined), null);
+});
+
+Deno.test("the log has what failed since its beginning, and nothing of the run before", async () => {
+  const folder = await Deno.makeTempDir();
+  const path = `${folder}/vnet/tests.log`;
+  try {
+    beginLog(path);
+    keepInLog(path, "of the run before\n");
+    beginLog(path);
+    equal(await Deno.readTextFile(path), "");
+    keepInLog(path, "one\n");
+    keepInLog(path, "two\n");
+    equal(await Deno.readTextFile(path), "one\ntwo\n");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
