@@ -22,7 +22,7 @@ import { FlowAdmission } from "./flow_admission.ts";
 import { type CompiledPolicy, compilePolicy, withLock } from "./policy.ts";
 import { refuse } from "./refuse.ts";
 import { ReportBatch } from "./report_batch.ts";
-import { retryDelayMs } from "./retry.ts";
+import { Complaint, retryDelayMs } from "./retry.ts";
 import type { AgentCredentials, Uplink } from "./uplink.ts";
 
 const log = getLogger("server", "agent");
@@ -137,18 +137,23 @@ export class Agent {
 
   async #followPolicy(): Promise<void> {
     const { signal } = this.#closing;
+    const complaint = new Complaint();
     let failed = 0;
     while (!signal.aborted) {
       try {
         const policy = await this.#uplink.nextPolicy(this.#credentials, signal);
         failed = 0;
+        complaint.end();
         if (policy === null) continue;
         this.#policy = compilePolicy(policy);
         this.#flows.review();
       } catch (thrown) {
         if (signal.aborted) return;
         const retryMs = Math.round(retryDelayMs(failed++, Math.random()));
-        log.warning("Cannot learn the cluster's policy", { error: describeError(thrown), retryMs });
+        const error = describeError(thrown);
+        if (complaint.isNew(error)) {
+          log.warning("Cannot learn the cluster's policy", { error, retryMs });
+        }
         await pause(retryMs, AbortSignal.any([signal, this.#back.signal]));
       }
     }
@@ -156,6 +161,7 @@ export class Agent {
 
   async #keepConnected(): Promise<void> {
     const { signal } = this.#closing;
+    const [lost, unreached] = [new Complaint(), new Complaint()];
     let failed = 0;
     while (!signal.aborted) {
       const reopen = this.#reopen;
@@ -165,6 +171,7 @@ export class Agent {
         this.#channel?.close(); // only now: there was no moment without a channel
         this.#channel = channel;
         const openedMs = performance.now();
+        if (unreached.end()) log.info("Reached the proxy again", {});
         this.#connected.resolve();
         this.#comeBack();
         const until = AbortSignal.any([signal, reopen.signal]);
@@ -173,13 +180,15 @@ export class Agent {
         // Who is sent away as soon as it has come shall not come again and again
         failed = performance.now() - openedMs >= WORKED_MS ? 0 : failed + 1;
         retryMs = Math.round(retryDelayMs(failed, Math.random()));
-        if (!signal.aborted) {
+        if (failed === 0) lost.end();
+        if (!signal.aborted && lost.isNew(reason ?? "")) {
           log.warning("Lost the control channel", { reason: reason ?? "", retryMs });
         }
       } catch (thrown) {
         if (signal.aborted) break;
         failed++;
-        log.warning("Cannot reach the proxy", { error: describeError(thrown), retryMs });
+        const error = describeError(thrown);
+        if (unreached.isNew(error)) log.warning("Cannot reach the proxy", { error, retryMs });
       }
       await pause(retryMs, signal);
     }

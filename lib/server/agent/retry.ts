@@ -1,5 +1,5 @@
 /**
- * How long an agent waits before it tries again.
+ * How long an agent waits before it tries again, and what it says of that.
  *
  * @module
  */
@@ -22,4 +22,23 @@ export function retryDelayMs(failed: number, chance: number): number {
   const close = Math.min(FIRST_MS * GROWTH ** Math.min(failed, CLOSE_TRIES), CLOSE_MS);
   const far = Math.min(CLOSE_MS * GROWTH ** Math.max(0, failed - CLOSE_TRIES), FAR_MS);
   return (failed < CLOSE_TRIES ? close : far) * (0.5 + chance * 1.5);
+}
+
+/** What is said of something that is tried again and again: a reason once, until there is another. */
+export class Complaint {
+  #told: string | null = null;
+
+  /** Whether a reason is to be told; it is then. */
+  isNew(reason: string): boolean {
+    const isNew = reason !== this.#told;
+    this.#told = reason;
+    return isNew;
+  }
+
+  /** What was tried has worked. @returns Whether a reason was told why it did not. */
+  end(): boolean {
+    const wasTold = this.#told !== null;
+    this.#told = null;
+    return wasTold;
+  }
 }

@@ -1,5 +1,5 @@
-import { equal, ok } from "node:assert/strict";
-import { retryDelayMs } from "./retry.ts";
+import { deepEqual, equal, ok } from "node:assert/strict";
+import { Complaint, retryDelayMs } from "./retry.ts";
 
 Deno.test("retryDelayMs() begins with 50 to 200 ms, stays near for a minute, and then backs off", async (t) => {
   const cases: [name: string, failed: number, least: number, most: number][] = [
@@ -27,4 +27,16 @@ Deno.test("retryDelayMs() begins with 50 to 200 ms, stays near for a minute, and
     ok(ms >= 60_000, `${ms}`);
     equal(Math.round(retryDelayMs(0, 0.5)), 125);
   });
+});
+
+Deno.test("Complaint tells a reason once, until there is another, or what was tried has worked", () => {
+  const complaint = new Complaint();
+  deepEqual(["a", "a", "b", "b", "a"].map((reason) => complaint.isNew(reason)), [
+    true,
+    false,
+    true,
+    false,
+    true,
+  ]);
+  deepEqual([complaint.end(), complaint.end(), complaint.isNew("a")], [true, false, true]);
 });
