@@ -5,8 +5,7 @@
  * 1. A proxy's own name is nobody's.
  * 2. A name belongs to whoever holds the longest zone that it lies in, whole labels only; the apex is not inside.
  *    What the user denied is as good as a zone of nobody.
- * 3. Of the holder's clusters the one logged in to comes first, its leaves after it.
- * 4. One that two apps of the same place claim is neither's.
+ * 3. One that two apps of the same place claim is neither's.
  *
  * @module
  */
@@ -17,8 +16,8 @@ import type { GrantBy } from "./knowledge.ts";
 export interface Holding {
   readonly zone: DomainName;
   readonly profile: string;
-  /** `null`: every cluster of the login. */
-  readonly cluster: string | null;
+  /** Of those of the login. */
+  readonly cluster: string;
   readonly by: GrantBy;
 }
 
@@ -35,7 +34,6 @@ export interface NameClaim {
   readonly name: DomainName;
   readonly profile: string;
   readonly cluster: string;
-  readonly isLeaf: boolean;
   readonly app: string;
   /** The same app has the same one within its cluster. */
   readonly appId: string;
@@ -52,9 +50,7 @@ export type NameObjection =
   /** The user said no. */
   | "denied"
   /** Another app of the same place claims it as well: neither has it. */
-  | "twice"
-  /** The cluster that vouches for this leaf has it. */
-  | "root-first";
+  | "twice";
 
 export interface RefusedName {
   readonly claim: NameClaim;
@@ -133,8 +129,8 @@ function objectionTo(
   }
   const own = held.find((holding) => isHolder(holding, claim));
   if (own === undefined) {
-    const { profile, cluster, zone } = first;
-    return { why: "foreign", holder: { profile, cluster: cluster ?? zone, app: null } };
+    const { profile, cluster } = first;
+    return { why: "foreign", holder: { profile, cluster, app: null } };
   }
   // Of what is below their own proxy nobody can be denied a part.
   if (own.by === "own" || !isBarred(claim, own.zone, barriers)) return null;
@@ -142,8 +138,7 @@ function objectionTo(
 }
 
 function isHolder(holding: Holding, { profile, cluster }: NameClaim): boolean {
-  return holding.profile === profile &&
-    (holding.cluster === null || holding.cluster === cluster);
+  return holding.profile === profile && holding.cluster === cluster;
 }
 
 /** Tells whether a barrier stands at the name or above it, and below the zone. */
@@ -167,14 +162,9 @@ function settle(
   able: readonly NameClaim[],
   objections: Map<NameClaim, Pick<RefusedName, "why" | "holder">>,
 ): NameClaim | null {
-  const roots = able.filter(({ isLeaf }) => !isLeaf);
-  const first = roots.length > 0 ? roots : able;
   // By two logins through one host an app may be seen twice.
-  const apps = [...Map.groupBy(first, ({ cluster, appId }) => JSON.stringify([cluster, appId]))];
-  for (const claim of able.filter((claim) => !first.includes(claim))) {
-    objections.set(claim, { why: "root-first", holder: first[0] ?? null });
-  }
-  if (apps.length === 1) return first.toSorted(byProfile)[0] ?? null;
+  const apps = [...Map.groupBy(able, ({ cluster, appId }) => JSON.stringify([cluster, appId]))];
+  if (apps.length === 1) return able.toSorted(byProfile)[0] ?? null;
   for (const [key, same] of apps) {
     const others = apps.filter(([other]) => other !== key).flatMap(([, claims]) => claims);
     for (const claim of same) {

@@ -7,7 +7,7 @@ const name = (text: string): DomainName => parseDomainName(text);
 
 function claim(text: string, rest: Partial<NameClaim> = {}): NameClaim {
   const { profile = "a.test", app = "app" } = rest;
-  return { name: name(text), profile, cluster: profile, isLeaf: false, app, appId: app, ...rest };
+  return { name: name(text), profile, cluster: profile, app, appId: app, ...rest };
 }
 
 function holding(zone: string, rest: Partial<Holding> = {}): Holding {
@@ -21,8 +21,9 @@ function ground(rest: Partial<Ground>): Ground {
 
 const A = holding("x.example");
 const B = holding("in.x.example", { profile: "b.test" });
-const OWN = holding("b.example", { profile: "b.test", cluster: null, by: "own" });
-const leaf = { cluster: "leaf", isLeaf: true, app: "leafs" };
+const OWN = holding("b.example", { profile: "b.test", by: "own" });
+const leaf = { cluster: "leaf", app: "leafs" };
+const LEAFS = holding("l.example", { cluster: "leaf" });
 
 Deno.test("matchNames() gives every name to one app, or to none", async (t) => {
   const cases: [what: string, claims: NameClaim[], on: Partial<Ground>, want: string[]][] = [
@@ -71,27 +72,19 @@ Deno.test("matchNames() gives every name to one app, or to none", async (t) => {
     ]],
     ["of a leaf in what the login has", [claim("db.b.example", { profile: "b.test", ...leaf })], {
       holdings: [OWN],
-    }, ["b.test"]],
+    }, ["foreign"]],
     ["of a leaf in what its root was granted", [claim("db.x.example", leaf)], { holdings: [A] }, [
       "foreign",
     ]],
     [
-      "the root before its leaf",
+      "of a leaf in its own, and of nobody else there",
       [
-        claim("db.b.example", { profile: "b.test", ...leaf }),
-        claim("db.b.example", { profile: "b.test" }),
+        claim("db.l.example", leaf),
+        claim("db.l.example"),
+        claim("db.l.example", { ...leaf, cluster: "other" }),
       ],
-      { holdings: [OWN] },
-      ["root-first", "b.test"],
-    ],
-    [
-      "of two leaves",
-      [
-        claim("db.b.example", { profile: "b.test", ...leaf }),
-        claim("db.b.example", { profile: "b.test", ...leaf, cluster: "other" }),
-      ],
-      { holdings: [OWN] },
-      ["twice", "twice"],
+      { holdings: [LEAFS] },
+      ["a.test", "foreign", "foreign"],
     ],
     ["denied below a granted zone", [claim("db.in.x.example"), claim("db.x.example")], {
       holdings: [A],
@@ -133,7 +126,7 @@ function hasName(one: NameClaim, claims: readonly NameClaim[], on: Ground): bool
     const length = Math.max(0, ...around.map(({ zone }) => zone.length));
     const mine = around.find((held) =>
       held.zone.length === length && held.profile === claim.profile &&
-      (held.cluster === null || held.cluster === claim.cluster)
+      held.cluster === claim.cluster
     );
     if (mine === undefined) return false;
     const barred = on.barriers.some(({ suffix, profile, cluster }) =>
@@ -144,9 +137,7 @@ function hasName(one: NameClaim, claims: readonly NameClaim[], on: Ground): bool
     return mine.by === "own" || !barred;
   };
   if (!able(one)) return false;
-  const rivals = claims.filter((other) => other.name === one.name && able(other));
-  if (one.isLeaf && rivals.some(({ isLeaf }) => !isLeaf)) return false;
-  return rivals.filter(({ isLeaf }) => isLeaf === one.isLeaf)
+  return claims.filter((other) => other.name === one.name && able(other))
     .every(({ cluster, appId }) => cluster === one.cluster && appId === one.appId);
 }
 
@@ -160,7 +151,6 @@ const claims = fc.array(
     name: names,
     profile: profiles,
     cluster: clusters,
-    isLeaf: fc.boolean(),
     app: fc.constantFrom("one", "two"),
   }).map((one): NameClaim => ({ ...one, appId: one.app })),
   { maxLength: 12 },
@@ -170,7 +160,7 @@ const grounds = fc.record({
     fc.record({
       zone: names,
       profile: profiles,
-      cluster: fc.option(clusters),
+      cluster: clusters,
       by: fc.constantFrom("txt", "own"),
     })
       .map((held): Holding => ({ ...held, by: held.by === "own" ? "own" : "txt" })),
@@ -212,5 +202,5 @@ Deno.test("matchNames() says what the rules say, whatever order the claims come 
 function isSame(taken: ReturnType<typeof matchNames>["taken"], one: NameClaim): boolean {
   const found = taken.get(one.name)?.claim;
   return found !== undefined && found.cluster === one.cluster && found.appId === one.appId &&
-    found.isLeaf === one.isLeaf && found.profile === one.profile;
+    found.profile === one.profile;
 }

@@ -242,8 +242,7 @@ function collectClaims(
     return [...names].flatMap((name): [NameClaim, AppTarget][] => {
       if (name === null) return [];
       const { cluster, name: called, id: appId } = app;
-      const isLeaf = cluster !== view.root.name;
-      return [[{ name, profile, cluster, isLeaf, app: called, appId }, target]];
+      return [[{ name, profile, cluster, app: called, appId }, target]];
     });
   });
 }

@@ -17,6 +17,11 @@ export interface PublishedCluster {
   /** Where its apps' addresses come from, as the cluster says it: `100.64.0.0/10`. */
   readonly range: string;
   readonly zones: readonly CustomZone[];
+  /** Whether a leaf is connected to its root, and since when it is, or is not; not for the plan. */
+  readonly isOnline?: boolean;
+  readonly sinceMs?: number;
+  /** How many of its apps are not told of; absent for none. */
+  readonly appsLeftOut?: number;
 }
 
 /** A zone beside the proxies' own in which the cluster has names. */
@@ -86,6 +91,9 @@ const PublishedClusterSchema = z.object({
   proxyAddrs: z.array(z.string()).readonly().exactOptional(),
   range: z.string(),
   zones: z.array(z.object({ suffix: z.string(), isPrivate: z.boolean() })).readonly(),
+  isOnline: z.boolean().exactOptional(),
+  sinceMs: z.number().exactOptional(),
+  appsLeftOut: z.number().exactOptional(),
 });
 
 const TcpAppSchema = z.object({

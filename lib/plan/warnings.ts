@@ -145,7 +145,6 @@ export function nameWarning(
   switch (why) {
     case "proxy":
     case "twice":
-    case "root-first":
       return { code: "name-taken", message };
     case "foreign":
       return isZoneTold(claim, standings) ? null : { code: "name-foreign", message };
@@ -181,8 +180,6 @@ export function describeRefusal(
       return "you denied it";
     case "twice":
       return `app "${holder?.app}" of ${whose} claims it, too, and neither has it`;
-    case "root-first":
-      return `it is already used by app "${holder?.app}" of ${whose}`;
     default:
       return why satisfies never;
   }

@@ -174,6 +174,10 @@ function judge(claim: Claim, owners: Owners, knowledge: ZoneKnowledge): ZoneStan
   const [owner, ...others] = owners(zone);
   if (owner !== undefined) {
     const isOwn = [owner, ...others].some((source) => source.profile === profile);
+    // Nobody but the login's own cluster has a say there, whatever leaves call their proxies
+    if (isOwn && claim.isLeaf) {
+      return refused("foreign", `it belongs to ${claim.source.view.root.name}, whose leaf this is`);
+    }
     if (isOwn) return stand("served", `it is the login's own proxy ${owner.proxyHost}`, "own");
     return refused("foreign", `it belongs to ${owner.profile}, where you are logged in as well`);
   }
@@ -193,7 +197,8 @@ function judgeProof(
 ): ZoneStanding {
   const { cluster, source: { proxyHost } } = claim;
   if (proof === null) return stand("pending", "its TXT records were not asked for yet");
-  const found = proof.names.find(({ name }) => isMeantBy(name, claim));
+  const names = new Set(proof.names.map(({ name }) => name));
+  const found = proof.names.find(({ name }) => isMeantBy(name, claim, names));
   if (found !== undefined) {
     const kept = proof.failure === null ? "" : `; it cannot be asked for now: ${proof.failure}`;
     return stand("served", `its TXT record names ${found.name}${kept}`, "txt", found.sinceMs);
@@ -202,6 +207,12 @@ function judgeProof(
     return stand("pending", `its TXT records cannot be asked for: ${proof.failure}`);
   }
   const isNamed = proof.names.some(({ name }) => name === cluster.name.toLowerCase());
+  if (isNamed && claim.isLeaf) {
+    return stand(
+      "pending",
+      `its TXT record names ${cluster.name}, and not ${proxyHost}, which says that this is its leaf`,
+    );
+  }
   if (isNamed) {
     return stand(
       "pending",
@@ -216,15 +227,39 @@ function judgeProof(
 }
 
 /**
- * Tells whether a record's name is this cluster's. A cluster says itself what it is called; where that is a domain
- * name, it is believed at that name and below it, where the proxy's certificate shows who it is.
+ * Tells whether a record's name is this cluster's. A leaf calls itself as it likes, and nobody but its root says that it
+ * is one: it is believed where a record of the same zone names the root, too, and below the root's own name.
+ *
+ * @param names All that the zone's records name.
  */
-function isMeantBy(name: string, { cluster, isLeaf, source }: Claim): boolean {
-  const host = source.proxyHost.toLowerCase();
-  if (!isLeaf && name === host) return true;
+function isMeantBy(name: string, claim: Claim, names: ReadonlySet<string>): boolean {
+  const { cluster, isLeaf, source } = claim;
+  if (!isLeaf) return isLoginCalled(name, source);
   if (name !== cluster.name.toLowerCase()) return false;
-  if (!name.includes(".")) return true;
-  return name === host || (isBelow(host, name) && objectionToZone(parseDomainName(name)) === null);
+  if ([...names].some((other) => isLoginCalled(other, source))) return true;
+  const root = source.view.root.name.toLowerCase();
+  return isShownBy(source.proxyHost.toLowerCase(), root) && isUnder(name, root);
+}
+
+/**
+ * Tells whether a login's own cluster is called so. It says itself what it is called; where that is a domain name, it is
+ * believed at that name and below it, where the proxy's certificate shows who it is.
+ */
+function isLoginCalled(name: string, { proxyHost, view }: PlanSource): boolean {
+  const host = proxyHost.toLowerCase();
+  if (name === host) return true;
+  return name === view.root.name.toLowerCase() && (!name.includes(".") || isShownBy(host, name));
+}
+
+/** Whether a proxy's certificate shows that its cluster has this domain name. */
+function isShownBy(host: string, name: string): boolean {
+  if (!name.includes(".")) return false;
+  return name === host ||
+    (isBelow(host, name) && objectionToZone(parseDomainName(name)) === null);
+}
+
+function isUnder(name: string, above: string): boolean {
+  return isBelow(name, above) && objectionToZone(parseDomainName(above)) === null;
 }
 
 /** The nearest word that is about this claim; of equal ones that on fewer clusters, and then a no. */
@@ -259,11 +294,12 @@ function settle(judged: readonly Judged[]): readonly Judged[] {
     const all = rivals.get(standing.suffix) ?? [];
     if (!all.includes(one) || all.length === 1) return one;
     const best = Math.max(...all.map(rankOf));
-    // A cluster vouches for its leaves, and comes before them.
+    // A cluster vouches for its leaves, and comes before them; and before those of others that have a record, too
     const first = all.filter((other) =>
       rankOf(other) === best &&
       !(other.claim.isLeaf && all.some((root) =>
-        rankOf(root) === best && !root.claim.isLeaf && root.claim.source === other.claim.source
+        rankOf(root) === best && !root.claim.isLeaf &&
+        (root.claim.source === other.claim.source || root.standing.by === "txt")
       ))
     );
     const [winner] = first;
@@ -333,7 +369,7 @@ function* inTurn<T>(lists: readonly (readonly T[])[]): Generator<T> {
 function holdingsOf(judged: readonly Judged[]): readonly Holding[] {
   return judged.flatMap(({ claim: { zone }, standing: { state, by, profile, cluster } }) => {
     if (zone === null || by === null || state !== "served") return [];
-    return [{ zone, profile, cluster: by === "own" ? null : cluster, by }];
+    return [{ zone, profile, cluster, by }];
   });
 }
 
@@ -360,19 +396,18 @@ function proxyNames(
 
 function mayCallProxy(
   name: DomainName,
-  { profile }: PlanSource,
+  { profile, view }: PlanSource,
   cluster: PublishedCluster,
   owners: Owners,
   byZone: ReadonlyMap<DomainName, readonly Holding[]>,
 ): boolean {
   const own = owners(name);
-  if (own.length > 0) return own.some((source) => source.profile === profile);
+  const isLeaf = cluster !== view.root;
+  if (own.length > 0) return !isLeaf && own.some((source) => source.profile === profile);
   for (let up: DomainName | null = name; up !== null; up = parentOf(up)) {
     const held = byZone.get(up);
     if (held === undefined) continue;
-    return held.some((holding) =>
-      holding.profile === profile && (holding.cluster ?? cluster.name) === cluster.name
-    );
+    return held.some((holding) => holding.profile === profile && holding.cluster === cluster.name);
   }
   return true;
 }

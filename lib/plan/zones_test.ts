@@ -35,6 +35,26 @@ function login(profile: string, rest: Login = {}): PlanSource {
   return { profile, proxyHost, view: { root, leaves: [], apps } };
 }
 
+/** The same with a leaf. */
+function withLeaf(source: PlanSource, name: string, leaf: Omit<Login, "cluster">): PlanSource {
+  const { view } = login(name, { ...leaf, proxyHosts: leaf.proxyHosts ?? [`proxy.${name}`] });
+  const apps = view.apps.map((app) => ({ ...app, name: `leaf-${app.name}`, id: `leaf-${app.id}` }));
+  return {
+    ...source,
+    view: {
+      ...source.view,
+      leaves: [...source.view.leaves, view.root],
+      apps: [...source.view.apps, ...apps],
+    },
+  };
+}
+
+/** How one cluster of a login stands to a zone. */
+function leafStands(found: Plan, suffix: string, cluster: string): string {
+  const one = found.standings.find((one) => one.suffix === suffix && one.cluster === cluster);
+  return one === undefined ? "nothing" : one.by === null ? one.state : `${one.state} ${one.by}`;
+}
+
 const zone = (text: string): DomainName => parseDomainName(text);
 
 function word(suffix: string, verdict: ZoneWord["verdict"], profile: string | null = null) {
@@ -388,4 +408,112 @@ Deno.test("withWord() keeps one decision of each kind", async (t) => {
   for (const [what, before, add, left] of cases) {
     await t.step(what, () => deepEqual(withWord(before, add), left));
   }
+});
+
+const ROOT = "teleport.corp.example";
+
+Deno.test("attack: a leaf calls its proxies and zones as the root's names are", () => {
+  const root = login(ROOT, { apps: [`db.${ROOT}`, `web.${ROOT}`] });
+  const hostile = withLeaf(root, "leaf.example", {
+    proxyHosts: [`db.${ROOT}`, ROOT, "proxy.leaf.example"],
+    zones: [`web.${ROOT}`, ROOT, `new.${ROOT}`],
+    apps: [`web.${ROOT}`, `x.new.${ROOT}`, `other.${ROOT}`],
+  });
+  const words = [word(`new.${ROOT}`, "allow", ROOT)];
+  for (const known of [{}, { words }, txt(`new.${ROOT}`, "leaf.example", ROOT)]) {
+    const found = plan([hostile], known);
+    for (const name of [`db.${ROOT}`, `web.${ROOT}`]) {
+      const target = found.targets.get(zone(name));
+      equal(target?.profile, ROOT);
+      ok(found.excluded.every((excluded) => excluded !== zone(name)));
+    }
+    deepEqual([...found.targets.keys()].sort(), [zone(`db.${ROOT}`), zone(`web.${ROOT}`)]);
+    for (const suffix of [`db.${ROOT}`, `web.${ROOT}`, ROOT, `new.${ROOT}`]) {
+      equal(leafStands(found, suffix, "leaf.example"), "refused", suffix);
+    }
+  }
+});
+
+Deno.test("judgeZones() gives a leaf its zones, its proxy's too, by a record or the user's word", async (t) => {
+  const leafAt = (name: string, proxyHost = ROOT, cluster = proxyHost) =>
+    withLeaf(login(proxyHost, { proxyHost, cluster }), name, {
+      proxyHosts: ["proxy.company.test"],
+      zones: ["company.test"],
+      apps: ["db.company.test"],
+    });
+  const leaf = "leaf.example";
+  const rows: [
+    what: string,
+    source: PlanSource,
+    known: Partial<ZoneKnowledge>,
+    want: string,
+  ][] = [
+    ["nobody said anything", leafAt(leaf), {}, "pending"],
+    ["a record names the leaf alone", leafAt(leaf), txt("company.test", leaf), "pending"],
+    ["a record names the root alone", leafAt(leaf), txt("company.test", ROOT), "pending"],
+    ["it names the leaf and the root", leafAt(leaf), txt("company.test", leaf, ROOT), "served txt"],
+    [
+      "it names the leaf and another root",
+      leafAt(leaf),
+      txt("company.test", leaf, "other.example"),
+      "pending",
+    ],
+    [
+      "the root says it is called as its proxy does not show",
+      leafAt(leaf, "evil.example", "victim.example"),
+      txt("company.test", leaf, "victim.example"),
+      "pending",
+    ],
+    [
+      "the leaf's name lies below the root's",
+      leafAt("eu.corp.example", ROOT, "corp.example"),
+      txt("company.test", "eu.corp.example"),
+      "served txt",
+    ],
+    [
+      "the leaf's name lies below what the root only says it is called",
+      leafAt("eu.victim.example", "evil.example", "victim.example"),
+      txt("company.test", "eu.victim.example"),
+      "pending",
+    ],
+    [
+      "the leaf's name lies below a suffix of everybody",
+      leafAt("bob.github.io", "evil.github.io", "github.io"),
+      txt("company.test", "bob.github.io"),
+      "pending",
+    ],
+    ["a leaf without a dot is named alone", leafAt("eu"), txt("company.test", "eu"), "pending"],
+    ["it is named with its root", leafAt("eu"), txt("company.test", "eu", ROOT), "served txt"],
+    [
+      "neither has a dot",
+      leafAt("eu", ROOT, "corp"),
+      txt("company.test", "eu", "corp"),
+      "served txt",
+    ],
+    ["the user allows it", leafAt(leaf), {
+      words: [word("company.test", "allow", ROOT)],
+    }, "served user"],
+    ["the user allows it, and then not", leafAt(leaf), {
+      words: [{ ...word("company.test", "deny", ROOT), cluster: leaf }],
+    }, "denied"],
+  ];
+  for (const [what, source, known, want] of rows) {
+    await t.step(what, () => {
+      const found = plan([source], known);
+      const [{ name } = { name: "" }] = source.view.leaves;
+      equal(leafStands(found, "company.test", name), want);
+      equal(holder(found, "db.company.test"), want.startsWith("served") ? source.profile : null);
+      // The zone of its proxy is one like any other
+      ok(!leafStands(found, "proxy.company.test", name).endsWith("own"));
+    });
+  }
+  await t.step("who is logged in to the leaf itself is asked there", () => {
+    const own = login("teleport.leaf.example", {
+      cluster: leaf,
+      zones: ["company.test"],
+      apps: ["db.company.test"],
+    });
+    const found = plan([leafAt(leaf), own], txt("company.test", leaf, ROOT));
+    equal(holder(found, "db.company.test"), "teleport.leaf.example");
+  });
 });

@@ -14,8 +14,7 @@ type Rank = typeof RANKS[number];
 interface Served {
   readonly zone: string;
   readonly profile: string;
-  /** `null`: every cluster of the login. */
-  readonly cluster: string | null;
+  readonly cluster: string;
   readonly rank: Rank;
   readonly isPrivate: boolean;
 }
@@ -131,21 +130,22 @@ function servedZones(world: World, logins: readonly Login[]): Served[] {
     );
     const best = Math.max(...rivals.map((one) => RANKS.indexOf(one.rank)));
     const first = rivals.filter((one) => RANKS.indexOf(one.rank) === best);
-    const roots = new Set(first.filter((one) => !one.claim.isLeaf).map((one) => one.claim.login));
-    const left = first.filter((one) => !one.claim.isLeaf || !roots.has(one.claim.login));
+    const roots = first.filter((one) => !one.claim.isLeaf);
+    const left = first.filter(({ claim: { isLeaf, login } }) =>
+      !isLeaf || !roots.some((root) => root.rank === "txt" || root.claim.login === login)
+    );
     return left.length === 1 && left[0]?.claim === claim;
   }).map(({ claim: { zone, login, cluster, isPrivate }, rank }) => ({
-    ...{ zone, rank, isPrivate, profile: login.profile },
-    cluster: rank === "own" ? null : cluster.name,
+    ...{ zone, rank, isPrivate, profile: login.profile, cluster: cluster.name },
   }));
 }
 
 /** How a cluster comes by a zone; `null` if it does not. */
 function rankOf(claim: Claim, world: World, logins: readonly Login[]): Rank | null {
-  const { login, cluster, zone } = claim;
+  const { login, cluster, isLeaf, zone } = claim;
   if (isEverybodys(zone)) return null;
   const above = ownersAbove(zone, logins);
-  if (above.length > 0) return above.includes(login) ? "own" : null;
+  if (above.length > 0) return above.includes(login) && !isLeaf ? "own" : null;
   const [word] = world.words.filter((word) =>
     word.verdict !== "later" &&
     (word.suffix === zone || (word.verdict === "deny" && isBelow(zone, word.suffix))) &&
@@ -162,14 +162,15 @@ function rankOf(claim: Claim, world: World, logins: readonly Login[]): Rank | nu
     return "admin";
   }
   const names = world.records.get(zone)?.names ?? [];
-  return names.some((name) => isNamed(name, claim)) ? "txt" : null;
+  const isRootNamed = names.some((name) => isRoot(name, login));
+  if (!isLeaf) return isRootNamed ? "txt" : null;
+  const isBelowRoot = isAt(login.host, login.root.name) && isBelow(cluster.name, login.root.name);
+  return names.includes(cluster.name) && (isRootNamed || isBelowRoot) ? "txt" : null;
 }
 
 /** A cluster may call itself anything; a domain name counts only where the proxy's certificate proves it. */
-function isNamed(name: string, { login, cluster, isLeaf }: Claim): boolean {
-  if (!isLeaf && name === login.host) return true;
-  if (name !== cluster.name) return false;
-  return !name.includes(".") || isAt(login.host, name);
+function isRoot(name: string, { host, root }: Login): boolean {
+  return name === host || (name === root.name && (!name.includes(".") || isAt(host, name)));
 }
 
 function proxyNames(logins: readonly Login[], served: readonly Served[]): Set<string> {
@@ -182,10 +183,9 @@ function proxyNames(logins: readonly Login[], served: readonly Served[]): Set<st
         const longest = Math.max(0, ...around.map(({ zone }) => zone.length));
         const nearest = around.filter(({ zone }) => zone.length === longest);
         const isTheirs = above.length > 0
-          ? above.includes(login)
-          : nearest.length === 0 || nearest.some((one) =>
-            one.profile === login.profile && (one.cluster ?? cluster.name) === cluster.name
-          );
+          ? above.includes(login) && cluster === login.root
+          : nearest.length === 0 ||
+            nearest.some((one) => one.profile === login.profile && one.cluster === cluster.name);
         if (isTheirs) names.add(host);
       }
     }
@@ -205,7 +205,7 @@ function ownersOf(
         const cluster = clusterOf(login, app);
         const wanted = wantedRange(cluster.range, login.profile, world);
         const owner = { profile: login.profile, cluster: cluster.name, appId: app.id, wanted };
-        return { name, isLeaf: app.isLeaf, owner };
+        return { name, owner };
       })
     )
   );
@@ -215,7 +215,7 @@ function ownersOf(
     const longest = Math.max(0, ...around.map(({ zone }) => zone.length));
     const held = around.find((one) =>
       one.zone.length === longest && one.profile === owner.profile &&
-      (one.cluster ?? owner.cluster) === owner.cluster
+      one.cluster === owner.cluster
     );
     if (held === undefined) return false;
     return held.rank === "own" ||
@@ -228,10 +228,8 @@ function ownersOf(
   const owners = new Map<string, Owner>();
   for (const name of new Set(able.map((one) => one.name))) {
     const rivals = able.filter((one) => one.name === name);
-    const roots = rivals.filter(({ isLeaf }) => !isLeaf);
-    const first = roots.length > 0 ? roots : rivals;
-    const apps = new Set(first.map(({ owner }) => `${owner.cluster} ${owner.appId}`));
-    const [winner] = first.map(({ owner }) => owner)
+    const apps = new Set(rivals.map(({ owner }) => `${owner.cluster} ${owner.appId}`));
+    const [winner] = rivals.map(({ owner }) => owner)
       .sort((a, b) => a.profile < b.profile ? -1 : 1);
     if (apps.size === 1 && winner !== undefined) owners.set(name, winner);
   }

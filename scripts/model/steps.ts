@@ -47,7 +47,7 @@ const SEAT = fc.constantFrom(0, 1, 2);
 const ZONE = fc.constantFrom(...ZONES);
 const NAME = fc.constantFrom(...NAMES);
 const APP = fc.constantFrom("one", "two", "three");
-const NAMED = ["a.test", "b.test", "plain", "leaf-a", "leaf-b", "in.a.test", "nobody"] as const;
+const NAMED = ["a.test", "b.test", "plain", "leaf-a", "eu.b.test", "in.a.test", "nobody"] as const;
 const SECOND_MS = 1_000;
 const DAY_MS = 86_400_000;
 /** Enough to fill the smallest range there is, in two goes. */

@@ -59,7 +59,7 @@ export interface World {
 /** The last one's leaf calls itself what another cluster is called. */
 const SEATS = [
   { profile: "a.test", host: "a.test", root: "a.test", leaf: "leaf-a", range: "100.80.0.0/16" },
-  { profile: "b.test", host: "b.test", root: "b.test", leaf: "leaf-b", range: "100.96.0.0/27" },
+  { profile: "b.test", host: "b.test", root: "b.test", leaf: "eu.b.test", range: "100.96.0.0/27" },
   {
     profile: "in.a.test",
     host: "in.a.test",

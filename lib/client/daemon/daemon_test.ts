@@ -64,20 +64,23 @@ Deno.test("Daemon answers no name whose address is not leased and routed", () =>
     await daemon.decideRange({ ...MEMORY_10, isTaken: true });
     const leaf = {
       name: "leaf.test",
-      proxyHosts: ["leaf.memory.test"],
+      proxyHosts: ["proxy.leaf.test"],
       range: "10.44.0.0/16",
       zones: [],
     };
-    const api = memoryApp("api", { cluster: "leaf.test", publicAddrs: ["api.memory.test"] });
+    const api = memoryApp("api", { cluster: "leaf.test", publicAddrs: ["api.proxy.leaf.test"] });
+    cluster.publish({ leaves: [{ ...leaf, range: "100.64.0.0/10" }] });
+    await until(() => daemon.zones().zones.some(({ cluster }) => cluster === leaf.name));
+    await daemon.decideZone({ suffix: "proxy.leaf.test", cluster: null, verdict: "allow" });
     helper.fail("apply", "route-failed");
     cluster.publish({ leaves: [leaf], apps: [DB, WEB, api] });
     await until(() => codes(daemon).includes("apply-failed"));
     equal(daemon.status().state, "degraded");
-    equal(daemon.resolve("api.memory.test", "A").verdict, "refuse");
+    equal(daemon.resolve("api.proxy.leaf.test", "A").verdict, "refuse");
     match(await ask("db.memory.test"), /^100\./);
     cluster.publish({ apps: [DB, WEB, api] });
-    await until(() => daemon.resolve("api.memory.test", "A").verdict === "answer");
-    const [address = ""] = daemon.resolve("api.memory.test", "A").addresses;
+    await until(() => daemon.resolve("api.proxy.leaf.test", "A").verdict === "answer");
+    const [address = ""] = daemon.resolve("api.proxy.leaf.test", "A").addresses;
     match(address, /^10\.44\./);
     ok(machine.path.leases.map(formatIp).includes(address));
     ok(helper.inForce?.routes.includes("10.44.0.0/16"));
