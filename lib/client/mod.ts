@@ -4,6 +4,7 @@
  * @module
  */
 export { listApps } from "./apps.ts";
+export { listClusters } from "./cluster_list.ts";
 export { ControlClient } from "./control/client.ts";
 export { daemonForCommand } from "./daemon/for_command.ts";
 export { runDaemon } from "./daemon/run.ts";

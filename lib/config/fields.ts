@@ -31,7 +31,7 @@ function matching(expected: string, form: RegExp): z.ZodType<string> {
   return text(expected, (value) => form.test(value) ? value : null);
 }
 
-const HTTPS_PORT = 443;
+export const HTTPS_PORT = 443;
 
 /** A duration as written, kept as text so that a resource is shown as it was given. */
 export const durationText: z.ZodType<string> = text(
@@ -43,6 +43,12 @@ export const durationText: z.ZodType<string> = text(
 export const resourceName: z.ZodType<string> = matching(
   "1 to 63 letters, digits and ._@+-, beginning with a letter or digit",
   /^[A-Za-z0-9][A-Za-z0-9._@+-]{0,62}$/,
+);
+
+/** The name of a user, here or of a cluster that is trusted: `alice`, `root.example.com/alice`. */
+export const anyUserName: z.ZodType<string> = matching(
+  "a user's name, or CLUSTER/NAME for one of a trusted cluster",
+  /^(?:(?=[^/]{1,63}\/)[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?\/)?[A-Za-z0-9][A-Za-z0-9._@+-]{0,62}$/,
 );
 
 /** The name of an app or an agent: one DNS label. */
@@ -119,11 +125,24 @@ export function oneOrMore<T>(field: z.ZodType<T>, expected: string): z.ZodType<r
   );
 }
 
+/** What one thing may have of labels: every client holds those of all apps that it may use. */
+const MAX_LABELS = 128;
+const MAX_LABELS_LENGTH = 16_384;
+
+/** Whether labels are no more, and no longer in all, than a thing may have. */
+export function fitsLabels(labels: Readonly<Record<string, string>>): boolean {
+  const entries = Object.entries(labels);
+  const length = entries.reduce((sum, [key, value]) => sum + key.length + value.length, 0);
+  return entries.length <= MAX_LABELS && length <= MAX_LABELS_LENGTH;
+}
+
 /** What a thing is labelled with. */
 export const labels: z.ZodType<Readonly<Record<string, string>>> = z.record(
   labelKey(),
   z.string({ error: "a text" }).max(256),
-);
+).refine(fitsLabels, {
+  error: `at most ${MAX_LABELS} labels of ${MAX_LABELS_LENGTH} letters in all`,
+});
 
 /** Which labels a rule matches: for each key one pattern or several; `"*": "*"` is everything. */
 export const labelSelector: z.ZodType<Readonly<Record<string, string | readonly string[]>>> = z

@@ -50,6 +50,7 @@ export {
   webhookPlace,
 } from "./audit_sinks.ts";
 export { formatDuration, parseDuration } from "./duration.ts";
+export { fitsLabels } from "./fields.ts";
 export { formatHostPort, type HostPort, parseHost, parseHostPort } from "../ip/mod.ts";
 export { type Checked, checkValue } from "./mistakes.ts";
 export { compilePorts, portAllowed, type PortRange } from "./port.ts";
@@ -63,12 +64,15 @@ export {
   parseResources,
   type PublicAddrResource,
   readResources,
+  type RemoteClusterResource,
   type Resource,
   RESOURCE_KINDS,
   type ResourceDocument,
   type ResourceKind,
+  RoleMapSchema,
   type RoleResource,
   RoleResourceSchema,
+  type TrustedClusterResource,
   type UserResource,
   UserResourceSchema,
   type VnetConfigResource,
@@ -83,6 +87,7 @@ export {
   type Role,
   type RoleSpec,
   RoleSpecSchema,
+  stepsOf,
 } from "./role/role.ts";
 export { type FilledPattern, fitsPattern, type Person } from "./role/label_pattern.ts";
 export {

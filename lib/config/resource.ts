@@ -7,7 +7,17 @@
 import { getPublicSuffix } from "tldts";
 import { z } from "zod";
 import { ConfigError, type ConfigMistake } from "../error.ts";
-import { domainName, labelName, oneOrMore, resourceName } from "./fields.ts";
+import { parseHostPort } from "../ip/mod.ts";
+import {
+  anyUserName,
+  caPin,
+  clusterName,
+  domainName,
+  HTTPS_PORT,
+  labelName,
+  oneOrMore,
+  resourceName,
+} from "./fields.ts";
 import {
   type Checked,
   checkValue,
@@ -73,7 +83,7 @@ export const UserResourceSchema = strict({
 
 /** What a lock keeps out: one of these. */
 export const LockTargetSchema = z.union([
-  strict({ user: resourceName }),
+  strict({ user: anyUserName }),
   strict({ role: resourceName }),
   strict({ agent: resourceName }),
   strict({ session: z.string().regex(/^[0-9a-f]{32}$/, { error: "32 hex digits" }) }),
@@ -107,12 +117,57 @@ export const PublicAddrResourceSchema = strict({
   }),
 });
 
+/** A cluster's resource is called as the cluster is. */
+const clusterMetadata = strict({
+  name: clusterName,
+  description: z.string().max(1024).optional(),
+  revision: z.int().min(1).optional(),
+});
+
+/** Which roles of a root's users stand for which here. */
+export const RoleMapSchema = z.array(
+  strict({
+    /** A role there; `*` stands for any characters. */
+    remote: z.string().min(1).max(63),
+    local: z.array(resourceName).min(1).max(64),
+  }),
+).min(1).max(256);
+
+/** On a leaf: the root whose users are let in. */
+export const TrustedClusterResourceSchema = strict({
+  kind: z.literal("trusted_cluster"),
+  version,
+  metadata: clusterMetadata,
+  spec: strict({
+    enabled: z.boolean().default(true),
+    /** Good once, and not kept. */
+    token: z.string().min(16).max(128).optional(),
+    /** The root's proxy. */
+    web_proxy_addr: z.string().refine((text) => parseHostPort(text, HTTPS_PORT) !== null, {
+      error: "host or host:port",
+    }),
+    /** Of the root's host CA; without it a public authority vouches for the proxy. */
+    ca_pin: caPin.optional(),
+    role_map: RoleMapSchema,
+  }),
+});
+
+/** On a root: a leaf that has joined. */
+export const RemoteClusterResourceSchema = strict({
+  kind: z.literal("remote_cluster"),
+  version,
+  metadata: clusterMetadata,
+  spec: strict({}),
+});
+
 const ResourceSchema = z.discriminatedUnion("kind", [
   VnetConfigResourceSchema,
   RoleResourceSchema,
   UserResourceSchema,
   LockResourceSchema,
   PublicAddrResourceSchema,
+  TrustedClusterResourceSchema,
+  RemoteClusterResourceSchema,
 ]);
 
 export type VnetConfigResource = z.infer<typeof VnetConfigResourceSchema>;
@@ -120,6 +175,8 @@ export type RoleResource = z.infer<typeof RoleResourceSchema>;
 export type UserResource = z.infer<typeof UserResourceSchema>;
 export type LockResource = z.infer<typeof LockResourceSchema>;
 export type PublicAddrResource = z.infer<typeof PublicAddrResourceSchema>;
+export type RemoteClusterResource = z.infer<typeof RemoteClusterResourceSchema>;
+export type TrustedClusterResource = z.infer<typeof TrustedClusterResourceSchema>;
 export type Resource = z.infer<typeof ResourceSchema>;
 export type ResourceKind = Resource["kind"];
 
@@ -127,7 +184,9 @@ export type ResourceKind = Resource["kind"];
 export const RESOURCE_KINDS: readonly ResourceKind[] = [
   "lock",
   "public_addr",
+  "remote_cluster",
   "role",
+  "trusted_cluster",
   "user",
   "vnet_config",
 ];

@@ -99,7 +99,10 @@ spec: { role: dev }
     ok(error instanceof ConfigError);
     deepEqual(error.mistakes.map(({ path, expected }) => [path, expected]), [
       ["(document 1).spec.roles", "at least 1 entries"],
-      ["(document 2).kind", 'one of "vnet_config", "role", "user", "lock", "public_addr"'],
+      [
+        "(document 2).kind",
+        'one of "vnet_config", "role", "user", "lock", "public_addr", "trusted_cluster", "remote_cluster"',
+      ],
       [
         "(document 3).metadata.name",
         "1 to 63 letters, digits and ._@+-, beginning with a letter or digit",

@@ -13,6 +13,7 @@ import {
 import { type AccessDecision, decideAccess, type Labels } from "./access.ts";
 import type { AppClaims } from "./claims.ts";
 import type { Principal } from "./principal.ts";
+import { rolesHere, type Trust, userHere } from "./trust.ts";
 
 /** Something that is kept out until `expiresMs`; `null` is until the lock is removed. */
 export interface Lock {
@@ -33,6 +34,8 @@ export interface FlowRequest {
 /** What the agent holds the request against: its own spec and the cluster's current policy. */
 export interface FlowPolicy {
   readonly cluster: string;
+  /** Whose users are let in, the cluster's own among them. */
+  readonly trust: readonly Pick<Trust<unknown>, "cluster" | "roleMap">[];
   /** This agent's id. */
   readonly agentId: string;
   readonly app: {
@@ -64,8 +67,14 @@ export function decideFlow(request: FlowRequest, policy: FlowPolicy, nowMs: numb
   if (nowMs >= request.certificateExpiresMs) {
     return refuse("certificate-expired", "The app certificate is no longer valid");
   }
-  if (principal.kind !== "user" || principal.cluster !== policy.cluster) {
-    return refuse("access-denied", "The certificate is not a user's of this cluster");
+  const names = principal.kind === "user"
+    ? rolesHere(policy.trust, principal.cluster, claims.roles)
+    : null;
+  if (names === null) {
+    return refuse(
+      "access-denied",
+      "The certificate is not a user's of this cluster, or of one it trusts",
+    );
   }
   if (
     claims.cluster !== policy.cluster || claims.app !== policy.app.name ||
@@ -80,8 +89,8 @@ export function decideFlow(request: FlowRequest, policy: FlowPolicy, nowMs: numb
     return refuse("port-not-allowed", `The app does not serve port ${request.port}`);
   }
   const who = {
-    user: principal.name,
-    roles: claims.roles,
+    user: userHere(principal, policy.cluster),
+    roles: names,
     sessionIds: [claims.sessionId, claims.loginId],
     agentId: policy.agentId,
   };
@@ -89,11 +98,13 @@ export function decideFlow(request: FlowRequest, policy: FlowPolicy, nowMs: numb
     return refuse("access-locked", "Access is locked");
   }
   // A role that is gone can neither allow nor deny: it might have denied, so the flow is refused
-  const roles = claims.roles.map((name) => policy.roles.get(name));
+  const roles = names.map((name) => policy.roles.get(name));
   if (roles.some((role) => role === undefined)) {
     return refuse("access-denied", "A role in the certificate is gone");
   }
-  const person = { user: principal.name, claims: claims.grounds?.claims ?? {} };
+  // What another cluster says of its users is nothing that roles here go by
+  const isOwn = principal.cluster === policy.cluster;
+  const person = { user: who.user, claims: isOwn ? claims.grounds?.claims ?? {} : {} };
   const access = decideAccess(
     (roles as Role[]).map((role) => personalRole(role, person)),
     policy.app.labels,

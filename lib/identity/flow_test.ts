@@ -18,6 +18,7 @@ const claims: AppClaims = {
   loginId: LOGIN,
   mfaTimeMs: null,
 };
+const ALICE_OF_ROOT = { kind: "user", cluster: "root", name: "alice" } as const;
 const request: FlowRequest = {
   principal: { kind: "user", cluster: "c", name: "alice" },
   claims,
@@ -28,6 +29,10 @@ const request: FlowRequest = {
 const dev = compileRole("dev", { allow: { app_labels: { env: "dev" } }, deny: {}, options: {} });
 const policy: FlowPolicy = {
   cluster: "c",
+  trust: [
+    { cluster: "c", roleMap: null },
+    { cluster: "root", roleMap: [{ remote: "ops-*", local: ["dev"] }] },
+  ],
   agentId: "agent-1",
   app: { name: "db", labels: { env: "dev" }, tcpPorts: [{ first: 5432, last: 5433 }] },
   roles: new Map([["dev", dev]]),
@@ -50,6 +55,48 @@ Deno.test("decideFlow() holds every flow against certificate, spec, roles and lo
       { ...request, certificateExpiresMs: NOW_MS },
       policy,
       "certificate-expired",
+    ],
+    [
+      "a user of a root with a role that is mapped",
+      { ...request, principal: ALICE_OF_ROOT, claims: { ...claims, roles: ["ops-eu"] } },
+      policy,
+      "allowed",
+    ],
+    [
+      "a role of the root that is called as one here",
+      { ...request, principal: ALICE_OF_ROOT },
+      policy,
+      "access-denied",
+    ],
+    [
+      "a role that is mapped, of a user of this cluster",
+      { ...request, claims: { ...claims, roles: ["ops-eu"] } },
+      policy,
+      "access-denied",
+    ],
+    [
+      "a user of a root, locked by the name they have here",
+      { ...request, principal: ALICE_OF_ROOT, claims: { ...claims, roles: ["ops-eu"] } },
+      locked({ user: "root/alice" }),
+      "access-locked",
+    ],
+    [
+      "a user of a root, and a lock for a user here of that name",
+      { ...request, principal: ALICE_OF_ROOT, claims: { ...claims, roles: ["ops-eu"] } },
+      locked({ user: "alice" }),
+      "allowed",
+    ],
+    [
+      "a user of a root, and a lock for the role they have here",
+      { ...request, principal: ALICE_OF_ROOT, claims: { ...claims, roles: ["ops-eu"] } },
+      locked({ role: "dev" }),
+      "access-locked",
+    ],
+    [
+      "a leaf's certificate",
+      { ...request, principal: { kind: "leaf", cluster: "c", name: "alice" } },
+      policy,
+      "access-denied",
     ],
     [
       "an agent's certificate",

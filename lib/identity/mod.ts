@@ -3,7 +3,7 @@
  *
  * @module
  */
-export { decideAccess, maxSessionMs } from "./access.ts";
+export { type AccessDecision, decideAccess, maxSessionMs } from "./access.ts";
 export {
   agentDnsName,
   appIdFromDigest,
@@ -43,3 +43,12 @@ export {
   ticketPayload,
 } from "./ticket.ts";
 export { rightOf } from "./same_right.ts";
+export {
+  homeOf,
+  mapRoles,
+  type RoleMap,
+  rolesHere,
+  type Trust,
+  type TrustSet,
+  userHere,
+} from "./trust.ts";

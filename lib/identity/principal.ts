@@ -1,11 +1,15 @@
-/** Who a certificate names: `vnet://<cluster>/user/<name>` or `vnet://<cluster>/agent/<id>`. */
+/**
+ * Who a certificate names: `vnet://<cluster>/user/<name>`, `vnet://<cluster>/agent/<id>`, or
+ * `vnet://<cluster>/leaf/<id of its join>`.
+ */
 export type Principal =
   | { readonly kind: "user"; readonly cluster: string; readonly name: string }
-  | { readonly kind: "agent"; readonly cluster: string; readonly name: string };
+  | { readonly kind: "agent"; readonly cluster: string; readonly name: string }
+  | { readonly kind: "leaf"; readonly cluster: string; readonly name: string };
 
 const CLUSTER = "[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?";
 const NAME = "[A-Za-z0-9][A-Za-z0-9._@+-]{0,62}";
-const PRINCIPAL = new RegExp(`^vnet://(${CLUSTER})/(user|agent)/(${NAME})$`);
+const PRINCIPAL = new RegExp(`^vnet://(${CLUSTER})/(user|agent|leaf)/(${NAME})$`);
 const WHOLE_NAME = new RegExp(`^${NAME}$`);
 const WHOLE_CLUSTER = new RegExp(`^${CLUSTER}$`);
 
@@ -33,6 +37,6 @@ export function formatPrincipal(principal: Principal): string {
 export function parsePrincipal(uri: string): Principal | null {
   const match = PRINCIPAL.exec(uri);
   if (match === null) return null;
-  const [, cluster, kind, name] = match as unknown as [string, string, "user" | "agent", string];
+  const [, cluster, kind, name] = match as unknown as [string, string, Principal["kind"], string];
   return { kind, cluster, name };
 }

@@ -14,6 +14,7 @@ import { Auth, type PasswordCost, serveAdmin, SyslogSink, WebhookSink } from "./
 import { type AdmissionLimits, dialAsBalancer, isTrustedProxy, Proxy } from "./proxy/mod.ts";
 import { type Diagnosed, serveDiag } from "./diag/diag.ts";
 import { gauge } from "./diag/metrics.ts";
+import { LeafLinks } from "./leaf/mod.ts";
 import { WebCertificate } from "./web_certificate.ts";
 
 const log = getLogger("server");
@@ -97,6 +98,14 @@ export async function serveCluster(
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   });
   made.defer(() => proxy.close());
+  const links = new LeafLinks({
+    roots: auth.roots,
+    foreign: proxy.foreign,
+    revision: () => auth.revision(),
+    changed: (since, signal) => auth.changed(since, signal),
+    nowMs: options.nowMs,
+  });
+  made.defer(() => links.close());
   certificate.onChange = (identity) => proxy.setIdentity(identity);
   const renewing = certificate.keepRenewed(closing.signal, options.certificateCheckMs);
   made.defer(async () => {

@@ -17,6 +17,7 @@ import {
   CtlTokenV1Schema,
   CtlUsersV1Schema,
 } from "./ctl_v1.ts";
+import { ClustersV1Schema } from "./clusters_v1.ts";
 import { ConnectV1Schema, ProxyV1Schema } from "./connect_v1.ts";
 import { ConnectionsV1Schema } from "./connections_v1.ts";
 import { DemoV1Schema } from "./demo_v1.ts";
@@ -30,6 +31,7 @@ import { ZonesV1Schema } from "./zones_v1.ts";
 
 export * from "./apps_v1.ts";
 export * from "./ctl_v1.ts";
+export * from "./clusters_v1.ts";
 export * from "./connect_v1.ts";
 export * from "./connections_v1.ts";
 export * from "./demo_v1.ts";
@@ -44,6 +46,7 @@ export * from "./zones_v1.ts";
 /** Every public document by its short name, as `vnet schema NAME` knows it. */
 export const DOCUMENTS = {
   apps: AppsV1Schema,
+  clusters: ClustersV1Schema,
   "ctl-agents": CtlAgentsV1Schema,
   "ctl-apps": CtlAppsV1Schema,
   "ctl-audit": CtlAuditV1Schema,

@@ -14,6 +14,10 @@ export const CONTROL_MESSAGE_MAX_BYTES = 1_048_576;
 /** An agent's apps are told in at most so many messages. */
 export const HELLO_MAX_PARTS = 32;
 
+/** What the apps of a leaf may take in all, as JSON; and what it says of itself. */
+export const LEAF_APPS_MAX_BYTES = 4 * 1_048_576;
+export const LEAF_FACTS_MAX_BYTES = 384 * 1024;
+
 /** How often each side pings, and how many answers may be missing before the channel counts as dead. */
 export const CONTROL_PING_MS = 20_000;
 export const CONTROL_PING_MISSES = 3;
@@ -38,6 +42,8 @@ export const AgentMessageSchema = z.discriminatedUnion("type", [
     type: z.literal("hello"),
     version: z.string().max(64),
     apps,
+    /** Said by a leaf: its `LeafFacts`. */
+    leaf: z.unknown().optional(),
   }),
   z.object({ type: z.literal("dial_failed"), ticket, code, message: text }),
   /**
@@ -56,6 +62,18 @@ export const AgentMessageSchema = z.discriminatedUnion("type", [
 ]);
 export type AgentMessage = z.infer<typeof AgentMessageSchema>;
 
+/** A right that a root has given to one of its users, for an app of a leaf; what the user's certificate says, too. */
+export const ForeignRightSchema = z.object({
+  session_id: sessionId,
+  login_id: sessionId,
+  user: name,
+  roles: z.array(name).max(256),
+  app: name,
+  port: z.int().min(0).max(65_535),
+  expires: z.iso.datetime(),
+});
+export type ForeignRight = z.infer<typeof ForeignRightSchema>;
+
 /** What the proxy says. */
 export const ProxyMessageSchema = z.discriminatedUnion("type", [
   /**
@@ -68,7 +86,14 @@ export const ProxyMessageSchema = z.discriminatedUnion("type", [
       z.object({ app: name, reason: text, code: code.optional(), public_addr: name.optional() }),
     ).max(1024),
   }),
-  z.object({ type: z.literal("dial"), ticket, app_id: appId, peer: z.string().max(64) }),
+  z.object({
+    type: z.literal("dial"),
+    ticket,
+    app_id: appId,
+    peer: z.string().max(64),
+    /** To a leaf: whose connection it is. */
+    right: ForeignRightSchema.optional(),
+  }),
   /** The events of that report are written, but for those refused; none are without `partial`. */
   z.object({
     type: z.literal("reported"),

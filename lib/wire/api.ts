@@ -5,7 +5,13 @@
  * @module
  */
 import { z } from "zod";
-import { LockTargetSchema, MAX_AGENT_APPS, RoleSpecSchema } from "../config/mod.ts";
+import {
+  fitsLabels,
+  LockTargetSchema,
+  MAX_AGENT_APPS,
+  RoleMapSchema,
+  RoleSpecSchema,
+} from "../config/mod.ts";
 
 const name = z.string().min(1).max(253);
 const pem = z.string().max(65_536);
@@ -98,10 +104,20 @@ export const ClusterConfigSchema = z.object({
       cluster_name: name,
       proxy_public_addrs: z.array(z.string().max(260)).max(16),
       vnet_config: VnetConfigSpecSchema,
+      /** Who vouches for its agents. Not from servers that have no leaves. */
+      trust: TrustSchema.optional(),
+      /** Whether it is connected, and since when it is, or is not. */
+      online: z.boolean().optional(),
+      /** How many of its apps are not told of, because they would be too many or too large. */
+      apps_left_out: z.int().min(0).optional(),
+      since: timestamp.optional(),
     }),
   ).max(256),
 });
 export type ClusterConfig = z.infer<typeof ClusterConfigSchema>;
+
+/** What of labels an app may have: each client holds those of every app it may use. */
+const appLabels = z.record(z.string().max(128), z.string().max(256)).refine(fitsLabels);
 
 /** One TCP app as a client sees it. No `tcp_ports` means any port. */
 export const AppSchema = z.object({
@@ -119,9 +135,15 @@ export type App = z.infer<typeof AppSchema>;
 export const AwayAppSchema = AppSchema.extend({ last_seen: timestamp });
 export type AwayApp = z.infer<typeof AwayAppSchema>;
 
+/** Clusters whose users are let in, beside the own ones. */
+export const MAX_TRUSTED_CLUSTERS = 64;
+
+/** Apps that one user is told of. */
+export const MAX_APPS = 50_000;
+
 /** `GET /v1/apps` (ETag): only what the user's roles allow, sorted by cluster and name. */
 export const AppsResponseSchema = z.object({
-  apps: z.array(AppSchema).max(50_000),
+  apps: z.array(AppSchema).max(MAX_APPS),
   /** Not from servers that do not know. */
   away: z.array(AwayAppSchema).max(1000).optional(),
 });
@@ -150,7 +172,7 @@ export const AgentAppSchema = z.object({
   name,
   public_addrs: z.array(name).max(16),
   description: z.string().max(1024).optional(),
-  labels: z.record(z.string().max(128), z.string().max(256)),
+  labels: appLabels,
   tcp_ports: z.array(PortRangeSchema).max(256).optional(),
 });
 export type AgentApp = z.infer<typeof AgentAppSchema>;
@@ -185,6 +207,47 @@ export const JoinResponseSchema = z.object({
 });
 export type JoinResponse = z.infer<typeof JoinResponseSchema>;
 
+/**
+ * `POST /v1/leaf/join`: a cluster shows a token and becomes a leaf of this one. Its `certificate` is signed by its host
+ * authority, for the key: whoever has only seen the authority cannot pose as it.
+ */
+export const LeafJoinRequestSchema = z.object({
+  token: z.string().min(16).max(128),
+  cluster_name: name,
+  /** What the leaf takes the root for. */
+  root_cluster_name: name,
+  host_cas: z.array(pem).min(1).max(8),
+  certificate: pem,
+  public_key: pem,
+});
+export type LeafJoinRequest = z.infer<typeof LeafJoinRequestSchema>;
+
+/** `user_cas` sign for the users that the leaf lets in. */
+export const LeafJoinResponseSchema = z.object({
+  cluster_name: name,
+  certificate: pem,
+  trust: TrustSchema,
+  user_cas: z.array(pem).min(1).max(8),
+  expires: timestamp,
+});
+export type LeafJoinResponse = z.infer<typeof LeafJoinResponseSchema>;
+
+/** `POST /v1/leaf/renew` (mTLS with the leaf's certificate): a new certificate for a new key. */
+export const LeafRenewRequestSchema = z.object({ public_key: pem });
+export const LeafRenewResponseSchema = z.object({ certificate: pem });
+
+/**
+ * What a leaf says of itself in its `hello`: where it is, and what its apps are decided by. `roles` are those that
+ * `role_map` names.
+ */
+export const LeafFactsSchema = z.object({
+  proxy_public_addrs: z.array(z.string().max(260)).max(16),
+  vnet_config: VnetConfigSpecSchema,
+  role_map: RoleMapSchema,
+  roles: z.array(z.object({ name, spec: RoleSpecSchema })).max(4096),
+});
+export type LeafFacts = z.infer<typeof LeafFactsSchema>;
+
 /** `POST /v1/agent/renew` (mTLS with the agent certificate): a new certificate for a new key. */
 export const AgentRenewRequestSchema = z.object({
   apps: z.array(name).max(MAX_AGENT_APPS),
@@ -202,6 +265,14 @@ export const AgentPolicySchema = z.object({
   roles: z.array(z.object({ name, spec: RoleSpecSchema })).max(4096),
   locks: z.array(z.object({ target: LockTargetSchema, expires: timestamp.optional() })).max(65_536),
   user_cas: z.array(pem).min(1).max(8),
+  /** Clusters whose users are let in, too, with the roles that the map gives them. Not from older servers. */
+  trusted_clusters: z.array(
+    z.object({
+      cluster_name: name,
+      user_cas: z.array(pem).min(1).max(8),
+      role_map: RoleMapSchema,
+    }),
+  ).max(MAX_TRUSTED_CLUSTERS).optional(),
 });
 export type AgentPolicy = z.infer<typeof AgentPolicySchema>;
 

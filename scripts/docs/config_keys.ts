@@ -429,4 +429,44 @@ metadata: { name: db.company.test }
 spec: { app: db }
 `,
   },
+  {
+    title: "trusted_cluster",
+    text:
+      "On a leaf: the root whose users are let in. `vnet ctl create` meets the root at once; what fails is not written. `vnet ctl rm` ends it, with every connection. On the root its joining makes a `remote_cluster` of the leaf's name, which `vnet ctl rm` removes.",
+    read: (text) => parseResources(text, "trusted_cluster.yaml"),
+    keys: {
+      ...metadataOf("trusted_cluster"),
+      "metadata.name": { text: "The root's `cluster_name`." },
+      "spec.enabled": { text: "With `false` nobody is let in, and connections end at once." },
+      "spec.token": {
+        text:
+          "Of `vnet ctl tokens add --type trusted_cluster` on the root. Used at once, not kept, and needed once.",
+      },
+      "spec.web_proxy_addr": { text: "The root's proxy, port 443 unless said otherwise." },
+      "spec.ca_pin": {
+        text:
+          "Of the root's host CA, as `vnet ctl status` there prints it. Without it a public authority vouches for the proxy.",
+      },
+      "spec.role_map": {
+        text:
+          "Which roles here stand for which of the root's. Who has none of these gets nothing; other roles of the root count for nothing.",
+      },
+      "spec.role_map[].remote": {
+        text: "A role of the root; `*` stands for any characters.",
+        expected: "text of 1 to 63 characters",
+      },
+      "spec.role_map[].local": { text: "Roles here." },
+    },
+    example: `
+kind: trusted_cluster
+version: v1
+metadata: { name: root.example.com }
+spec:
+  token: 0123456789abcdef0123456789abcdef
+  web_proxy_addr: teleport.root.example.com:443
+  ca_pin: sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+  role_map:
+    - { remote: dev, local: [access] }
+`,
+  },
 ];

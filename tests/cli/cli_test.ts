@@ -344,7 +344,7 @@ Deno.test("vnet completions complete what there is, and are silent where nothing
       [["resolve", "d"], ["db.a.test"]],
       [["doctor", "--only", "sys.tun,sys.c"], ["sys.tun,sys.clock"]],
       [["up", "--dns", "r"], ["resolved"]],
-      [["ctl", "get", "r"], ["role"]],
+      [["ctl", "get", "r"], ["remote_cluster", "role"]],
       [["res"], ["restart", "resolve"]],
     ];
     for (const [words, want] of cases) {

@@ -346,7 +346,7 @@ Deno.test("vnet ctl lists logins, users, tokens and agents with all there is to 
     const { stdout } = await cluster.ctl(["tokens", "ls"]);
     match(
       stdout,
-      /^ID +APPS +LABELS +PUBLIC ADDRS +EXPIRES +USES LEFT\n\w+ +db +env=dev,team=a +\*\.company\.test +\d{4}-.* UTC +2\n$/,
+      /^ID +TYPE +APPS +LABELS +PUBLIC ADDRS +EXPIRES +USES LEFT\n\w+ +app +db +env=dev,team=a +\*\.company\.test +\d{4}-.* UTC +2\n$/,
     );
   });
 

@@ -2,7 +2,7 @@ import { object, or } from "@optique/core/constructs";
 import { type Message, message } from "@optique/core/message";
 import { map, multiple, optional, withDefault } from "@optique/core/modifiers";
 import { argument, command, flag, option } from "@optique/core/primitives";
-import { integer, string } from "@optique/core/valueparser";
+import { choice, integer, string } from "@optique/core/valueparser";
 import type { Action } from "../context.ts";
 import { known } from "../grammar/known_values.ts";
 import { duration, format } from "./options.ts";
@@ -108,6 +108,13 @@ const tokens = command(
             description:
               message`A public address that apps of the agent may take if nobody has it; *.example.com is all names below one, * any. Without it: their names below the proxy's, and what an administrator gave them; with --any, any.`,
           })),
+          kind: withDefault(
+            option("--type", choice(["app", "trusted_cluster"]), {
+              description:
+                message`Who joins with it: an agent, or another cluster that becomes a leaf of this one and takes no limits.`,
+            }),
+            "app" as const,
+          ),
           any: withDefault(
             flag("--any", {
               description: message`For any app, where neither --apps nor --label limits it.`,
@@ -122,7 +129,7 @@ const tokens = command(
           ),
           uses: withDefault(
             option("--uses", integer({ min: 1, max: 10_000 }), {
-              description: message`How many agents may join with it.`,
+              description: message`How often it can be used.`,
             }),
             1,
           ),
@@ -130,7 +137,7 @@ const tokens = command(
         }),
         (o) => action((ctl, c) => ctl.addToken(c, o)),
       ),
-      { brief: message`Make a join token for an agent; printed once` },
+      { brief: message`Make a join token for an agent, or for a leaf; printed once` },
     ),
     command("ls", map(object({ format }), (o) => action((ctl, c) => ctl.listTokens(c, o.format))), {
       brief: message`List join tokens`,
@@ -211,7 +218,8 @@ const create = command(
     (o) => action((ctl, c) => ctl.create(c, o)),
   ),
   {
-    brief: message`Create roles, users, locks, public addresses or the vnet_config from a file`,
+    brief:
+      message`Create roles, users, locks, public addresses, trusted clusters or the vnet_config from a file`,
     description:
       message`All documents of the file are checked before the first is written; with a mistake in one, none is. Prints what became of each: created, replaced or unchanged.`,
   },
@@ -236,7 +244,7 @@ const get = command(
     object({
       what: argument(known("kind", "KIND[/NAME]"), {
         description:
-          message`role, user, lock, public_addr or vnet_config; roles, users and so on are the same.`,
+          message`role, user, lock, public_addr, trusted_cluster, remote_cluster or vnet_config; roles, users and so on are the same.`,
       }),
       name: optional(argument(known("resource", "NAME"), {
         description: message`Which one, if it is not behind a slash; without any, all of the kind.`,

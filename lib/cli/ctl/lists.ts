@@ -90,6 +90,7 @@ export async function addToken(
     readonly apps: readonly string[];
     readonly labels: readonly string[];
     readonly publicAddrs: readonly string[];
+    readonly kind: "app" | "trusted_cluster";
     readonly any: boolean;
     readonly ttl: number;
     readonly uses: number;
@@ -97,10 +98,12 @@ export async function addToken(
   },
 ): Promise<number> {
   const labels = Object.fromEntries(options.labels.map(parseLabel));
-  requireLimit(options);
+  if (options.kind === "app") requireLimit(options);
+  else requireNoLimit(options);
   const publicAddrs = options.publicAddrs.flatMap(splitList).map(parseAddr);
   using admin = await openAdmin(context);
   const made = await admin.call("tokens.add", {
+    kind: options.kind,
     labels,
     any: options.any,
     ...(publicAddrs.length === 0 ? {} : { public_addrs: publicAddrs }),
@@ -109,7 +112,12 @@ export async function addToken(
     uses: options.uses,
   });
   if (options.format === "json") printJson(context, { schema: "vnet.ctl-token/1", ...made });
-  else {
+  else if (options.kind === "trusted_cluster") {
+    context.stdout(`${printable(made.token)}\n`);
+    tell(context, `Good until ${minuteOf(made.expires)}. On the leaf, put it into the`);
+    tell(context, "trusted_cluster resource as spec.token, with");
+    tell(context, `ca_pin: ${made.ca_pin}`);
+  } else {
     context.stdout(`${printable(made.token)}\n`);
     tell(
       context,
@@ -128,6 +136,7 @@ export async function listTokens(context: Context, form: Form): Promise<number> 
   else {
     const rows = tokens.map((token) => [
       token.id,
+      token.kinds.join(","),
       token.apps?.join(",") ?? "any",
       labelsText(token.labels) || "any",
       token.public_addrs === undefined ? "any" : token.public_addrs.join(",") || "default",
@@ -135,7 +144,7 @@ export async function listTokens(context: Context, form: Form): Promise<number> 
       `${token.uses_left}`,
     ]);
     context.stdout(
-      renderTable(["ID", "APPS", "LABELS", "PUBLIC ADDRS", "EXPIRES", "USES LEFT"], rows),
+      renderTable(["ID", "TYPE", "APPS", "LABELS", "PUBLIC ADDRS", "EXPIRES", "USES LEFT"], rows),
     );
   }
   return EXIT.done;
@@ -282,6 +291,20 @@ function requireLimit(
         : "--apps APP[,APP] names them, --label KEY=VALUE asks for a label, --any is for any app",
     },
   );
+}
+
+/** What limits agents says nothing about a cluster. */
+function requireNoLimit(
+  { apps, labels, publicAddrs, any }: Pick<
+    Parameters<typeof addToken>[1],
+    "apps" | "labels" | "publicAddrs" | "any"
+  >,
+): void {
+  if (apps.length + labels.length + publicAddrs.length === 0 && !any) return;
+  throw new UsageError("usage", "A token for a trusted_cluster takes no limits", {
+    hint:
+      "Leave --apps, --label, --public-addr and --any out; the leaf's role_map says who may what",
+  });
 }
 
 function parseAddr(text: string): string {

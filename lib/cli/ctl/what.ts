@@ -12,7 +12,9 @@ const LISTED: readonly string[] = ["token", "agent", "session", "app"];
 const EXAMPLES: Readonly<Record<ResourceKind, string>> = {
   lock: "lock-0a1b2c3d",
   public_addr: "db.example.com",
+  remote_cluster: "leaf.example.com",
   role: "dev",
+  trusted_cluster: "root.example.com",
   user: "alice",
   vnet_config: "vnet-config",
 };

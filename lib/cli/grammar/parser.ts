@@ -9,6 +9,7 @@ import { optional, withDefault } from "@optique/core/modifiers";
 import { flag, option } from "@optique/core/primitives";
 import { string } from "@optique/core/valueparser";
 import * as apps from "../commands/apps.ts";
+import * as clusters from "../commands/cluster/clusters.ts";
 import * as connect from "../commands/connect/connect.ts";
 import * as completions from "../commands/about/completions.ts";
 import * as ctl from "../commands/ctl.ts";
@@ -26,7 +27,7 @@ import * as server from "../commands/server.ts";
 import * as service from "../commands/service.ts";
 import * as status from "../commands/status.ts";
 import * as up from "../commands/up.ts";
-import * as zones from "../commands/zones.ts";
+import * as zones from "../commands/cluster/zones.ts";
 import * as version from "../commands/about/version.ts";
 
 /** They are listed below every command, and would fill its usage line. */
@@ -83,7 +84,7 @@ const names = or(
   connect.proxy,
   run.run,
   mfa.mfa,
-  zones.zones,
+  or(clusters.clusters, zones.zones),
   resolve.resolve,
   doctor.doctor,
   service.service,

@@ -17,7 +17,13 @@ export interface Person {
 export type FilledPattern =
   /** What stands between the stars, so one part is a plain text. */
   | { readonly kind: "glob"; readonly parts: readonly string[] }
-  | { readonly kind: "regex"; readonly text: string; readonly fits: (value: string) => boolean };
+  | {
+    readonly kind: "regex";
+    readonly text: string;
+    /** What a match takes at most for each character of a value. */
+    readonly steps: number;
+    readonly fits: (value: string) => boolean;
+  };
 
 /** A pattern as it is written. */
 export type LabelPattern =
@@ -120,13 +126,14 @@ function fitsGlob(parts: readonly string[], value: string): boolean {
 function readRegex(text: string): ReadPattern {
   try {
     const compiled = RE2JS.compile(text);
-    if (compiled.programSize() > MAX_STEPS) {
+    const steps = compiled.programSize();
+    if (steps > MAX_STEPS) {
       return {
         kind: "bad",
         expected: "a smaller regular expression: its repetitions are too many",
       };
     }
-    return good({ kind: "regex", text, fits: (value) => compiled.matches(value) });
+    return good({ kind: "regex", text, steps, fits: (value) => compiled.matches(value) });
   } catch (thrown) {
     // The library words a mistake as `error parsing regexp: what: `+"`where`"
     const said = thrown instanceof Error

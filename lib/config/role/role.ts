@@ -92,6 +92,12 @@ export function compileRole(name: string, spec: RoleSpec): Role {
   };
 }
 
+/** What it takes at most to hold a role against an app, for each character of its labels. */
+export function stepsOf({ allowApps, denyApps }: Role): number {
+  return [...allowApps, ...denyApps].flatMap(({ values }) => values)
+    .reduce((sum, pattern) => sum + (pattern.kind === "regex" ? pattern.steps : 1), 0);
+}
+
 /** Reads a role for somebody: what is theirs stands in the place of `{{user}}` and `{{claims.NAME}}`. */
 export function personalRole(role: Role, person: Person): PersonalRole {
   const { allowApps, denyApps } = role;

@@ -172,6 +172,29 @@ export function issueAgentCertificate(
   });
 }
 
+/** Signs what a leaf is known by: a client, toward the proxy of the cluster whose authority signs. */
+export function issueLeafCertificate(
+  authority: Authority,
+  fields: {
+    readonly cluster: string;
+    readonly leaf: string;
+    /** What tells this time that it joined from others. */
+    readonly id: string;
+    readonly publicKey: CryptoKey;
+  },
+  nowMs: number,
+): Promise<Certificate> {
+  const { cluster, leaf, id, publicKey } = fields;
+  return issue(authority, {
+    commonName: leaf,
+    publicKey,
+    validity: hostValidity(nowMs),
+    purposes: [CLIENT_AUTH],
+    names: [{ type: "url", value: formatPrincipal({ kind: "leaf", cluster, name: id }) }],
+    claims: null,
+  });
+}
+
 /** Signs the certificate of a proxy's web name, where no public authority does. */
 export function issueProxyCertificate(
   authority: Authority,

@@ -254,6 +254,11 @@ export function namesHost(certificate: Certificate, host: string): boolean {
   );
 }
 
+/** Whether an authority's certificate is signed with its own key. */
+export function isSelfSigned(authority: Certificate): boolean {
+  return authority.subject === authority.issuer && isSignedBy(authority, authority);
+}
+
 /** Splits a text of several PEM certificates. */
 export function splitPem(text: string): string[] {
   return (text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [])

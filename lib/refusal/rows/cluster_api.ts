@@ -28,6 +28,15 @@ export const CLUSTER_API = {
     happened: "A resource refers to something that is not there, such as an unknown role.",
     remedy: "Create that first; `vnet ctl get role` lists roles.",
   },
+  "trust-refused": {
+    fault: "config",
+    httpStatus: 422,
+    hint: "Compare names, token and CA pin: `vnet ctl status` on the root shows them",
+    happened:
+      "Two clusters cannot become root and leaf: a name or an authority is not what it should be, is known already, or the root cannot be reached.",
+    remedy:
+      "Compare name, address and CA pin with `vnet ctl status` on the root; remove what is known already with `vnet ctl rm`.",
+  },
   "server-not-running": {
     fault: "machine",
     happened: "`vnet ctl` cannot reach the admin socket in `data_dir`.",

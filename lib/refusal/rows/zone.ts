@@ -17,7 +17,7 @@ export const ZONE = {
     happened:
       "A cluster asks for the names below a zone that is not its proxy's, and neither a TXT record on the zone nor you said that it may have them.",
     remedy:
-      "`vnet zones ls` says why. If the names are the cluster's: `vnet zones allow SUFFIX --cluster NAME`, or have the zone's owner add the TXT record `vnet-cluster=NAME`. If not: `vnet zones deny SUFFIX`.",
+      "`vnet zones ls` says why. If the names are the cluster's: `vnet zones allow SUFFIX --cluster NAME`, or have the zone's owner add the TXT record `vnet-cluster=NAME`, for a leaf cluster one of its root, too. If not: `vnet zones deny SUFFIX`.",
   },
   "zone-conflict": {
     fault: "config",

@@ -10,7 +10,7 @@ import {
   type TlsSession,
   TlsStream,
 } from "../../io/mod.ts";
-import { pause, untilAborted, withDeadline } from "../../wait.ts";
+import { pause, withDeadline } from "../../wait.ts";
 import { getLogger } from "../../log.ts";
 import type { ConnectionRefusalCode } from "../../refusal/mod.ts";
 import type { AgentMessage } from "../../wire/mod.ts";
@@ -18,6 +18,7 @@ import { APP_PROTOCOL, encodePreface } from "../../tunnel/mod.ts";
 import { AppContexts } from "./app_contexts.ts";
 import { ControlChannel, type Dial } from "./control_channel.ts";
 import { helloOf } from "./hello.ts";
+import { Line } from "./line.ts";
 import { FlowAdmission } from "./flow_admission.ts";
 import { type CompiledPolicy, compilePolicy, withLock } from "./policy.ts";
 import { refuse } from "./refuse.ts";
@@ -27,8 +28,6 @@ import type { AgentCredentials, Uplink } from "./uplink.ts";
 
 const log = getLogger("server", "agent");
 
-/** A control channel that lasted this long had worked. */
-const WORKED_MS = 5_000;
 const RENEW_CHECK_MS = 60_000;
 const DATA_CHANNEL_MS = 10_000;
 const MAX_CARRIERS = 8192;
@@ -63,9 +62,7 @@ export class Agent {
   #contexts: AppContexts;
   #appsById: ReadonlyMap<string, AppConfig>;
   #policy: CompiledPolicy | null = null;
-  #channel: ControlChannel | null = null;
-  /** Fires when the control channel is to be opened anew, with other credentials. */
-  #reopen = new AbortController();
+  readonly #line = new Line(() => this.#connect(), () => this.#comeBack());
   /** Fires when the control channel is open again. */
   #back = new AbortController();
   #working: Promise<unknown> = Promise.resolve();
@@ -84,7 +81,7 @@ export class Agent {
       options.apps.map((app) => [appId(credentials.clusterName, app.name), app]),
     );
     this.#reports = new ReportBatch((events) =>
-      this.#uplink.report(this.#credentials, events, this.#channel?.isOpen ? this.#channel : null)
+      this.#uplink.report(this.#credentials, events, this.#openChannel())
     );
     this.#flows = new FlowAdmission({
       agentId: () => this.#credentials.agentId,
@@ -104,7 +101,7 @@ export class Agent {
     const agent = new Agent(options, hello, await options.uplink.enrol(signal));
     agent.#working = Promise.all([
       agent.#followPolicy(),
-      agent.#keepConnected(),
+      agent.#line.run(agent.#closing.signal),
       agent.#keepCertified(),
     ]);
     return agent;
@@ -118,7 +115,7 @@ export class Agent {
   /** How it is doing. */
   get state(): AgentState {
     return {
-      isConnected: this.#channel?.isOpen === true,
+      isConnected: this.#openChannel() !== null,
       hasPolicy: this.#policy !== null,
       flows: this.#flows.size,
       carriers: this.#carriers.size,
@@ -132,7 +129,12 @@ export class Agent {
     await this.#working;
     await Promise.allSettled(this.#carriers);
     await this.#flows.close();
-    this.#channel?.close();
+    this.#line.close();
+  }
+
+  #openChannel(): ControlChannel | null {
+    const { channel } = this.#line;
+    return channel?.isOpen ? channel : null;
   }
 
   async #followPolicy(): Promise<void> {
@@ -159,44 +161,9 @@ export class Agent {
     }
   }
 
-  async #keepConnected(): Promise<void> {
-    const { signal } = this.#closing;
-    const [lost, unreached] = [new Complaint(), new Complaint()];
-    let failed = 0;
-    while (!signal.aborted) {
-      const reopen = this.#reopen;
-      let retryMs = Math.round(retryDelayMs(failed, Math.random()));
-      try {
-        const channel = await this.#connect();
-        this.#channel?.close(); // only now: there was no moment without a channel
-        this.#channel = channel;
-        const openedMs = performance.now();
-        if (unreached.end()) log.info("Reached the proxy again", {});
-        this.#connected.resolve();
-        this.#comeBack();
-        const until = AbortSignal.any([signal, reopen.signal]);
-        const reason = await Promise.race([channel.closed, untilAborted(until)]);
-        if (reopen.signal.aborted) continue;
-        // Who is sent away as soon as it has come shall not come again and again
-        failed = performance.now() - openedMs >= WORKED_MS ? 0 : failed + 1;
-        retryMs = Math.round(retryDelayMs(failed, Math.random()));
-        if (failed === 0) lost.end();
-        if (!signal.aborted && lost.isNew(reason ?? "")) {
-          log.warning("Lost the control channel", { reason: reason ?? "", retryMs });
-        }
-      } catch (thrown) {
-        if (signal.aborted) break;
-        failed++;
-        const error = describeError(thrown);
-        if (unreached.isNew(error)) log.warning("Cannot reach the proxy", { error, retryMs });
-      }
-      await pause(retryMs, signal);
-    }
-    this.#channel?.send({ type: "drain" });
-  }
-
   /** The proxy is there again: whatever else failed meanwhile is worth a try. */
   #comeBack(): void {
+    this.#connected.resolve();
     const back = this.#back;
     this.#back = new AbortController();
     back.abort();
@@ -235,9 +202,7 @@ export class Agent {
   #take(credentials: AgentCredentials): void {
     this.#credentials = credentials;
     this.#contexts = new AppContexts(credentials);
-    const reopen = this.#reopen;
-    this.#reopen = new AbortController();
-    reopen.abort();
+    this.#line.reopen();
   }
 
   #lock(target: unknown): void {

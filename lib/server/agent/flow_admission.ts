@@ -5,6 +5,7 @@ import {
   decideFlow,
   type FlowDecision,
   type Principal,
+  userHere,
 } from "../../identity/mod.ts";
 import {
   type CarrierHost,
@@ -185,10 +186,11 @@ export class FlowAdmission {
 
   #event(running: Running): Omit<FlowEvent, "event"> {
     const { client, app } = running;
+    const { claims: { cluster: here } } = client; // that of the app, which is ours
     return {
       session_id: client.claims.sessionId,
       connection_id: running.connectionId,
-      user: client.principal.name,
+      user: userHere(client.principal, here),
       app: app.name,
       port: running.port,
       peer: client.peer,

@@ -32,6 +32,7 @@ Deno.test("FlowAdmission goes by the certificate as it was when the flow was ask
     cluster: "c",
     roles: new Map([["dev", dev]]),
     locks: [],
+    trust: [{ cluster: "c", authorities: [], roleMap: null }],
     clients: new KnownCertificates(() => {
       throw new TypeError("no certificate is read");
     }),

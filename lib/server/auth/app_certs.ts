@@ -6,6 +6,7 @@ import { type Authority, importPublicKey, issueAppCertificate, randomHex } from 
 import type { Store } from "../store/mod.ts";
 import type { Agents, ServedApp } from "./agents/agents.ts";
 import type { Directory } from "./directory.ts";
+import type { Leaves } from "./trust/leaves.ts";
 import type { Gate } from "./api/gate.ts";
 import type { Logins } from "./login/login.ts";
 import { RateLimit } from "./login/rate.ts";
@@ -21,6 +22,7 @@ interface AppCertificatesOptions {
   readonly store: Store;
   readonly directory: Directory;
   readonly agents: Agents;
+  readonly leaves: Leaves;
   readonly gate: Gate;
   readonly logins: Logins;
   readonly audit: AuditLog;
@@ -71,7 +73,8 @@ export class AppCertificates {
     if (publicKey === null) {
       throw refusal("public-key-unsupported", { message: "The key is not a P-256 key" });
     }
-    await this.#awaitApp(request, user);
+    const isHere = request.cluster === cluster;
+    if (isHere) await this.#awaitApp(request, user);
     const { served, requireMfa } = this.#decide(request, user);
     const mfaTimeMs = requireMfa ? await this.#confirm(request, user, peer) : null;
     const atMs = nowMs();
@@ -81,7 +84,7 @@ export class AppCertificates {
       cluster,
       user: user.user,
       claims: {
-        cluster,
+        cluster: app.cluster,
         app: app.name,
         publicAddr: app.public_addrs[0]!,
         port: request.port,
@@ -102,7 +105,12 @@ export class AppCertificates {
       expiresMs,
       source: peer.address,
       parent: user.sessionId,
-      app: { name: app.name, id: app.app_id, port: request.port },
+      app: {
+        name: app.name,
+        id: app.app_id,
+        port: request.port,
+        cluster: isHere ? null : app.cluster,
+      },
     });
     await audit.write({
       event: "app.cert.issued",
@@ -128,16 +136,19 @@ export class AppCertificates {
   #decide(
     request: AppCertRequest,
     user: User,
-  ): { readonly served: ServedApp; readonly requireMfa: boolean } {
-    const { directory, agents, cluster } = this.#options;
-    if (request.cluster !== cluster) {
+  ): { readonly served: Pick<ServedApp, "app" | "tcpPorts">; readonly requireMfa: boolean } {
+    const { directory, agents, leaves, cluster } = this.#options;
+    const isHere = request.cluster === cluster;
+    if (!isHere && directory.trusts.get(request.cluster)?.side !== "leaf") {
       throw refusal("cluster-unknown", { message: "The cluster does not know that cluster" });
     }
-    const served = agents.find(request.app);
+    const served = isHere ? agents.find(request.app) : leaves.find(request.cluster, request.app);
     const roles = directory.rolesOf(user.user);
     const access = served === null || roles === null
       ? null
-      : decideAccess(roles, served.app.labels);
+      : isHere
+      ? decideAccess(roles, served.app.labels)
+      : leaves.decide(request.cluster, request.app, { user: user.user, roles });
     // One answer for both, so that nobody learns what there is that they may not use
     if (served === null || access?.kind !== "allowed") {
       throw refusal("app-unknown", { message: "There is no such app that your roles allow" });

@@ -1,5 +1,5 @@
 import { formatHostPort, type LockTarget } from "../../config/mod.ts";
-import { type AgentPolicy, type AppsResponse, type ReportRefusal } from "../../wire/mod.ts";
+import type { AppsResponse, ClusterConfig, FlowEvent, ReportRefusal } from "../../wire/mod.ts";
 import { MAX_APP_MS } from "../../identity/mod.ts";
 import { importPublicKey, issueProxyCertificate } from "../../io/mod.ts";
 import { getLogger } from "../../log.ts";
@@ -15,6 +15,7 @@ import { pause } from "../../wait.ts";
 import { FlowReports } from "./agents/flow_reports.ts";
 import { FlowRights } from "./agents/flow_rights.ts";
 import { openParts, type Parts } from "./foundation.ts";
+import { agentPolicy } from "./agents/agent_policy.ts";
 import { OfferAudit } from "./agents/offer_audit.ts";
 import { AddrTaking } from "./agents/public_addrs.ts";
 import { Gate } from "./api/gate.ts";
@@ -24,6 +25,9 @@ import { Tally } from "../limits/mod.ts";
 import { refusalResponse, tooMuchOf } from "./api/refusals.ts";
 import { RequestLimits } from "./api/request_limits.ts";
 import { createRoutes } from "./api/routes.ts";
+import { leafId } from "./trust/leaves.ts";
+import type { Roots } from "./trust/roots.ts";
+import { leafService, openTrusts, rightFor } from "./trust/trusts.ts";
 import type {
   AdmittedAgent,
   AgentVerdict,
@@ -31,6 +35,7 @@ import type {
   AuthService,
   Denial,
   Hello,
+  LeafService,
   OfferRefusal,
   Peer,
   ShutOut,
@@ -54,6 +59,12 @@ const MAX_KNOWN_HOSTS = 10_000;
 export class Auth implements AuthService {
   readonly clusterName: string;
   readonly agents: Agents;
+  readonly leaves: LeafService;
+  readonly roots: Roots;
+  /** Every leaf that has said what it is. */
+  readonly leafClusters: () => ClusterConfig["leaf_clusters"];
+  readonly rightFor: AuthService["rightFor"];
+  readonly policy: AuthService["policy"];
   readonly audit: StoreAudit;
   readonly admin: Admin;
   readonly #parts: Parts;
@@ -83,9 +94,19 @@ export class Auth implements AuthService {
     this.#taking = new AddrTaking(parts);
     this.#offers = new OfferAudit(audit, nowMs);
     agents.onGone = (agentId) => this.#agentGone(agentId);
-    this.#gate = new Gate({ ...parts, cluster, nowMs });
-    const rights = new FlowRights({ store, gate: this.#gate, nowMs });
-    this.#reports = new FlowReports({ audit, rights, nowMs });
+    const { leaves, roots, leafJoins } = openTrusts(
+      parts,
+      (leafId) => this.#reports.forget(leafId),
+    );
+    this.roots = roots;
+    this.#gate = new Gate({ ...parts, leaves, roots, cluster, nowMs });
+    const rights = new FlowRights({ store, gate: this.#gate, roots, nowMs });
+    const onEnd = (event: FlowEvent) => roots.tellEnd(event);
+    this.#reports = new FlowReports({ audit, rights, onEnd, nowMs });
+    this.leaves = leafService(leaves, (...report) => this.reportFlow(...report));
+    this.leafClusters = () => leaves.configs();
+    this.rightFor = (holder) => rightFor(holder, directory);
+    this.policy = () => agentPolicy(parts);
     this.#joins = new AgentJoins({
       store,
       audit,
@@ -109,6 +130,7 @@ export class Auth implements AuthService {
       ...shared,
       agents,
       gate: this.#gate,
+      leaves,
       logins,
       maxLifeMs: options.appLifeMs ?? MAX_APP_MS,
     });
@@ -132,6 +154,9 @@ export class Auth implements AuthService {
         holders.remove(agentId);
         agents.review();
       },
+      joinRoot: (resource, token) => roots.join(resource, token),
+      leaveRoot: (name) => roots.leave(name),
+      onLeafRemoved: (name) => this.#tellLock({ agent: leafId(name) }, "agent-unknown"),
       onReset: (user) => logins.forgive(user),
       onReview: () => {
         agents.review();
@@ -144,16 +169,20 @@ export class Auth implements AuthService {
       logins,
       appCerts,
       joins: this.#joins,
+      leafJoins,
+      verifyLeaf: (der) => leaves.verify(der),
       delay: wait,
       countRefusal: (code) => this.#tooMuch.add(code),
       find: () => this.#find(),
       config: () => this.#config(),
       apps: (user) => ({
-        key: `apps ${directory.sameAs(user)}`,
+        key: `apps ${directory.sameAs(user)}${leaves.isPersonal ? ` ${user}` : ""}`,
         value: async (): Promise<AppsResponse> => {
           await agents.settled();
           const roles = directory.rolesOf(user) ?? [];
-          return { apps: agents.appsFor(roles), away: agents.awayFor(roles) };
+          const own = agents.appsFor(roles);
+          const apps = [...own, ...leaves.appsFor({ user, roles }, own.length)];
+          return { apps, away: agents.awayFor(roles) };
         },
       }),
       policy: () => this.policy(),
@@ -275,28 +304,6 @@ export class Auth implements AuthService {
     return this.#gate.agent(der);
   }
 
-  async policy(): Promise<AgentPolicy> {
-    const { directory, store, options } = this.#parts;
-    const atMs = options.nowMs();
-    const ended = await store.sessions.endedLogins(atMs - MAX_APP_MS);
-    return {
-      cluster_name: this.clusterName,
-      roles: directory.roleResources.map(({ metadata, spec }) => ({ name: metadata.name, spec })),
-      locks: [
-        ...directory.locks(atMs).map(({ target, expiresMs }) => ({
-          target,
-          ...(expiresMs === null ? {} : { expires: new Date(expiresMs).toISOString() }),
-        })),
-        // Whoever logged out is kept out until what they drew can only have expired
-        ...ended.map(({ id, endedMs }) => ({
-          target: { session: id },
-          expires: new Date(endedMs + MAX_APP_MS).toISOString(),
-        })),
-      ],
-      user_cas: [...this.userCaPems()],
-    };
-  }
-
   revision(): number {
     return this.#parts.changes.revision();
   }
@@ -380,7 +387,7 @@ export class Auth implements AuthService {
       cluster_name: this.clusterName,
       proxy_public_addrs: options.proxyPublicAddrs.map(formatHostPort),
       vnet_config: directory.vnetConfig.spec,
-      leaf_clusters: [],
+      leaf_clusters: this.leafClusters(),
     };
   }
 

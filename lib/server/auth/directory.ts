@@ -8,10 +8,11 @@ import {
   type Resource,
   type Role,
   type RoleResource,
+  type TrustedClusterResource,
   type VnetConfigResource,
 } from "../../config/mod.ts";
 import { isLocked, type Lock } from "../../identity/mod.ts";
-import type { Store, StoredResource } from "../store/mod.ts";
+import type { Store, StoredResource, StoredTrust } from "../store/mod.ts";
 import type { Changes } from "./changes.ts";
 
 /** Everything administrators have said, as of one moment. */
@@ -25,6 +26,15 @@ interface Snapshot {
   readonly locks: readonly Lock[];
   readonly publicAddrs: ReadonlyMap<string, PublicAddrOwner>;
   readonly vnetConfig: VnetConfigResource;
+  /** By cluster, sorted. */
+  readonly trusts: ReadonlyMap<string, StoredTrust>;
+  readonly trustedClusters: readonly TrustedClusterResource[];
+}
+
+/** A root whose users are let in, and on what terms. */
+export interface TrustedRoot {
+  readonly trust: StoredTrust;
+  readonly resource: TrustedClusterResource;
 }
 
 /** Which app a public address is for. */
@@ -78,6 +88,24 @@ export class Directory {
     return this.#snapshot.publicAddrs;
   }
 
+  /** Other clusters, by name. */
+  get trusts(): ReadonlyMap<string, StoredTrust> {
+    return this.#snapshot.trusts;
+  }
+
+  get trustedClusters(): readonly TrustedClusterResource[] {
+    return this.#snapshot.trustedClusters;
+  }
+
+  /** The roots that are enabled. */
+  roots(): readonly TrustedRoot[] {
+    const { trusts, trustedClusters } = this.#snapshot;
+    return trustedClusters.flatMap((resource) => {
+      const trust = trusts.get(resource.metadata.name);
+      return trust?.side === "root" && resource.spec.enabled ? [{ trust, resource }] : [];
+    });
+  }
+
   /** Locks in force, whether they end or not. */
   locks(nowMs: number): readonly Lock[] {
     return this.#snapshot.locks.filter(({ expiresMs }) => expiresMs === null || nowMs < expiresMs);
@@ -90,9 +118,15 @@ export class Directory {
    */
   rolesOf(user: string): readonly PersonalRole[] | null {
     const names = this.#snapshot.users.get(user);
-    const roles = names?.map((name) => this.#snapshot.roles.get(name));
-    if (roles === undefined || roles.includes(undefined)) return null;
-    const person = { user, claims: this.claimsOf(user) };
+    return names === undefined
+      ? null
+      : this.rolesNamed(names, { user, claims: this.claimsOf(user) });
+  }
+
+  /** Finds roles by their names, as they are for a person. @returns `null` if one is gone. */
+  rolesNamed(names: readonly string[], person: Person): readonly PersonalRole[] | null {
+    const roles = names.map((name) => this.#snapshot.roles.get(name));
+    if (roles.includes(undefined)) return null;
     return (roles as Role[]).map((role) => personalRole(role, person));
   }
 
@@ -162,6 +196,8 @@ async function read(store: Store): Promise<Snapshot> {
       ),
     ),
     locks: ofKind("lock").map(toLock),
+    trusts: new Map((await store.trusts.list()).map((trust) => [trust.cluster, trust])),
+    trustedClusters: ofKind("trusted_cluster"),
     publicAddrs: new Map(
       ofKind("public_addr").map(({ metadata: { name }, spec }) => [
         name,

@@ -10,4 +10,5 @@ export { type AuditFilter, isWanted } from "./audit/filter.ts";
 export { SyslogSink } from "./audit/syslog.ts";
 export { WebhookSink } from "./audit/webhook.ts";
 export { Auth } from "./auth.ts";
+export type { RootLink, Roots } from "./trust/roots.ts";
 export * from "./types.ts";

@@ -4,7 +4,13 @@
  * @module
  */
 import type { HostPort, LockTarget, SecondFactor } from "../../config/mod.ts";
-import type { AgentApp, AgentPolicy, FlowEvent, ReportRefusal } from "../../wire/mod.ts";
+import type {
+  AgentApp,
+  AgentPolicy,
+  FlowEvent,
+  ForeignRight,
+  ReportRefusal,
+} from "../../wire/mod.ts";
 import type { OfferRefusalCode } from "../../refusal/mod.ts";
 import type { CertificateRefusal } from "../../io/mod.ts";
 import type { TokenScope } from "../store/mod.ts";
@@ -54,8 +60,19 @@ export interface TicketHolder {
   readonly sessionId: string;
   /** The login that the app session was drawn from. */
   readonly loginId: string;
+  /** As this cluster calls them: `alice`, or `root.example/alice`. */
   readonly user: string;
   readonly expiresMs: number;
+  /** The one port that it is for; 0 is any. */
+  readonly port: number;
+  /** The leaf that the app is in; `null` for an app here. */
+  readonly leaf: string | null;
+  /** Where the user comes from, and what they are there; `null` for users of this cluster. */
+  readonly home: {
+    readonly cluster: string;
+    readonly user: string;
+    readonly roles: readonly string[];
+  } | null;
 }
 
 /** Why somebody may not go on with what they were let in to. */
@@ -72,6 +89,10 @@ export interface AgentIdentity {
   readonly apps: readonly string[];
   /** Of the token it joined with. */
   readonly scope: TokenScope;
+  /** The leaf that it is; absent for an agent of this cluster. */
+  readonly leaf?: string;
+  /** What a leaf's certificate names. */
+  readonly joinId?: string;
   readonly certificateExpiresMs: number;
 }
 
@@ -124,6 +145,8 @@ export interface Hello {
   readonly agent: AgentIdentity;
   readonly apps: readonly AgentApp[];
   readonly instance: symbol;
+  /** What a leaf says of itself, as it says it. */
+  readonly leaf?: unknown;
   /** Called when what is refused has become something else, with all of it. */
   readonly onRefused?: (refused: readonly OfferRefusal[]) => void;
 }
@@ -153,6 +176,10 @@ export interface AuditEvent {
     | "app.cert.refused"
     | "app.session.start"
     | "app.session.end"
+    | "leaf.join.ok"
+    | "leaf.join.failed"
+    | "leaf.renewed"
+    | "root.trusted"
     | "agent.join.ok"
     | "agent.join.failed"
     | "agent.renewed"
@@ -221,10 +248,24 @@ export interface AuditLog {
   write(event: AuditEvent): Promise<void>;
 }
 
+/** Leaves, which are to the proxy what agents are. */
+export interface LeafService extends Pick<AuthService, "greet" | "reportFlow"> {
+  readonly agents: AgentDirectory;
+  verify(der: Uint8Array): AgentVerdict;
+}
+
+/** The roots whose users come here. */
+export interface RootService {
+  /** Judges a right that a root says it gave, for an app of this id. `null`: send them away. */
+  judge(root: string, right: ForeignRight, appId: string): TicketHolder | null;
+}
+
 /** What other parts of the server use of the auth service. `Auth` is it. */
 export interface AuthService {
   readonly clusterName: string;
   readonly agents: AgentDirectory;
+  readonly leaves: LeafService;
+  readonly roots: RootService;
   readonly audit: AuditLog;
   /** Answers every `/webapi` and `/v1` request but the agents' WebSocket. Never rejects. */
   fetch(request: Request, peer: Peer): Promise<Response>;
@@ -253,6 +294,8 @@ export interface AuthService {
   verifyTicket(ticket: string): Promise<TicketHolder | null>;
   /** Why whoever holds a ticket that was good may not go on: user, locks and roles are looked at. `null`: they may. */
   denialOf(holder: TicketHolder): Denial | null;
+  /** What a leaf is told of whoever holds a ticket for an app of its. */
+  rightFor(holder: TicketHolder): ForeignRight;
   verifyUserCertificate(der: Uint8Array): Promise<UserVerdict>;
   verifyAgentCertificate(der: Uint8Array): Promise<AgentVerdict>;
   /** What agents decide every flow by; the local agent asks here, others over HTTPS. */

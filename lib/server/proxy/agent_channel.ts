@@ -1,7 +1,7 @@
 import type { WebSocket } from "ws";
 import { z } from "zod";
 import { type LockTarget, MAX_AGENT_APPS } from "../../config/mod.ts";
-import { AgentAppSchema, FlowEventSchema } from "../../wire/mod.ts";
+import { AgentAppSchema, FlowEventSchema, type ForeignRight } from "../../wire/mod.ts";
 import { readConnectionRefusal, refusalError } from "../../refusal/mod.ts";
 import {
   type AgentMessage,
@@ -17,9 +17,10 @@ import { getLogger } from "../../log.ts";
 import type {
   AgentIdentity,
   AgentVerdict,
-  AuthService,
   Denial,
+  LeafService,
   OfferRefusal,
+  TicketHolder,
 } from "../auth/mod.ts";
 import type { DataChannel, Rendezvous } from "./rendezvous.ts";
 
@@ -44,9 +45,11 @@ export class AgentChannel {
   readonly instance = Symbol("agent");
   readonly #socket: WebSocket;
   readonly #agent: AgentIdentity;
-  readonly #auth: Pick<AuthService, "agents" | "greet" | "reportFlow">;
+  readonly #auth: Pick<LeafService, "agents" | "greet" | "reportFlow">;
+  readonly #rightOf: (holder: TicketHolder) => ForeignRight;
   readonly #judge: () => Promise<AgentVerdict>;
   readonly #rendezvous: Rendezvous;
+  readonly #mayGreet: () => boolean;
   readonly #onEnd: () => void;
   readonly #timer: ReturnType<typeof setInterval>;
   readonly #helloTimer: ReturnType<typeof setTimeout>;
@@ -65,18 +68,24 @@ export class AgentChannel {
     socket: WebSocket,
     of: {
       readonly agent: AgentIdentity;
-      readonly auth: Pick<AuthService, "agents" | "greet" | "reportFlow">;
+      readonly auth: Pick<LeafService, "agents" | "greet" | "reportFlow">;
+      /** What a leaf is told of whose connection it is. */
+      readonly rightOf: (holder: TicketHolder) => ForeignRight;
       /** Whether the agent is still wanted: asked when it says hello. */
       readonly judge: () => Promise<AgentVerdict>;
       readonly rendezvous: Rendezvous;
+      /** Whether one more hello is not too much. */
+      readonly mayGreet: () => boolean;
       readonly onEnd: () => void;
     },
   ) {
     this.#socket = socket;
     this.#agent = of.agent;
     this.#auth = of.auth;
+    this.#rightOf = of.rightOf;
     this.#judge = of.judge;
     this.#rendezvous = of.rendezvous;
+    this.#mayGreet = of.mayGreet;
     this.#onEnd = of.onEnd;
     this.#timer = setInterval(() => this.#ping(), CONTROL_PING_MS);
     this.#helloTimer = setTimeout(() => this.close("no hello"), HELLO_MS);
@@ -100,6 +109,10 @@ export class AgentChannel {
     return this.#agent.agentId;
   }
 
+  get isLeaf(): boolean {
+    return this.#agent.leaf !== undefined;
+  }
+
   /** When the certificate ends that it was opened with. */
   get expiresMs(): number {
     return this.#agent.certificateExpiresMs;
@@ -111,14 +124,22 @@ export class AgentChannel {
    * @throws {DeadlinePassed} when it did not in time; the agent's refusal; whatever `signal` was aborted with.
    */
   async dial(
-    wanted: { readonly appId: string; readonly peer: string },
+    holder: TicketHolder,
+    peer: string,
     signal: AbortSignal,
   ): Promise<DataChannel> {
     let asked = "";
     const ask = (ticket: string) => {
       asked = ticket;
       this.#asked.add(ticket);
-      this.#send({ type: "dial", ticket, app_id: wanted.appId, peer: wanted.peer });
+      const right = this.#agent.leaf === undefined ? null : this.#rightOf(holder);
+      this.#send({
+        type: "dial",
+        ticket,
+        app_id: holder.appId,
+        peer,
+        ...(right === null ? {} : { right }),
+      });
     };
     try {
       return await this.#rendezvous.arrange(ask, RENDEZVOUS_MS, signal);
@@ -162,7 +183,7 @@ export class AgentChannel {
       case "apps":
         return this.#gather(message.apps);
       case "hello":
-        return void this.#greet(message.apps).catch((error) => {
+        return void this.#greet(message.apps, message.leaf).catch((error) => {
           log.error("Cannot greet an agent", { agent: this.#agent.name, error: String(error) });
           this.close("failed");
         });
@@ -194,13 +215,15 @@ export class AgentChannel {
     this.#apps.push(...apps);
   }
 
-  async #greet(last: readonly unknown[]): Promise<void> {
+  async #greet(last: readonly unknown[], leaf: unknown): Promise<void> {
     const offered = [...this.#apps, ...last];
     this.#apps = [];
     this.#parts = 0;
     clearTimeout(this.#helloTimer);
     if (offered.length > MAX_AGENT_APPS) return this.expel("apps-too-many");
-    if (++this.#hellos > MAX_HELLOS) return this.expel("too many hellos");
+    // A leaf says hello again whenever an agent of its comes or goes: often, but not without end
+    const isTooMuch = this.#agent.leaf === undefined && ++this.#hellos > MAX_HELLOS;
+    if (isTooMuch || !this.#mayGreet()) return this.expel("too many hellos");
     const verdict = await this.#judge();
     if (verdict.kind === "refused") return this.expel(verdict.code);
     if (this.#ended || this.#isDraining) return;
@@ -210,6 +233,7 @@ export class AgentChannel {
       agent: verdict.agent,
       apps,
       instance: this.instance,
+      leaf,
       onRefused: (refused) => this.#welcome(refused),
     });
     // Gone while its names were looked at: it serves nothing
@@ -245,7 +269,8 @@ export class AgentChannel {
       return this.#send({ type: "report_failed", id, code: "protocol-violated", message });
     }
     try {
-      const refused = await this.#auth.reportFlow(this.#agent, parsed.data, { partial });
+      const agent = await this.#reporting();
+      const refused = await this.#auth.reportFlow(agent, parsed.data, { partial });
       this.#send({
         type: "reported",
         id,
@@ -259,6 +284,13 @@ export class AgentChannel {
         : "the audit log cannot be written";
       this.#send({ type: "report_failed", id, code, message });
     }
+  }
+
+  /** What a leaf serves changes while it is connected. */
+  async #reporting(): Promise<AgentIdentity> {
+    if (this.#agent.leaf === undefined) return this.#agent;
+    const verdict = await this.#judge();
+    return verdict.kind === "good" ? verdict.agent : { ...this.#agent, apps: [] };
   }
 
   #ping(): void {

@@ -1,7 +1,9 @@
 import type { WebSocket } from "ws";
 import type { LockTarget } from "../../config/mod.ts";
+import { parseCertificate } from "../../io/mod.ts";
 import { DeadlinePassed } from "../../wait.ts";
 import { getLogger } from "../../log.ts";
+import { TokenBuckets } from "../limits/mod.ts";
 import type { AuthService, Denial, Peer, ShutOut } from "../auth/mod.ts";
 import { AgentChannel } from "./agent_channel.ts";
 import type { AppRelay } from "./app_relays.ts";
@@ -15,11 +17,16 @@ const WATCH_MS = 1_000;
 /** Control channels of one agent. It has two while it takes another certificate; lost ones are missed after a minute. */
 const MAX_CHANNELS_EACH = 8;
 
+/** Hellos of one leaf, over all its channels: one that is sound tells what changes every few hundred milliseconds. */
+const LEAF_HELLOS = { burst: 64, perSecond: 4 };
+
 interface AgentChannelsOptions {
   readonly auth: AuthService;
   readonly nowMs: () => number;
   /** Cuts what an agent carries, and says how much that was. */
   readonly cut: (agentId: string, reason: string) => number;
+  /** Whether an agent carries anything of a session. */
+  readonly carries: (agentId: string, sessionId: string) => boolean;
 }
 
 /** The agents that are connected to this proxy: lets them in, sends clients to them, and expels them. */
@@ -29,6 +36,7 @@ export class AgentChannels {
   readonly #channels = new Map<symbol, AgentChannel>();
   /** Until when the latest certificate of each agent lasts that was here, whether it still is or not. */
   readonly #certifiedMs = new Map<string, number>();
+  readonly #leafHellos = new TokenBuckets(LEAF_HELLOS);
   readonly #watch: ReturnType<typeof setInterval>;
   /** For taking turns among the agents of an app. */
   #turn = 0;
@@ -45,16 +53,25 @@ export class AgentChannels {
     if (certificate === null) {
       return refusal("certificate-required", "An agent shows its certificate");
     }
-    const verdict = await auth.verifyAgentCertificate(certificate);
+    const service = parseCertificate(certificate)?.principal?.kind === "leaf" ? auth.leaves : auth;
+    const judge = async () =>
+      service === auth.leaves
+        ? auth.leaves.verify(certificate)
+        : await auth.verifyAgentCertificate(certificate);
+    const verdict = await judge();
     if (verdict.kind === "refused") return refusal(verdict.code, verdict.message);
     const { agentId, certificateExpiresMs } = verdict.agent;
     return (socket) => {
       const channel: AgentChannel = new AgentChannel(socket, {
         agent: verdict.agent,
-        auth,
+        auth: service,
         // Who was locked out while the channel opened is told so here
-        judge: () => auth.verifyAgentCertificate(certificate),
+        judge,
+        rightOf: (holder) => auth.rightFor(holder),
         rendezvous: this.#rendezvous,
+        mayGreet: () =>
+          verdict.agent.leaf === undefined ||
+          this.#leafHellos.take(agentId, this.#options.nowMs()) === 0,
         onEnd: () => this.#channels.delete(channel.instance),
       });
       this.#channels.set(channel.instance, channel);
@@ -71,23 +88,24 @@ export class AgentChannels {
    * @returns `null` if none did.
    */
   async dial(relay: AppRelay, peer: string): Promise<DataChannel | null> {
-    const { holder: { appId }, cut } = relay;
-    const { agents } = this.#options.auth;
+    const { holder: { appId, leaf }, cut } = relay;
+    const { agents } = leaf === null ? this.#options.auth : this.#options.auth.leaves;
     const far = await this.#dialAny(relay, peer);
     if (far !== null || cut.aborted || agents.agentsFor(appId).length > 0) return far;
     return await agents.comesBack(appId, cut) ? await this.#dialAny(relay, peer) : null;
   }
 
   async #dialAny(relay: AppRelay, peer: string): Promise<DataChannel | null> {
-    const { holder: { appId }, cut } = relay;
-    const agents = this.#options.auth.agents.agentsFor(appId);
+    const { holder, cut } = relay;
+    const { auth } = this.#options;
+    const agents = (holder.leaf === null ? auth : auth.leaves).agents.agentsFor(holder.appId);
     const first = agents.length === 0 ? 0 : this.#turn++ % agents.length;
     const inTurn = [...agents.slice(first), ...agents.slice(0, first)];
     for (const { instance, agentId, name } of inTurn.slice(0, MAX_AGENTS_TRIED)) {
       const channel = this.#channels.get(instance);
       if (channel === undefined) continue;
       try {
-        const far = await channel.dial({ appId, peer }, cut);
+        const far = await channel.dial(holder, peer, cut);
         // Expelled at the very moment that it came: nobody would cut it
         if (this.#certifiedMs.has(agentId)) {
           relay.agentId = agentId;
@@ -108,9 +126,17 @@ export class AgentChannels {
     return this.#rendezvous.claim(ticket, conn);
   }
 
-  /** Tells every agent who is kept out; an agent that it is itself has to go. */
+  /**
+   * Tells every agent who is kept out; an agent that it is itself has to go. Leaves are told of sessions that they
+   * carry, and of nobody else here.
+   */
   shutOut(target: LockTarget, reason: ShutOut): void {
-    for (const channel of this.#channels.values()) channel.lock(target);
+    const { carries } = this.#options;
+    for (const channel of this.#channels.values()) {
+      const isTold = !channel.isLeaf ||
+        ("session" in target && carries(channel.agentId, target.session));
+      if (isTold) channel.lock(target);
+    }
     if ("agent" in target) this.#expel(target.agent, reason);
   }
 

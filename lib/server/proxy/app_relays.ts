@@ -55,12 +55,25 @@ export class AppRelays {
     return ending;
   }
 
+  /** What is carried for an app session, or for all of a login. */
+  of(sessionId: string): readonly AppRelay[] {
+    return [...this.#open].filter(({ holder }) =>
+      holder.sessionId === sessionId || holder.loginId === sessionId
+    );
+  }
+
   /** Cuts whatever an agent carries. @returns How much that was. */
   cutAgent(agentId: string, reason: string): number {
     this.#cuts++;
     const carried = [...this.#open].filter((relay) => relay.agentId === agentId);
     for (const relay of carried) relay.end(reason);
     return carried.length;
+  }
+
+  /** Cuts whatever is held so, at once. */
+  cut(isMeant: (holder: TicketHolder) => boolean, reason: string): void {
+    this.#cuts++;
+    for (const relay of this.#open) if (isMeant(relay.holder)) relay.end(reason);
   }
 
   /** Cuts everything, and what is still to come. */

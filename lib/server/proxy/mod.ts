@@ -5,4 +5,5 @@
  */
 export { type AdmissionLimits, DEFAULT_LIMITS } from "./admission.ts";
 export { dialAsBalancer, isTrustedProxy } from "./balanced.ts";
+export type { ForeignRelays } from "./foreign_relays.ts";
 export { Proxy } from "./proxy.ts";

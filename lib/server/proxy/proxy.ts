@@ -15,6 +15,7 @@ import { Handshakes, Tally } from "../limits/mod.ts";
 import { Admission, type AdmissionLimits, DEFAULT_LIMITS, type Place } from "./admission.ts";
 import { AgentChannels, refusal } from "./agent_channels.ts";
 import { AppRelays } from "./app_relays.ts";
+import { ForeignRelays } from "./foreign_relays.ts";
 import { type Arrival, isTrustedProxy, readArrival, remoteOf } from "./balanced.ts";
 import { WebServer } from "./web.ts";
 
@@ -64,6 +65,8 @@ export class Proxy {
   readonly #admission: Admission;
   readonly #relays = new AppRelays();
   readonly #agents: AgentChannels;
+  /** What this proxy carries for roots, where it is a leaf's. */
+  readonly foreign: ForeignRelays;
   readonly #handshakes = new Handshakes();
   readonly #turnedAway = new Tally();
   readonly #summary: ReturnType<typeof setInterval>;
@@ -86,7 +89,10 @@ export class Proxy {
       auth: options.auth,
       nowMs: options.nowMs,
       cut: (agentId, reason) => this.#relays.cutAgent(agentId, reason),
+      carries: (agentId, session) =>
+        this.#relays.of(session).some((relay) => relay.agentId === agentId),
     });
+    this.foreign = new ForeignRelays(options.auth, this.#relays, this.#agents);
     this.#web = new WebServer({
       identity: options.identity,
       patienceMs: this.#limits.firstBytesMs,
@@ -145,6 +151,7 @@ export class Proxy {
     this.#web.close();
     await this.#accepting;
     await Promise.allSettled(this.#connections);
+    await this.foreign.close();
   }
 
   async #acceptAll(): Promise<void> {
@@ -285,7 +292,8 @@ export class Proxy {
   async #isOurs(certificate: Uint8Array): Promise<boolean> {
     const { auth } = this.#options;
     return (await auth.verifyUserCertificate(certificate)).kind === "good" ||
-      (await auth.verifyAgentCertificate(certificate)).kind === "good";
+      (await auth.verifyAgentCertificate(certificate)).kind === "good" ||
+      auth.leaves.verify(certificate).kind === "good";
   }
 
   #blame(address: string): void {

@@ -92,4 +92,20 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (user, source)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  CREATE TABLE trusts (
+    cluster TEXT PRIMARY KEY,
+    side TEXT NOT NULL CHECK (side IN ('root', 'leaf')),
+    host_cas TEXT NOT NULL,
+    user_cas TEXT NOT NULL,
+    certificate TEXT,
+    private_key TEXT,
+    join_id TEXT,
+    facts TEXT,
+    joined_ms INTEGER NOT NULL,
+    seen_ms INTEGER
+  ) STRICT, WITHOUT ROWID;
+
+  ALTER TABLE sessions ADD COLUMN app_cluster TEXT;
+  `,
 ];

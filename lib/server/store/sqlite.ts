@@ -7,6 +7,7 @@
  */
 import { SqliteAgents, SqliteTokens } from "./sqlite_agents.ts";
 import { Database } from "./database.ts";
+import { SqliteTrusts } from "./sqlite_trusts.ts";
 import {
   SqliteCredentials,
   SqliteFailures,
@@ -54,6 +55,7 @@ export async function openSqliteStore(path: string): Promise<Store> {
     sessions: new SqliteSessions(db),
     tokens: new SqliteTokens(db),
     agents: new SqliteAgents(db),
+    trusts: new SqliteTrusts(db),
     events: new SqliteEvents(db),
     prune: (nowMs) => Promise.resolve(prune(db, nowMs)),
     [Symbol.asyncDispose]: () => Promise.resolve(db.close()),

@@ -177,13 +177,14 @@ export class SqliteSessions implements Sessions {
 
   async add({ id, user, parent, app, startedMs, expiresMs, source }: Session): Promise<void> {
     this.#db.run(
-      "INSERT INTO sessions (id, user, parent, app, app_id, port, expires_ms, started_ms, source)" +
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      "INSERT INTO sessions (id, user, parent, app, app_id, app_cluster, port, expires_ms, started_ms, source)" +
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       id,
       user,
       parent,
       app?.name ?? null,
       app?.id ?? null,
+      app?.cluster ?? null,
       app?.port ?? null,
       expiresMs,
       startedMs,
@@ -250,8 +251,11 @@ function toSession(row: Row): Session {
     expiresMs: Number(row["expires_ms"]),
     source: row["source"] === null ? null : String(row["source"]),
     parent: row["parent"] === null ? null : String(row["parent"]),
-    app: row["app"] === null
-      ? null
-      : { name: String(row["app"]), id: String(row["app_id"]), port: Number(row["port"]) },
+    app: row["app"] === null ? null : {
+      name: String(row["app"]),
+      id: String(row["app_id"]),
+      port: Number(row["port"]),
+      cluster: row["app_cluster"] === null ? null : String(row["app_cluster"]),
+    },
   };
 }

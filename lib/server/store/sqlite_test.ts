@@ -102,6 +102,67 @@ Deno.test("openSqliteStore() brings a store of version 1 up to date, with what i
   }
 });
 
+Deno.test("openSqliteStore() gives a store of version 3 a place for other clusters, and keeps its sessions", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    const path = join(directory, "auth.db");
+    const db = new DatabaseSync(path);
+    for (const step of MIGRATIONS.slice(0, 3)) db.exec(step);
+    db.exec("PRAGMA user_version = 3");
+    db.exec(
+      "INSERT INTO sessions (id, user, parent, app, app_id, port, expires_ms) VALUES" +
+        " ('l', 'a', NULL, NULL, NULL, NULL, 100), ('s', 'a', 'l', 'db', 'x', 5, 100)",
+    );
+    db.close();
+    await using store = await openSqliteStore(path);
+    deepEqual(await store.trusts.list(), []);
+    const app = { name: "db", id: "x", port: 5, cluster: null };
+    deepEqual((await store.sessions.getLive("s", 1))?.app, app);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test("Trusts keep each cluster once, and what was there first", async () => {
+  await withStore(async ({ trusts }) => {
+    const root = {
+      cluster: "root.example",
+      side: "root" as const,
+      hostCaPems: ["h"],
+      userCaPems: ["u"],
+      identity: { certificatePem: "c", privateKeyPem: "k" },
+      joinId: null,
+      facts: null,
+      joinedMs: 5,
+      seenMs: null,
+    };
+    equal(await trusts.addNew(root), true);
+    equal(await trusts.addNew({ ...root, side: "leaf", hostCaPems: ["evil"] }), false);
+    deepEqual(await trusts.get("root.example"), root);
+    const leaf = {
+      ...root,
+      cluster: "leaf.example",
+      side: "leaf" as const,
+      identity: null,
+      joinId: "j1",
+    };
+    equal(await trusts.addNew(leaf), true);
+    const renewed = { certificatePem: "c2", privateKeyPem: "k2" };
+    equal(await trusts.renew("root.example", "another", renewed), false);
+    equal((await trusts.get("root.example"))?.identity?.certificatePem, "c");
+    equal(await trusts.renew("root.example", "c", renewed), true);
+    await trusts.see("leaf.example", "{}", 7);
+    await trusts.see("leaf.example", null, 8);
+    deepEqual(await trusts.list(), [
+      { ...leaf, facts: "{}", seenMs: 8 },
+      { ...root, identity: { certificatePem: "c2", privateKeyPem: "k2" } },
+    ]);
+    equal(await trusts.remove("root.example"), true);
+    equal(await trusts.remove("root.example"), false);
+    equal(await trusts.get("root.example"), null);
+  });
+});
+
 Deno.test("Resources.list() is sorted", async () => {
   await withStore(async ({ resources }) => {
     for (const [kind, name] of [["user", "b"], ["role", "z"], ["user", "a"]] as const) {
@@ -162,7 +223,7 @@ Deno.test("LoginFailures lock a pair at the limit, within the window, for a whil
 
 Deno.test("Sessions end with the login they were drawn from", async () => {
   await withStore(async ({ sessions }) => {
-    const app = { name: "db", id: "i", port: 0 };
+    const app = { name: "db", id: "i", port: 0, cluster: null };
     const made = { user: "a", startedMs: 1, source: "192.0.2.1" };
     await sessions.add({ ...made, id: "login", parent: null, app: null, expiresMs: 100 });
     await sessions.add({ ...made, id: "app1", parent: "login", app, expiresMs: 90, startedMs: 2 });
@@ -274,7 +335,7 @@ Deno.test("Store.prune() forgets what has expired and nothing else", async () =>
 Deno.test("Store.prune() keeps what was drawn from a login for as long as the login", async () => {
   await withStore(async ({ sessions, prune }) => {
     const made = { user: "a", startedMs: 1, source: null };
-    const drawn = { ...made, app: { name: "db", id: "i", port: 0 }, expiresMs: 10 };
+    const drawn = { ...made, app: { name: "db", id: "i", port: 0, cluster: null }, expiresMs: 10 };
     await sessions.add({ ...made, id: "login", parent: null, app: null, expiresMs: 100 });
     await sessions.add({ ...drawn, id: "app", parent: "login" });
     await sessions.add({ ...drawn, id: "stray", parent: "nobody" });

@@ -129,7 +129,13 @@ export interface Session {
   readonly source: string | null;
   /** The login an app session was drawn from; `null` for a login. */
   readonly parent: string | null;
-  readonly app: { readonly name: string; readonly id: string; readonly port: number } | null;
+  readonly app: {
+    readonly name: string;
+    readonly id: string;
+    readonly port: number;
+    /** The leaf that the app is in; `null` for one of the cluster itself. */
+    readonly cluster: string | null;
+  } | null;
 }
 
 export interface Sessions {
@@ -202,6 +208,53 @@ export interface Agents {
   remove(id: string): Promise<boolean>;
 }
 
+/** What this cluster is known by at a root. */
+export interface TrustIdentity {
+  readonly certificatePem: string;
+  readonly privateKeyPem: string;
+}
+
+/** Another cluster, and how the two stand to each other; each cluster once. */
+export interface StoredTrust {
+  readonly cluster: string;
+  /** What it is to this one: users of a `root` come here, users of this cluster go to a `leaf`. */
+  readonly side: "root" | "leaf";
+  readonly hostCaPems: readonly string[];
+  /** Who signs for its users; none of a leaf's. */
+  readonly userCaPems: readonly string[];
+  /** What this cluster is known by at a root; `null` for a leaf. */
+  readonly identity: TrustIdentity | null;
+  /** What a leaf's certificates name, another one each time that it joins; `null` for a root. */
+  readonly joinId: string | null;
+  /** What a leaf said of itself last, JSON; `null` if it has not. */
+  readonly facts: string | null;
+  readonly joinedMs: number;
+  /** When it was connected last; `null` if it never was. */
+  readonly seenMs: number | null;
+}
+
+export interface Trusts {
+  /** Sorted by name. */
+  list(): Promise<readonly StoredTrust[]>;
+  get(cluster: string): Promise<StoredTrust | null>;
+  /** Keeps another cluster. @returns `false` if there is one of that name: it stays as it is. */
+  addNew(trust: StoredTrust): Promise<boolean>;
+  /**
+   * Keeps what this cluster is known by at a root from here on.
+   *
+   * @param before The certificate that it takes the place of; PEM.
+   * @returns `false` if that one is not there any more: nothing is kept.
+   */
+  renew(cluster: string, before: string, identity: TrustIdentity): Promise<boolean>;
+  /**
+   * Notes that a cluster is connected at this time. It may be lost with the power.
+   *
+   * @param facts What it says of itself; `null` for nothing else than before.
+   */
+  see(cluster: string, facts: string | null, nowMs: number): Promise<void>;
+  remove(cluster: string): Promise<boolean>;
+}
+
 export interface StoredEvent {
   readonly seq: number;
   /** JSON. */
@@ -231,6 +284,7 @@ export interface Store extends AsyncDisposable {
   readonly sessions: Sessions;
   readonly tokens: JoinTokens;
   readonly agents: Agents;
+  readonly trusts: Trusts;
   readonly events: AuditEvents;
   /** Forgets what has expired; what was drawn from a login not before the login: its flows may go on as long. */
   prune(nowMs: number): Promise<void>;

@@ -12,6 +12,7 @@ import { format } from "../options.ts";
 /** The documents of lib/status, which no other command needs before it begins. */
 export const DOCUMENT_NAMES = [
   "apps",
+  "clusters",
   "connect",
   "connections",
   "ctl-agents",

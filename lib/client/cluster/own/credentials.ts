@@ -42,6 +42,8 @@ const CredentialsSchema = z.object({
 
 /** A login, in values. */
 export interface OwnLogin {
+  /** What the cluster is called. */
+  readonly cluster: string;
   readonly proxy: HostPort;
   readonly certificatePem: string;
   readonly privateKeyPem: string;
@@ -59,12 +61,13 @@ export interface OwnLogin {
 
 /** Reads the credentials of a profile. @throws VnetError `profile-damaged` */
 export function readLogin(profile: Profile): OwnLogin {
-  const { proxy, credentials, expiresMs } = profile;
+  const { cluster, proxy, credentials, expiresMs } = profile;
   const parsed = CredentialsSchema.safeParse(credentials);
   if (!parsed.success) throw damagedLogin(profile, parsed.error);
   const { certificate, private_key, host_cas, ca_pin, http_proxy, way, ca_file, ca_store } =
     parsed.data;
   return {
+    cluster,
     proxy,
     certificatePem: certificate,
     privateKeyPem: private_key,

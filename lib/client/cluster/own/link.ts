@@ -132,6 +132,10 @@ export class OwnLink implements ClusterLink {
     if (!(right instanceof AppRight)) {
       throw new TypeError("The right is of another kind of cluster");
     }
+    // What the own authorities sign is no agent of a leaf, and the other way round
+    const hostCaPems = target.cluster === this.#login.cluster
+      ? this.#login.hostCaPems
+      : await this.#published.leafAuthorities(target.cluster, signal);
     const opening = this.#carriers.acquire({
       appId: target.appId,
       app: target.app,
@@ -139,7 +143,7 @@ export class OwnLink implements ClusterLink {
       proxy: this.#login.proxy,
       proxies: this.#proxies,
       credentials: right,
-      hostCaPems: this.#login.hostCaPems,
+      hostCaPems,
       dial: this.#dial,
     }, signal);
     return await opening.finally(() => this.#api.keepUp());

@@ -75,6 +75,7 @@ export async function logIn(
     ...(request.ttlMs === null ? {} : { ttl_seconds: Math.round(request.ttlMs / 1000) }),
   });
   const login: OwnLogin = {
+    cluster: finished.cluster_name,
     proxy: request.proxy,
     certificatePem: finished.certificate,
     privateKeyPem: keys.privateKeyPem,

@@ -28,6 +28,13 @@ export class Published {
     return this.#refused !== null;
   }
 
+  /** Who vouches for the agents of a leaf, as its root says; PEM. Nobody for one that is unknown. */
+  async leafAuthorities(leaf: string, signal: AbortSignal): Promise<readonly string[]> {
+    if (this.#config === null) await this.ask(0, signal);
+    const found = this.#config?.value.leaf_clusters.find((one) => one.cluster_name === leaf);
+    return found?.trust?.host_cas ?? [];
+  }
+
   /**
    * Asks for what is published.
    *

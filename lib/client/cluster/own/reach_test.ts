@@ -25,7 +25,8 @@ Deno.test("reachProxy() takes the time from an answer, and says who hangs up ins
   await once(server, "listening");
   const { port } = server.address() as net.AddressInfo;
   const login = {
-    ...{ proxy: { host: HOST, port: 443 }, certificatePem: "", privateKeyPem: "", hostCaPems: [] },
+    ...{ cluster: HOST, proxy: { host: HOST, port: 443 }, hostCaPems: [] },
+    ...{ certificatePem: "", privateKeyPem: "" },
     ...{ caPin: null, httpProxy: null, way: null, caStorePems: [], expiresMs: 0 },
     caFilePems: [ca.certificatePem],
   };

@@ -6,7 +6,12 @@ import type { App, AppsResponse, ClusterConfig } from "../../../wire/mod.ts";
 export function viewOf(config: ClusterConfig, { apps, away = [] }: AppsResponse): ClusterView {
   return {
     root: publishedOf(config),
-    leaves: config.leaf_clusters.map(publishedOf),
+    leaves: config.leaf_clusters.map((leaf) => ({
+      ...publishedOf(leaf),
+      ...(leaf.online === undefined ? {} : { isOnline: leaf.online }),
+      ...(leaf.apps_left_out === undefined ? {} : { appsLeftOut: leaf.apps_left_out }),
+      ...(leaf.since === undefined ? {} : { sinceMs: Date.parse(leaf.since) }),
+    })),
     apps: apps.map(appOf),
     away: away.map(({ last_seen, ...app }) => {
       const { kind: _kind, id: _id, ports: _ports, ...rest } = appOf(app);
@@ -15,7 +20,9 @@ export function viewOf(config: ClusterConfig, { apps, away = [] }: AppsResponse)
   };
 }
 
-function publishedOf(cluster: Omit<ClusterConfig, "leaf_clusters">): PublishedCluster {
+function publishedOf(
+  cluster: Pick<ClusterConfig, "cluster_name" | "proxy_public_addrs" | "vnet_config">,
+): PublishedCluster {
   const { ipv4_cidr_range, custom_dns_zones } = cluster.vnet_config;
   return {
     name: cluster.cluster_name,

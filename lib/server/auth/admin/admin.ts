@@ -9,7 +9,7 @@ import { randomHex, randomPassword } from "../../../io/mod.ts";
 import { VERSION } from "../../../version.ts";
 import type { Session, Store } from "../../store/mod.ts";
 import { targetOf } from "./put_plan.ts";
-import { notFound, ResourceDesk } from "./resource_desk.ts";
+import { notFound, ResourceDesk, type ResourceDeskOptions } from "./resource_desk.ts";
 import type { WebCertificateStatus } from "../../../status/mod.ts";
 import type { AdminArguments, AdminRequest, AdminResponse } from "./shapes.ts";
 import type { Agents } from "../agents/agents.ts";
@@ -18,13 +18,14 @@ import { withSeq } from "../audit/audit.ts";
 import { findNewest } from "../audit/filter.ts";
 import type { Changes } from "../changes.ts";
 import type { Directory } from "../directory.ts";
-import { hashToken } from "../agents/join.ts";
+import { hashToken } from "../agents/token_hash.ts";
 import type { PasswordHasher } from "../login/password.ts";
 import { refusal } from "../api/refusals.ts";
 import { newTotpSecret, totpUri } from "../login/totp.ts";
 import type { AuditLog, OfferRefusal, ShutOut } from "../types.ts";
 
-export interface AdminOptions {
+export interface AdminOptions
+  extends Pick<ResourceDeskOptions, "joinRoot" | "leaveRoot" | "onLeafRemoved"> {
   readonly store: Store;
   readonly directory: Directory;
   readonly agents: Agents;

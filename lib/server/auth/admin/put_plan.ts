@@ -16,6 +16,8 @@ export interface Held {
   readonly sessionIds: readonly string[];
   /** The names of the proxies themselves. */
   readonly proxyHosts: readonly string[];
+  /** Clusters that have joined as leaves. */
+  readonly leaves: readonly string[];
 }
 
 export interface PutOptions {
@@ -93,7 +95,9 @@ export function bodyOf(resource: Resource): string {
   return JSON.stringify({ ...resource, metadata });
 }
 
-type Names = Readonly<Record<"user" | "role" | "agent" | "session" | "proxy", ReadonlySet<string>>>;
+type Names = Readonly<
+  Record<"user" | "role" | "agent" | "session" | "proxy" | "leaf", ReadonlySet<string>>
+>;
 type Found = Omit<PutMistake, "index">;
 
 function namesAfter(
@@ -113,6 +117,7 @@ function namesAfter(
     role: ofKind("role"),
     agent: new Set(held.agentIds),
     session: new Set(held.sessionIds),
+    leaf: new Set(held.leaves),
     proxy: new Set(held.proxyHosts),
   };
 }
@@ -200,6 +205,19 @@ function danglingOf(resource: Resource, names: Names, anybody: boolean): Found[]
         expected: "another name: this one is the proxy's own",
         message: `"${name}" is the proxy's own name`,
       }];
+    }
+    case "trusted_cluster":
+      return resource.spec.role_map.flatMap(({ local }, row) =>
+        local.flatMap((role, i): Found[] =>
+          names.role.has(role)
+            ? []
+            : [missing("role", role, ["spec", "role_map", row, "local", i], names)]
+        )
+      );
+    case "remote_cluster": {
+      const { name } = resource.metadata;
+      if (names.leaf.has(name)) return [];
+      return [missing("leaf", name, ["metadata", "name"], names)];
     }
     case "role":
     case "vnet_config":

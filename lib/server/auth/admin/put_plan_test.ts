@@ -26,6 +26,7 @@ const HELD = {
   agentIds: ["a1"],
   sessionIds: ["0".repeat(32)],
   proxyHosts: ["proxy.c.example"],
+  leaves: [],
 };
 
 Deno.test("planPuts() says of each resource what becomes of it, or what is wrong", async (t) => {

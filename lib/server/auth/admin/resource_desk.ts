@@ -4,10 +4,12 @@ import {
   type LockResource,
   type LockTarget,
   type Resource,
+  type TrustedClusterResource,
 } from "../../../config/mod.ts";
 import type { Store } from "../../store/mod.ts";
 import { refusal } from "../api/refusals.ts";
 import { type Directory, toResource } from "../directory.ts";
+import { leafId } from "../trust/leaves.ts";
 import type { AuditEvent, AuditLog, ShutOut } from "../types.ts";
 import { bodyOf, type Draft, keyOf, planPuts, type PutMistake } from "./put_plan.ts";
 import type { AdminArguments, AdminResponse } from "./shapes.ts";
@@ -22,6 +24,16 @@ export interface ResourceDeskOptions {
   readonly onReview: () => void;
   /** Ends what a user has open, who is gone. */
   readonly endUser: (name: string) => Promise<void>;
+  /** Becomes a leaf of a root, unless it is one. @returns Whether it was none. */
+  readonly joinRoot: (resource: TrustedClusterResource, token: string | null) => Promise<boolean>;
+  readonly leaveRoot: (name: string) => Promise<void>;
+  /** A leaf is none from here on. */
+  readonly onLeafRemoved: (name: string) => void;
+}
+
+interface Written {
+  readonly draft: Draft;
+  readonly revision: number;
 }
 
 /** Writes, shows and removes resources. */
@@ -43,13 +55,13 @@ export class ResourceDesk {
     value: unknown,
     how: { readonly replace: boolean; readonly anybody?: boolean },
   ): Promise<Resource> {
-    const resource = checkResource(value, nameIn(value));
+    const { resource, tokens } = withoutToken(checkResource(value, nameIn(value)));
     const { kind, metadata: { name, revision } } = resource;
     const { drafts, mistakes: [mistake] } = await this.#plan([resource], how);
     if (mistake !== undefined) throw refusalOf(mistake);
     const isTaken = drafts[0]?.outcome === "unchanged" && !how.replace && revision === undefined;
     if (isTaken && kind !== "vnet_config") throw taken(kind, name);
-    const [put] = await this.#write(drafts);
+    const [put] = await this.#trusting(drafts, new Map(tokens));
     return { ...resource, metadata: { ...resource.metadata, revision: put?.revision } } as Resource;
   }
 
@@ -57,7 +69,10 @@ export class ResourceDesk {
   async apply(
     request: AdminArguments<"resources.apply">,
   ): Promise<AdminResponse<"resources.apply">> {
-    const resources = request.resources.map((value) => checkResource(value, nameIn(value)));
+    const given = request.resources.map((value) =>
+      withoutToken(checkResource(value, nameIn(value)))
+    );
+    const resources = given.map(({ resource }) => resource);
     const { replace, also_named: alsoNamed } = request;
     // Who says --force means it, whomever a lock is for
     const how = { replace, anybody: replace, alsoNamed };
@@ -66,7 +81,7 @@ export class ResourceDesk {
       return { results: [], mistakes: mistakes.map((one) => ({ ...one, path: [...one.path] })) };
     }
     if (request.check_only) return { results: [], mistakes: [] };
-    const written = await this.#write(drafts);
+    const written = await this.#trusting(drafts, new Map(given.flatMap(({ tokens }) => tokens)));
     return {
       mistakes: [],
       results: written.map((
@@ -104,12 +119,39 @@ export class ResourceDesk {
     if (await store.resources.get(kind, name) === null) throw notFound(kind, name);
     await audit.write({ event: "resource.removed", kind, name });
     await store.resources.remove(kind, name);
+    if (kind === "trusted_cluster") await this.#options.leaveRoot(name);
+    if (kind === "remote_cluster") await store.trusts.remove(name);
     if (kind === "user") {
       await store.credentials.remove(name);
       await this.#options.endUser(name);
     }
     await directory.reload();
+    if (kind === "remote_cluster") this.#options.onLeafRemoved(name);
     this.#options.onReview();
+  }
+
+  /**
+   * Writes what differs, as {@link #write}. A cluster that is to be trusted is met first: what cannot be had is not
+   * written, and one that was met for what is not written is not trusted.
+   */
+  async #trusting(
+    drafts: readonly Draft[],
+    tokens: ReadonlyMap<string, string>,
+  ): Promise<readonly Written[]> {
+    const { joinRoot, leaveRoot, directory } = this.#options;
+    const joined: string[] = [];
+    try {
+      for (const { resource } of drafts) {
+        if (resource.kind !== "trusted_cluster") continue;
+        const { name } = resource.metadata;
+        if (await joinRoot(resource, tokens.get(name) ?? null)) joined.push(name);
+      }
+      return await this.#write(drafts);
+    } catch (thrown) {
+      for (const name of joined) await leaveRoot(name);
+      if (joined.length > 0) await directory.reload();
+      throw thrown;
+    }
   }
 
   #tellLock({ spec: { target, expires } }: LockResource): void {
@@ -125,18 +167,21 @@ export class ResourceDesk {
   ): Promise<ReturnType<typeof planPuts>> {
     const { store, nowMs } = this.#options;
     const held = await store.resources.list(null);
+    const leaves = [...this.#options.directory.trusts.values()]
+      .filter(({ side }) => side === "leaf").map(({ cluster }) => cluster);
     return planPuts(resources, {
       resources: new Map(held.map((one) => [keyOf(one.kind, one.name), one])),
-      agentIds: (await store.agents.list()).map(({ id }) => id),
+      agentIds: [...(await store.agents.list()).map(({ id }) => id), ...leaves.map(leafId)],
       sessionIds: (await store.sessions.listLive(nowMs())).map(({ id }) => id),
       proxyHosts: this.#options.proxies.map(({ host }) => host),
+      leaves,
     }, { anybody: false, alsoNamed: [], ...how });
   }
 
   /** Records and writes what differs, all or nothing. */
   async #write(
     drafts: readonly Draft[],
-  ): Promise<readonly { readonly draft: Draft; readonly revision: number }[]> {
+  ): Promise<readonly Written[]> {
     const { store, directory, audit, onReview } = this.#options;
     const changed = drafts.filter(({ outcome }) => outcome !== "unchanged");
     await Promise.all(changed.map(({ resource }) =>
@@ -176,6 +221,15 @@ export class ResourceDesk {
   }
 
   #refuseUsedRole(role: string): void {
+    const root = this.#options.directory.trustedClusters.find(({ spec }) =>
+      spec.role_map.some(({ local }) => local.includes(role))
+    );
+    if (root !== undefined) {
+      throw refusal("resource-in-use", {
+        message: `The role "${role}" is in the role_map of trusted_cluster/${root.metadata.name}`,
+        hint: `Take it out first: \`vnet ctl edit trusted_cluster/${root.metadata.name}\``,
+      });
+    }
     const users = [...this.#options.directory.users].filter(([, roles]) => roles.includes(role));
     if (users.length === 0) return;
     const names = users.map(([name]) => name).sort();
@@ -187,6 +241,18 @@ export class ResourceDesk {
   }
 }
 
+/** A token is used at once and never kept. */
+function withoutToken(
+  resource: Resource,
+): { readonly resource: Resource; readonly tokens: readonly (readonly [string, string])[] } {
+  if (resource.kind !== "trusted_cluster") return { resource, tokens: [] };
+  const { token, ...spec } = resource.spec;
+  return {
+    resource: { ...resource, spec },
+    tokens: token === undefined ? [] : [[resource.metadata.name, token]],
+  };
+}
+
 /** What the audit log says of a resource beside its name. */
 function detailOf(resource: Resource): Pick<AuditEvent, "target" | "roles" | "app"> {
   switch (resource.kind) {
@@ -196,6 +262,8 @@ function detailOf(resource: Resource): Pick<AuditEvent, "target" | "roles" | "ap
       return { roles: resource.spec.roles };
     case "public_addr":
       return { app: resource.spec.app };
+    case "trusted_cluster":
+    case "remote_cluster":
     case "role":
     case "vnet_config":
       return {};

@@ -87,7 +87,8 @@ export const ADMIN_OPERATIONS = {
   "users.remove": { request: z.object({ name }), response: nothing },
   "tokens.add": {
     request: z.object({
-      kind: z.literal("app").default("app"),
+      /** `trusted_cluster`: for a cluster that becomes a leaf; it takes none of the limits. */
+      kind: z.enum(["app", "trusted_cluster"]).default("app"),
       apps: strings.optional(),
       labels: z.record(z.string().max(128), z.string().max(256)).default({}),
       /** Public addresses its apps may take where nobody has them. Absent: any with `any`, else none. */
@@ -97,7 +98,9 @@ export const ADMIN_OPERATIONS = {
       ttl_seconds: z.int().min(60).max(7 * 86_400).default(1800),
       uses: z.int().min(1).max(10_000).default(1),
     }).refine(
-      ({ apps, labels, any }) => any !== (apps !== undefined || Object.keys(labels).length > 0),
+      ({ kind, apps, labels, any }) =>
+        kind === "trusted_cluster" ||
+        any !== (apps !== undefined || Object.keys(labels).length > 0),
       { path: ["any"], error: "true where neither apps nor labels are, and only there" },
     ),
     /** `token` is told once and never again. */

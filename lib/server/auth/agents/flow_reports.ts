@@ -2,7 +2,7 @@ import type { FlowEvent, ReportRefusal } from "../../../wire/mod.ts";
 import { getLogger } from "../../../log.ts";
 import { refusal } from "../api/refusals.ts";
 import { RateLimit } from "../login/rate.ts";
-import type { AgentIdentity, AuditEvent, AuditLog } from "../types.ts";
+import type { AgentIdentity, AuditLog } from "../types.ts";
 import type { DisbeliefWords, FlowRights } from "./flow_rights.ts";
 
 const log = getLogger("server", "auth");
@@ -58,6 +58,7 @@ interface Refused extends DisbeliefWords {
 export class FlowReports {
   readonly #audit: AuditLog;
   readonly #rights: FlowRights;
+  readonly #onEnd: (event: FlowEvent) => void;
   readonly #nowMs: () => number;
   readonly #rate = new RateLimit(RECORDED);
   readonly #pending = new Map<string, number>();
@@ -72,10 +73,13 @@ export class FlowReports {
   constructor(options: {
     readonly audit: AuditLog;
     readonly rights: FlowRights;
+    /** A flow has ended, and it is written. */
+    readonly onEnd: (event: FlowEvent) => void;
     readonly nowMs: () => number;
   }) {
     this.#audit = options.audit;
     this.#rights = options.rights;
+    this.#onEnd = options.onEnd;
     this.#nowMs = options.nowMs;
   }
 
@@ -107,7 +111,10 @@ export class FlowReports {
           this.#audit.write({ ...withoutAbsent(event), agent_id: agentId, agent: name })
         ),
       );
-      for (const one of good) this.#note(agent, one);
+      for (const one of good) {
+        this.#note(agent, one);
+        if (one.loginId === null) this.#onEnd(one.event);
+      }
       return refused;
     } finally {
       const left = (this.#pending.get(agentId) ?? 0) - events.length;
@@ -134,9 +141,12 @@ export class FlowReports {
       for (let at = 0; at < ending.length; at += ENDS_AT_ONCE) {
         const batch = ending.slice(at, at + ENDS_AT_ONCE);
         const outcomes = await Promise.allSettled(batch.map(async ([key, flow]) => {
-          await this.#audit.write(this.#endOf(flow));
+          const end = this.#endOf(flow);
+          const { agentId: agent_id, agent } = flow;
+          await this.#audit.write({ ...withoutAbsent(end), agent_id, agent });
           this.#open.delete(key);
           this.#left.delete(key);
+          this.#onEnd(end);
         }));
         for (const one of outcomes) if (one.status === "rejected") throw one.reason;
       }
@@ -145,7 +155,7 @@ export class FlowReports {
     }
   }
 
-  #endOf(flow: KnownFlow): AuditEvent {
+  #endOf(flow: KnownFlow): FlowEvent {
     return {
       event: "app.session.end",
       session_id: flow.sessionId,
@@ -153,8 +163,6 @@ export class FlowReports {
       user: flow.user,
       app: flow.app,
       port: flow.port,
-      agent_id: flow.agentId,
-      agent: flow.agent,
       duration_ms: Math.max(0, this.#nowMs() - flow.startedMs),
       reason: "agent-expelled",
     };

@@ -6,12 +6,12 @@ import {
   importPublicKey,
   issueAgentCertificate,
   randomHex,
-  sha256,
 } from "../../../io/mod.ts";
 import { sourceOf } from "../../../ip/mod.ts";
 import { getLogger } from "../../../log.ts";
 import type { Store, StoredAgent, TokenScope } from "../../store/mod.ts";
 import { toIdentity } from "../api/gate.ts";
+import { hashToken } from "./token_hash.ts";
 import type { AppHolders } from "./app_holders.ts";
 import type { FailureAudit } from "../login/failure_audit.ts";
 import { RateLimit, SourceRateLimit } from "../login/rate.ts";
@@ -228,11 +228,6 @@ export class AgentJoins {
     });
     throw refusal("token-invalid", { message: "The token is unknown, expired or used up" });
   }
-}
-
-/** What a token is known by in the store. */
-export function hashToken(token: string): string {
-  return sha256(token).toHex();
 }
 
 function checkScope(

@@ -19,6 +19,8 @@ import {
 import type { Store, StoredAgent } from "../../store/mod.ts";
 import type { Agents } from "../agents/agents.ts";
 import type { Directory } from "../directory.ts";
+import type { Leaves } from "../trust/leaves.ts";
+import type { Roots } from "../trust/roots.ts";
 import type { AgentIdentity, AgentVerdict, Denial, TicketHolder, UserVerdict } from "../types.ts";
 
 /** Who may come in: judges certificates and tickets against what is true at this moment. */
@@ -26,6 +28,8 @@ export class Gate {
   readonly #store: Store;
   readonly #directory: Directory;
   readonly #agents: Agents;
+  readonly #leaves: Leaves;
+  readonly #roots: Roots;
   readonly #cluster: string;
   readonly #logins: KnownCertificates<Extract<LoginClient, { readonly kind: "good" }>>;
   readonly #agentCertificates: KnownCertificates<
@@ -38,6 +42,8 @@ export class Gate {
     readonly store: Store;
     readonly directory: Directory;
     readonly agents: Agents;
+    readonly leaves: Leaves;
+    readonly roots: Roots;
     readonly cluster: string;
     readonly userCa: Authority;
     readonly hostCa: Authority;
@@ -47,6 +53,8 @@ export class Gate {
     this.#store = options.store;
     this.#directory = options.directory;
     this.#agents = options.agents;
+    this.#leaves = options.leaves;
+    this.#roots = options.roots;
     this.#cluster = options.cluster;
     const userCas = [options.userCa.certificate];
     const authorities = [options.hostCa.certificate];
@@ -129,18 +137,29 @@ export class Gate {
       loginId: session.parent,
       user: session.user,
       expiresMs: session.expiresMs,
+      port: session.app.port,
+      leaf: session.app.cluster,
+      home: null,
     };
     return this.denialOf(holder) === null ? holder : null;
   }
 
   /** Why somebody whose ticket was good may not go on, as far as users, roles and locks are concerned. */
   denialOf(
-    { user, app, sessionId, loginId }: Pick<TicketHolder, "user" | "app" | "sessionId" | "loginId">,
+    holder: Pick<TicketHolder, "user" | "app" | "sessionId" | "loginId" | "leaf" | "home">,
   ): Denial | null {
+    const { user, app, sessionId, loginId, leaf } = holder;
+    if (holder.home !== null) return this.#roots.denialOf(holder);
     const roles = this.#directory.rolesOf(user);
     if (roles === null) return "access-denied";
     if (this.#directory.isUserLocked(user, [sessionId, loginId], this.#nowMs())) {
       return "access-locked";
+    }
+    if (leaf !== null) {
+      const isGone = this.#leaves.find(leaf, app) === null;
+      return isGone || this.#leaves.decide(leaf, app, { user, roles }) !== null
+        ? null
+        : "access-denied";
     }
     const served = this.#agents.find(app);
     // An app that nobody serves is not refused here: the proxy says that there is no agent

@@ -9,6 +9,8 @@ import {
   type FindResponse,
   type FlowEvent,
   JoinRequestSchema,
+  LeafJoinRequestSchema,
+  LeafRenewRequestSchema,
   LoginBeginRequestSchema,
   LoginFinishRequestSchema,
   type ReportRefusal,
@@ -17,6 +19,7 @@ import type { AppCertificates } from "../app_certs.ts";
 import type { Changes } from "../changes.ts";
 import { answerPoll, holdUntil, readJson, readWait } from "./http.ts";
 import type { AgentJoins } from "../agents/join.ts";
+import type { LeafJoins } from "../trust/leaf_joins.ts";
 import type { Logins } from "../login/login.ts";
 import { type Answerable, Renders } from "./renders.ts";
 import { isOurs, refusal, refusalResponse, tooMuchOf } from "./refusals.ts";
@@ -39,6 +42,7 @@ interface RouteTargets {
   readonly logins: Logins;
   readonly appCerts: AppCertificates;
   readonly joins: AgentJoins;
+  readonly leafJoins: LeafJoins;
   readonly delay: (ms: number, signal: AbortSignal) => Promise<void>;
   /** Somebody wanted too much. */
   countRefusal(code: string): void;
@@ -55,6 +59,7 @@ interface RouteTargets {
   ): Promise<readonly ReportRefusal[]>;
   verifyUser(der: Uint8Array): Promise<UserVerdict>;
   verifyAgent(der: Uint8Array): Promise<AgentVerdict>;
+  verifyLeaf(der: Uint8Array): AgentVerdict;
 }
 
 interface Env {
@@ -101,6 +106,10 @@ function addPublic(app: Routes, to: RouteTargets): void {
   app.post("/v1/join", async (context) => {
     const request = await readJson(context.req.raw, JoinRequestSchema);
     return secret(await to.joins.join(request, context.env.peer));
+  });
+  app.post("/v1/leaf/join", async (context) => {
+    const request = await readJson(context.req.raw, LeafJoinRequestSchema);
+    return secret(await to.leafJoins.join(request, context.env.peer));
   });
 }
 
@@ -185,6 +194,15 @@ function addAgent(app: Routes, to: RouteTargets, renders: Renders): void {
     const agent = await agentOf(context);
     const request = await readJson(context.req.raw, AgentRenewRequestSchema);
     return secret(await to.joins.renew(agent, request, context.env.peer));
+  });
+  app.post("/v1/leaf/renew", async (context) => {
+    const { agent } = await certified(
+      context.env.peer,
+      (der) => Promise.resolve(to.verifyLeaf(der)),
+    );
+    const request = await readJson(context.req.raw, LeafRenewRequestSchema);
+    const { name: leaf, joinId = "" } = agent;
+    return secret(await to.leafJoins.renew({ leaf, joinId }, request, context.env.peer));
   });
   app.post("/v1/agent/audit", async (context) => {
     const agent = await agentOf(context);

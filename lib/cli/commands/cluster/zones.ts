@@ -2,12 +2,12 @@ import { object, or } from "@optique/core/constructs";
 import { message } from "@optique/core/message";
 import { map, optional } from "@optique/core/modifiers";
 import { argument, command, option } from "@optique/core/primitives";
-import type { ZoneRequest } from "../../client/mod.ts";
-import type { ZonesV1 } from "../../status/mod.ts";
-import { type Action, type Context, printJson, printText, tell } from "../context.ts";
-import { EXIT } from "../exit.ts";
-import { known } from "../grammar/known_values.ts";
-import { format } from "./options.ts";
+import type { ZoneRequest } from "../../../client/mod.ts";
+import type { ZonesV1 } from "../../../status/mod.ts";
+import { type Action, type Context, printJson, printText, tell } from "../../context.ts";
+import { EXIT } from "../../exit.ts";
+import { known } from "../../grammar/known_values.ts";
+import { format } from "../options.ts";
 
 const zone = () =>
   argument(known("zone", "SUFFIX"), {
@@ -79,7 +79,7 @@ export const zones = command("zones", or(ls, allow, deny, forget), {
 });
 
 async function list(context: Context, form: "text" | "json"): Promise<number> {
-  const { listZones } = await import("../../client/mod.ts");
+  const { listZones } = await import("../../../client/mod.ts");
   const found = await listZones(context.paths, context.nowMs());
   if (form === "json") printJson(context, found);
   else await printZones(context, found);
@@ -87,8 +87,8 @@ async function list(context: Context, form: "text" | "json"): Promise<number> {
 }
 
 async function printZones(context: Context, found: ZonesV1): Promise<void> {
-  const { renderMoment } = await import("../text/moment.ts");
-  const { renderTable } = await import("../text/table.ts");
+  const { renderMoment } = await import("../../text/moment.ts");
+  const { renderTable } = await import("../../text/table.ts");
   const since = (at: string | undefined) =>
     at === undefined ? "-" : renderMoment(Date.parse(at), context.nowMs());
   for (const { message, code, hint } of found.findings) {
@@ -127,12 +127,12 @@ async function decide(
   const { suffix, cluster = null } = options;
   if (Deno.uid() === 0 && context.owner.uid !== 0) {
     // The file with decisions is the owner's.
-    const { runAsOwner } = await import("../as_owner.ts");
+    const { runAsOwner } = await import("../../as_owner.ts");
     const named = cluster === null ? [] : ["--cluster", cluster];
     const isDone = await runAsOwner(context, ["zones", verdict, suffix, ...named]);
     return isDone ? EXIT.done : EXIT.failed;
   }
-  const { changeZone } = await import("../../client/mod.ts");
+  const { changeZone } = await import("../../../client/mod.ts");
   const found = await changeZone(context.paths, { suffix, cluster, verdict }, context.nowMs());
   const name = suffix.toLowerCase().replace(/\.$/, "");
   const about = found.zones.filter((zone) => zone.suffix === name);
