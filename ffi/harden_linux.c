@@ -71,8 +71,6 @@ static const uint32_t denied[] = {
 	SYS_vhangup,
 	SYS_pivot_root,
 	SYS_chroot,
-	SYS_mount,
-	SYS_umount2,
 	NR_OPEN_TREE,
 	NR_MOVE_MOUNT,
 	NR_FSOPEN,
@@ -155,6 +153,10 @@ static void write_program(struct program *program, uint32_t flags)
 #endif
 	for (uint32_t i = 0; i < COUNT(denied); i++)
 		on_call(program, denied[i], no);
+	if (!(flags & VNET_HARDEN_MAY_MOUNT)) {
+		on_call(program, SYS_mount, no);
+		on_call(program, SYS_umount2, no);
+	}
 	if (flags & VNET_HARDEN_NO_PROGRAMS) {
 		on_call(program, SYS_execve, no);
 		on_call(program, SYS_execveat, no);
@@ -204,7 +206,7 @@ int32_t vnet_process_harden(uint32_t flags)
 {
 	int32_t cores, looks, filter;
 
-	if (flags & ~VNET_HARDEN_NO_PROGRAMS)
+	if (flags & ~(VNET_HARDEN_NO_PROGRAMS | VNET_HARDEN_MAY_MOUNT))
 		return -EINVAL;
 	cores = forbid_cores();
 	looks = prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : 0;

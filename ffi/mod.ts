@@ -163,8 +163,11 @@ export const symbols = {
 /** What a record of `vnet_link_sources` says. */
 export const SOURCE = { refused: 0, allowed: 1, onlyTo: 2 } as const;
 
-/** `vnet_process_harden`: no program may be started any more. */
-export const HARDEN = { noPrograms: 1 } as const;
+/** `vnet_process_harden`: no program may be started any more; mounts go on. Added. */
+export const HARDEN = { noPrograms: 1, mayMount: 2 } as const;
+
+/** `vnet_mount_bind`, added. */
+export const BIND = { readOnly: 1, recursive: 2 } as const;
 
 /** The wishes of `vnet_spawn`, added. */
 export const SPAWN = {

@@ -595,14 +595,16 @@ int32_t vnet_process_reap(int32_t pid)
 
 /* ---- mounts --------------------------------------------------------------- */
 
-int32_t vnet_mount_bind(const char *source, const char *target, uint32_t read_only)
+int32_t vnet_mount_bind(const char *source, const char *target, uint32_t flags)
 {
+	const unsigned long recursive = flags & VNET_BIND_RECURSIVE ? MS_REC : 0;
 	int32_t ret;
 
-	if (mount(source, target, NULL, MS_BIND, NULL) < 0)
+	if (mount(source, target, NULL, MS_BIND | recursive, NULL) < 0)
 		return -errno;
 	/* MS_RDONLY does not take effect on the first call, mount(2) */
-	if (read_only && mount(NULL, target, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL) < 0) {
+	if ((flags & VNET_BIND_READ_ONLY) &&
+	    mount(NULL, target, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL) < 0) {
 		ret = -errno;
 		umount2(target, MNT_DETACH);
 		return ret;

@@ -431,6 +431,8 @@ int32_t vnet_append_open(const char *path, uint32_t mode);
 
 /* No program may be started any more. */
 #define VNET_HARDEN_NO_PROGRAMS 1u
+/* mount() and umount2() go on. */
+#define VNET_HARDEN_MAY_MOUNT 2u
 
 /*
  * Gives up for good, for all threads and what they start: core dumps, being
@@ -459,8 +461,13 @@ int32_t vnet_process_open(int32_t pid);
  */
 int32_t vnet_process_reap(int32_t pid);
 
-/* Bind-mounts source over target (both exist), read-only if asked. See mount(2). */
-int32_t vnet_mount_bind(const char *source, const char *target, uint32_t read_only);
+/* What cannot be written to there; of the source alone. */
+#define VNET_BIND_READ_ONLY 1u
+/* With what is mounted below the source, and on it. */
+#define VNET_BIND_RECURSIVE 2u
+
+/* Bind-mounts source over target (both exist); flags is a sum of VNET_BIND_*. See mount(2). */
+int32_t vnet_mount_bind(const char *source, const char *target, uint32_t flags);
 
 /* Mounts an empty tmpfs with options ("mode=755") at target. */
 int32_t vnet_mount_tmpfs(const char *target, const char *options);

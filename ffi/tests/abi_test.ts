@@ -73,6 +73,9 @@ Deno.test("constants agree with vnet_shim.h", () => {
   for (const [name, value] of Object.entries(table.HARDEN)) {
     equal(value, constant(`VNET_HARDEN_${snake(name)}`), name);
   }
+  for (const [name, value] of Object.entries(table.BIND)) {
+    equal(value, constant(`VNET_BIND_${snake(name)}`), name);
+  }
   for (const [name, value] of Object.entries(table.ANSWER)) {
     equal(value, constant(`VNET_ANSWER_${snake(name)}`), name);
   }

@@ -8,13 +8,18 @@ import type { Context } from "./context.ts";
  * @param needs.programs Whether it starts programs.
  * @param needs.machine Whether it goes on asking the machine; else the runtime loads no library and starts no program
  * for anybody any more. It does not read /proc either then, nor a device by its name.
+ * @param needs.mounts Whether it goes on mounting; it does not, if not given.
  */
 export async function harden(
   context: Context,
-  needs: { readonly programs: boolean; readonly machine: boolean },
+  needs: {
+    readonly programs: boolean;
+    readonly machine: boolean;
+    readonly mounts?: boolean;
+  },
 ): Promise<void> {
   try {
-    (await context.machine()).processes.harden({ programs: needs.programs });
+    (await context.machine()).processes.harden(needs);
   } catch (thrown) {
     getLogger("cli").warning("Cannot give up what this process has no use for", {
       error: describeError(thrown),

@@ -22,11 +22,12 @@ export interface Processes {
   wait(pid: number, signal?: AbortSignal): Promise<ExitReason>;
   /**
    * Gives up for good what this process has no use for: core dumps, being looked into by its own user's other programs,
-   * and dangerous system calls; starting programs too, unless `programs` says that it must.
+   * and dangerous system calls; starting programs too, unless `programs` says that it must, and mounting, unless
+   * `mounts` does.
    *
    * @throws OsError `harden-failed`; what the machine has of it is in force.
    */
-  harden(options: { readonly programs: boolean }): void;
+  harden(options: { readonly programs: boolean; readonly mounts?: boolean }): void;
   /** Whether somebody's process still runs; one that only waits to be collected does not. */
   isRunning(pid: number): Promise<boolean>;
   /** Whether this process may read its terminal: it has one, and stands in its foreground. */

@@ -24,12 +24,19 @@ export interface ThisMachine extends Machine {
   inside(): RootMachine;
 }
 
+/** How a file or folder appears at another place. */
+export interface BindOptions {
+  readonly readOnly?: boolean;
+  /** With what is mounted below the source, and on it. */
+  readonly recursive?: boolean;
+}
+
 /** The mounts of this process's namespace. */
 export interface Mounts {
   /** Stops mounts of this mount namespace from reaching others and the other way round. */
   separate(): void;
   /** Makes `source` appear at `target`, both of which exist. @throws OsError `mount-failed` */
-  bind(source: string, target: string, options?: { readonly readOnly?: boolean }): void;
+  bind(source: string, target: string, options?: BindOptions): void;
   /** Mounts an empty file system in memory. @throws OsError `mount-failed` */
   tmpfs(target: string, options?: string): void;
   /** Takes a mount away; what is in use of it stays. @throws OsError `mount-failed` */

@@ -28,7 +28,15 @@ function parseTap(report: string): Outcome[] {
 }
 
 for (
-  const file of ["datapath.ts", "host.ts", "mounts.ts", "netlink.ts", "networks.ts", "sources.ts"]
+  const file of [
+    "datapath.ts",
+    "host.ts",
+    "inside.ts",
+    "mounts.ts",
+    "netlink.ts",
+    "networks.ts",
+    "sources.ts",
+  ]
 ) {
   Deno.test(needing(["root", "/dev/net/tun"], `netns/${file}`, async (t) => {
     const report = await Deno.makeTempFile();

@@ -15,7 +15,7 @@ const CLIENT_DESCRIPTOR = 3;
 /** Serves the daemon to its end; nothing has to be undone, since it goes with the namespaces. */
 export async function helpCommand(context: Context): Promise<number> {
   const machine = (await context.machine()).inside();
-  await harden(context, { programs: true, machine: true });
+  await harden(context, { programs: true, machine: true, mounts: true });
   await serveHelper({
     machine,
     descriptor: CLIENT_DESCRIPTOR,

@@ -3,18 +3,21 @@
  *
  * @module
  */
+import { describeError } from "../../error.ts";
 import { parseResolvConf, renderResolvConf } from "../../dns/mod.ts";
 import { type Endpoint, equalEndpoint, parseIp } from "../../ip/mod.ts";
-import { untilAborted } from "../../wait.ts";
+import { pause } from "../../wait.ts";
 import type {
   OsDns,
   OsDnsApplied,
+  OsDnsChange,
   OsDnsRequest,
   RootMachine,
   RootSockets,
   Upstreams,
 } from "../root_machine.ts";
 import type { Mounts } from "../this_machine.ts";
+import { Covers } from "./covers.ts";
 import { root } from "./root_machine.ts";
 
 const LOOPBACK_IFINDEX = 1;
@@ -29,53 +32,105 @@ const RESOLV_CONF = "/etc/resolv.conf";
 /** Services of the machine outside that answer for names before a resolver file is asked. @see nsswitch.conf(5) */
 const NAME_SERVICES = ["/run/nscd/socket", "/run/systemd/resolve/io.systemd.Resolve"];
 
+const RESOLV_CONF_MAX_BYTES = 65_536;
+
 const NOTE = "Of a command of vnet run alone; everybody else has another file here";
 
-/** Hidden for a moment from nobody but us, to make files that lie in no folder: it is in every root. */
-const PLACE = "/dev";
+/** How often it is looked whether somebody outside has put other files there. */
+const LOOK_MS = 1_000;
 
-/** What the machine outside has of resolvers. */
-interface Outside extends Upstreams {
-  /** Whether there is a resolver file, which is ours inside. */
-  readonly hasFile: boolean;
-}
+/** The covers by name. */
+const [OWN_FILE, NOBODY] = ["resolv.conf", "nobody"];
 
 /**
- * Puts a resolver file that names our server in the place of the machine's, and closes the doors of services that know
- * names by themselves. No file of it is anywhere else.
- *
- * @throws OsError `mount-failed`
+ * The resolver file of these namespaces, which names our server in the place of the machine's, and the closed doors of
+ * services that know names by themselves.
  */
-export function coverResolver(mounts: Mounts): Outside {
-  mounts.separate();
-  const target = realPath(RESOLV_CONF);
-  const base = parseResolvConf(target === null ? "" : readText(target));
-  const services = NAME_SERVICES.map(realPath).filter((path) => path !== null);
-  mounts.tmpfs(PLACE);
-  try {
-    const plan = { base, server: SERVER.address, keepFallback: false, note: NOTE };
-    Deno.writeTextFileSync(`${PLACE}/resolv.conf`, renderResolvConf(plan));
-    Deno.writeTextFileSync(`${PLACE}/nobody`, "");
-    if (target !== null) mounts.bind(`${PLACE}/resolv.conf`, target);
-    for (const service of services) mounts.bind(`${PLACE}/nobody`, service, { readOnly: true });
-  } finally {
-    mounts.remove(PLACE);
+export class OwnResolver {
+  /** Whether the machine has a resolver file, which is ours inside. */
+  readonly hasFile: boolean;
+  readonly #covers: Covers;
+  /** The machine's own, below ours: whoever writes into it does not replace it. */
+  #below: Deno.FsFile | null = null;
+  #text = "";
+  #outside: Upstreams = { upstreams: [LOCAL_RESOLVER], search: [], warnings: [] };
+
+  /** @throws OsError `mount-failed` */
+  constructor(mounts: Mounts) {
+    mounts.separate();
+    this.#covers = new Covers(mounts);
+    this.hasFile = realPath(RESOLV_CONF) !== null;
+    this.#covers.write(NOBODY, "");
+    this.#covers.write(OWN_FILE, "");
+    this.#read("");
+    this.look();
   }
-  const named = base.addresses.map((address) => ({ address, port: 53 }));
-  const upstreams = named.length > 0 ? named : [LOCAL_RESOLVER];
-  return { hasFile: target !== null, upstreams, search: base.search, warnings: [] };
+
+  /** Where our server is to listen for those who read no file, or ours. */
+  get server(): Endpoint {
+    return this.hasFile ? SERVER : LOCAL_RESOLVER;
+  }
+
+  /** Who answers outside, by what the machine's file said last. */
+  get outside(): Upstreams {
+    return this.#outside;
+  }
+
+  /**
+   * Puts ours back wherever the machine has another file by now.
+   *
+   * @returns Whether there was one, and whether it, or what was written into the last one, names others.
+   * @throws OsError `mount-failed`
+   */
+  look(): { readonly wasReplaced: boolean; readonly namesOthers: boolean } {
+    const replaced = this.#cover(RESOLV_CONF, OWN_FILE, (target) => {
+      this.#below?.close();
+      this.#below = Deno.openSync(target);
+    });
+    const closed = NAME_SERVICES.filter((path) => this.#cover(path, NOBODY));
+    return {
+      wasReplaced: replaced || closed.length > 0,
+      namesOthers: this.#below !== null && this.#read(readAll(this.#below)),
+    };
+  }
+
+  /** @returns Whether it was not covered. */
+  #cover(path: string, name: string, before: (target: string) => void = () => {}): boolean {
+    const target = realPath(path);
+    if (target === null || this.#covers.isAt(name, target)) return false;
+    before(target);
+    this.#covers.put(name, target, { readOnly: name === NOBODY });
+    return true;
+  }
+
+  /** Writes ours anew when the machine's is another. A file that names nobody is one that is being written. */
+  #read(text: string): boolean {
+    const base = parseResolvConf(text);
+    const isFirst = this.#text === "";
+    if (!isFirst && (text === this.#text || base.addresses.length === 0)) return false;
+    this.#text = text;
+    const plan = { base, server: this.server.address, keepFallback: false, note: NOTE };
+    this.#covers.write(OWN_FILE, renderResolvConf(plan));
+    const named = base.addresses.map((address) => ({ address, port: 53 }));
+    this.#outside = {
+      upstreams: named.length > 0 ? named : [LOCAL_RESOLVER],
+      search: base.search,
+      warnings: [],
+    };
+    return true;
+  }
 }
 
 /** Makes this process's namespaces a machine. @throws OsError `link-unknown` */
-export function inside(outside: Outside): RootMachine {
+export function inside(resolver: OwnResolver): RootMachine {
   root.links.up(LOOPBACK_IFINDEX, 0);
   return {
     ...root,
-    sockets: outside.hasFile ? root.sockets : withoutFile(root.sockets),
+    sockets: resolver.hasFile ? root.sockets : withoutFile(root.sockets),
     resolver: {
       ...root.resolver,
       needsPort53: () => true,
-      open: () => Promise.resolve(new OwnDns(outside)),
+      open: () => Promise.resolve(new OwnDns(resolver)),
     },
     journal: {
       openRecord: () => ({ write: () => {}, [Symbol.dispose]: () => {} }),
@@ -99,10 +154,11 @@ function withoutFile(sockets: RootSockets): RootSockets {
 /** The resolver inside: it asks our server from the beginning to the end. */
 class OwnDns implements OsDns {
   readonly repaired = [];
-  readonly #outside: Upstreams;
+  readonly #resolver: OwnResolver;
+  #hurry = new AbortController();
 
-  constructor({ upstreams, search, warnings }: Upstreams) {
-    this.#outside = { upstreams, search, warnings };
+  constructor(resolver: OwnResolver) {
+    this.#resolver = resolver;
   }
 
   detect(): ReturnType<OsDns["detect"]> {
@@ -111,7 +167,7 @@ class OwnDns implements OsDns {
 
   apply(_request: OsDnsRequest): Promise<OsDnsApplied> {
     return Promise.resolve({
-      ...this.#outside,
+      ...this.#resolver.outside,
       backend: "own",
       why: ["namespaces of its own"],
       steps: [],
@@ -126,11 +182,28 @@ class OwnDns implements OsDns {
     return Promise.resolve([]);
   }
 
-  watch(_onChange: unknown, signal: AbortSignal): Promise<void> {
-    return untilAborted(signal);
+  async watch(onChange: (change: OsDnsChange) => void, signal: AbortSignal): Promise<void> {
+    let complaint = "";
+    while (!signal.aborted) {
+      try {
+        const { wasReplaced, namesOthers } = this.#resolver.look();
+        if (wasReplaced) {
+          onChange({ kind: "reapplied", why: "somebody outside has another resolver file" });
+        }
+        if (namesOthers) onChange({ kind: "upstreams", ...this.#resolver.outside });
+      } catch (thrown) {
+        const message = describeError(thrown);
+        if (message !== complaint) onChange({ kind: "warning", message });
+        complaint = message;
+      }
+      this.#hurry = new AbortController();
+      await pause(LOOK_MS, AbortSignal.any([signal, this.#hurry.signal]));
+    }
   }
 
-  look(): void {}
+  look(): void {
+    this.#hurry.abort();
+  }
 
   close(): Promise<void> {
     return Promise.resolve();
@@ -148,10 +221,13 @@ function realPath(path: string): string | null {
   }
 }
 
-function readText(path: string): string {
-  try {
-    return Deno.readTextFileSync(path);
-  } catch {
-    return "";
+function readAll(file: Deno.FsFile): string {
+  file.seekSync(0, Deno.SeekMode.Start);
+  const bytes = new Uint8Array(RESOLV_CONF_MAX_BYTES);
+  let used = 0;
+  for (;;) {
+    const count = file.readSync(bytes.subarray(used));
+    if (count === null || count === 0) return new TextDecoder().decode(bytes.subarray(0, used));
+    used += count;
   }
 }

@@ -110,8 +110,7 @@ export const commands: Commands = {
 
 export const mounts: Mounts = {
   separate: () => makePrivate(loadShim()),
-  bind: (source, target, { readOnly = false } = {}) =>
-    mountBind(loadShim(), source, target, readOnly),
+  bind: (source, target, options) => mountBind(loadShim(), source, target, options),
   tmpfs: (target, options) => mountTmpfs(loadShim(), target, options),
   remove: (target) => mountRemove(loadShim(), target),
 };

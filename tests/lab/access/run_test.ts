@@ -87,6 +87,25 @@ story(
       },
     );
 
+    await step("it goes on knowing them when the host gets another resolver file", async () => {
+      const place = `${lab.directory}/resolver`;
+      await client.run(["mkdir", "-m", "777", place]);
+      const inner = `touch ${place}/begun; until [ -e ${place}/replaced ]; do sleep 0.1; done; ` +
+        "for i in $(seq 100); do getent hosts web.vnet.example.com && exit; sleep 0.2; done; exit 9";
+      const running = run(shell(inner), ...ALONE);
+      await until("it has begun", 30_000, async () => {
+        return (await client.run(["test", "-e", `${place}/begun`], { expect: "any" })).code === 0;
+      });
+      await client.script(`
+        target=$(readlink -f /etc/resolv.conf)
+        cp $target $target.new
+        mv $target.new $target
+        touch ${place}/replaced
+      `);
+      const { stdout, code } = await running;
+      deepEqual([code, /web\.vnet\.example\.com/.test(stdout)], [0, true]);
+    });
+
     await step(
       "it is the user's own command: words, folder, variables, descriptors, limits",
       async () => {

@@ -4,8 +4,9 @@
  * @module
  * @see namespaces(7), credentials(7)
  */
-import { SPAWN } from "deno_tun";
+import { BIND, SPAWN } from "deno_tun";
 import { OsError } from "../../../error.ts";
+import type { BindOptions } from "../../this_machine.ts";
 import type { Capability, ExitReason, SpawnOptions, Stdio } from "../../processes.ts";
 import {
   type Act,
@@ -187,8 +188,14 @@ export async function isRunning(pid: number, procDir = "/proc"): Promise<boolean
 }
 
 /** Makes `source` appear at `target`, both of which exist. */
-export function mountBind(shim: Shim, source: string, target: string, readOnly = false): void {
-  const result = shim.symbols.vnet_mount_bind(cString(source), cString(target), readOnly ? 1 : 0);
+export function mountBind(
+  shim: Shim,
+  source: string,
+  target: string,
+  { readOnly = false, recursive = false }: BindOptions = {},
+): void {
+  const flags = (readOnly ? BIND.readOnly : 0) + (recursive ? BIND.recursive : 0);
+  const result = shim.symbols.vnet_mount_bind(cString(source), cString(target), flags);
   ensure(shim, result, mountAct(`mount "${source}" at "${target}"`));
 }
 
