@@ -113,7 +113,9 @@ function describe(path: KeyPath, value: unknown): string {
 }
 
 function shorten(text: string): string {
-  const plain = text.replaceAll(/[\p{Cc}\p{Cf}]/gu, "\u{fffd}");
+  const plain = text.replaceAll(/[\p{Cc}\p{Cf}]/gu, "\u{fffd}")
+    // The password of a URL
+    .replace(/(:\/\/[^/@:]*:).*@/, "$1…@");
   return plain.length <= SHOWN_CHARACTERS ? plain : `${plain.slice(0, SHOWN_CHARACTERS)}…`;
 }
 

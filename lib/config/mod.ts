@@ -49,6 +49,7 @@ export {
   type WebhookConfig,
   webhookPlace,
 } from "./audit_sinks.ts";
+export { type PostgresConfig, type StoreConfig } from "./store.ts";
 export { formatDuration, parseDuration } from "./duration.ts";
 export { fitsLabels } from "./fields.ts";
 export { formatHostPort, type HostPort, parseHost, parseHostPort } from "../ip/mod.ts";

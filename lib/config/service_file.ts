@@ -20,6 +20,7 @@ import {
   trustedPrefix,
 } from "./fields.ts";
 import { checkValue, strict } from "./mistakes.ts";
+import { type StoreConfig, StoreSchema } from "./store.ts";
 import { parseYaml } from "./yaml.ts";
 
 /** Whether logins need a second factor: never, of users who have one, of everybody. */
@@ -34,6 +35,7 @@ export interface LogConfig {
 export interface ServerConfig {
   readonly clusterName: string;
   readonly dataDir: string;
+  readonly store: StoreConfig;
   readonly log: LogConfig;
   readonly auth: { readonly secondFactor: SecondFactor };
   readonly proxy: {
@@ -84,6 +86,7 @@ const ServerFileSchema = strict({
   version,
   cluster_name: clusterName,
   data_dir: absolutePath,
+  store: StoreSchema.default({ postgres: null }),
   log: LogSchema.default({ level: "info", format: "text" }),
   auth_service: strict({
     second_factor: z.enum(["off", "optional", "otp"]).default("optional"),
@@ -126,6 +129,7 @@ export function parseServerFile(text: string, file: string): ServerConfig {
   return {
     clusterName: parsed.cluster_name,
     dataDir: parsed.data_dir,
+    store: parsed.store,
     log: parsed.log,
     auth: { secondFactor: parsed.auth_service.second_factor },
     proxy: {

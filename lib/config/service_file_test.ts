@@ -40,6 +40,7 @@ Deno.test("parseServerFile() reads a whole file", () => {
   deepEqual(parseServerFile(SERVER, "server.yaml"), {
     clusterName: "example.com",
     dataDir: "/var/lib/vnet",
+    store: { postgres: null },
     log: { level: "info", format: "text" },
     auth: { secondFactor: "otp" },
     proxy: {
@@ -118,7 +119,7 @@ ssh_service: { enabled: true }
     "data_dir": "an absolute path",
     "log.level": 'one of "trace", "debug", "info", "warning", "error"',
     "proxy_servce":
-      "one of app_service, audit, auth_service, cluster_name, data_dir, diag_addr, log, proxy_service, ssh_service, version",
+      "one of app_service, audit, auth_service, cluster_name, data_dir, diag_addr, log, proxy_service, ssh_service, store, version",
     "proxy_service.public_addr[1]": "host or host:port",
     "proxy_service.listen_addr": "an address and a port like 0.0.0.0:443 or [::]:443",
     "app_service.apps[0].name": "a DNS label: 1 to 63 of a-z, 0-9 and -, with no - at either end",

@@ -6,4 +6,4 @@
 export { type RunningAgent, serveAgent } from "./agent_server.ts";
 export { AdminClient, type AdminResponse, isWanted } from "./auth/mod.ts";
 export { type RunningServer, serveCluster } from "./server.ts";
-export { backUpStore, restoreStore } from "./store/mod.ts";
+export { backUpStore, copyStore, restoreStore, type StoreKind } from "./store/mod.ts";

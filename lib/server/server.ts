@@ -5,6 +5,7 @@
  */
 import { join } from "node:path";
 import type { ServerConfig } from "../config/mod.ts";
+import { OsError } from "../error.ts";
 import { DeadlinePassed, orAborted, withDeadline } from "../wait.ts";
 import { dialTcp } from "../io/mod.ts";
 import { formatEndpoint, parseIp } from "../ip/mod.ts";
@@ -60,7 +61,7 @@ export interface RunningServer extends Running {
  * Serves a cluster.
  *
  * @throws {ConfigError} when a file it names cannot be used, or the data directory is another cluster's.
- * @throws {OsError} `listen-failed`, `admin-socket-unusable`, `store-unusable`, `directory-unusable`.
+ * @throws {OsError} `listen-failed`, `admin-socket-unusable`, `directory-unusable`, and what `openStore` throws.
  */
 export async function serveCluster(
   config: ServerConfig,
@@ -71,6 +72,7 @@ export async function serveCluster(
   made.defer(() => closing.abort());
   const auth = await Auth.open({
     dataDir: config.dataDir,
+    store: config.store,
     clusterName: config.clusterName,
     proxyPublicAddrs: config.proxy.publicAddrs,
     proxyListenAddr: formatEndpoint(config.proxy.listen),
@@ -139,7 +141,9 @@ export async function serveCluster(
 function diagnoseServer(auth: Auth, proxy: Proxy): Diagnosed {
   return {
     unready: async () => {
-      const store = await auth.probe().then(() => [], () => ["the store cannot be read"]);
+      const store = await auth.probe().then(() => [], (thrown) => [
+        `the store cannot be read${thrown instanceof OsError ? `: ${thrown.code}` : ""}`,
+      ]);
       return proxy.isOpen ? store : [...store, "the proxy is shutting down"];
     },
     metrics: async () => {

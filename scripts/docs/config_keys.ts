@@ -108,6 +108,29 @@ export const PARTS: readonly Part[] = [
       "data_dir": {
         text: "A folder for the store, the audit log and the admin socket; made with mode 0700.",
       },
+      "store": {
+        text:
+          "Where the store is, if not in a file of `data_dir`: [PostgreSQL](operations.md#the-store-in-postgresql).",
+        default: {},
+      },
+      "store.postgres": {
+        text: "A database of its own; the server makes the tables. Either `url`, or its parts.",
+      },
+      "store.postgres.url": { text: "Host, port, database and user in one. It has no password." },
+      "store.postgres.host": {
+        text:
+          "Beyond the loopback by TLS only, and the certificate must be good for this name or address.",
+      },
+      "store.postgres.port": { text: "5432 if not given; of a Unix socket the end of its name." },
+      "store.postgres.database": { text: "The database." },
+      "store.postgres.user": { text: "The role, which owns the database." },
+      "store.postgres.password_file": {
+        text: "Its first line is the password; read for every connection.",
+      },
+      "store.postgres.ca_file": {
+        text:
+          "Authorities to trust instead of the public ones, PEM. With it the loopback is spoken to by TLS as well.",
+      },
       ...LOG,
       "auth_service": { text: "How people log in." },
       "auth_service.second_factor": {

@@ -66,6 +66,7 @@ export class TestCluster implements AsyncDisposable {
   /** Its name, which is that of its apps' zone, too. */
   readonly name: string;
   readonly #apps: readonly string[];
+  readonly #store: string;
 
   private constructor(
     made: {
@@ -74,6 +75,7 @@ export class TestCluster implements AsyncDisposable {
       dataDir: string;
       name: string;
       apps: readonly string[];
+      store: string;
     },
   ) {
     this.clock = made.clock;
@@ -81,6 +83,7 @@ export class TestCluster implements AsyncDisposable {
     this.dataDir = made.dataDir;
     this.name = made.name;
     this.#apps = made.apps;
+    this.#store = made.store;
   }
 
   /** Starts a cluster whose local agent serves `apps`, and adds the user "alice" with the role "dev". */
@@ -103,6 +106,8 @@ export class TestCluster implements AsyncDisposable {
       readonly trustedProxies?: readonly string[];
       /** Whether the server says how it is doing. */
       readonly diag?: boolean;
+      /** Where the store is, as the file says it, if not in the data directory. */
+      readonly store?: string;
       readonly passwordCost?: NonNullable<Parameters<typeof serveCluster>[1]["passwordCost"]>;
       /** Addresses of the proxy beside the usual ones, as `host:port`. */
       readonly publicAddrs?: readonly string[];
@@ -116,6 +121,7 @@ export class TestCluster implements AsyncDisposable {
       trustedProxies = [],
       publicAddrs = [],
       diag = false,
+      store = "{}",
       name = CLUSTER,
       ...rest
     } = options;
@@ -130,13 +136,14 @@ export class TestCluster implements AsyncDisposable {
       trustedProxies,
       publicAddrs,
       diag,
+      store,
     });
     const server = await serveCluster(config, {
       nowMs: () => clock.nowMs,
       passwordCost: { logN: 4, r: 8, p: 1 },
       ...more,
     });
-    const cluster = new TestCluster({ clock, server, dataDir, name, apps });
+    const cluster = new TestCluster({ clock, server, dataDir, name, apps, store });
     await cluster.putRole("dev", { env: "dev" });
     await cluster.addUser("alice", ["dev"]);
     return cluster;
@@ -147,7 +154,11 @@ export class TestCluster implements AsyncDisposable {
     const { listenAddress } = this.server;
     await this.server[Symbol.asyncDispose]();
     this.server = await serveCluster(
-      serverConfig(this.dataDir, this.#apps, { name: this.name, listen: listenAddress }),
+      serverConfig(this.dataDir, this.#apps, {
+        name: this.name,
+        listen: listenAddress,
+        store: this.#store,
+      }),
       {
         nowMs: () => this.clock.nowMs,
       },
@@ -374,8 +385,10 @@ function serverConfig(
     trustedProxies = [],
     publicAddrs = [],
     diag = false,
+    store = "{}",
   }: {
     readonly name: string;
+    readonly store?: string;
     readonly listen?: string;
     readonly publicAddrs?: readonly string[];
     readonly secondFactor?: "off" | "optional";
@@ -387,6 +400,7 @@ function serverConfig(
     `version: v1
 cluster_name: ${name}
 data_dir: ${dataDir}
+store: ${store}
 auth_service: { second_factor: "${secondFactor}" }
 proxy_service: { public_addr: ${
       JSON.stringify([`proxy.${name}:443`, "127.0.0.1:443", ...publicAddrs])

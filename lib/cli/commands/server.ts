@@ -1,8 +1,8 @@
 import { object, or } from "@optique/core/constructs";
 import { message } from "@optique/core/message";
 import { map, withDefault } from "@optique/core/modifiers";
-import { argument, command, flag } from "@optique/core/primitives";
-import { string } from "@optique/core/valueparser";
+import { argument, command, flag, option } from "@optique/core/primitives";
+import { choice, string } from "@optique/core/valueparser";
 import type { ServerConfig } from "../../config/mod.ts";
 import { describeError } from "../../error.ts";
 import { configureLog, getLogger } from "../../log.ts";
@@ -41,15 +41,37 @@ const restore = command(
   },
 );
 
+const copy = command(
+  "copy",
+  map(
+    object({
+      to: option("--to", choice(["postgres", "sqlite"] as const, { metavar: "STORE" }), {
+        description: message`Where to; from the other one.`,
+      }),
+    }),
+    (o): Action => async (context) =>
+      await (await import("../ctl/mod.ts")).copyToOther(context, o.to),
+  ),
+  {
+    brief: message`Copy the store from SQLite to PostgreSQL, or back`,
+    description:
+      message`The server must not run. Copies everything, the cluster's private keys among it, between data_dir and the database under store of /etc/vnet/server.yaml, or the file of --config, into an empty store, whole or not at all. The one that is copied stays.`,
+  },
+);
+
 const start = command("start", map(object({}), (): Action => startServer), {
   brief: message`Serve a cluster: logins, certificates, and the proxy on one TLS port`,
   description:
     message`Reads /etc/vnet/server.yaml, or the file of --config, and serves until SIGTERM or Ctrl-C. SIGHUP has it read certificate and log level again.`,
 });
 
-export const server = command("server", or(start, restore), {
-  brief: message`The cluster's server`,
-});
+export const server = command(
+  "server",
+  or(start, restore, command("store", copy, { brief: message`The store` })),
+  {
+    brief: message`The cluster's server`,
+  },
+);
 
 export const agent = command(
   "agent",
@@ -103,6 +125,7 @@ function changedKeys(held: ServerConfig, next: ServerConfig): string[] {
   const parts: readonly (readonly [key: string, of: (config: ServerConfig) => unknown])[] = [
     ["cluster_name", (config) => config.clusterName],
     ["data_dir", (config) => config.dataDir],
+    ["store", (config) => config.store],
     ["auth_service", (config) => config.auth],
     ["proxy_service", (config) => config.proxy],
     ["diag_addr", (config) => config.diag],

@@ -1,6 +1,7 @@
 import { parseServerFile } from "../../config/mod.ts";
 import { readConfigFile } from "../../io/mod.ts";
-import { backUpStore, restoreStore } from "../../server/mod.ts";
+import { ConfigError, UsageError } from "../../error.ts";
+import { backUpStore, copyStore, restoreStore, type StoreKind } from "../../server/mod.ts";
 import { type Context, requireConfigFile, SERVER_FILE, tell } from "../context.ts";
 import { EXIT } from "../exit.ts";
 
@@ -11,7 +12,8 @@ interface CopyOptions {
 
 /** Copies the server's store; it may run. */
 export async function backup(context: Context, { file, replace }: CopyOptions): Promise<number> {
-  const { dataDir } = await readServerFile(context, "Cannot find the server");
+  const { dataDir, store } = await readServerFile(context, "Cannot find the server");
+  if (store.postgres !== null) throw elsewhere(`Cannot write the backup "${file}"`, "pg_dump");
   const { users, sizeBytes } = await backUpStore(dataDir, file, { replace });
   tell(
     context,
@@ -24,7 +26,8 @@ export async function backup(context: Context, { file, replace }: CopyOptions): 
 
 /** Puts a copy in the place of the server's store; it must not run. */
 export async function restore(context: Context, { file, replace }: CopyOptions): Promise<number> {
-  const { dataDir, clusterName } = await readServerFile(context, "Cannot restore");
+  const { dataDir, clusterName, store } = await readServerFile(context, "Cannot restore");
+  if (store.postgres !== null) throw elsewhere(`Cannot restore "${file}"`, "pg_restore");
   const { users } = await restoreStore(dataDir, file, { cluster: clusterName, replace });
   tell(
     context,
@@ -33,6 +36,37 @@ export async function restore(context: Context, { file, replace }: CopyOptions):
     }. Start the server`,
   );
   return EXIT.done;
+}
+
+/** Copies the server's store from SQLite to the database of its file, or back; it must not run. */
+export async function copyToOther(context: Context, to: StoreKind): Promise<number> {
+  const act = "Cannot copy the store";
+  const file = requireConfigFile(context, act, SERVER_FILE);
+  const { dataDir, clusterName, store: { postgres } } = await readServerFile(context, act);
+  if (postgres === null) {
+    throw new ConfigError(file, [{
+      path: "store.postgres",
+      found: "nothing",
+      expected: "the database to copy to, or from",
+    }]);
+  }
+  const { users, rows, tables } = await copyStore({ dataDir, postgres, cluster: clusterName }, to);
+  const where = to === "postgres"
+    ? `the database ${postgres.database}. Start the server`
+    : `${dataDir}. Take \`store\` out of ${file}, and start the server`;
+  tell(
+    context,
+    `Copied ${clusterName}, ${rows} rows of ${tables} tables, ${users} ${
+      users === 1 ? "user" : "users"
+    } among them, to ${where}`,
+  );
+  return EXIT.done;
+}
+
+function elsewhere(act: string, program: "pg_dump" | "pg_restore"): UsageError {
+  return new UsageError("backup-elsewhere", `${act}: the store is in PostgreSQL`, {
+    hint: `${program} does that: \`vnet help operations\` has the line`,
+  });
 }
 
 async function readServerFile(context: Context, act: string) {

@@ -4,7 +4,7 @@
  * @module
  */
 export { audit } from "./audit.ts";
-export { backup, restore } from "./backup.ts";
+export { backup, copyToOther, restore } from "./backup.ts";
 export { edit } from "./edit.ts";
 export { create, get, remove } from "./resources.ts";
 export { lock } from "./lock.ts";

@@ -17,5 +17,6 @@ export const EXAMPLES: Readonly<Record<string, string>> = {
   "ctl rm": "vnet ctl rm role/dev",
   "ctl lock": "vnet ctl lock user alice",
   "ctl backup": "vnet ctl backup /var/backups/vnet-auth.db",
+  "server store copy": "vnet server store copy --to postgres",
   "server restore": "vnet server restore /var/backups/vnet-auth.db",
 };

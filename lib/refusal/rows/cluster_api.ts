@@ -94,27 +94,66 @@ export const CLUSTER_API = {
   "audit-unwritable": {
     fault: "server",
     httpStatus: 503,
-    hint: "Make room on the disk of the server's `data_dir`",
+    hint: "Make room on the disk of the server's `data_dir`, or have its database back",
     happened: "The audit log cannot be written. Until it can, nothing is allowed.",
-    remedy: "Make room on the disk of `data_dir`.",
+    remedy: "Make room on the disk of `data_dir`; start PostgreSQL, if the store is there.",
   },
   "store-unusable": {
     fault: "server",
     httpStatus: 503,
-    happened: "The store in `data_dir` cannot be opened or written.",
+    happened: "The store cannot be opened or written: the file in `data_dir`, or the database.",
     remedy: "Check disk, owner and mode; then [restore](operations.md#backup-and-restore).",
+  },
+  "store-unreachable": {
+    fault: "server",
+    httpStatus: 503,
+    hint: "Try again in a minute",
+    happened: "The PostgreSQL server that has the store is not there, or too slow.",
+    remedy:
+      "Start it, look at the way there and at its load. The server goes on [by itself](operations.md#the-store-in-postgresql).",
+  },
+  "store-denied": {
+    fault: "server",
+    httpStatus: 503,
+    happened: "PostgreSQL does not let the server in: password, `pg_hba.conf`, owner.",
+    remedy: "Correct `password_file`, or the role and the owner of the database.",
+  },
+  "store-missing": {
+    fault: "server",
+    httpStatus: 503,
+    happened: "The PostgreSQL server has no database of that name.",
+    remedy: "Create it: the server makes the tables, not the database.",
+  },
+  "store-untrusted": {
+    fault: "server",
+    httpStatus: 503,
+    happened: "The PostgreSQL server speaks no TLS, or its certificate is not good for `host`.",
+    remedy: "Name its authority as `ca_file`, and the host as its certificate does.",
+  },
+  "store-in-use": {
+    fault: "server",
+    httpStatus: 503,
+    happened: "Another server serves from the database. One does at a time.",
+    remedy: "Stop the one that is named, or take another database.",
   },
   "backup-exists": {
     fault: "usage",
     exitStatus: 2,
-    happened: "What `vnet ctl backup` or `vnet server restore` would write is there already.",
-    remedy: "Take another name, or `--force` to replace it.",
+    happened:
+      "What `vnet ctl backup`, `vnet server restore` or `vnet server store copy` would write is there already.",
+    remedy: "Take another name or an empty database, or `--force` to replace a file.",
   },
   "backup-foreign": {
     fault: "usage",
     exitStatus: 2,
-    happened: "The backup is of another cluster than the server's file names.",
-    remedy: "Take the right backup, or the right file.",
+    happened: "The backup, or the store, is of another cluster than the server's file names.",
+    remedy: "Take the right one, or the right file.",
+  },
+  "backup-elsewhere": {
+    fault: "usage",
+    exitStatus: 2,
+    happened: "The store is in PostgreSQL, which has backups of its own.",
+    remedy: "`pg_dump`, `pg_restore`: see [operations](operations.md#the-store-in-postgresql).",
   },
   "backup-failed": {
     fault: "machine",
@@ -128,8 +167,8 @@ export const CLUSTER_API = {
   },
   "server-running": {
     fault: "usage",
-    happened: "A store cannot be restored while its server runs.",
-    remedy: "Stop the server, restore, and start it.",
+    happened: "A store cannot be restored or copied while its server runs.",
+    remedy: "Stop the server, restore or copy, and start it.",
   },
   "store-too-new": {
     fault: "server",

@@ -17,6 +17,7 @@ import { FlowRights } from "./agents/flow_rights.ts";
 import { openParts, type Parts } from "./foundation.ts";
 import { agentPolicy } from "./agents/agent_policy.ts";
 import { OfferAudit } from "./agents/offer_audit.ts";
+import { followOthers } from "./others.ts";
 import { AddrTaking } from "./agents/public_addrs.ts";
 import { Gate } from "./api/gate.ts";
 import { AgentJoins } from "./agents/join.ts";
@@ -158,10 +159,7 @@ export class Auth implements AuthService {
       leaveRoot: (name) => roots.leave(name),
       onLeafRemoved: (name) => this.#tellLock({ agent: leafId(name) }, "agent-unknown"),
       onReset: (user) => logins.forgive(user),
-      onReview: () => {
-        agents.review();
-        for (const listener of this.#reviewListeners) listener();
-      },
+      onReview: () => this.#review(),
     });
     this.#routes = createRoutes({
       secondFactor,
@@ -191,9 +189,8 @@ export class Auth implements AuthService {
       verifyUser: (der) => this.verifyUserCertificate(der),
       verifyAgent: (der) => this.verifyAgentCertificate(der),
     });
-    this.#forwarders = (options.auditSinks ?? []).map((sink) =>
-      new AuditForwarder({ sink, store: parts.store, events: parts.events })
-    );
+    this.#forwarders = AuditForwarder.startAll(options.auditSinks ?? [], parts);
+    followOthers(parts, () => this.#review());
     this.#timers = [
       setInterval(() => this.#prune(), PRUNE_EVERY_MS),
       setInterval(() => void this.summarize(), SUMMARY_MS),
@@ -204,8 +201,8 @@ export class Auth implements AuthService {
   /**
    * Opens the data directory, creating authorities and first resources where there are none.
    *
-   * @throws {OsError} `store-unusable`, `store-too-new`, `directory-unusable`.
-   * @throws {ConfigError} When the directory belongs to another cluster.
+   * @throws {OsError} What `openStore` throws, and `directory-unusable`.
+   * @throws {ConfigError} When the store belongs to another cluster.
    */
   static async open(options: AuthOptions): Promise<Auth> {
     return new Auth(await openParts(options));
@@ -416,6 +413,11 @@ export class Auth implements AuthService {
     const ended = await store.sessions.end(user.sessionId, options.nowMs());
     for (const session of ended) this.#tellLock({ session }, "session-ended");
     changes.notify();
+  }
+
+  #review(): void {
+    this.agents.review();
+    for (const listener of this.#reviewListeners) listener();
   }
 
   #tellLock(target: LockTarget, reason: ShutOut): void {

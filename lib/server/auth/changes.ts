@@ -16,6 +16,11 @@ export class Changes {
     return this.#revision;
   }
 
+  /** Fires when nobody may wait any longer. */
+  get closed(): AbortSignal {
+    return this.#closed.signal;
+  }
+
   /** Something changed. */
   notify(): void {
     this.#revision++;

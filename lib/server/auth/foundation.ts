@@ -14,7 +14,7 @@ import {
   loadAuthority,
   randomHex,
 } from "../../io/mod.ts";
-import { openSqliteStore, type Store } from "../store/mod.ts";
+import { openStore, type Store } from "../store/mod.ts";
 import { Agents } from "./agents/agents.ts";
 import { AppHolders } from "./agents/app_holders.ts";
 import { PublicAddrs } from "./agents/public_addrs.ts";
@@ -55,15 +55,15 @@ export interface Parts {
 /**
  * Opens the data directory, creating authorities and first resources where there are none.
  *
- * @throws {OsError} `store-unusable`, `store-too-new`, `directory-unusable`.
- * @throws {ConfigError} When the directory belongs to another cluster.
+ * @throws {OsError} What `openStore` throws, and `directory-unusable`.
+ * @throws {ConfigError} When the store belongs to another cluster.
  */
 export async function openParts(options: AuthOptions): Promise<Parts> {
   const { dataDir, clusterName: cluster, nowMs } = options;
   await ensurePrivateDirectory(dataDir);
-  const store = await openSqliteStore(join(dataDir, "auth.db"));
+  const store = await openStore(options.store ?? { postgres: null }, dataDir);
   try {
-    await checkCluster(store, cluster, dataDir);
+    await checkCluster(store, options);
     await store.prune(nowMs());
     const changes = new Changes();
     const events = new Changes();
@@ -99,15 +99,20 @@ export async function openParts(options: AuthOptions): Promise<Parts> {
   }
 }
 
-/** A data directory belongs to the cluster that made it. */
-async function checkCluster(store: Store, cluster: string, dataDir: string): Promise<void> {
+/** A store belongs to the cluster that made it. */
+async function checkCluster(
+  store: Store,
+  { clusterName: cluster, dataDir, store: place }: AuthOptions,
+): Promise<void> {
   const held = await store.settings.setOnce("cluster_name", cluster);
   if (held === cluster) return;
-  throw new ConfigError(dataDir, [{
+  const postgres = place?.postgres ?? null;
+  const what = postgres === null ? "data_dir" : "database";
+  throw new ConfigError(postgres === null ? dataDir : postgres.database, [{
     path: "cluster_name",
     found: `"${cluster}"`,
-    expected: `"${held}", the cluster this data_dir belongs to`,
-  }], { hint: "Name the cluster as before, or take an empty data_dir" });
+    expected: `"${held}", the cluster this ${what} belongs to`,
+  }], { hint: `Name the cluster as before, or take an empty ${what}` });
 }
 
 async function addFirstResources(store: Store): Promise<void> {

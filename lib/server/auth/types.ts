@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { HostPort, LockTarget, SecondFactor } from "../../config/mod.ts";
+import type { HostPort, LockTarget, SecondFactor, StoreConfig } from "../../config/mod.ts";
 import type {
   AgentApp,
   AgentPolicy,
@@ -16,8 +16,10 @@ import type { CertificateRefusal } from "../../io/mod.ts";
 import type { TokenScope } from "../store/mod.ts";
 
 export interface AuthOptions {
-  /** Made if missing, mode 0700; holds the store, the audit log and the admin socket. */
+  /** Made if missing, mode 0700; holds the audit log, the admin socket, and the store unless a database does. */
   readonly dataDir: string;
+  /** Where the store is, if not in `dataDir`. */
+  readonly store?: StoreConfig;
   readonly clusterName: string;
   readonly proxyPublicAddrs: readonly HostPort[];
   /** Where the proxy listens, as `address:port`; only told. The first public address if not given. */

@@ -9,8 +9,8 @@ import { dirname, join } from "node:path";
 import { OsError, UsageError } from "../../error.ts";
 import { ensurePrivateDirectory, randomHex } from "../../io/mod.ts";
 import { MIGRATIONS } from "./migrations.ts";
+import { STORE_FILE } from "./open.ts";
 
-const STORE_FILE = "auth.db";
 const ADMIN_SOCKET = "admin.sock";
 const BUSY_MS = 10_000;
 
@@ -57,11 +57,7 @@ export async function restoreStore(
   const act = `Cannot restore "${file}"`;
   const content = await lookThrough(file, act);
   if (content.cluster !== options.cluster) {
-    throw new UsageError(
-      "backup-foreign",
-      `${act}: it is of the cluster "${content.cluster}", the server's file says "${options.cluster}"`,
-      { hint: "Name that cluster in the server's file, or take the right backup" },
-    );
+    throw foreign(act, content.cluster, options.cluster);
   }
   await refuseRunning(dataDir, act);
   const isThere = await Deno.lstat(store).then(() => true, () => false);
@@ -117,8 +113,8 @@ async function copyStore(
   }
 }
 
-/** Reads a copy through. @throws {OsError} `backup-unusable` unless it is a whole store that this program knows. */
-async function lookThrough(file: string, act: string): Promise<BackupContent> {
+/** Reads a store through. @throws {OsError} `backup-unusable` unless it is a whole store that this program knows. */
+export async function lookThrough(file: string, act: string): Promise<BackupContent> {
   try {
     const { size } = await Deno.stat(file);
     using db = open(file);
@@ -146,7 +142,8 @@ function open(file: string): DatabaseSync & Disposable {
   return Object.assign(db, { [Symbol.dispose]: () => db.close() });
 }
 
-async function refuseRunning(dataDir: string, act: string): Promise<void> {
+/** @throws {OsError} `server-running` if a server answers in the data directory. */
+export async function refuseRunning(dataDir: string, act: string): Promise<void> {
   try {
     (await Deno.connect({ transport: "unix", path: join(dataDir, ADMIN_SOCKET) })).close();
   } catch {
@@ -157,6 +154,15 @@ async function refuseRunning(dataDir: string, act: string): Promise<void> {
     errno: "EADDRINUSE",
     hint: "Stop it first, and start it after",
   });
+}
+
+/** The error of a store that is of another cluster than the server's file names. */
+export function foreign(act: string, found: string, wanted: string): UsageError {
+  return new UsageError(
+    "backup-foreign",
+    `${act}: it is of the cluster "${found}", the server's file says "${wanted}"`,
+    { hint: "Name that cluster in the server's file, or take the right backup" },
+  );
 }
 
 function exists(act: string, file: string): UsageError {

@@ -1,8 +1,7 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 import { OsError } from "../../error.ts";
 import { MIGRATIONS } from "./migrations.ts";
-
-export type Row = Record<string, unknown>;
+import type { Row } from "./rows.ts";
 
 /**
  * One SQLite file: prepared statements, transactions, and errors of ours. A change is on the disk when its call
@@ -58,6 +57,11 @@ export class Database {
 
   all(sql: string, ...values: SQLInputValue[]): Row[] {
     return this.#guard(() => this.#prepare(sql).all(...values) as Row[]);
+  }
+
+  /** Rows one after the other, for tables that do not fit into memory. */
+  *iterate(sql: string): Generator<Row> {
+    yield* this.#guard(() => this.#prepare(sql).iterate()) as IterableIterator<Row>;
   }
 
   /** Runs an act whole or not at all. It must not wait: everything else shares the connection. */

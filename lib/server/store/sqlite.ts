@@ -9,6 +9,14 @@ import { SqliteAgents, SqliteTokens } from "./sqlite_agents.ts";
 import { Database } from "./database.ts";
 import { SqliteTrusts } from "./sqlite_trusts.ts";
 import {
+  AGENT_KEPT_MS,
+  FAILURE_KEPT_MS,
+  MAX_EVENTS,
+  MAX_FAILURES,
+  SOURCE_KEPT_MS,
+} from "./retention.ts";
+import { toAuthority, toEvent, toResource } from "./rows.ts";
+import {
   SqliteCredentials,
   SqliteFailures,
   SqliteKnownSources,
@@ -25,18 +33,6 @@ import type {
   StoredEvent,
   StoredResource,
 } from "./store.ts";
-
-/** Events kept in the store; the file of audit lines keeps all. */
-const MAX_EVENTS = 1_000_000;
-/** Failed logins kept, whoever they name. */
-const MAX_FAILURES = 100_000;
-
-/** How long a failed login may matter to anybody. */
-const FAILURE_KEPT_MS = 24 * 3_600_000;
-/** How long a host is known to be a user's after the last login from there. */
-const SOURCE_KEPT_MS = 90 * 24 * 3_600_000;
-/** An agent that did not renew its certificate for a day has none that holds; it stays in the list for a month. */
-const AGENT_KEPT_MS = 30 * 24 * 3_600_000;
 
 /**
  * Opens the store in a file, making it if it is missing.
@@ -58,6 +54,8 @@ export async function openSqliteStore(path: string): Promise<Store> {
     trusts: new SqliteTrusts(db),
     events: new SqliteEvents(db),
     prune: (nowMs) => Promise.resolve(prune(db, nowMs)),
+    // The file is this process's alone
+    watch: () => {},
     [Symbol.asyncDispose]: () => Promise.resolve(db.close()),
   };
 }
@@ -102,13 +100,8 @@ class SqliteAuthorities implements Authorities {
   }
 
   async list(kind: StoredAuthority["kind"]): Promise<StoredAuthority[]> {
-    return this.#db.all("SELECT * FROM authorities WHERE kind = ? ORDER BY id", kind).map((
-      row,
-    ) => ({
-      kind,
-      certificatePem: String(row["certificate"]),
-      privateKeyPem: String(row["private_key"]),
-    }));
+    return this.#db.all("SELECT * FROM authorities WHERE kind = ? ORDER BY id", kind)
+      .map(toAuthority);
   }
 
   async addFirst({ kind, certificatePem, privateKeyPem }: StoredAuthority): Promise<void> {
@@ -223,17 +216,4 @@ function prune(db: Database, nowMs: number): void {
       db.run("DELETE FROM events WHERE seq <= (SELECT max(seq) FROM events) - ?", MAX_EVENTS);
     })
   );
-}
-
-function toResource(row: Record<string, unknown>): StoredResource {
-  return {
-    kind: String(row["kind"]),
-    name: String(row["name"]),
-    revision: Number(row["revision"]),
-    body: String(row["body"]),
-  };
-}
-
-function toEvent(row: Record<string, unknown>): StoredEvent {
-  return { seq: Number(row["seq"]), body: String(row["body"]) };
 }

@@ -1,6 +1,7 @@
 // deno-lint-ignore-file require-await -- methods are async so that an error thrown becomes a rejection
-import type { Database, Row } from "./database.ts";
-import type { Agents, JoinToken, JoinTokens, StoredAgent, TokenScope } from "./store.ts";
+import type { Database } from "./database.ts";
+import { toAgent, toToken } from "./rows.ts";
+import type { Agents, JoinToken, JoinTokens, StoredAgent } from "./store.ts";
 
 /** Tokens to join with, known by their hashes. */
 export class SqliteTokens implements JoinTokens {
@@ -85,33 +86,4 @@ export class SqliteAgents implements Agents {
   async remove(id: string): Promise<boolean> {
     return this.#db.run("DELETE FROM agents WHERE id = ?", id) > 0;
   }
-}
-
-function toToken(row: Row): JoinToken {
-  return {
-    id: String(row["id"]),
-    scope: toScope(row),
-    expiresMs: Number(row["expires_ms"]),
-    usesLeft: Number(row["uses_left"]),
-  };
-}
-
-function toAgent(row: Row): StoredAgent {
-  return {
-    id: String(row["id"]),
-    name: String(row["name"]),
-    apps: JSON.parse(String(row["apps"])) as string[],
-    scope: toScope(row),
-    joinedMs: Number(row["joined_ms"]),
-    renewedMs: Number(row["renewed_ms"]),
-    seenMs: row["seen_ms"] === null ? null : Number(row["seen_ms"]),
-  };
-}
-
-/** Scopes that were kept before public addresses had any limit have none. */
-function toScope(row: Row): TokenScope {
-  return {
-    publicAddrs: null,
-    ...JSON.parse(String(row["scope"])) as Omit<TokenScope, "publicAddrs">,
-  };
 }

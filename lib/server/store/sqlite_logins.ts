@@ -1,5 +1,7 @@
 // deno-lint-ignore-file require-await -- methods are async so that an error thrown becomes a rejection
-import type { Database, Row } from "./database.ts";
+import type { Database } from "./database.ts";
+import { MAX_KNOWN_EACH } from "./retention.ts";
+import { toCredential, toSession } from "./rows.ts";
 import type {
   Credential,
   Credentials,
@@ -21,12 +23,7 @@ export class SqliteCredentials implements Credentials {
 
   async get(user: string): Promise<Credential | null> {
     const row = this.#db.get("SELECT * FROM credentials WHERE user = ?", user);
-    if (row === null) return null;
-    return {
-      user,
-      passwordHash: String(row["password_hash"]),
-      totpSecret: row["totp_secret"] === null ? null : String(row["totp_secret"]),
-    };
+    return row === null ? null : toCredential(row);
   }
 
   async put({ user, passwordHash, totpSecret }: Credential): Promise<void> {
@@ -118,9 +115,6 @@ export class SqliteFailures implements LoginFailures {
     });
   }
 }
-
-/** Hosts kept of each user. */
-const MAX_KNOWN_EACH = 32;
 
 /** From where users have logged in. */
 export class SqliteKnownSources implements KnownSources {
@@ -241,21 +235,4 @@ export class SqliteSessions implements Sessions {
       return rows.map((row) => String(row["id"]));
     });
   }
-}
-
-function toSession(row: Row): Session {
-  return {
-    id: String(row["id"]),
-    user: String(row["user"]),
-    startedMs: row["started_ms"] === null ? null : Number(row["started_ms"]),
-    expiresMs: Number(row["expires_ms"]),
-    source: row["source"] === null ? null : String(row["source"]),
-    parent: row["parent"] === null ? null : String(row["parent"]),
-    app: row["app"] === null ? null : {
-      name: String(row["app"]),
-      id: String(row["app_id"]),
-      port: Number(row["port"]),
-      cluster: row["app_cluster"] === null ? null : String(row["app_cluster"]),
-    },
-  };
 }

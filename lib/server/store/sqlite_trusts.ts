@@ -1,5 +1,6 @@
 // deno-lint-ignore-file require-await -- methods are async so that an error thrown becomes a rejection
-import type { Database, Row } from "./database.ts";
+import type { Database } from "./database.ts";
+import { toTrust } from "./rows.ts";
 import type { StoredTrust, TrustIdentity, Trusts } from "./store.ts";
 
 /** Clusters that are trusted, and clusters that trust this one. */
@@ -60,21 +61,4 @@ export class SqliteTrusts implements Trusts {
   async remove(cluster: string): Promise<boolean> {
     return this.#db.run("DELETE FROM trusts WHERE cluster = ?", cluster) > 0;
   }
-}
-
-function toTrust(row: Row): StoredTrust {
-  const { certificate, private_key: privateKey, join_id: joinId, facts, seen_ms: seenMs } = row;
-  return {
-    cluster: String(row["cluster"]),
-    side: row["side"] === "root" ? "root" : "leaf",
-    hostCaPems: JSON.parse(String(row["host_cas"])) as string[],
-    userCaPems: JSON.parse(String(row["user_cas"])) as string[],
-    identity: certificate === null
-      ? null
-      : { certificatePem: String(certificate), privateKeyPem: String(privateKey) },
-    joinId: joinId === null ? null : String(joinId),
-    facts: facts === null ? null : String(facts),
-    joinedMs: Number(row["joined_ms"]),
-    seenMs: seenMs === null ? null : Number(seenMs),
-  };
 }

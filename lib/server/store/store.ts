@@ -274,6 +274,9 @@ export interface AuditEvents {
   newest(limit: number, before?: number): Promise<readonly StoredEvent[]>;
 }
 
+/** What a store has of which others are told when it changes. */
+export type StoreTopic = "resources" | "sessions" | "agents" | "events";
+
 export interface Store extends AsyncDisposable {
   readonly settings: Settings;
   readonly authorities: Authorities;
@@ -288,4 +291,9 @@ export interface Store extends AsyncDisposable {
   readonly events: AuditEvents;
   /** Forgets what has expired; what was drawn from a login not before the login: its flows may go on as long. */
   prune(nowMs: number): Promise<void>;
+  /**
+   * Calls back, until the signal fires, when another process has changed something: at once as a rule, after some
+   * seconds at the latest. It may be called without need, and never for changes of this store itself.
+   */
+  watch(tell: (topics: ReadonlySet<StoreTopic>) => void, signal: AbortSignal): void;
 }

@@ -76,7 +76,8 @@ export class StoreAudit implements AuditLog {
       } catch (cause) {
         log.error("Cannot write the audit log", { error: String(cause) });
         const errno = cause instanceof OsError ? cause.errno : "EIO";
-        for (const { reject } of batch) reject(unwritable("the disk refuses", errno, cause));
+        const reason = isAway(cause) ? "the database is away" : "the disk refuses";
+        for (const { reject } of batch) reject(unwritable(reason, errno, cause));
       }
     }
     this.#flushing = null;
@@ -107,10 +108,17 @@ export function withSeq(seq: number, body: string): AuditRecord {
 }
 
 function unwritable(reason: string, errno: string, cause: unknown): OsError {
+  const hint = isAway(cause)
+    ? "Start PostgreSQL; until it answers nothing is allowed"
+    : "Make room on the disk that holds data_dir; until then nothing is allowed";
   return new OsError("audit-unwritable", `Cannot write the audit log: ${reason}`, {
     call: "write",
     errno,
     cause,
-    hint: "Make room on the disk that holds data_dir; until then nothing is allowed",
+    hint,
   });
+}
+
+function isAway(cause: unknown): boolean {
+  return cause instanceof OsError && cause.code === "store-unreachable";
 }

@@ -34,6 +34,14 @@ export class AuditForwarder {
     this.#running = this.#run();
   }
 
+  /** Begins with each of several sinks. */
+  static startAll(
+    sinks: readonly AuditSink[],
+    { store, events }: Omit<ForwarderOptions, "sink">,
+  ): readonly AuditForwarder[] {
+    return sinks.map((sink) => new AuditForwarder({ sink, store, events }));
+  }
+
   /** Ends at once: what was not taken yet is taken after the next start. */
   async close(): Promise<void> {
     this.#closing.abort();
