@@ -25,6 +25,10 @@ interface Zones {
   }[];
 }
 
+interface Clusters {
+  readonly clusters: readonly { readonly name: string; readonly state: string }[];
+}
+
 interface Whose {
   readonly app?: { readonly cluster: string };
   readonly claims?: readonly { readonly cluster: string }[];
@@ -71,14 +75,14 @@ story("coexist: two clusters with ranges of their own", async (step, lab) => {
     equal(await client.output(WEB), "port 80");
   });
 
+  const zone = "company.test";
+  const other = "other.example.org";
+  const standing = async (cluster: string, suffix = zone) => {
+    const { zones } = await vnet.json<Zones>(["zones", "ls"], { quiet: true });
+    const found = zones.find((one) => one.suffix === suffix && one.cluster === cluster);
+    return found?.grant ?? found?.state;
+  };
   await step("a zone is whose TXT record names it, until the user says otherwise", async () => {
-    const zone = "company.test";
-    const standing = async (cluster: string, suffix = zone) => {
-      const { zones } = await vnet.json<Zones>(["zones", "ls"], { quiet: true });
-      const found = zones.find((one) => one.suffix === suffix && one.cluster === cluster);
-      return found?.grant ?? found?.state;
-    };
-    const other = "other.example.org";
     equal(await standing("vnet.example.com"), "txt");
     await second.askFor(zone, "vnet.example.com");
     await until("the other asks for it", 10_000, async () => await standing(other) === "pending");
@@ -90,6 +94,43 @@ story("coexist: two clusters with ranges of their own", async (step, lab) => {
     deepEqual([app, claims?.[0]?.cluster], [undefined, "vnet.example.com"]);
     await vnet.run(["zones", "forget", zone]);
     await until("it is back", 10_000, async () => await standing("vnet.example.com") === "txt");
+    await second.logout();
+  });
+
+  const becomes = (state: string) =>
+    until(`the leaf is ${state}`, 30_000, async () => {
+      const { clusters } = await vnet.json<Clusters>(["clusters", "ls"], { quiet: true });
+      return clusters.some((one) => one.name === other && one.state === state);
+    });
+  const curl = (family: string) => [
+    ...["curl", "-sS", "--max-time", "10", "--http0.9", family],
+    `http://${greeter}:9000/`,
+  ];
+  await step("as a leaf of the first it is reached by its names through the first", async () => {
+    await second.trustFirst();
+    await becomes("online");
+    await until("it asks for its zone", 30_000, async () => {
+      return await standing(other, other) === "pending";
+    });
+    await vnet.run(["zones", "allow", other]);
+    match(await world.address(greeter, 4), /^100\.77\./);
+    for (const family of ["-4", "-6"]) equal(await client.output(curl(family)), "hello");
+  });
+
+  await step("killed, it ends what is open through it, and all is back when it is", async () => {
+    const parrot = `TCP:parrot.${other}:9001,connect-timeout=10`;
+    const held = client.spawn(["socat", "STDIO", parrot]);
+    await held.write("still here\n");
+    await held.line(/^still here$/, 10_000);
+    await second.kill();
+    await held.status;
+    await becomes("offline");
+    notEqual((await client.run(curl("-4"), { expect: "any" })).code, 0);
+    await second.restart();
+    await becomes("online");
+    await until("it greets again", 30_000, async () => {
+      return (await client.run(curl("-4"), { expect: "any", quiet: true })).stdout === "hello\n";
+    });
     await vnet.run(["down"]);
     equal(await client.output(["ip", "route", "show", SECOND_RANGE]), "");
   });

@@ -17,7 +17,7 @@ export const SECOND_RANGE = "100.77.0.0/16";
 export class SecondCluster {
   readonly #world: World;
   readonly #caPin: string;
-  readonly #server: LabProcess;
+  #server: LabProcess;
 
   private constructor(world: World, caPin: string, server: LabProcess) {
     this.#world = world;
@@ -25,15 +25,15 @@ export class SecondCluster {
     this.#server = server;
   }
 
-  /** Starts it on the proxy's host; its one app, "greeter", says "hello". */
+  /** Starts it on the proxy's host; its app "greeter" says "hello", and "parrot" whatever it hears. */
   static async open(lab: Lab, world: World): Promise<SecondCluster> {
     const { proxy, client } = world;
     await client.script("echo 203.0.113.10 other.example.org >>/etc/hosts");
     proxy.spawn(["socat", "TCP-LISTEN:9000,bind=127.0.0.1,fork,reuseaddr", "SYSTEM:echo hello"]);
+    proxy.spawn(["socat", "TCP-LISTEN:9001,bind=127.0.0.1,fork,reuseaddr", "EXEC:cat"]);
     await proxy.run(["cp", here("fixtures/second.yaml"), FILE]);
     const vnet = new Vnet(proxy);
-    const server = vnet.start(["server", "start", "--config", FILE], lab.log("server-other"));
-    await proxy.listening(8443, 20_000);
+    const server = await serve(lab, world);
     const ctl = ["ctl", "--config", FILE];
     const { ca_pin: caPin } = await vnet.json<{ ca_pin: string }>([...ctl, "status"]);
     const range = { ipv4_cidr_range: SECOND_RANGE, custom_dns_zones: [] };
@@ -78,6 +78,36 @@ export class SecondCluster {
       "--ca-pin", this.#caPin, "--password-stdin"], { stdin: `${PASSWORD}\n` });
   }
 
+  /** Lets the users of the first cluster in: it is a leaf of that from here on. */
+  async trustFirst(): Promise<void> {
+    const { cluster, proxy } = this.#world;
+    const token = (await cluster.ctl(["tokens", "add", "--type", "trusted_cluster"])).trim();
+    const resource = {
+      kind: "trusted_cluster",
+      version: "v1",
+      metadata: { name: "vnet.example.com" },
+      spec: {
+        token,
+        web_proxy_addr: "vnet.example.com:443",
+        ca_pin: cluster.caPin,
+        role_map: [{ remote: "dev", local: ["dev"] }],
+      },
+    };
+    await new Vnet(proxy).run(["ctl", "--config", FILE, "create", "-f", "-"], {
+      stdin: JSON.stringify(resource),
+    });
+  }
+
+  /** Ends it without a word. */
+  async kill(): Promise<void> {
+    await this.#server.stop("SIGKILL");
+  }
+
+  /** Starts it anew. */
+  async restart(): Promise<void> {
+    this.#server = await serve(this.#world.lab, this.#world);
+  }
+
   /** Gives up that login. */
   async logout(): Promise<void> {
     await this.#world.vnet.run(["logout", "other.example.org"]);
@@ -86,4 +116,11 @@ export class SecondCluster {
   async close(): Promise<void> {
     await this.#server.stop();
   }
+}
+
+async function serve(lab: Lab, { proxy }: World): Promise<LabProcess> {
+  const command = ["server", "start", "--config", FILE];
+  const server = new Vnet(proxy).start(command, lab.log("server-other"));
+  await proxy.listening(8443, 20_000);
+  return server;
 }
