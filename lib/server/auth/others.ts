@@ -8,7 +8,7 @@ const log = getLogger("server", "auth");
 /**
  * Takes over what other processes change in the store, until nobody waits for changes any longer.
  *
- * @param onReview Called when users, roles, locks or agents are others.
+ * @param onReview Called when users, roles, locks, agents or clusters are others.
  */
 export function followOthers(
   parts: Pick<Parts, "store" | "directory" | "holders" | "changes" | "events">,
@@ -17,9 +17,9 @@ export function followOthers(
   const { store, directory, holders, changes, events } = parts;
   const take = async (topics: ReadonlySet<StoreTopic>) => {
     if (topics.has("agents")) holders.load(await store.agents.list());
-    if (topics.has("resources")) await directory.reload();
+    if (topics.has("resources") || topics.has("trusts")) await directory.reload();
     if (topics.has("sessions")) changes.notify();
-    if (topics.has("agents") || topics.has("resources")) onReview();
+    if (topics.has("agents") || topics.has("resources") || topics.has("trusts")) onReview();
   };
   let running = Promise.resolve();
   store.watch((topics) => {

@@ -275,7 +275,7 @@ export interface AuditEvents {
 }
 
 /** What a store has of which others are told when it changes. */
-export type StoreTopic = "resources" | "sessions" | "agents" | "events";
+export type StoreTopic = "resources" | "sessions" | "agents" | "trusts" | "events";
 
 export interface Store extends AsyncDisposable {
   readonly settings: Settings;

@@ -138,6 +138,9 @@ export const MIGRATIONS: readonly string[] = [
   CREATE TRIGGER tell_change
     AFTER INSERT OR DELETE OR UPDATE OF name, apps, scope, renewed_ms ON agents
     FOR EACH STATEMENT EXECUTE FUNCTION tell_change();
+  CREATE TRIGGER tell_change
+    AFTER INSERT OR DELETE OR UPDATE OF certificate ON trusts
+    FOR EACH STATEMENT EXECUTE FUNCTION tell_change();
   CREATE TRIGGER tell_change AFTER INSERT ON events
     FOR EACH STATEMENT EXECUTE FUNCTION tell_change();
   `,

@@ -255,6 +255,8 @@ Deno.test(needing(POSTGRES, "two stores on one PostgreSQL database", async (t) =
     await b.until("agents");
     await w.a.sessions.endUser("nobody", 1);
     await b.until("sessions");
+    await w.a.trusts.remove("nobody");
+    await b.until("trusts");
     await w.a.events.append(["x"], false);
     await b.until("events");
     deepEqual(a.told, []);

@@ -25,7 +25,7 @@ const RETRY_MAX_MS = 1_000;
 const TAKEOVER_MS = 1_000;
 const CLOSE_MS = 1_000;
 
-const TOPICS: readonly StoreTopic[] = ["resources", "sessions", "agents", "events"];
+const TOPICS: readonly StoreTopic[] = ["resources", "sessions", "agents", "trusts", "events"];
 
 /** Who holds the lock of the server that serves. */
 const HOLDER =
