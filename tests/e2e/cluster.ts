@@ -142,6 +142,9 @@ export class TestCluster implements AsyncDisposable {
       nowMs: () => clock.nowMs,
       passwordCost: { logN: 4, r: 8, p: 1 },
       ...more,
+    }).catch(async (error) => {
+      await Deno.remove(dataDir, { recursive: true });
+      throw error;
     });
     const cluster = new TestCluster({ clock, server, dataDir, name, apps, store });
     await cluster.putRole("dev", { env: "dev" });
