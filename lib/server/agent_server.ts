@@ -26,12 +26,17 @@ import type { Running } from "./server.ts";
 
 const log = getLogger("server", "agent");
 
+/** How long the cluster may take to certify other apps. */
+const SERVE_MS = 15_000;
+
 /** An agent of a cluster elsewhere. */
 export interface RunningAgent extends Running {
   /** Resolves when a proxy has welcomed the agent for the first time. */
   readonly connected: Promise<void>;
   /** Where it says how it is doing; `null`: nowhere. */
   readonly diagAddress: Deno.NetAddr | null;
+  /** See {@link Agent.serve}. */
+  serve(apps: AgentConfig["apps"]): Promise<void>;
 }
 
 /**
@@ -72,6 +77,7 @@ export async function serveAgent(
     log.info("Serving", { agent: config.name, apps: config.apps.length });
     return {
       connected: agent.connected,
+      serve: (apps) => agent.serve(apps, AbortSignal.timeout(SERVE_MS)),
       diagAddress: diag?.address ?? null,
       failed: Promise.withResolvers<never>().promise,
       [Symbol.asyncDispose]: async () => {
@@ -87,20 +93,20 @@ export async function serveAgent(
 }
 
 async function openDiag(
-  { diag, apps }: AgentConfig,
+  { diag }: AgentConfig,
   agent: Agent,
   startedMs: number,
 ): Promise<ReturnType<typeof serveDiag> | null> {
   if (diag === null) return null;
   try {
-    return serveDiag(diag, diagnoseAgent(agent, apps.length), startedMs);
+    return serveDiag(diag, diagnoseAgent(agent), startedMs);
   } catch (thrown) {
     await agent.close();
     throw thrown;
   }
 }
 
-function diagnoseAgent(agent: Agent, apps: number): Diagnosed {
+function diagnoseAgent(agent: Agent): Diagnosed {
   return {
     unready: () => {
       const { isConnected, hasPolicy } = agent.state;
@@ -110,7 +116,7 @@ function diagnoseAgent(agent: Agent, apps: number): Diagnosed {
       ]);
     },
     metrics: () => {
-      const { isConnected, flows, carriers, certificateExpiresMs } = agent.state;
+      const { isConnected, apps, flows, carriers, certificateExpiresMs } = agent.state;
       return Promise.resolve([
         gauge("vnet_proxy_connected", "Whether there is a control channel.", isConnected ? 1 : 0),
         gauge("vnet_apps_served", "Apps in the agent's file.", apps),

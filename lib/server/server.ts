@@ -169,7 +169,6 @@ async function openLocalAgent(
   const uplink = new LocalUplink({
     auth,
     name: LOCAL_AGENT,
-    apps: config.apps.map(({ name }) => name),
     publicHost: publicAddr.host,
     proxyAddress: { host, port: proxy.address.port },
     dial: isBalancer ? dialAsBalancer : dialTcp,

@@ -219,6 +219,68 @@ Deno.test("a joined agent serves, is missed when gone, and is found again when b
   }
 });
 
+Deno.test("an agent serves other apps from one moment to the next", async (t) => {
+  await using echo = echoServer();
+  await using cluster = await TestCluster.start([]);
+  await using agent = await cluster.joinAgent("edge", [
+    app("kept", echo.port),
+    app("gone", echo.port),
+  ]);
+  const [kept, gone] = agent.config.apps;
+  if (kept === undefined || gone === undefined) throw new TypeError("The agent has two apps");
+  const [keptTarget, goneTarget] = [await cluster.target("kept"), await cluster.target("gone")];
+  const pool = cluster.pool();
+  try {
+    const [keptFlow, goneFlow] = [await hold(pool, keptTarget), await hold(pool, goneTarget)];
+
+    await t.step("one more, one less, one described differently", async () => {
+      const more = { ...kept, name: "more" };
+      await agent.serve([{ ...kept, description: "as before" }, more]);
+      await cluster.served("more");
+      await once(pool, await cluster.target("more"));
+    });
+
+    await t.step("flows go on to those it has, and end to those it has not", async () => {
+      equal((await goneFlow.ended).reason, "peer-reset");
+      goneFlow.outer.close();
+      const end = await audited(
+        cluster,
+        ({ event, app }) => event === "app.session.end" && app === "gone",
+      );
+      equal(end.reason, "app-unknown");
+      await writeAll(keptFlow.outer, HELLO);
+      equal(await readText(keptFlow.outer, HELLO.length), "hello");
+      await rejects(
+        pool.acquire(goneTarget, never()),
+        ({ code }) => ["app-unknown", "no-agent"].includes(code),
+      );
+    });
+
+    await t.step("no cluster says that an agent disagrees with itself", async () => {
+      const { auth } = cluster.server;
+      while (auth.agents.find("kept")?.app.description !== "as before") {
+        await auth.changed(auth.revision(), never());
+      }
+      deepEqual(auth.agents.refusals(), []);
+      await once(pool, keptTarget);
+    });
+
+    await t.step("what the cluster refuses leaves all as it was", async () => {
+      const many = Array.from({ length: 5_001 }, (_, index) => ({ ...kept, name: `app-${index}` }));
+      await rejects(agent.serve(many), { code: "request-malformed" });
+      await once(pool, keptTarget);
+      await once(pool, await cluster.target("more"));
+    });
+
+    await keptFlow.outer.closeWrite();
+    await drain(keptFlow.outer);
+    keptFlow.outer.close();
+    equal((await keptFlow.ended).reason, "done");
+  } finally {
+    await pool.close();
+  }
+});
+
 Deno.test("an agent finds its way back to a proxy that was away", async () => {
   await using echo = echoServer();
   await using cluster = await TestCluster.start([]);

@@ -3,7 +3,7 @@ import { message } from "@optique/core/message";
 import { map, withDefault } from "@optique/core/modifiers";
 import { argument, command, flag, option } from "@optique/core/primitives";
 import { choice, string } from "@optique/core/valueparser";
-import type { ServerConfig } from "../../config/mod.ts";
+import type { AgentConfig, ServerConfig } from "../../config/mod.ts";
 import { describeError } from "../../error.ts";
 import { configureLog, getLogger } from "../../log.ts";
 import { untilAborted } from "../../wait.ts";
@@ -78,7 +78,7 @@ export const agent = command(
   command("start", map(object({}), (): Action => startAgent), {
     brief: message`Serve the apps of a private network to a cluster; dials out, listens nowhere`,
     description:
-      message`Reads /etc/vnet/agent.yaml, or the file of --config, and serves until SIGTERM or Ctrl-C.`,
+      message`Reads /etc/vnet/agent.yaml, or the file of --config, and serves until SIGTERM or Ctrl-C. SIGHUP has it read its apps and the log level again.`,
   }),
   { brief: message`An agent in a private network` },
 );
@@ -93,7 +93,7 @@ async function startServer(context: Context): Promise<number> {
   await harden(context, { programs: false, machine: false });
   await using running = await serveCluster(config, { nowMs: context.nowMs });
   using hangup = onHangup(context, async () => {
-    await readAgain(context, file, config);
+    await readAgain(context, file, { held: config, keys: SERVER_KEYS, parse: parseServerFile });
     await running.reload();
   });
   tell(context, `Serving cluster ${config.clusterName} at ${running.listenAddress}`);
@@ -101,40 +101,63 @@ async function startServer(context: Context): Promise<number> {
   return EXIT.done;
 }
 
-/** Takes over from the server's file what can change while it runs, and says what cannot. */
-async function readAgain(context: Context, file: string, config: ServerConfig): Promise<void> {
-  const { parseServerFile } = await import("../../config/mod.ts");
+/** The keys of a file that wait for a restart, each with what it says. */
+type Keys<Config> = readonly (readonly [key: string, of: (config: Config) => unknown])[];
+
+const SERVER_KEYS: Keys<ServerConfig> = [
+  ["cluster_name", (config) => config.clusterName],
+  ["data_dir", (config) => config.dataDir],
+  ["store", (config) => config.store],
+  ["auth_service", (config) => config.auth],
+  ["proxy_service", (config) => config.proxy],
+  ["diag_addr", (config) => config.diag],
+  ["audit", (config) => config.audit],
+  ["app_service", (config) => config.apps],
+];
+
+const AGENT_KEYS: Keys<AgentConfig> = [
+  ["name", (config) => config.name],
+  ["data_dir", (config) => config.dataDir],
+  ["proxy_server", (config) => config.proxy],
+  ["ca_pin", (config) => config.caPins],
+  ["ca_file", (config) => config.caFile],
+  ["join", (config) => config.tokenFile],
+  ["diag_addr", (config) => config.diag],
+];
+
+/** Takes over from a file what can change while the program runs, and says what cannot. Never rejects. */
+async function readAgain<Config extends Pick<ServerConfig, "log">>(
+  context: Context,
+  file: string,
+  { held, keys, parse, take = () => Promise.resolve() }: {
+    /** What was read at the start. */
+    readonly held: Config;
+    readonly keys: Keys<Config>;
+    readonly parse: (text: string, file: string) => Config;
+    readonly take?: (next: Config) => Promise<void>;
+  },
+): Promise<void> {
   const { readConfigFile } = await import("../../io/mod.ts");
   try {
-    const next = parseServerFile(await readConfigFile(file), file);
+    const next = parse(await readConfigFile(file), file);
+    await take(next);
     await useLog(context, next.log);
-    const waiting = changedKeys(config, next);
+    const waiting = keys.filter(([, of]) => textOf(of(held)) !== textOf(of(next)));
     log.info("Read the file again", { file, log_level: next.log.level });
     if (waiting.length > 0) {
-      log.warning("Changes in the file take effect after a restart", { keys: waiting.join(", ") });
+      log.warning("Changes in the file take effect after a restart", {
+        keys: waiting.map(([key]) => key).join(", "),
+      });
     }
   } catch (thrown) {
-    log.error("Cannot read the file again: what was read before stays in force", {
+    log.error("Cannot take over the file: what was read before stays in force", {
       error: describeError(thrown),
     });
   }
 }
 
-/** The keys that a restart would take over. */
-function changedKeys(held: ServerConfig, next: ServerConfig): string[] {
-  const parts: readonly (readonly [key: string, of: (config: ServerConfig) => unknown])[] = [
-    ["cluster_name", (config) => config.clusterName],
-    ["data_dir", (config) => config.dataDir],
-    ["store", (config) => config.store],
-    ["auth_service", (config) => config.auth],
-    ["proxy_service", (config) => config.proxy],
-    ["diag_addr", (config) => config.diag],
-    ["audit", (config) => config.audit],
-    ["app_service", (config) => config.apps],
-  ];
-  const text = (value: unknown) =>
-    JSON.stringify(value, (_key, inner) => typeof inner === "bigint" ? `${inner}` : inner);
-  return parts.filter(([, of]) => text(of(held)) !== text(of(next))).map(([key]) => key);
+function textOf(value: unknown): string {
+  return JSON.stringify(value, (_key, inner) => typeof inner === "bigint" ? `${inner}` : inner);
 }
 
 /**
@@ -172,8 +195,13 @@ async function startAgent(context: Context): Promise<number> {
     signal: context.signal,
     proxies,
   });
+  using hangup = onHangup(context, () =>
+    readAgain(context, file, {
+      ...{ held: config, keys: AGENT_KEYS, parse: parseAgentFile },
+      take: ({ apps }) => running.serve(apps),
+    }));
   tell(context, `Serving ${config.apps.length} apps as ${config.name}`);
-  await untilStopped(context, running.failed);
+  await untilStopped(context, Promise.race([running.failed, hangup.terminalGone]));
   return EXIT.done;
 }
 

@@ -42,6 +42,8 @@ interface AgentOptions {
 export interface AgentState {
   readonly isConnected: boolean;
   readonly hasPolicy: boolean;
+  /** How many it serves. */
+  readonly apps: number;
   readonly flows: number;
   /** Connections of clients that flows run on, idle ones too. */
   readonly carriers: number;
@@ -51,7 +53,7 @@ export interface AgentState {
 /** Serves the apps of a private network to one cluster: dials out, listens nowhere. */
 export class Agent {
   readonly #uplink: Uplink;
-  readonly #hello: readonly AgentMessage[];
+  #hello: readonly AgentMessage[];
   readonly #nowMs: () => number;
   readonly #closing = new AbortController();
   readonly #flows: FlowAdmission;
@@ -60,7 +62,8 @@ export class Agent {
   readonly #reports: ReportBatch;
   #credentials: AgentCredentials;
   #contexts: AppContexts;
-  #appsById: ReadonlyMap<string, AppConfig>;
+  /** By app id. */
+  #apps: ReadonlyMap<string, AppConfig>;
   #policy: CompiledPolicy | null = null;
   readonly #line = new Line(() => this.#connect(), () => this.#comeBack());
   /** Fires when the control channel is open again. */
@@ -77,14 +80,13 @@ export class Agent {
     this.#nowMs = options.nowMs;
     this.#credentials = credentials;
     this.#contexts = new AppContexts(credentials);
-    this.#appsById = new Map(
-      options.apps.map((app) => [appId(credentials.clusterName, app.name), app]),
-    );
+    this.#apps = byId(credentials, options.apps);
     this.#reports = new ReportBatch((events) =>
       this.#uplink.report(this.#credentials, events, this.#openChannel())
     );
     this.#flows = new FlowAdmission({
       agentId: () => this.#credentials.agentId,
+      appOf: (name) => this.#apps.get(appId(credentials.clusterName, name)) ?? null,
       policy: () => this.#policy,
       report: (events) => this.#reports.report(events),
       nowMs: options.nowMs,
@@ -98,13 +100,33 @@ export class Agent {
    */
   static async open(options: AgentOptions, signal: AbortSignal): Promise<Agent> {
     const hello = helloOf(options.apps);
-    const agent = new Agent(options, hello, await options.uplink.enrol(signal));
+    const names = namesOf(options.apps);
+    const agent = new Agent(options, hello, await options.uplink.enrol(names, signal));
     agent.#working = Promise.all([
       agent.#followPolicy(),
       agent.#line.run(agent.#closing.signal),
       agent.#keepCertified(),
     ]);
     return agent;
+  }
+
+  /**
+   * Serves these apps from now on. Flows end to those that are none of them, or that their description does not allow
+   * any more; the others go on.
+   *
+   * @throws {VnetError} `apps-too-many`, and what the cluster says to a certificate for them; nothing is different then.
+   */
+  async serve(apps: readonly AppConfig[], signal: AbortSignal): Promise<void> {
+    const hello = helloOf(apps);
+    const names = namesOf(apps);
+    const held = new Set([...this.#apps.values()].map(({ name }) => name));
+    const credentials = names.length === held.size && names.every((name) => held.has(name))
+      ? this.#credentials
+      : await this.#uplink.renew(this.#credentials, names, signal);
+    this.#hello = hello;
+    this.#apps = byId(credentials, apps);
+    this.#take(credentials);
+    this.#flows.review();
   }
 
   /** Resolves when a proxy has welcomed the agent for the first time. */
@@ -117,6 +139,7 @@ export class Agent {
     return {
       isConnected: this.#openChannel() !== null,
       hasPolicy: this.#policy !== null,
+      apps: this.#apps.size,
       flows: this.#flows.size,
       carriers: this.#carriers.size,
       certificateExpiresMs: this.#credentials.notAfterMs,
@@ -190,7 +213,8 @@ export class Agent {
         continue;
       }
       try {
-        this.#take(await this.#uplink.renew(this.#credentials, signal));
+        const names = namesOf([...this.#apps.values()]);
+        this.#take(await this.#uplink.renew(this.#credentials, names, signal));
       } catch (thrown) {
         if (signal.aborted) return;
         log.warning("Cannot renew the certificate", { error: describeError(thrown) });
@@ -215,7 +239,7 @@ export class Agent {
   #answerDial(request: Dial, channel: ControlChannel): void {
     const fail = (code: ConnectionRefusalCode, message: string) =>
       channel.send({ type: "dial_failed", ticket: request.ticket, code, message });
-    const app = this.#appsById.get(request.app_id);
+    const app = this.#apps.get(request.app_id);
     if (app === undefined) return fail("app-unknown", "the agent does not serve this app");
     if (this.#carriers.size >= MAX_CARRIERS) {
       return fail("overloaded", "the agent has too much to do");
@@ -253,8 +277,19 @@ export class Agent {
     if (client.kind === "bad") return refuseAll(client.code, client.message);
     const { principal, claims, certificate } = client;
     const certificateExpiresMs = certificate.validity.notAfterMs;
-    return this.#flows.hostFor({ principal, claims, certificateExpiresMs, peer }, app);
+    return this.#flows.hostFor({ principal, claims, certificateExpiresMs, peer }, app.name);
   }
+}
+
+function namesOf(apps: readonly AppConfig[]): readonly string[] {
+  return apps.map(({ name }) => name);
+}
+
+function byId(
+  { clusterName }: AgentCredentials,
+  apps: readonly AppConfig[],
+): ReadonlyMap<string, AppConfig> {
+  return new Map(apps.map((app) => [appId(clusterName, app.name), app]));
 }
 
 function refuseAll(code: ConnectionRefusalCode, message: string | null): CarrierHost {

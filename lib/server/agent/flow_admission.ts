@@ -43,7 +43,7 @@ type Allowed = Extract<FlowDecision, { readonly kind: "allowed" }>;
 /** A flow that runs, and what it was allowed by. */
 interface Running {
   readonly client: Client;
-  readonly app: AppConfig;
+  app: AppConfig;
   readonly port: number;
   readonly startedMs: number;
   readonly connectionId: string;
@@ -59,6 +59,7 @@ interface Running {
 /** Decides every flow, connects it to its app, has it recorded, and cuts it when it may not go on. */
 export class FlowAdmission {
   readonly #agentId: () => string;
+  readonly #appOf: (name: string) => AppConfig | null;
   readonly #policy: () => CompiledPolicy | null;
   readonly #report: (events: readonly FlowEvent[]) => Promise<void>;
   readonly #nowMs: () => number;
@@ -68,12 +69,15 @@ export class FlowAdmission {
 
   constructor(options: {
     readonly agentId: () => string;
+    /** An app as it is described now; `null` if it is not served any more. */
+    readonly appOf: (name: string) => AppConfig | null;
     /** `null` while it is not known. */
     readonly policy: () => CompiledPolicy | null;
     readonly report: (events: readonly FlowEvent[]) => Promise<void>;
     readonly nowMs: () => number;
   }) {
     this.#agentId = options.agentId;
+    this.#appOf = options.appOf;
     this.#policy = options.policy;
     this.#report = options.report;
     this.#nowMs = options.nowMs;
@@ -83,12 +87,18 @@ export class FlowAdmission {
     return this.#running.size;
   }
 
-  /** Serves the carriers of one client to one app. */
-  hostFor(client: Client, app: AppConfig): CarrierHost {
-    return { open: (open, signal) => this.#open(client, app, open, signal) };
+  /** Serves the carriers of one client to one app, as it is described when a flow is asked for. */
+  hostFor(client: Client, name: string): CarrierHost {
+    return {
+      open: (open, signal) => {
+        const app = this.#appOf(name);
+        if (app === null) return Promise.reject(refuse("app-unknown", {}));
+        return this.#open(client, app, open, signal);
+      },
+    };
   }
 
-  /** Holds every flow against the policy again: whoever may not go on is cut. */
+  /** Holds every flow against policy and apps again: whoever may not go on is cut. */
   review(): void {
     for (const running of this.#running) this.#review(running);
   }
@@ -145,7 +155,7 @@ export class FlowAdmission {
       log.error("Cannot record the start of a session", { error: String(cause) });
       throw refuse("audit-failed", { cause });
     }
-    // The policy may have changed while the target and the audit log answered.
+    // Policy and app may have changed while the target and the audit log answered.
     this.#review(running);
     return {
       conn,
@@ -159,8 +169,11 @@ export class FlowAdmission {
 
   /** A certificate was to be good when the flow was asked for; what its end means, the role says. */
   #review(running: Running): void {
+    const app = this.#appOf(running.app.name);
+    if (app === null) return this.#cut(running, "app-unknown");
+    running.app = app;
     const client = { ...running.client, certificateExpiresMs: Infinity };
-    const decision = this.#decide(client, running.app, running.port);
+    const decision = this.#decide(client, app, running.port);
     if (decision.kind === "allowed") running.allowed = decision;
     else this.#cut(running, decision.code);
   }

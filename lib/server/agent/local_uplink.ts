@@ -13,7 +13,6 @@ import type { AgentCredentials, Uplink } from "./uplink.ts";
 export class LocalUplink implements Uplink {
   readonly #auth: AuthService;
   readonly #name: string;
-  readonly #apps: readonly string[];
   readonly #publicHost: string;
   readonly #proxyAddress: HostPort;
   readonly #dial: Dialer;
@@ -28,7 +27,6 @@ export class LocalUplink implements Uplink {
   constructor(options: {
     readonly auth: AuthService;
     readonly name: string;
-    readonly apps: readonly string[];
     /** The name in the proxy's certificate. */
     readonly publicHost: string;
     /** Where the proxy listens. */
@@ -39,18 +37,17 @@ export class LocalUplink implements Uplink {
   }) {
     this.#auth = options.auth;
     this.#name = options.name;
-    this.#apps = options.apps;
     this.#publicHost = options.publicHost;
     this.#proxyAddress = options.proxyAddress;
     this.#dial = options.dial;
     this.#trustPems = options.trustPems;
   }
 
-  async enrol(): Promise<AgentCredentials> {
+  async enrol(apps: readonly string[]): Promise<AgentCredentials> {
     const keys = await generateKeyPair();
     const { certificatePem, appCertificatePems, agent } = await this.#auth.admitLocalAgent({
       name: this.#name,
-      apps: this.#apps,
+      apps,
       publicKeyPem: keys.publicKeyPem,
     });
     const certificate = parseCertificate(certificatePem);
@@ -66,8 +63,8 @@ export class LocalUplink implements Uplink {
     return held;
   }
 
-  renew(): Promise<AgentCredentials> {
-    return this.enrol();
+  renew(_held: AgentCredentials, apps: readonly string[]): Promise<AgentCredentials> {
+    return this.enrol(apps);
   }
 
   async nextPolicy(_held: AgentCredentials, signal: AbortSignal): Promise<AgentPolicy | null> {

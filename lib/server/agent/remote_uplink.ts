@@ -91,24 +91,28 @@ export class RemoteUplink implements Uplink {
    *
    * @throws {AuthError} `join-token-missing`, or the cluster's refusal.
    */
-  async enrol(signal: AbortSignal): Promise<AgentCredentials> {
+  async enrol(apps: readonly string[], signal: AbortSignal): Promise<AgentCredentials> {
     await ensurePrivateDirectory(this.#config.dataDir);
     const kept = await this.#load();
     if (kept === null || kept.credentials.notAfterMs <= this.#nowMs()) {
-      return await this.#join(signal);
+      return await this.#join(apps, signal);
     }
-    if (kept.serves(this.#appNames())) return kept.credentials;
-    return await this.renew(kept.credentials, signal); // the file names other apps than it did
+    if (kept.serves(apps)) return kept.credentials;
+    return await this.renew(kept.credentials, apps, signal); // the file names other apps than it did
   }
 
-  async renew(held: AgentCredentials, signal: AbortSignal): Promise<AgentCredentials> {
+  async renew(
+    held: AgentCredentials,
+    apps: readonly string[],
+    signal: AbortSignal,
+  ): Promise<AgentCredentials> {
     const keys = await generateKeyPair();
     const answer = await this.#clientOf(held).http.request({
       method: "POST",
       path: "/v1/agent/renew",
       schema: JoinResponseSchema,
       body: {
-        apps: this.#appNames(),
+        apps,
         public_key: keys.publicKeyPem,
         split_certificates: true,
       },
@@ -162,7 +166,7 @@ export class RemoteUplink implements Uplink {
     this.#clients.clear();
   }
 
-  async #join(signal: AbortSignal): Promise<AgentCredentials> {
+  async #join(apps: readonly string[], signal: AbortSignal): Promise<AgentCredentials> {
     const token = await this.#token();
     const keys = await generateKeyPair();
     using http = new HttpClient({
@@ -180,7 +184,7 @@ export class RemoteUplink implements Uplink {
         token,
         kind: "app",
         name: this.#config.name,
-        apps: this.#appNames(),
+        apps,
         public_key: keys.publicKeyPem,
         split_certificates: true,
       },
@@ -284,9 +288,5 @@ export class RemoteUplink implements Uplink {
     return caPins.length === 0
       ? { kind: "public", more: this.#authorities }
       : { kind: "pins", pins: caPins };
-  }
-
-  #appNames(): string[] {
-    return this.#config.apps.map(({ name }) => name);
   }
 }

@@ -15,10 +15,14 @@ export interface AgentCredentials {
 
 /** The cluster as an agent knows it: across the network, or in the same process. */
 export interface Uplink {
-  /** The agent's certificate: kept, renewed or joined for, as need be. */
-  enrol(signal: AbortSignal): Promise<AgentCredentials>;
-  /** A new certificate for a new key, in place of the one that is held. */
-  renew(held: AgentCredentials, signal: AbortSignal): Promise<AgentCredentials>;
+  /** The agent's certificate for these apps: kept, renewed or joined for, as need be. */
+  enrol(apps: readonly string[], signal: AbortSignal): Promise<AgentCredentials>;
+  /** A new certificate for a new key, and these apps, in place of the one that is held. */
+  renew(
+    held: AgentCredentials,
+    apps: readonly string[],
+    signal: AbortSignal,
+  ): Promise<AgentCredentials>;
   /**
    * What every flow is decided by. The first call answers at once, each later one when it has changed, or after a
    * while.

@@ -223,7 +223,11 @@ export class Agents implements AgentDirectory {
     const served = new Map<string, Served>();
     const before = this.#refusals;
     const refusals = new Map<symbol, Refused>();
-    for (const { agent, apps, instance } of this.#hellos.values()) {
+    // While an agent's next channel takes over from the last, what it says there is what counts
+    const newest = new Map(
+      [...this.#hellos.values()].map((hello) => [hello.agent.agentId, hello]),
+    );
+    for (const { agent, apps, instance } of newest.values()) {
       const handle = { agentId: agent.agentId, name: agent.name, instance };
       const certified = new Set(agent.apps);
       const refused = apps.flatMap((offered) => {

@@ -56,6 +56,28 @@ function app(name: string, more: Partial<AgentApp> = {}): AgentApp {
 const idsFor = (agents: Agents, name: string) =>
   agents.agentsFor(appId("c.example", name)).map(({ agentId }) => agentId);
 
+Deno.test("Agents goes by what an agent says on its newest channel", () => {
+  const { agents } = agentsOf();
+  const [old, other, next] = [Symbol(), Symbol(), Symbol()];
+  const edge = agent("a", ["db", "web"]);
+  agents.connected({ agent: edge, apps: [app("db"), app("web")], instance: old });
+  agents.connected({ agent: agent("b", ["db"]), apps: [app("db")], instance: other });
+  const refused = agents.connected({
+    agent: edge,
+    apps: [app("db"), app("web", { description: "another" })],
+    instance: next,
+  });
+  deepEqual(refused, []);
+  deepEqual(agents.find("web")?.app.description, "another");
+  deepEqual(agents.agentsFor(appId("c.example", "db")).map(({ instance }) => instance), [
+    next,
+    other,
+  ]);
+  agents.disconnected(old);
+  deepEqual(agents.find("web")?.app.description, "another");
+  deepEqual(idsFor(agents, "db"), ["b", "a"]);
+});
+
 Deno.test("Agents lists an app with every agent that serves it, longest connected first", () => {
   const { agents } = agentsOf();
   const [a, b] = [Symbol(), Symbol()];
