@@ -137,6 +137,7 @@ export class HttpClient implements Disposable {
     asked.on("error", reject);
     const abort = () => {
       reject(signal.reason);
+      asked.reusedSocket = false; // or it is sent once more, though nobody waits for it
       asked.destroy(); // by hand: the option `signal` does nothing once the request has left
     };
     if (signal.aborted) abort();

@@ -1,4 +1,4 @@
-import { match, ok, rejects } from "node:assert/strict";
+import { deepEqual, match, ok, rejects } from "node:assert/strict";
 import { once } from "node:events";
 import http from "node:http";
 import https from "node:https";
@@ -86,4 +86,45 @@ Deno.test("HttpClient says of an answer that no cluster gives what it is", async
   client.close();
   server.closeAllConnections();
   await new Promise((resolve) => server.close(resolve));
+});
+
+Deno.test("HttpClient does not ask again what was given up", async () => {
+  const ca = await CompanyCa.create();
+  const { certificatePem, privateKeyPem } = await ca.issue(["www.example.com"]);
+  const asked: string[] = [];
+  const held = Promise.withResolvers<http.ServerResponse>();
+  const server = https.createServer(
+    { cert: certificatePem, key: privateKeyPem },
+    (request, response) => {
+      asked.push(request.url ?? "");
+      if (request.url === "/held") held.resolve(response);
+      else response.writeHead(200, { "content-type": "application/json" }).end("{}");
+    },
+  );
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as net.AddressInfo;
+  const client = new HttpClient({
+    server: { host: "www.example.com", port: 443 },
+    trust: { kind: "public", more: () => Promise.resolve([ca.certificatePem]) },
+    identity: null,
+    dial: (_to, signal) => dialTcp({ host: "127.0.0.1", port }, signal),
+  });
+  const ask = (path: string, signal = new AbortController().signal) =>
+    client.request({ method: "GET", path, schema: z.object({}) }, signal);
+  await ask("/first"); // its connection is kept, and used again
+  const stop = new AbortController();
+  const waiting = rejects(ask("/held", stop.signal));
+  const gone = once(await held.promise, "close");
+  stop.abort();
+  await waiting;
+  await gone;
+  // What is asked again would be by now: each goes over a connection of its own
+  for (const path of ["/a", "/b", "/c"]) {
+    await ask(path);
+    client.renew();
+  }
+  deepEqual(asked, ["/first", "/held", "/a", "/b", "/c"]);
+  client.close();
+  server.close();
 });
