@@ -4,6 +4,30 @@ import { type CarrierHost, KnownCertificates } from "../../io/mod.ts";
 import { FlowAdmission } from "./flow_admission.ts";
 import type { CompiledPolicy } from "./policy.ts";
 
+const CLIENT: Parameters<FlowAdmission["hostFor"]>[0] = {
+  principal: { kind: "user", cluster: "c", name: "alice" },
+  claims: {
+    ...{ kind: "app", cluster: "c", app: "web", publicAddr: "web.example.com", port: 0 },
+    ...{ roles: ["dev"], sessionId: "0".repeat(32), loginId: "1".repeat(32), mfaTimeMs: null },
+  },
+  certificateExpiresMs: 2_000,
+  peer: "192.0.2.1:1",
+};
+
+/** A policy with one role, which lets in to apps with these labels. */
+function policyOf(role: string, labels: Record<string, string>): CompiledPolicy {
+  const compiled = compileRole(role, { allow: { app_labels: labels }, deny: {}, options: {} });
+  return {
+    cluster: "c",
+    roles: new Map([[role, compiled]]),
+    locks: [],
+    trust: [{ cluster: "c", authorities: [], roleMap: null }],
+    clients: new KnownCertificates(() => {
+      throw new TypeError("no certificate is read");
+    }),
+  };
+}
+
 Deno.test("FlowAdmission denies nobody while it does not know the policy: another try may find it", async () => {
   const app = { name: "web", labels: {}, tcpPorts: null } as unknown as AppConfig;
   const admission = new FlowAdmission({
@@ -26,16 +50,7 @@ Deno.test("FlowAdmission goes by the certificate as it was when the flow was ask
   using target = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const cuts: (string | undefined)[] = [];
   let nowMs = 1_000;
-  const dev = compileRole("dev", { allow: { app_labels: { "*": "*" } }, deny: {}, options: {} });
-  let policy: CompiledPolicy = {
-    cluster: "c",
-    roles: new Map([["dev", dev]]),
-    locks: [],
-    trust: [{ cluster: "c", authorities: [], roleMap: null }],
-    clients: new KnownCertificates(() => {
-      throw new TypeError("no certificate is read");
-    }),
-  };
+  let policy = policyOf("dev", { "*": "*" });
   const app = {
     name: "web",
     labels: {},
@@ -52,21 +67,12 @@ Deno.test("FlowAdmission goes by the certificate as it was when the flow was ask
     },
     nowMs: () => nowMs,
   });
-  const client: Parameters<FlowAdmission["hostFor"]>[0] = {
-    principal: { kind: "user", cluster: "c", name: "alice" },
-    claims: {
-      ...{ kind: "app", cluster: "c", app: "web", publicAddr: "web.example.com", port: 0 },
-      ...{ roles: ["dev"], sessionId: "0".repeat(32), loginId: "1".repeat(32), mfaTimeMs: null },
-    },
-    certificateExpiresMs: 2_000,
-    peer: "192.0.2.1:1",
-  };
   const open = { port: 80 } as Parameters<CarrierHost["open"]>[0];
   const never = new AbortController().signal;
-  const flow = await admission.hostFor(client, "web").open(open, never);
+  const flow = await admission.hostFor(CLIENT, "web").open(open, never);
   flow.started({ sentBytes: 0, receivedBytes: 0, abort: (code) => cuts.push(code) });
   deepEqual(cuts, []);
-  await rejects(admission.hostFor(client, "web").open(open, never), {
+  await rejects(admission.hostFor(CLIENT, "web").open(open, never), {
     code: "certificate-expired",
   });
 
@@ -83,16 +89,7 @@ Deno.test("FlowAdmission goes by the certificate as it was when the flow was ask
 
 Deno.test("FlowAdmission goes by an app as it is described now", async () => {
   using target = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const dev = compileRole("dev", { allow: { app_labels: { env: "dev" } }, deny: {}, options: {} });
-  const policy: CompiledPolicy = {
-    cluster: "c",
-    roles: new Map([["dev", dev]]),
-    locks: [],
-    trust: [{ cluster: "c", authorities: [], roleMap: null }],
-    clients: new KnownCertificates(() => {
-      throw new TypeError("no certificate is read");
-    }),
-  };
+  const policy = policyOf("dev", { env: "dev" });
   const described = (env: string) => ({
     name: "web",
     labels: { env },
@@ -107,16 +104,7 @@ Deno.test("FlowAdmission goes by an app as it is described now", async () => {
     report: () => Promise.resolve(),
     nowMs: () => 1_000,
   });
-  const client: Parameters<FlowAdmission["hostFor"]>[0] = {
-    principal: { kind: "user", cluster: "c", name: "alice" },
-    claims: {
-      ...{ kind: "app", cluster: "c", app: "web", publicAddr: "web.example.com", port: 0 },
-      ...{ roles: ["dev"], sessionId: "0".repeat(32), loginId: "1".repeat(32), mfaTimeMs: null },
-    },
-    certificateExpiresMs: 2_000,
-    peer: "192.0.2.1:1",
-  };
-  const host = admission.hostFor(client, "web");
+  const host = admission.hostFor(CLIENT, "web");
   const open = { port: 80 } as Parameters<CarrierHost["open"]>[0];
   const never = new AbortController().signal;
   const begin = async () => {
