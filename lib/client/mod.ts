@@ -9,6 +9,7 @@ export { ControlClient } from "./control/client.ts";
 export { daemonForCommand } from "./daemon/for_command.ts";
 export { runDaemon } from "./daemon/run.ts";
 export { loginCommand } from "./state/mod.ts";
+export type { LoginVisit } from "./cluster/driver.ts";
 export { login, logout, parseProxy } from "./cluster/login.ts";
 export { type Paths, serviceRuntimeDir } from "./paths.ts";
 export { planLines } from "./plan_lines.ts";

@@ -62,6 +62,7 @@ export {
   LockResourceSchema,
   type LockTarget,
   LockTargetSchema,
+  type OidcResource,
   parseResources,
   type PublicAddrResource,
   readResources,
@@ -90,7 +91,13 @@ export {
   RoleSpecSchema,
   stepsOf,
 } from "./role/role.ts";
-export { type FilledPattern, fitsPattern, type Person } from "./role/label_pattern.ts";
+export {
+  type FilledPattern,
+  fitsPattern,
+  parseLabelPattern,
+  type Person,
+} from "./role/label_pattern.ts";
+export { type OidcSpec } from "./sign_in/oidc.ts";
 export {
   type AgentConfig,
   type LogConfig,

@@ -27,6 +27,7 @@ import {
   strict,
 } from "./mistakes.ts";
 import { RoleSpecSchema } from "./role/role.ts";
+import { OidcSpecSchema } from "./sign_in/oidc.ts";
 import { isVirtualRange, RANGE_WORDS } from "./up/virtual_range.ts";
 import { parseYaml } from "./yaml.ts";
 
@@ -160,6 +161,20 @@ export const RemoteClusterResourceSchema = strict({
   spec: strict({}),
 });
 
+/** An identity provider whose users may log in. */
+const OidcResourceSchema = strict({
+  kind: z.literal("oidc"),
+  version,
+  metadata: strict({
+    name: labelName.refine((name) => name !== "local", {
+      error: "another name: local is the cluster's own passwords",
+    }),
+    description: z.string().max(1024).optional(),
+    revision: z.int().min(1).optional(),
+  }),
+  spec: OidcSpecSchema,
+});
+
 const ResourceSchema = z.discriminatedUnion("kind", [
   VnetConfigResourceSchema,
   RoleResourceSchema,
@@ -168,6 +183,7 @@ const ResourceSchema = z.discriminatedUnion("kind", [
   PublicAddrResourceSchema,
   TrustedClusterResourceSchema,
   RemoteClusterResourceSchema,
+  OidcResourceSchema,
 ]);
 
 export type VnetConfigResource = z.infer<typeof VnetConfigResourceSchema>;
@@ -177,12 +193,14 @@ export type LockResource = z.infer<typeof LockResourceSchema>;
 export type PublicAddrResource = z.infer<typeof PublicAddrResourceSchema>;
 export type RemoteClusterResource = z.infer<typeof RemoteClusterResourceSchema>;
 export type TrustedClusterResource = z.infer<typeof TrustedClusterResourceSchema>;
+export type OidcResource = z.infer<typeof OidcResourceSchema>;
 export type Resource = z.infer<typeof ResourceSchema>;
 export type ResourceKind = Resource["kind"];
 
 /** The kinds `vnet ctl get` and `rm` know, sorted. */
 export const RESOURCE_KINDS: readonly ResourceKind[] = [
   "lock",
+  "oidc",
   "public_addr",
   "remote_cluster",
   "role",

@@ -101,7 +101,7 @@ spec: { role: dev }
       ["(document 1).spec.roles", "at least 1 entries"],
       [
         "(document 2).kind",
-        'one of "vnet_config", "role", "user", "lock", "public_addr", "trusted_cluster", "remote_cluster"',
+        'one of "vnet_config", "role", "user", "lock", "public_addr", "trusted_cluster", "remote_cluster", "oidc"',
       ],
       [
         "(document 3).metadata.name",

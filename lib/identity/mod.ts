@@ -43,6 +43,7 @@ export {
   ticketPayload,
 } from "./ticket.ts";
 export { rightOf } from "./same_right.ts";
+export { type ProviderClaims, type SignIn, signIn } from "./sign_in.ts";
 export {
   homeOf,
   mapRoles,

@@ -8,6 +8,7 @@ import { DNS } from "./rows/dns.ts";
 import { INTERNAL } from "./rows/internal.ts";
 import { LINK } from "./rows/link.ts";
 import { LOGIN } from "./rows/login.ts";
+import { OIDC } from "./rows/oidc.ts";
 import { PROCESS } from "./rows/process.ts";
 import { RANGE } from "./rows/range.ts";
 import { SERVICE } from "./rows/service.ts";
@@ -17,7 +18,7 @@ import { ZONE } from "./rows/zone.ts";
 /** The sections of docs/errors.md in their order, by title, each with its codes. */
 export const SECTIONS = {
   "Command line and files": COMMAND_LINE,
-  "Login and cluster": { ...LOGIN, ...CREDENTIALS, ...AGENTS, ...CLUSTER_API },
+  "Login and cluster": { ...LOGIN, ...OIDC, ...CREDENTIALS, ...AGENTS, ...CLUSTER_API },
   "Connections": { ...ACCESS, ...WAY },
   "The machine": { ...PROCESS, ...LINK, ...RANGE },
   "The service": SERVICE,

@@ -12,6 +12,7 @@ import {
   RoleMapSchema,
   RoleSpecSchema,
 } from "../config/mod.ts";
+import { OidcOfferSchema } from "./oidc.ts";
 
 const name = z.string().min(1).max(253);
 const pem = z.string().max(65_536);
@@ -29,13 +30,18 @@ export const FindResponseSchema = z.object({
   server_version: z.string().max(64),
   min_client_version: z.string().max(64),
   auth: z.object({
-    type: z.literal("local"),
+    type: z.enum(["local", "oidc"]),
     second_factor: z.enum(["off", "optional", "otp"]),
     /** What a second factor is; absent where nobody is asked for one. */
     preferred_local_mfa: z.literal("otp").optional(),
     allow_passwordless: z.literal(false).optional(),
     allow_headless: z.literal(false).optional(),
     local: z.object({ name: z.string().max(64) }).optional(),
+    /**
+     * Identity providers that one may log in with, the first unless another is named. `type` goes on saying `local`, so
+     * that older clients, which know no other, still ask for a password.
+     */
+    oidc: z.array(OidcOfferSchema).max(64).optional(),
   }),
   proxy: z.object({
     public_addrs: z.array(z.string().max(260)).min(1).max(16),

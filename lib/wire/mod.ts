@@ -8,3 +8,4 @@ export * from "./api.ts";
 export * from "./agent_channel.ts";
 export * from "./carrier.ts";
 export * from "./helper.ts";
+export * from "./oidc.ts";

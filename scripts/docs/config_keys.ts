@@ -492,4 +492,59 @@ spec:
     - { remote: dev, local: [access] }
 `,
   },
+  {
+    title: "oidc",
+    text:
+      "An identity provider whose users may log in: [sign-in.md](sign-in.md). Its name is what `vnet login --auth` takes, a DNS label and not `local`; the first by name is taken where none is said.",
+    read: (text) => parseResources(text, "oidc.yaml"),
+    keys: {
+      ...metadataOf("oidc"),
+      "spec.issuer_url": { text: "The provider, exactly as it calls itself." },
+      "spec.client_id": { text: "What the cluster is called there." },
+      "spec.client_secret_file": {
+        text:
+          "On the server: its first line is the secret. Without it the client has none, and PKCE alone protects.",
+      },
+      "spec.display": { text: "What people are told they log in with. Its name if not given." },
+      "spec.scope": {
+        text: "What the provider is asked for; `openid` always is.",
+        default: ["openid", "profile", "email"],
+      },
+      "spec.username_claim": {
+        text:
+          "The claim that is the user name: `preferred_username` if not given, and `email` where there is none. `email` counts only with `email_verified: true`.",
+      },
+      "spec.claims_to_roles": {
+        text: "Which roles somebody gets: those of every row that fits. Who gets none is refused.",
+      },
+      "spec.claims_to_roles[].claim": { text: "A claim at the top of what the provider says." },
+      "spec.claims_to_roles[].value": {
+        text:
+          "What it must be, or one of its values: [as labels are matched](cluster.md#labels), without `{{…}}`.",
+      },
+      "spec.claims_to_roles[].roles": { text: "Roles that there are." },
+      "spec.claims": {
+        text:
+          "Claims that roles may go by, as `{{claims.NAME}}`. A login whose values are too many or too long for a certificate is refused.",
+        default: [],
+      },
+      "spec.ca_file": { text: "On the server: authorities to trust beside the public ones, PEM." },
+      "spec.device_flow": {
+        text:
+          "Whether hosts without a browser may log in: [what that risks](sign-in.md#hosts-without-a-browser).",
+        default: false,
+      },
+    },
+    example: `
+kind: oidc
+version: v1
+metadata: { name: corp }
+spec:
+  issuer_url: https://id.example.com/realms/corp
+  client_id: vnet
+  client_secret_file: /etc/vnet/oidc.secret
+  claims_to_roles:
+    - { claim: groups, value: developers, roles: [dev] }
+`,
+  },
 ];

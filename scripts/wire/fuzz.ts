@@ -7,6 +7,7 @@ import { Random } from "../dns/random.ts";
 import { bend } from "../fuzz/bend.ts";
 import { readHex } from "./corpus.ts";
 import { checkMessage, nextMessage } from "./messages.ts";
+import { checkLoopback } from "./sign_in.ts";
 import {
   type Check,
   checkFirstBytes,
@@ -30,6 +31,7 @@ const STREAMS: readonly (readonly [name: string, file: string, check: Check])[] 
   ["PROXY headers", "proxy_headers.txt", checkProxyHeader],
   ["SOCKS and CONNECT", "local_proxies.txt", checkLocalProxy],
   ["HTTP to apps", "http.txt", checkHttp],
+  ["login listeners", "login_requests.txt", checkLoopback],
   ["header blocks", "header_blocks.txt", checkHeaderBlock],
 ];
 

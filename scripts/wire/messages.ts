@@ -13,6 +13,7 @@ import type { Random } from "../dns/random.ts";
 import { bend } from "../fuzz/bend.ts";
 import { readSamples, type Sample } from "./corpus.ts";
 import { must } from "./must.ts";
+import { checkClaims } from "./sign_in.ts";
 
 const SCHEMAS: ReadonlyMap<string, z.ZodType> = new Map(
   Object.entries(wire).flatMap(([name, value]) =>
@@ -21,6 +22,8 @@ const SCHEMAS: ReadonlyMap<string, z.ZodType> = new Map(
 );
 /** What a cluster says of itself and its apps, in two answers. */
 const PUBLISHED = "Published";
+/** What an identity provider says of somebody. */
+const CLAIMS = "OidcClaims";
 const MAX_BYTES = 16_384;
 /** Values that have broken programs. */
 const VALUES: readonly unknown[] = [
@@ -120,7 +123,8 @@ function anyValue(random: Random): unknown {
 }
 
 /** Reads a message. @returns Whether it was taken. @throws {Error} What does not hold. */
-export function checkMessage({ schema, text }: Message): boolean {
+export function checkMessage({ schema, text }: Message, random: Random): boolean {
+  if (schema === CLAIMS) return checkClaims(parseJson(text), random);
   if (schema === PUBLISHED) return checkPublished(text);
   const expected = SCHEMAS.get(schema);
   must(expected !== undefined, `there is no message ${schema}`);

@@ -22,6 +22,7 @@ const PAGES: ReadonlySet<string> = new Set([
   "docs/configuration.md",
   "docs/getting-started.md",
   "docs/operations.md",
+  "docs/sign-in.md",
 ]);
 
 Deno.test("every YAML block of the pages is read by the program without a mistake", async () => {

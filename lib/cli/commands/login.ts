@@ -9,6 +9,7 @@ import { type Action, type Context, tell } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import { askSecret, askText, readSecretFromStdin } from "../ask.ts";
 import { known } from "../grammar/known_values.ts";
+import { hasDisplay, showLogin } from "../prompt/browser.ts";
 import { readTotpCode } from "../totp.ts";
 import { duration } from "./options.ts";
 
@@ -26,6 +27,8 @@ interface LoginOptions {
   readonly caPin: string | undefined;
   readonly caFile: string | undefined;
   readonly passwordStdin: boolean;
+  readonly auth: string | undefined;
+  readonly noBrowser: boolean;
 }
 
 export const login = command(
@@ -40,8 +43,20 @@ export const login = command(
         description: message`The same as the argument.`,
       })),
       user: optional(option("--user", string({ metavar: "NAME" }), {
-        description: message`Your user name in the cluster. Default: your local user name.`,
+        description:
+          message`Your user name in the cluster, for a login with a password. Default: your local user name.`,
       })),
+      auth: optional(option("--auth", string({ metavar: "NAME" }), {
+        description:
+          message`How to log in: an identity provider of the cluster by its name, or "local" for a password. Default: as before; else with a password if --user is given or the cluster has no provider, else with its first.`,
+      })),
+      noBrowser: withDefault(
+        flag("--no-browser", {
+          description:
+            message`Open no browser: show a code to log in with on another machine, or else the address. So it is where there is no display.`,
+        }),
+        false,
+      ),
       ttl: optional(option("--ttl", duration(), {
         description:
           message`How long the login should last, at least 1m; the cluster may shorten it.`,
@@ -85,6 +100,7 @@ async function runLogin(context: Context, options: LoginOptions): Promise<number
   const { ControlClient, login, parseProxy, profileName } = await import("../../client/mod.ts");
   const { readProxyVariables } = await import("../../config/mod.ts");
   requireTtl(options.ttl);
+  requireOneWay(options);
   const address = proxyOf(options);
   const proxy = parseProxy(address);
   const { renderMoment } = await import("../text/moment.ts");
@@ -93,9 +109,12 @@ async function runLogin(context: Context, options: LoginOptions): Promise<number
     : await (await import("../../io/mod.ts")).readAuthorityFile(options.caFile);
   const lines = options.passwordStdin ? await readSecretFromStdin(2) : null;
   const user = options.user ?? context.owner.name;
+  const hasBrowser = !options.noBrowser && hasDisplay(context.env);
   const profile = await login({
     proxy,
     user,
+    isUserNamed: options.user !== undefined,
+    auth: options.auth ?? (options.passwordStdin ? "local" : null),
     caPin: options.caPin ?? null,
     ...(authorityPems === null ? {} : { authorityPems }),
     proxies: readProxyVariables(context.env),
@@ -108,6 +127,8 @@ async function runLogin(context: Context, options: LoginOptions): Promise<number
           ? askSecret(context, `Password of ${user} at ${profileName(proxy)}`)
           : Promise.resolve(lines[0] ?? ""),
       totp: (optional) => askCode(context, lines, optional),
+      visit: (visit) => showLogin(context, visit, hasBrowser),
+      isRemote: !hasBrowser,
     },
   });
   tell(
@@ -151,6 +172,15 @@ function requireTtl(ttlMs: number | undefined): void {
   if (ttlMs === undefined || (ttlMs >= MIN_TTL_MS && ttlMs <= MAX_TTL_MS)) return;
   throw new UsageError("usage", "Cannot log in: --ttl must be at least 1m and at most 365d", {
     hint: "Use a duration such as --ttl 8h",
+  });
+}
+
+/** @throws UsageError for a password that an identity provider has no use for. */
+function requireOneWay({ auth, user, passwordStdin }: LoginOptions): void {
+  if (auth === undefined || auth === "local" || (user === undefined && !passwordStdin)) return;
+  const option = passwordStdin ? "--password-stdin" : "--user";
+  throw new UsageError("usage", `Cannot log in with --auth ${auth} and ${option} at once`, {
+    hint: `An identity provider says who you are: leave ${option} out`,
   });
 }
 

@@ -11,6 +11,7 @@ const LISTED: readonly string[] = ["token", "agent", "session", "app"];
 
 const EXAMPLES: Readonly<Record<ResourceKind, string>> = {
   lock: "lock-0a1b2c3d",
+  oidc: "corp",
   public_addr: "db.example.com",
   remote_cluster: "leaf.example.com",
   role: "dev",

@@ -28,6 +28,8 @@ interface EndedLogin {
   readonly proxy: string;
   readonly cluster: string;
   readonly user: string;
+  /** The identity provider it was made with; absent where it was a password. */
+  readonly connector?: string | undefined;
 }
 
 interface News {
@@ -157,6 +159,13 @@ async function answerLogin(
   const { proxy, cluster, user } = login;
   const isThere = (news: News) => news.logins.some((one) => one.proxy === proxy);
   const next = () => untilGone(source, isThere, terminal, signal);
+  if (login.connector !== undefined) {
+    say(context, `The login to ${cluster} has ended. To log in again, run: ${loginCommand(login)}`);
+    say(context, "An empty line leaves it at that:");
+    if (await next() === null) say(context, `${cluster}: logged in elsewhere, or given up`);
+    else await logins.declineLogin(proxy);
+    return true;
+  }
   const password = await hidden(terminal, () => {
     say(context, `The login to ${cluster} has ended.`);
     say(context, `Password of ${user} at ${proxy}? An empty line leaves it at that:`);

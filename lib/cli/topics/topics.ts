@@ -11,6 +11,7 @@ import errors from "../../../docs/errors.md" with { type: "text" };
 import start from "../../../docs/getting-started.md" with { type: "text" };
 import security from "../../../docs/threat-model.md" with { type: "text" };
 import operations from "../../../docs/operations.md" with { type: "text" };
+import signIn from "../../../docs/sign-in.md" with { type: "text" };
 import { type RefusalCode, REFUSALS } from "../../refusal/mod.ts";
 import type { Terminal } from "../context.ts";
 import { toAscii } from "../text/ascii.ts";
@@ -37,6 +38,12 @@ const TOPICS: readonly Topic[] = [
     text: configuration,
   },
   { name: "cluster", file: "cluster.md", about: "Setting up a cluster and agents", text: cluster },
+  {
+    name: "sign-in",
+    file: "sign-in.md",
+    about: "Logging in by an identity provider (OIDC)",
+    text: signIn,
+  },
   {
     name: "operations",
     file: "operations.md",

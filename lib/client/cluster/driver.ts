@@ -62,7 +62,12 @@ export interface Discovery {
 }
 
 export interface LoginRequest extends Approach {
+  /** Not looked at where an identity provider says who it is. */
   readonly user: string;
+  /** Whether a person named that user, and does not just happen to be called so here; if not given, it is so. */
+  readonly isUserNamed?: boolean;
+  /** `local` for a password, or the name of an identity provider; if not given, as before, or as the cluster says. */
+  readonly auth?: string | null;
   /** A wish; the cluster clamps it. `null` for its default. */
   readonly ttlMs: number | null;
   /** The login that this one takes the place of; `null` for none. */
@@ -75,7 +80,24 @@ interface LoginAsk {
   readonly password: () => Promise<string>;
   /** `optional`: an empty answer means there is none. */
   readonly totp: (optional: boolean) => Promise<string>;
+  /** Shows where a browser is to go; absent where nobody can be shown anything. Resolves at once. */
+  readonly visit?: (visit: LoginVisit) => Promise<void>;
+  /** Whether the browser is on another machine. */
+  readonly isRemote?: boolean;
 }
+
+/** Where a person goes to log in: with a browser of this machine, or with any browser and a code. */
+export type LoginVisit =
+  | { readonly kind: "browser"; readonly url: string; readonly with: string }
+  | {
+    readonly kind: "device";
+    readonly url: string;
+    /** The same with the code in it; `null` for none. */
+    readonly wholeUrl: string | null;
+    readonly code: string;
+    readonly with: string;
+    readonly expiresMs: number;
+  };
 
 /** A login in use. */
 export interface ClusterLink {

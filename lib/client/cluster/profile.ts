@@ -17,6 +17,7 @@ const common = {
   cluster: z.string(),
   user: z.string(),
   expires: z.iso.datetime(),
+  auth_connector: z.string().optional(),
 };
 
 const ProfileSchema = z.object({
@@ -28,12 +29,15 @@ const ProfileSchema = z.object({
 
 /** The form before clusters had kinds: the credentials stood beside the rest. */
 const FirstProfileSchema = z.looseObject({ schema: z.literal("vnet.profile/1"), ...common })
-  .transform(({ proxy, cluster, user, expires, schema: _, ...credentials }) => ({
+  .transform((
+    { proxy, cluster, user, expires, schema: _, auth_connector: _by, ...credentials },
+  ) => ({
     kind: FIRST_KIND,
     proxy,
     cluster,
     user,
     expires,
+    auth_connector: undefined,
     credentials,
   }));
 
@@ -45,6 +49,8 @@ export interface Profile {
   readonly cluster: string;
   readonly user: string;
   readonly expiresMs: number;
+  /** The identity provider that it was made with; absent where it was a password. */
+  readonly connector?: string;
   /** What the driver keeps of the login, keys included, as JSON. Nobody else reads it. */
   readonly credentials: Readonly<Record<string, unknown>>;
 }
@@ -115,8 +121,9 @@ export class ProfileStore {
         cause: parsed.error,
       });
     }
-    const { kind, proxy, cluster, user, expires, credentials } = parsed.data;
-    return { kind, proxy, cluster, user, expiresMs: Date.parse(expires), credentials };
+    const { kind, proxy, cluster, user, expires, credentials, auth_connector } = parsed.data;
+    const by = auth_connector === undefined ? {} : { connector: auth_connector };
+    return { kind, proxy, cluster, user, expiresMs: Date.parse(expires), ...by, credentials };
   }
 }
 
@@ -129,7 +136,9 @@ export function damagedLogin({ proxy }: Profile, cause: unknown): VnetError {
   });
 }
 
-function render({ kind, proxy, cluster, user, expiresMs, credentials }: Profile): string {
+function render(
+  { kind, proxy, cluster, user, expiresMs, connector, credentials }: Profile,
+): string {
   const file: z.input<typeof ProfileSchema> = {
     schema: "vnet.profile/2",
     kind,
@@ -137,6 +146,7 @@ function render({ kind, proxy, cluster, user, expiresMs, credentials }: Profile)
     cluster,
     user,
     expires: new Date(expiresMs).toISOString(),
+    ...(connector === undefined ? {} : { auth_connector: connector }),
     credentials: { ...credentials },
   };
   return JSON.stringify(file, null, 2);

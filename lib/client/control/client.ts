@@ -36,6 +36,8 @@ const LoginQuestionSchema = z.object({
   proxy: z.string(),
   cluster: z.string(),
   user: z.string(),
+  /** What it was made with, if not with a password. */
+  connector: z.string().optional(),
 });
 
 const MfaNewsSchema = MfaV1Schema.extend({

@@ -37,9 +37,9 @@ class CodeWanted extends Error {
 
 /** How a session stands, as far as a new login would mend it. */
 export function standingOf({ name, profile, refusal }: Session): LoginStanding {
-  const { cluster, user } = profile;
+  const { cluster, user, connector = null } = profile;
   const over = refusal === null || NOT_MENDED.has(refusal) ? null : refusal;
-  return { proxy: name, cluster, user, over };
+  return { proxy: name, cluster, user, over, ...(connector === null ? {} : { connector }) };
 }
 
 /**

@@ -22,6 +22,8 @@ export interface LoginStanding {
   readonly user: string;
   /** The code it is refused with, if it is over and another would be good. */
   readonly over: string | null;
+  /** The identity provider it was made with: no password helps. Absent where it was one. */
+  readonly connector?: string;
 }
 
 /** A login that is asked for. */
@@ -32,6 +34,8 @@ export interface LoginQuestion {
   readonly sinceMs: number;
   /** How many connections wait for it. */
   readonly waiting: number;
+  /** As of {@link LoginStanding}. */
+  readonly connector?: string;
 }
 
 interface Asked {
@@ -60,9 +64,10 @@ export class LoginDesk {
   /** What is asked for, by the profiles' names. */
   list(): readonly LoginQuestion[] {
     return [...this.#asked.values()].filter(({ isDeclined }) => !isDeclined)
-      .map(({ standing: { proxy, cluster, user }, sinceMs, held }) => ({
+      .map(({ standing: { proxy, cluster, user, connector }, sinceMs, held }) => ({
         ...{ proxy, cluster, user, sinceMs },
         waiting: held.size,
+        ...(connector === undefined ? {} : { connector }),
       }))
       .sort((a, b) => a.proxy < b.proxy ? -1 : 1);
   }

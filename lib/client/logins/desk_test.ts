@@ -26,6 +26,12 @@ Deno.test("LoginDesk asks once for a login that is over, and lets go on who wait
   deepEqual(desk.list(), []);
 });
 
+Deno.test("LoginDesk says which provider a login was made with", () => {
+  const desk = start();
+  desk.follow([{ ...OVER, connector: "corp" }]);
+  equal(desk.list()[0]?.connector, "corp");
+});
+
 Deno.test("LoginDesk lets go on who waited for a login that is gone", async () => {
   const desk = start();
   const waiting = desk.wait(OVER, never); // before anybody said that it is over

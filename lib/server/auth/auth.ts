@@ -21,7 +21,8 @@ import { followOthers } from "./others.ts";
 import { AddrTaking } from "./agents/public_addrs.ts";
 import { Gate } from "./api/gate.ts";
 import { AgentJoins } from "./agents/join.ts";
-import { Logins } from "./login/login.ts";
+import { openLogins } from "./login/open_logins.ts";
+import type { OidcLogins } from "./oidc/oidc_logins.ts";
 import { Tally } from "../limits/mod.ts";
 import { refusalResponse, tooMuchOf } from "./api/refusals.ts";
 import { RequestLimits } from "./api/request_limits.ts";
@@ -71,6 +72,7 @@ export class Auth implements AuthService {
   readonly #parts: Parts;
   readonly #gate: Gate;
   readonly #joins: AgentJoins;
+  readonly #oidc: OidcLogins;
   readonly #routes: ReturnType<typeof createRoutes>;
   readonly #reports: FlowReports;
   readonly #taking: AddrTaking;
@@ -120,13 +122,8 @@ export class Auth implements AuthService {
       onHeld: () => agents.review(),
     });
     const shared = { store, directory, audit, userCa, cluster, nowMs };
-    const logins = new Logins({
-      ...shared,
-      failures,
-      hasher,
-      hostCaPem: this.hostCaPem(),
-      secondFactor,
-    });
+    const { logins, oidc } = openLogins(parts, () => this.#review());
+    this.#oidc = oidc;
     const appCerts = new AppCertificates({
       ...shared,
       agents,
@@ -165,6 +162,7 @@ export class Auth implements AuthService {
       secondFactor,
       changes,
       logins,
+      oidc,
       appCerts,
       joins: this.#joins,
       leafJoins,
@@ -339,6 +337,7 @@ export class Auth implements AuthService {
     this.#parts.changes.close();
     this.#parts.events.close();
     await this.#parts.hasher.close();
+    this.#oidc.close();
     // Whoever is being answered still writes
     await Promise.all(this.#answering);
     await this.summarize();
@@ -362,6 +361,7 @@ export class Auth implements AuthService {
         allow_passwordless: false as const,
         allow_headless: false as const,
         local: { name: "local" },
+        ...this.#oidc.offer(),
       },
       proxy: {
         public_addrs: proxyPublicAddrs.map(formatHostPort),

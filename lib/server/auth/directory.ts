@@ -2,6 +2,7 @@ import {
   checkResource,
   compileRole,
   type LockResource,
+  type OidcResource,
   type Person,
   type PersonalRole,
   personalRole,
@@ -14,6 +15,7 @@ import {
 import { isLocked, type Lock } from "../../identity/mod.ts";
 import type { Store, StoredResource, StoredTrust } from "../store/mod.ts";
 import type { Changes } from "./changes.ts";
+import type { GuestBook } from "./oidc/guests.ts";
 
 /** Everything administrators have said, as of one moment. */
 interface Snapshot {
@@ -24,6 +26,8 @@ interface Snapshot {
   /** What is said of each user. */
   readonly claims: ReadonlyMap<string, Person["claims"]>;
   readonly locks: readonly Lock[];
+  /** By name, sorted. */
+  readonly connectors: ReadonlyMap<string, OidcResource>;
   readonly publicAddrs: ReadonlyMap<string, PublicAddrOwner>;
   readonly vnetConfig: VnetConfigResource;
   /** By cluster, sorted. */
@@ -44,21 +48,34 @@ export interface PublicAddrOwner {
   readonly agentId: string | null;
 }
 
+interface DirectoryParts {
+  readonly store: Store;
+  readonly changes: Changes;
+  readonly guests: GuestBook;
+}
+
 /** Users, roles, locks, public addresses and the network's configuration, held ready to decide with. */
 export class Directory {
   readonly #store: Store;
   readonly #changes: Changes;
   #snapshot: Snapshot;
 
-  private constructor(store: Store, changes: Changes, snapshot: Snapshot) {
+  /** Users who come from an identity provider. */
+  readonly guests: GuestBook;
+
+  private constructor(
+    { store, changes, guests }: DirectoryParts,
+    snapshot: Snapshot,
+  ) {
     this.#store = store;
     this.#changes = changes;
+    this.guests = guests;
     this.#snapshot = snapshot;
   }
 
   /** Reads the store, which must hold a `vnet_config`. */
-  static async load(store: Store, changes: Changes): Promise<Directory> {
-    return new Directory(store, changes, await read(store));
+  static async load(parts: DirectoryParts): Promise<Directory> {
+    return new Directory(parts, await read(parts.store));
   }
 
   /** Reads the store again and wakes everybody who waits for a change. */
@@ -75,6 +92,12 @@ export class Directory {
     return this.#snapshot.roleResources;
   }
 
+  /** Identity providers whose users may log in. */
+  get connectors(): ReadonlyMap<string, OidcResource> {
+    return this.#snapshot.connectors;
+  }
+
+  /** The cluster's own. */
   get users(): ReadonlyMap<string, readonly string[]> {
     return this.#snapshot.users;
   }
@@ -117,10 +140,8 @@ export class Directory {
    * @returns `null` if there is no such user, or one of the roles is gone: it might have denied something.
    */
   rolesOf(user: string): readonly PersonalRole[] | null {
-    const names = this.#snapshot.users.get(user);
-    return names === undefined
-      ? null
-      : this.rolesNamed(names, { user, claims: this.claimsOf(user) });
+    const names = this.roleNamesOf(user);
+    return names === null ? null : this.rolesNamed(names, { user, claims: this.claimsOf(user) });
   }
 
   /** Finds roles by their names, as they are for a person. @returns `null` if one is gone. */
@@ -130,9 +151,15 @@ export class Directory {
     return (roles as Role[]).map((role) => personalRole(role, person));
   }
 
+  /** The names of a user's roles; `null` if there is no such user. One of the cluster's own is never a guest. */
+  roleNamesOf(user: string): readonly string[] | null {
+    return this.#snapshot.users.get(user) ?? this.guests.of(user)?.roles ?? null;
+  }
+
   /** What is said of a user, for roles that go by it. */
   claimsOf(user: string): Person["claims"] {
-    return this.#snapshot.claims.get(user) ?? {};
+    if (this.#snapshot.users.has(user)) return this.#snapshot.claims.get(user) ?? {};
+    return this.guests.of(user)?.claims ?? {};
   }
 
   /** What is the same for users who are answered the same: their roles, where these go by a person as filled. */
@@ -145,8 +172,12 @@ export class Directory {
   }
 
   /** Whether a lock keeps out a user, one of the roles, or one of the sessions. */
-  isUserLocked(user: string, sessionIds: readonly string[], nowMs: number): boolean {
-    const roles = this.#snapshot.users.get(user) ?? [];
+  isUserLocked(
+    user: string,
+    sessionIds: readonly string[],
+    nowMs: number,
+    roles: readonly string[] = this.roleNamesOf(user) ?? [],
+  ): boolean {
     return isLocked(this.#snapshot.locks, { user, roles, sessionIds, agentId: null }, nowMs);
   }
 
@@ -155,8 +186,12 @@ export class Directory {
   }
 
   /** Tells who is locked out which lock it is, and until when. */
-  lockWords(user: string, sessionIds: readonly string[], nowMs: number): string {
-    const roles = this.#snapshot.users.get(user) ?? [];
+  lockWords(
+    user: string,
+    sessionIds: readonly string[],
+    nowMs: number,
+    roles: readonly string[] = this.roleNamesOf(user) ?? [],
+  ): string {
     const who = { user, roles, sessionIds, agentId: null };
     const [lock] = this.locks(nowMs).filter((one) => isLocked([one], who, nowMs));
     const what = lock === undefined || "user" in lock.target
@@ -198,6 +233,7 @@ async function read(store: Store): Promise<Snapshot> {
     locks: ofKind("lock").map(toLock),
     trusts: new Map((await store.trusts.list()).map((trust) => [trust.cluster, trust])),
     trustedClusters: ofKind("trusted_cluster"),
+    connectors: new Map(ofKind("oidc").map((one) => [one.metadata.name, one])),
     publicAddrs: new Map(
       ofKind("public_addr").map(({ metadata: { name }, spec }) => [
         name,

@@ -2,6 +2,7 @@ import { equal } from "node:assert/strict";
 import { join } from "node:path";
 import { openSqliteStore } from "../store/mod.ts";
 import { Changes } from "./changes.ts";
+import { GuestBook } from "./oidc/guests.ts";
 import { Directory } from "./directory.ts";
 
 /** A directory of users, each with their roles and claims, and of these roles. */
@@ -24,7 +25,11 @@ async function directoryOf(
     for (const [name, [roles, claims]] of Object.entries(users)) {
       await put("user", name, { roles, ...(claims === undefined ? {} : { claims }) });
     }
-    return await Directory.load(store, new Changes());
+    return await Directory.load({
+      store,
+      changes: new Changes(),
+      guests: await GuestBook.load(store, 0),
+    });
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -24,6 +24,7 @@ import { Changes } from "./changes.ts";
 import { Directory } from "./directory.ts";
 import { FailureAudit } from "./login/failure_audit.ts";
 import { PasswordHasher } from "./login/password.ts";
+import { GuestBook } from "./oidc/guests.ts";
 import type { AuthOptions } from "./types.ts";
 
 /** A role every cluster begins with; nobody has it until it is given. */
@@ -70,7 +71,8 @@ export async function openParts(options: AuthOptions): Promise<Parts> {
     const audit = new StoreAudit({ store, path: join(dataDir, "audit.jsonl"), cluster, nowMs });
     audit.onWritten = () => events.notify();
     await addFirstResources(store);
-    const directory = await Directory.load(store, changes);
+    const guests = await GuestBook.load(store, nowMs());
+    const directory = await Directory.load({ store, changes, guests });
     const addrs = new PublicAddrs(options.proxyPublicAddrs, () => directory.publicAddrs);
     const holders = new AppHolders();
     const joined = await store.agents.list();

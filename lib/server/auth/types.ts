@@ -167,8 +167,15 @@ export interface AgentDirectory {
   comesBack(appId: string, signal: AbortSignal): Promise<boolean>;
 }
 
+/** How somebody logged in, where it was not with a password of the cluster's own. */
+export interface LoginWay {
+  readonly method?: "oidc";
+  /** By which resource. */
+  readonly connector?: string;
+}
+
 /** What happened, for the audit log. Never a secret. */
-export interface AuditEvent {
+export interface AuditEvent extends LoginWay {
   readonly event:
     | "login.ok"
     | "login.failed"

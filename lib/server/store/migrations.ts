@@ -108,4 +108,14 @@ export const MIGRATIONS: readonly string[] = [
 
   ALTER TABLE sessions ADD COLUMN app_cluster TEXT;
   `,
+  `
+  CREATE TABLE guests (
+    session TEXT PRIMARY KEY,
+    user TEXT NOT NULL,
+    connector TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    facts TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX guests_by_user ON guests (user);
+  `,
 ];

@@ -10,6 +10,7 @@ import type {
   StoredAgent,
   StoredAuthority,
   StoredEvent,
+  StoredGuest,
   StoredResource,
   StoredTrust,
   TokenScope,
@@ -108,4 +109,15 @@ export function toTrust(row: Row): StoredTrust {
 
 export function toEvent(row: Row): StoredEvent {
   return { seq: Number(row["seq"]), body: String(row["body"]) };
+}
+
+export function toGuest(row: Row): StoredGuest {
+  const facts = JSON.parse(String(row["facts"])) as Pick<StoredGuest, "roles" | "claims">;
+  return {
+    sessionId: String(row["session"]),
+    user: String(row["user"]),
+    connector: String(row["connector"]),
+    subject: String(row["subject"]),
+    ...facts,
+  };
 }

@@ -7,6 +7,7 @@
  */
 import { SqliteAgents, SqliteTokens } from "./sqlite_agents.ts";
 import { Database } from "./database.ts";
+import { SqliteGuests } from "./sqlite_guests.ts";
 import { SqliteTrusts } from "./sqlite_trusts.ts";
 import {
   AGENT_KEPT_MS,
@@ -49,6 +50,7 @@ export async function openSqliteStore(path: string): Promise<Store> {
     failures: new SqliteFailures(db),
     knownSources: new SqliteKnownSources(db),
     sessions: new SqliteSessions(db),
+    guests: new SqliteGuests(db),
     tokens: new SqliteTokens(db),
     agents: new SqliteAgents(db),
     trusts: new SqliteTrusts(db),
@@ -204,6 +206,7 @@ function prune(db: Database, nowMs: number): void {
           " (SELECT id FROM sessions WHERE expires_ms > ?1))",
         nowMs,
       );
+      db.run("DELETE FROM guests WHERE session NOT IN (SELECT id FROM sessions)");
       db.run("DELETE FROM tokens WHERE expires_ms <= ? OR uses_left <= 0", nowMs);
       db.run("DELETE FROM login_locks WHERE until_ms <= ?", nowMs);
       db.run("DELETE FROM login_failures WHERE at_ms <= ?", nowMs - FAILURE_KEPT_MS);

@@ -255,6 +255,28 @@ export interface Trusts {
   remove(cluster: string): Promise<boolean>;
 }
 
+/** Somebody who is a user for as long as a login: who, by which provider's word, and with which rights. */
+export interface StoredGuest {
+  readonly sessionId: string;
+  readonly user: string;
+  /** The resource by which they came. */
+  readonly connector: string;
+  /** Who they are to the provider, whatever they are called. */
+  readonly subject: string;
+  readonly roles: readonly string[];
+  readonly claims: Readonly<Record<string, readonly string[]>>;
+}
+
+export interface Guests {
+  add(guest: StoredGuest): Promise<void>;
+  /** @returns Whose a login is; `null` if it is no guest's, or is forgotten. */
+  get(sessionId: string): Promise<StoredGuest | null>;
+  /** Those whose login has neither ended nor expired, the newest last. */
+  listLive(nowMs: number): Promise<readonly StoredGuest[]>;
+  /** The same of one user. */
+  liveOf(user: string, nowMs: number): Promise<readonly StoredGuest[]>;
+}
+
 export interface StoredEvent {
   readonly seq: number;
   /** JSON. */
@@ -285,6 +307,7 @@ export interface Store extends AsyncDisposable {
   readonly failures: LoginFailures;
   readonly knownSources: KnownSources;
   readonly sessions: Sessions;
+  readonly guests: Guests;
   readonly tokens: JoinTokens;
   readonly agents: Agents;
   readonly trusts: Trusts;

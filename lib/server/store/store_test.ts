@@ -125,6 +125,42 @@ onBoth("what a stranger typed is text and nothing else", async (withStore) => {
   });
 });
 
+onBoth(
+  "Guests are those of logins in force, the newest last, and go with them",
+  async (withStore) => {
+    await withStore(async ({ guests, sessions, prune }) => {
+      const add = async (sessionId: string, user: string, startedMs: number, expiresMs: number) => {
+        const session = { id: sessionId, user, startedMs, expiresMs, source: null };
+        await sessions.add({ ...session, parent: null, app: null });
+        const said = { roles: ["dev"], claims: { groups: [sessionId] } };
+        await guests.add({ sessionId, user, connector: "corp", subject: `id ${user}`, ...said });
+      };
+      await add("b", "ann", 2, 100);
+      await add("a", "ann", 1, 50);
+      await add("c", "bob", 3, 100);
+      const ids = (list: readonly { readonly sessionId: string }[]) =>
+        list.map(({ sessionId }) => sessionId);
+      deepEqual(ids(await guests.listLive(10)), ["a", "b", "c"]);
+      deepEqual(ids(await guests.liveOf("ann", 10)), ["a", "b"]);
+      deepEqual(ids(await guests.liveOf("ann", 50)), ["b"]);
+      deepEqual(await guests.get("b"), {
+        sessionId: "b",
+        user: "ann",
+        connector: "corp",
+        subject: "id ann",
+        roles: ["dev"],
+        claims: { groups: ["b"] },
+      });
+      equal(await guests.get("d"), null);
+      await sessions.end("c", 20);
+      deepEqual(ids(await guests.listLive(20)), ["a", "b"]);
+      await prune(60);
+      equal(await guests.get("a"), null);
+      equal((await guests.get("b"))?.user, "ann");
+    });
+  },
+);
+
 onBoth("Sessions end with the login they were drawn from", async (withStore) => {
   await withStore(async ({ sessions }) => {
     const app = { name: "db", id: "i", port: 0, cluster: null };

@@ -17,10 +17,12 @@ import {
   type FindResponse,
   FindResponseSchema,
   LoginBeginResponseSchema,
+  type LoginFinishResponse,
   LoginFinishResponseSchema,
 } from "../../../wire/mod.ts";
 import type { Approach, Discovery, LoginRequest } from "../driver.ts";
 import type { Profile } from "../profile.ts";
+import { type Ask, chooseOffer, logInByOidc } from "./oidc_login.ts";
 import {
   authoritiesOf,
   dialerOf,
@@ -59,21 +61,14 @@ export async function logIn(
   using http = approach(going, means);
   const found = await find(http, signal);
   requireVersion(found.min_client_version);
-  const ask = <T>(path: string, schema: z.ZodType<T>, body: unknown) =>
-    askOnce(http, path, schema, signal, body);
-  const begun = await ask("/v1/login/begin", LoginBeginResponseSchema, { user: request.user });
-  const password = await request.ask.password();
-  const code = begun.second_factor === "off"
-    ? ""
-    : await request.ask.totp(begun.second_factor === "optional");
   const keys = await generateKeyPair();
-  const finished = await ask("/v1/login/finish", LoginFinishResponseSchema, {
-    user: request.user,
-    password,
-    tls_public_key: keys.publicKeyPem,
-    ...(code === "" ? {} : { totp_code: code.trim() }),
-    ...(request.ttlMs === null ? {} : { ttl_seconds: Math.round(request.ttlMs / 1000) }),
-  });
+  const ask: Ask = (path, schema, body, timeoutMs) =>
+    askOnce(http, path, schema, signal, body, timeoutMs);
+  const offer = chooseOffer(found, request);
+  const { publicKeyPem } = keys;
+  const finished = offer === null
+    ? await logInByPassword(request, publicKeyPem, ask)
+    : await logInByOidc({ offer, publicKeyPem, request, ask, nowMs: means.nowMs }, signal);
   const login: OwnLogin = {
     cluster: finished.cluster_name,
     proxy: request.proxy,
@@ -91,8 +86,28 @@ export async function logIn(
     cluster: finished.cluster_name,
     user: finished.user,
     expiresMs: login.expiresMs,
+    ...(offer === null ? {} : { connector: offer.name }),
     credentials: writeCredentials(login),
   };
+}
+
+async function logInByPassword(
+  request: LoginRequest,
+  publicKeyPem: string,
+  ask: Ask,
+): Promise<LoginFinishResponse> {
+  const begun = await ask("/v1/login/begin", LoginBeginResponseSchema, { user: request.user });
+  const password = await request.ask.password();
+  const code = begun.second_factor === "off"
+    ? ""
+    : await request.ask.totp(begun.second_factor === "optional");
+  return await ask("/v1/login/finish", LoginFinishResponseSchema, {
+    user: request.user,
+    password,
+    tls_public_key: publicKeyPem,
+    ...(code === "" ? {} : { totp_code: code.trim() }),
+    ...(request.ttlMs === null ? {} : { ttl_seconds: Math.round(request.ttlMs / 1000) }),
+  });
 }
 
 /** Tells the cluster that a login is over. */
@@ -159,9 +174,11 @@ async function askOnce<T>(
   schema: z.ZodType<T>,
   signal: AbortSignal,
   body?: unknown,
+  timeoutMs?: number,
 ): Promise<T> {
   const method = body === undefined ? "GET" : "POST";
-  const answer = await http.request({ method, path, schema, body }, signal);
+  const limit = timeoutMs === undefined ? {} : { timeoutMs };
+  const answer = await http.request({ method, path, schema, body, ...limit }, signal);
   if (answer.kind === "value") return answer.value;
   throw new TypeError("Nothing was known that could be unchanged");
 }

@@ -374,7 +374,7 @@ export class Admin {
     const [kind, name] = targetOf(target);
     const isOf = (user: string, sessions: readonly string[]) => {
       if (kind === "user") return user === name;
-      if (kind === "role") return directory.users.get(user)?.includes(name) ?? false;
+      if (kind === "role") return directory.roleNamesOf(user)?.includes(name) ?? false;
       return kind === "session" && sessions.includes(name);
     };
     return {

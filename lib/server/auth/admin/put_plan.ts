@@ -18,6 +18,8 @@ export interface Held {
   readonly proxyHosts: readonly string[];
   /** Clusters that have joined as leaves. */
   readonly leaves: readonly string[];
+  /** Users who come from an identity provider. */
+  readonly guests: readonly string[];
 }
 
 export interface PutOptions {
@@ -113,7 +115,7 @@ function namesAfter(
   const ofKind = (wanted: string) =>
     new Set(named.filter(({ kind }) => kind === wanted).map(({ name }) => name).sort());
   return {
-    user: ofKind("user"),
+    user: new Set([...ofKind("user"), ...held.guests].sort()),
     role: ofKind("role"),
     agent: new Set(held.agentIds),
     session: new Set(held.sessionIds),
@@ -219,6 +221,14 @@ function danglingOf(resource: Resource, names: Names, anybody: boolean): Found[]
       if (names.leaf.has(name)) return [];
       return [missing("leaf", name, ["metadata", "name"], names)];
     }
+    case "oidc":
+      return resource.spec.claims_to_roles.flatMap(({ roles }, row) =>
+        roles.flatMap((role, i): Found[] =>
+          names.role.has(role)
+            ? []
+            : [missing("role", role, ["spec", "claims_to_roles", row, "roles", i], names)]
+        )
+      );
     case "role":
     case "vnet_config":
       return [];

@@ -27,7 +27,15 @@ const HELD = {
   sessionIds: ["0".repeat(32)],
   proxyHosts: ["proxy.c.example"],
   leaves: [],
+  guests: ["gwen"],
 };
+
+const provider = (role: string) =>
+  made("oidc", "corp", {
+    issuer_url: "https://id.example",
+    client_id: "vnet",
+    claims_to_roles: [{ claim: "groups", value: "dev", roles: [role] }],
+  });
 
 Deno.test("planPuts() says of each resource what becomes of it, or what is wrong", async (t) => {
   const cases: [name: string, resource: Resource, replace: boolean, want: string][] = [
@@ -55,6 +63,9 @@ Deno.test("planPuts() says of each resource what becomes of it, or what is wrong
       true,
       "resource-invalid",
     ],
+    ["a lock of a guest", lock({ user: "gwen" }), false, "created"],
+    ["a provider whose users get a role", provider("dev"), false, "created"],
+    ["a provider whose users get no role that is there", provider("x"), false, "resource-invalid"],
     ["a lock of nobody", lock({ user: "bob" }), false, "resource-invalid"],
     ["a lock of an agent", lock({ agent: "a1" }), false, "created"],
     ["a lock of a session", lock({ session: "1".repeat(32) }), false, "resource-invalid"],

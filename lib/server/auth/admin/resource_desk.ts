@@ -125,6 +125,13 @@ export class ResourceDesk {
       await store.credentials.remove(name);
       await this.#options.endUser(name);
     }
+    if (kind === "oidc") {
+      const guests = await store.guests.listLive(this.#options.nowMs());
+      const users = new Set(
+        guests.filter(({ connector }) => connector === name).map(({ user }) => user),
+      );
+      for (const user of users) await this.#options.endUser(user);
+    }
     await directory.reload();
     if (kind === "remote_cluster") this.#options.onLeafRemoved(name);
     this.#options.onReview();
@@ -165,7 +172,7 @@ export class ResourceDesk {
       readonly alsoNamed?: readonly { readonly kind: string; readonly name: string }[];
     },
   ): Promise<ReturnType<typeof planPuts>> {
-    const { store, nowMs } = this.#options;
+    const { store, directory, nowMs } = this.#options;
     const held = await store.resources.list(null);
     const leaves = [...this.#options.directory.trusts.values()]
       .filter(({ side }) => side === "leaf").map(({ cluster }) => cluster);
@@ -175,6 +182,7 @@ export class ResourceDesk {
       sessionIds: (await store.sessions.listLive(nowMs())).map(({ id }) => id),
       proxyHosts: this.#options.proxies.map(({ host }) => host),
       leaves,
+      guests: directory.guests.names(),
     }, { anybody: false, alsoNamed: [], ...how });
   }
 
@@ -211,6 +219,12 @@ export class ResourceDesk {
     if (changed.length > 0) {
       await directory.reload();
       for (const { resource } of changed) if (resource.kind === "lock") this.#tellLock(resource);
+      for (const { resource, outcome } of changed) {
+        if (resource.kind !== "user" || outcome !== "created") continue;
+        // Whoever had the name by an identity provider has it no more
+        const { name } = resource.metadata;
+        if (directory.guests.of(name) !== null) await this.#options.endUser(name);
+      }
       onReview();
     }
     const written = new Map(changed.map((draft, i) => [draft, revisions[i]!]));
@@ -218,6 +232,16 @@ export class ResourceDesk {
       draft,
       revision: written.get(draft) ?? draft.expectedRevision,
     }));
+  }
+
+  #refuseMappedRole(role: string): void {
+    for (const [name, { spec }] of this.#options.directory.connectors) {
+      if (!spec.claims_to_roles.some(({ roles }) => roles.includes(role))) continue;
+      throw refusal("resource-in-use", {
+        message: `The role "${role}" is given by claims_to_roles of oidc/${name}`,
+        hint: `Take it out first: \`vnet ctl edit oidc/${name}\``,
+      });
+    }
   }
 
   #refuseUsedRole(role: string): void {
@@ -231,7 +255,7 @@ export class ResourceDesk {
       });
     }
     const users = [...this.#options.directory.users].filter(([, roles]) => roles.includes(role));
-    if (users.length === 0) return;
+    if (users.length === 0) return this.#refuseMappedRole(role);
     const names = users.map(([name]) => name).sort();
     const more = names.length > SHOWN_NAMES ? ` and ${names.length - SHOWN_NAMES} more` : "";
     throw refusal("resource-in-use", {
@@ -264,6 +288,7 @@ function detailOf(resource: Resource): Pick<AuditEvent, "target" | "roles" | "ap
       return { app: resource.spec.app };
     case "trusted_cluster":
     case "remote_cluster":
+    case "oidc":
     case "role":
     case "vnet_config":
       return {};

@@ -39,6 +39,7 @@ function desk(more: Partial<ResourceDeskOptions> = {}) {
     store: { resources, agents: { list: none }, sessions: { listLive: none } },
     directory: {
       trusts: new Map(),
+      guests: { names: () => [], of: () => null },
       reload: () => Promise.resolve(void done.push("reload")),
     } as unknown as Directory,
     audit: { write: () => Promise.resolve() },

@@ -81,8 +81,8 @@ export class Gate {
     if (session === null || session.app !== null || session.user !== principal.name) {
       return refused("session-ended", "The login has ended");
     }
-    const roles = this.#directory.users.get(principal.name);
-    if (roles === undefined) return refused("session-ended", "The user is gone");
+    const roles = await this.#rolesOf(principal.name, session.id, nowMs);
+    if (roles === null) return refused("session-ended", "The user is gone");
     if (this.#directory.isUserLocked(principal.name, [session.id], nowMs)) {
       const message = this.#directory.lockWords(principal.name, [session.id], nowMs);
       return refused("access-locked", message);
@@ -94,6 +94,20 @@ export class Gate {
       roles,
       certificateExpiresMs: certificate.validity.notAfterMs,
     };
+  }
+
+  /** @returns The names of a user's roles; `null` if there is no such user, or by this login there is none. */
+  async #rolesOf(
+    user: string,
+    sessionId: string,
+    nowMs: number,
+  ): Promise<readonly string[] | null> {
+    const { users, guests, connectors } = this.#directory;
+    const own = users.get(user);
+    const guest = await guests.ofSession(sessionId, user, nowMs, own !== undefined);
+    // A guest is not the cluster's own user of the same name, who may have been added since
+    if (own !== undefined) return guest === null ? own : null;
+    return guest !== null && connectors.has(guest.connector) ? guest.roles : null;
   }
 
   /** Judges an agent's certificate: ours, in force, the agent not removed and not locked. */
@@ -130,6 +144,7 @@ export class Gate {
     if (nowMs >= decoded.ticket.expiresSeconds * 1000) return null;
     const session = await this.#store.sessions.getLive(decoded.ticket.sessionId, nowMs);
     if (session === null || session.app === null || session.parent === null) return null;
+    if (await this.#rolesOf(session.user, session.parent, nowMs) === null) return null;
     const holder: TicketHolder = {
       appId: session.app.id,
       app: session.app.name,

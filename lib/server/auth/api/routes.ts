@@ -13,6 +13,8 @@ import {
   LeafRenewRequestSchema,
   LoginBeginRequestSchema,
   LoginFinishRequestSchema,
+  OidcBeginRequestSchema,
+  OidcFinishRequestSchema,
   type ReportRefusal,
 } from "../../../wire/mod.ts";
 import type { AppCertificates } from "../app_certs.ts";
@@ -21,6 +23,7 @@ import { answerPoll, holdUntil, readJson, readWait } from "./http.ts";
 import type { AgentJoins } from "../agents/join.ts";
 import type { LeafJoins } from "../trust/leaf_joins.ts";
 import type { Logins } from "../login/login.ts";
+import type { OidcLogins } from "../oidc/oidc_logins.ts";
 import { type Answerable, Renders } from "./renders.ts";
 import { isOurs, refusal, refusalResponse, tooMuchOf } from "./refusals.ts";
 import type { AgentIdentity, AgentVerdict, Peer, UserVerdict } from "../types.ts";
@@ -40,6 +43,7 @@ interface RouteTargets {
   readonly secondFactor: SecondFactor;
   readonly changes: Changes;
   readonly logins: Logins;
+  readonly oidc: OidcLogins;
   readonly appCerts: AppCertificates;
   readonly joins: AgentJoins;
   readonly leafJoins: LeafJoins;
@@ -102,6 +106,14 @@ function addPublic(app: Routes, to: RouteTargets): void {
   app.post("/v1/login/finish", async (context) => {
     const request = await readJson(context.req.raw, LoginFinishRequestSchema);
     return secret(await to.logins.finish(request, context.env.peer));
+  });
+  app.post("/v1/login/oidc/begin", async (context) => {
+    const request = await readJson(context.req.raw, OidcBeginRequestSchema);
+    return secret(await to.oidc.begin(request, context.env.peer));
+  });
+  app.post("/v1/login/oidc/finish", async (context) => {
+    const request = await readJson(context.req.raw, OidcFinishRequestSchema);
+    return secret(await to.oidc.finish(request, context.env.peer));
   });
   app.post("/v1/join", async (context) => {
     const request = await readJson(context.req.raw, JoinRequestSchema);

@@ -1,25 +1,18 @@
 import type { SecondFactor } from "../../../config/mod.ts";
 import type { LoginFinishRequest, LoginFinishResponse } from "../../../wire/mod.ts";
-import { isPrincipalName, maxSessionMs } from "../../../identity/mod.ts";
-import {
-  type Authority,
-  importPublicKey,
-  issueUserCertificate,
-  randomHex,
-} from "../../../io/mod.ts";
+import { isPrincipalName } from "../../../identity/mod.ts";
+import { importPublicKey } from "../../../io/mod.ts";
 import { type Source, sourceOf } from "../../../ip/mod.ts";
-import { getLogger } from "../../../log.ts";
 import { LoginPolicy, type LoginTry } from "../../limits/mod.ts";
 import type { Credential, LockoutRule, LoginAttempt, Store } from "../../store/mod.ts";
 import type { Directory } from "../directory.ts";
+import type { LoginOpener, PublicKey } from "./opener.ts";
 import type { PasswordHasher } from "./password.ts";
 import type { FailureAudit } from "./failure_audit.ts";
 import { refuseUntil } from "./rate.ts";
 import { refusal } from "../api/refusals.ts";
 import { findTotpStep } from "./totp.ts";
-import type { AuditLog, Peer } from "../types.ts";
-
-const log = getLogger("server", "auth");
+import type { Peer } from "../types.ts";
 
 const MINUTE_MS = 60_000;
 /** Five failures in half an hour keep a user out from one source for twenty minutes. */
@@ -28,17 +21,12 @@ const LOCKOUT: LockoutRule = { limit: 5, windowMs: 30 * MINUTE_MS, lockMs: 20 * 
 interface LoginsOptions {
   readonly store: Store;
   readonly directory: Directory;
-  readonly audit: AuditLog;
   readonly failures: FailureAudit;
   readonly hasher: PasswordHasher;
-  readonly userCa: Authority;
-  readonly hostCaPem: string;
-  readonly cluster: string;
+  readonly opener: LoginOpener;
   readonly secondFactor: SecondFactor;
   readonly nowMs: () => number;
 }
-
-type PublicKey = NonNullable<Awaited<ReturnType<typeof importPublicKey>>>;
 
 /** A login that may be tried. */
 interface Begun {
@@ -91,7 +79,13 @@ export class Logins {
     await this.#refuseLocked(attempt);
     const credential = await store.credentials.get(user);
     if (credential === null || credential.totpSecret === null) {
-      throw refusal("mfa-not-enrolled", { message: "No second factor is enrolled" });
+      throw refusal("mfa-not-enrolled", {
+        message: "No second factor is enrolled",
+        ...(this.#options.directory.users.has(user) ? {} : {
+          hint:
+            "You log in through an identity provider, whose second factor does not count for single connections: ask an administrator for a user of the cluster's own",
+        }),
+      });
     }
     if (await this.#takeCode(credential, code)) return;
     await store.failures.record(attempt, nowMs(), LOCKOUT);
@@ -145,49 +139,24 @@ export class Logins {
   }
 
   /** Begins the session of somebody who proved who they are. */
-  async #open(
+  #open(
     credential: Credential,
     publicKey: PublicKey,
     { request, peer }: { readonly request: LoginFinishRequest; readonly peer: Peer },
   ): Promise<LoginFinishResponse> {
     const { user } = credential;
-    const { store, directory, audit, userCa, cluster, nowMs } = this.#options;
-    const atMs = nowMs();
-    const source = peer.address;
-    if (directory.isUserLocked(user, [], atMs)) {
-      await audit.write({ event: "login.failed", user, source, reason: "locked" });
-      throw refusal("access-locked", {
-        message: directory.lockWords(user, [], atMs),
-        hint: "Ask an administrator of the cluster why: `vnet ctl get locks` shows it",
-      });
-    }
-    const sessionId = randomHex(16);
-    const certificate = await issueUserCertificate(
-      userCa,
-      { cluster, user, sessionId, publicKey },
-      {
-        nowMs: atMs,
-        requestedMs: request.ttl_seconds === undefined ? null : request.ttl_seconds * 1000,
-        roleMaxMs: maxSessionMs(directory.rolesOf(user) ?? []),
+    const { store, directory, opener } = this.#options;
+    return opener.open({
+      person: { user, claims: directory.claimsOf(user) },
+      roles: directory.roleNamesOf(user) ?? [],
+      way: {},
+      confirm: async () => {
+        // A reset ends the sessions there are: this one must not come after it with what was good before
+        const current = await store.credentials.get(user);
+        if (current?.passwordHash !== credential.passwordHash) throw loginFailed();
       },
-    );
-    const expiresMs = certificate.validity.notAfterMs;
-    const expires = new Date(expiresMs).toISOString();
-    // A reset ends the sessions there are: this one must not come after it with what was good before
-    const current = await store.credentials.get(user);
-    if (current?.passwordHash !== credential.passwordHash) throw loginFailed();
-    const session = { id: sessionId, user, startedMs: atMs, expiresMs, source };
-    await store.sessions.add({ ...session, parent: null, app: null });
-    await audit.write({ event: "login.ok", user, source, session_id: sessionId, expires });
-    await store.knownSources.see({ user, source: sourceOf(source).host }, atMs);
-    log.info("User logged in", { session: sessionId });
-    return {
-      cluster_name: cluster,
-      user,
-      certificate: certificate.pem,
-      trust: { host_cas: [this.#options.hostCaPem] },
-      expires,
-    };
+      opened: () => Promise.resolve(),
+    }, { publicKey, ttlSeconds: request.ttl_seconds ?? null, peer });
   }
 
   async #refuseLocked(attempt: LoginAttempt): Promise<void> {

@@ -144,4 +144,14 @@ export const MIGRATIONS: readonly string[] = [
   CREATE TRIGGER tell_change AFTER INSERT ON events
     FOR EACH STATEMENT EXECUTE FUNCTION tell_change();
   `,
+  `
+  CREATE TABLE guests (
+    session TEXT COLLATE "C" PRIMARY KEY,
+    "user" TEXT COLLATE "C" NOT NULL,
+    connector TEXT COLLATE "C" NOT NULL,
+    subject TEXT NOT NULL,
+    facts TEXT NOT NULL
+  );
+  CREATE INDEX guests_by_user ON guests ("user");
+  `,
 ];

@@ -19,6 +19,7 @@ import { PostgresEvents } from "./events.ts";
 import { LOCK_CLASS, PRUNE_LOCK } from "./keys.ts";
 import { PostgresCredentials, PostgresFailures, PostgresKnownSources } from "./logins.ts";
 import { PostgresAuthorities, PostgresResources, PostgresSettings } from "./resources.ts";
+import { PostgresGuests } from "./guests.ts";
 import { PostgresSessions } from "./sessions.ts";
 import { PostgresTrusts } from "./trusts.ts";
 
@@ -44,6 +45,7 @@ export async function openPostgresStore(
     failures: new PostgresFailures(db),
     knownSources: new PostgresKnownSources(db),
     sessions: new PostgresSessions(db),
+    guests: new PostgresGuests(db),
     tokens: new PostgresTokens(db),
     agents: new PostgresAgents(db),
     trusts: new PostgresTrusts(db),
@@ -64,6 +66,7 @@ async function prune(db: Database, nowMs: number): Promise<void> {
         " (SELECT 1 FROM sessions p WHERE p.id = s.parent AND p.expires_ms > $1)",
       nowMs,
     );
+    await tx.run("DELETE FROM guests WHERE session NOT IN (SELECT id FROM sessions)");
     await tx.run("DELETE FROM tokens WHERE expires_ms <= $1 OR uses_left <= 0", nowMs);
     await tx.run("DELETE FROM login_locks WHERE until_ms <= $1", nowMs);
     await tx.run("DELETE FROM login_failures WHERE at_ms <= $1", nowMs - FAILURE_KEPT_MS);
