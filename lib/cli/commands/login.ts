@@ -9,7 +9,6 @@ import { type Action, type Context, tell } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import { askSecret, askText, readSecretFromStdin } from "../ask.ts";
 import { known } from "../grammar/known_values.ts";
-import { hasDisplay, showLogin } from "../prompt/browser.ts";
 import { readTotpCode } from "../totp.ts";
 import { duration } from "./options.ts";
 
@@ -104,6 +103,7 @@ async function runLogin(context: Context, options: LoginOptions): Promise<number
   const address = proxyOf(options);
   const proxy = parseProxy(address);
   const { renderMoment } = await import("../text/moment.ts");
+  const { hasDisplay, showLogin } = await import("../prompt/browser.ts");
   const authorityPems = options.caFile === undefined
     ? null
     : await (await import("../../io/mod.ts")).readAuthorityFile(options.caFile);
