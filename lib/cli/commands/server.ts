@@ -91,11 +91,12 @@ async function startServer(context: Context): Promise<number> {
   const config = parseServerFile(await readConfigFile(file), file);
   await useLog(context, config.log);
   await harden(context, { programs: false, machine: false });
-  await using running = await serveCluster(config, { nowMs: context.nowMs });
+  const starting = serveCluster(config, { nowMs: context.nowMs });
   using hangup = onHangup(context, async () => {
     await readAgain(context, file, { held: config, keys: SERVER_KEYS, parse: parseServerFile });
-    await running.reload();
+    await starting.then((running) => running.reload(), () => {}); // that it did not start is told
   });
+  await using running = await starting;
   tell(context, `Serving cluster ${config.clusterName} at ${running.listenAddress}`);
   await untilStopped(context, Promise.race([running.failed, hangup.terminalGone]));
   return EXIT.done;
@@ -190,7 +191,7 @@ async function startAgent(context: Context): Promise<number> {
   await useLog(context, config.log);
   await harden(context, { programs: false, machine: false });
   const proxies = readProxyVariables(context.env);
-  await using running = await serveAgent(config, {
+  const starting = serveAgent(config, {
     nowMs: context.nowMs,
     signal: context.signal,
     proxies,
@@ -198,8 +199,9 @@ async function startAgent(context: Context): Promise<number> {
   using hangup = onHangup(context, () =>
     readAgain(context, file, {
       ...{ held: config, keys: AGENT_KEYS, parse: parseAgentFile },
-      take: ({ apps }) => running.serve(apps),
+      take: async ({ apps }) => (await starting).serve(apps),
     }));
+  await using running = await starting;
   tell(context, `Serving ${config.apps.length} apps as ${config.name}`);
   await untilStopped(context, Promise.race([running.failed, hangup.terminalGone]));
   return EXIT.done;

@@ -34,18 +34,38 @@ export class Covers {
   }
 
   /**
-   * Puts one of the files in the place of the machine's.
+   * Puts one of the files in the place of the machine's. One of ours that is there, or has come back with the file that
+   * it was put on, makes room first.
    *
+   * @param before Called when the machine's own file can be seen.
    * @throws OsError `mount-failed`
    */
-  put(name: string, target: string, options: { readonly readOnly?: boolean } = {}): void {
-    this.#mounts.bind(`${this.#place}/${name}`, target, options);
+  put(
+    name: string,
+    target: string,
+    { readOnly = false, before = () => {} }: {
+      readonly readOnly?: boolean;
+      readonly before?: () => void;
+    } = {},
+  ): void {
+    while (this.#isOurs(target)) this.#mounts.remove(target);
+    before();
+    this.#mounts.bind(`${this.#place}/${name}`, target, { readOnly });
   }
 
   /** Whether one of the files is what is found at a place. */
   isAt(name: string, target: string): boolean {
-    const [own, found] = [Deno.statSync(`${this.#place}/${name}`), statOrNull(target)];
-    return found !== null && found.dev === own.dev && found.ino === own.ino;
+    const own = Deno.statSync(`${this.#place}/${name}`);
+    return this.#isOurs(target) && Deno.statSync(target).ino === own.ino;
+  }
+
+  /** Takes one of the files away; where it is put it stays. */
+  drop(name: string): void {
+    Deno.removeSync(`${this.#place}/${name}`);
+  }
+
+  #isOurs(target: string): boolean {
+    return statOrNull(target)?.dev === Deno.statSync(this.#place).dev;
   }
 }
 

@@ -52,7 +52,12 @@ export class OwnResolver {
   readonly #covers: Covers;
   /** The machine's own, below ours: whoever writes into it does not replace it. */
   #below: Deno.FsFile | null = null;
-  #text = "";
+  #text: string | null = null;
+  /** Of our file that was put there last: each that is put there has one of its own. */
+  #name = `${OWN_FILE}.0`;
+  #puts = 0;
+  /** What ours says. */
+  #rendered = "";
   #outside: Upstreams = { upstreams: [LOCAL_RESOLVER], search: [], warnings: [] };
 
   /** @throws OsError `mount-failed` */
@@ -61,7 +66,7 @@ export class OwnResolver {
     this.#covers = new Covers(mounts);
     this.hasFile = realPath(RESOLV_CONF) !== null;
     this.#covers.write(NOBODY, "");
-    this.#covers.write(OWN_FILE, "");
+    this.#covers.write(this.#name, "");
     this.#read("");
     this.look();
   }
@@ -83,34 +88,47 @@ export class OwnResolver {
    * @throws OsError `mount-failed`
    */
   look(): { readonly wasReplaced: boolean; readonly namesOthers: boolean } {
-    const replaced = this.#cover(RESOLV_CONF, OWN_FILE, (target) => {
-      this.#below?.close();
-      this.#below = Deno.openSync(target);
-    });
-    const closed = NAME_SERVICES.filter((path) => this.#cover(path, NOBODY));
+    const wasReplaced = [this.#cover(), ...NAME_SERVICES.map((path) => this.#close(path))];
     return {
-      wasReplaced: replaced || closed.length > 0,
+      wasReplaced: wasReplaced.includes(true),
       namesOthers: this.#below !== null && this.#read(readAll(this.#below)),
     };
   }
 
-  /** @returns Whether it was not covered. */
-  #cover(path: string, name: string, before: (target: string) => void = () => {}): boolean {
+  /** @returns Whether the file that was put there last was not there. */
+  #cover(): boolean {
+    const target = realPath(RESOLV_CONF);
+    if (target === null || this.#covers.isAt(this.#name, target)) return false;
+    const old = this.#name;
+    this.#name = `${OWN_FILE}.${++this.#puts}`;
+    this.#covers.write(this.#name, this.#rendered);
+    this.#covers.put(this.#name, target, {
+      before: () => {
+        const below = openOrNull(target);
+        this.#below?.close();
+        this.#below = below;
+      },
+    });
+    this.#covers.drop(old);
+    return true;
+  }
+
+  /** @returns Whether a service was open. */
+  #close(path: string): boolean {
     const target = realPath(path);
-    if (target === null || this.#covers.isAt(name, target)) return false;
-    before(target);
-    this.#covers.put(name, target, { readOnly: name === NOBODY });
+    if (target === null || this.#covers.isAt(NOBODY, target)) return false;
+    this.#covers.put(NOBODY, target, { readOnly: true });
     return true;
   }
 
   /** Writes ours anew when the machine's is another. A file that names nobody is one that is being written. */
   #read(text: string): boolean {
     const base = parseResolvConf(text);
-    const isFirst = this.#text === "";
-    if (!isFirst && (text === this.#text || base.addresses.length === 0)) return false;
+    if (this.#text !== null && (text === this.#text || base.addresses.length === 0)) return false;
     this.#text = text;
     const plan = { base, server: this.server.address, keepFallback: false, note: NOTE };
-    this.#covers.write(OWN_FILE, renderResolvConf(plan));
+    this.#rendered = renderResolvConf(plan);
+    this.#covers.write(this.#name, this.#rendered);
     const named = base.addresses.map((address) => ({ address, port: 53 }));
     this.#outside = {
       upstreams: named.length > 0 ? named : [LOCAL_RESOLVER],
@@ -216,6 +234,15 @@ class OwnDns implements OsDns {
 function realPath(path: string): string | null {
   try {
     return Deno.realPathSync(path);
+  } catch {
+    return null;
+  }
+}
+
+/** @returns `null` for what cannot be read. */
+function openOrNull(path: string): Deno.FsFile | null {
+  try {
+    return Deno.openSync(path);
   } catch {
     return null;
   }

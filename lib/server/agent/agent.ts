@@ -69,6 +69,7 @@ export class Agent {
   /** Fires when the control channel is open again. */
   #back = new AbortController();
   #working: Promise<unknown> = Promise.resolve();
+  #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(
     options: AgentOptions,
@@ -119,14 +120,16 @@ export class Agent {
   async serve(apps: readonly AppConfig[], signal: AbortSignal): Promise<void> {
     const hello = helloOf(apps);
     const names = namesOf(apps);
-    const held = new Set([...this.#apps.values()].map(({ name }) => name));
-    const credentials = names.length === held.size && names.every((name) => held.has(name))
-      ? this.#credentials
-      : await this.#uplink.renew(this.#credentials, names, signal);
-    this.#hello = hello;
-    this.#apps = byId(credentials, apps);
-    this.#take(credentials);
-    this.#flows.review();
+    await this.#inTurn(async () => {
+      const held = new Set([...this.#apps.values()].map(({ name }) => name));
+      const credentials = names.length === held.size && names.every((name) => held.has(name))
+        ? this.#credentials
+        : await this.#uplink.renew(this.#credentials, names, signal);
+      this.#hello = hello;
+      this.#apps = byId(credentials, apps);
+      this.#take(credentials);
+      this.#flows.review();
+    });
   }
 
   /** Resolves when a proxy has welcomed the agent for the first time. */
@@ -213,14 +216,23 @@ export class Agent {
         continue;
       }
       try {
-        const names = namesOf([...this.#apps.values()]);
-        this.#take(await this.#uplink.renew(this.#credentials, names, signal));
+        await this.#inTurn(async () => {
+          const names = namesOf([...this.#apps.values()]);
+          this.#take(await this.#uplink.renew(this.#credentials, names, signal));
+        });
       } catch (thrown) {
         if (signal.aborted) return;
         log.warning("Cannot renew the certificate", { error: describeError(thrown) });
         await pause(RENEW_CHECK_MS, signal);
       }
     }
+  }
+
+  /** One after the other: what is certified last is what is served. */
+  #inTurn(act: () => Promise<void>): Promise<void> {
+    const acting = this.#turn.then(act);
+    this.#turn = acting.catch(() => {}); // told to whoever asked for it
+    return acting;
   }
 
   #take(credentials: AgentCredentials): void {

@@ -73,6 +73,13 @@ Deno.test("the resolver file inside stays ours, whoever replaces or writes the m
       await Deno.rename("/etc/resolv.conf.new", "/etc/resolv.conf");
       await sees({ file: OURS, upstreams: "192.0.2.4" });
     });
+    await t.step("it comes back, as it does when a VPN ends", async () => {
+      await Deno.rename("/etc/resolv.conf", "/etc/resolv.conf.saved");
+      await Deno.writeTextFile("/etc/resolv.conf", "nameserver 192.0.2.6\n");
+      await sees({ file: OURS, upstreams: "192.0.2.6" });
+      await Deno.rename("/etc/resolv.conf.saved", "/etc/resolv.conf");
+      await sees({ file: OURS, upstreams: "192.0.2.4" });
+    });
     await t.step("it is gone for a moment", async () => {
       await Deno.remove("/etc/resolv.conf");
       await sees({ file: "" });
@@ -80,11 +87,11 @@ Deno.test("the resolver file inside stays ours, whoever replaces or writes the m
       await sees({ file: OURS, upstreams: "192.0.2.5" });
     });
     await t.step("a service that knows names is started again", async () => {
-      await sees({ reapplied: 3, hasService: false });
+      await sees({ reapplied: 5, hasService: false });
       service.close();
       await Deno.remove(SOCKET).catch(() => {}); // it goes with its listener
       service = Deno.listen({ transport: "unix", path: SOCKET });
-      await sees({ reapplied: 4, hasService: false });
+      await sees({ reapplied: 6, hasService: false });
     });
   } finally {
     service.close();

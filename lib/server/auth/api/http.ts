@@ -89,6 +89,8 @@ interface LongPoll {
   /** What else ends the wait when it is different: another answer, and the tag that whoever waits holds of it. */
   readonly also?: { readonly held: string; readonly compute: LongPoll["compute"] };
   readonly delay: (ms: number, signal: AbortSignal) => Promise<void>;
+  /** Whether it is news that there is an answer: it is given at once. */
+  readonly isNews?: boolean;
 }
 
 /** How a request is held. */
@@ -103,7 +105,7 @@ interface Holding extends Pick<LongPoll, "changes" | "key" | "delay"> {
  * `?wait=SECONDS` only after that time without a change, of this or of what else ends the wait.
  */
 export async function answerPoll(request: Request, poll: LongPoll): Promise<Response> {
-  const waitSeconds = readWait(request);
+  const waitSeconds = poll.isNews ? 0 : readWait(request);
   const held = request.headers.get("if-none-match");
   const revision = poll.changes.revision();
   let answer = await render(poll, poll.compute);

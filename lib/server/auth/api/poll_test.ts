@@ -155,7 +155,9 @@ Deno.test("who is locked and knows it is held until the lock is lifted, or the w
   await using f = await Fixture.open();
   const { admin } = f.auth;
   const certificate = await f.loggedIn("alice");
-  const ask = (path: string) => f.ask("GET", path, { certificate });
+  const tag = (await f.ask("GET", "/v1/config", { certificate })).headers.get("etag")!;
+  const headers = { "if-none-match": tag };
+  const ask = (path: string) => f.ask("GET", path, { certificate, headers });
   const lock = async () => (await admin.lock({ target: { user: "alice" } })).resource.metadata.name;
   const held = "/v1/config?wait=60&refused=access-locked";
   const wait = async () => {
@@ -164,7 +166,7 @@ Deno.test("who is locked and knows it is held until the lock is lifted, or the w
     await waitUntil(() => f.waiting.length > before);
     return { answer };
   };
-  equal((await ask(held)).status, 200); // there is nothing to wait for
+  equal((await ask(held)).status, 304); // there is nothing to wait for
 
   const name = await lock();
   equal((await ask("/v1/config?wait=60")).code, "access-locked");
@@ -174,7 +176,8 @@ Deno.test("who is locked and knows it is held until the lock is lifted, or the w
   const lifted = await wait();
   await f.serve({ name: "db" }); // another change says nothing to them
   await admin.removeResource("lock", name);
-  equal((await lifted.answer).status, 200);
+  equal((await lifted.answer).status, 304);
+  equal(f.waiting.length, 1); // it was held once
 
   await lock();
   const inVain = await wait();

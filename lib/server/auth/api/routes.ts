@@ -131,12 +131,13 @@ function addUser(app: Routes, to: RouteTargets, renders: Renders): void {
   const poll = { changes: to.changes, delay: to.delay, renders };
   const apps = async (context: Context<Env>) => to.apps((await userOf(context)).user);
   app.get("/v1/config", async (context) => {
-    await outwaitLock(context.req.raw, context.env.peer, to);
+    const isNews = await outwaitLock(context.req.raw, context.env.peer, to);
     const user = await userOf(context);
     const held = context.req.query("apps");
     return await answerPoll(context.req.raw, {
       ...poll,
       key: user.sessionId,
+      isNews,
       ...(held === undefined ? {} : { also: { held, compute: () => apps(context) } }),
       // A login that ended while it waited must not be told anything more
       compute: async () => {
@@ -167,23 +168,26 @@ function addUser(app: Routes, to: RouteTargets, renders: Renders): void {
 /**
  * Holds a request that knows of its user's lock, until there is none, or the wait that it asked for is over. It is
  * answered by what is true then.
+ *
+ * @returns Whether it knows of a lock: that there is none is news.
  */
 async function outwaitLock(
   request: Request,
   { certificate }: Peer,
   { verifyUser, changes, delay }: RouteTargets,
-): Promise<void> {
+): Promise<boolean> {
   const known = new URL(request.url).searchParams.get("refused");
-  if (known !== LOCKED || certificate === null) return;
+  if (known !== LOCKED || certificate === null) return false;
   const waitSeconds = readWait(request);
   const isLifted = async () => {
     const verdict = await verifyUser(certificate);
     return verdict.kind === "good" || verdict.code !== LOCKED;
   };
   const revision = changes.revision();
-  if (await isLifted()) return;
+  if (await isLifted()) return true;
   const key = sha256(certificate).toHex();
   await holdUntil(isLifted, { changes, delay, key, waitSeconds, revision }, request.signal);
+  return true;
 }
 
 function addAgent(app: Routes, to: RouteTargets, renders: Renders): void {
