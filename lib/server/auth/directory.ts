@@ -59,6 +59,9 @@ export class Directory {
   readonly #store: Store;
   readonly #changes: Changes;
   #snapshot: Snapshot;
+  /** How many readings were begun, and which of them is held. */
+  #asked = 0;
+  #taken = 0;
 
   /** Users who come from an identity provider. */
   readonly guests: GuestBook;
@@ -80,7 +83,13 @@ export class Directory {
 
   /** Reads the store again and wakes everybody who waits for a change. */
   async reload(): Promise<void> {
-    this.#snapshot = await read(this.#store);
+    const asked = ++this.#asked;
+    const snapshot = await read(this.#store);
+    // One that was begun later has seen at least as much
+    if (asked > this.#taken) {
+      this.#taken = asked;
+      this.#snapshot = snapshot;
+    }
     this.#changes.notify();
   }
 

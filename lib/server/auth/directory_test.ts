@@ -1,6 +1,6 @@
 import { equal } from "node:assert/strict";
 import { join } from "node:path";
-import { openSqliteStore } from "../store/mod.ts";
+import { openSqliteStore, type Store, type StoredResource } from "../store/mod.ts";
 import { Changes } from "./changes.ts";
 import { GuestBook } from "./oidc/guests.ts";
 import { Directory } from "./directory.ts";
@@ -72,4 +72,39 @@ Deno.test("Directory.sameAs() is the same for those whom roles say the same, and
       equal(directory.sameAs(a) === directory.sameAs(b), same);
     });
   }
+});
+
+Deno.test("Directory.reload(): one that was begun before another never puts back what it has read", async () => {
+  const put = (kind: string, name: string, spec: unknown): StoredResource => ({
+    kind,
+    name,
+    body: JSON.stringify({ kind, version: "v1", metadata: { name }, spec }),
+    revision: 1,
+  });
+  const before = [put("vnet_config", "vnet-config", {})];
+  const after = [...before, put("lock", "l", { target: { user: "alice" } })];
+  const reads: PromiseWithResolvers<StoredResource[]>[] = [];
+  let isLoaded = false;
+  const folder = await Deno.makeTempDir();
+  await using made = new AsyncDisposableStack();
+  made.defer(() => Deno.remove(folder, { recursive: true }));
+  const sqlite = made.use(await openSqliteStore(join(folder, "auth.db")));
+  const list = () => {
+    if (!isLoaded) return Promise.resolve(before);
+    const read = Promise.withResolvers<StoredResource[]>();
+    reads.push(read);
+    return read.promise;
+  };
+  const store = { ...sqlite, resources: { ...sqlite.resources, list } } as unknown as Store;
+  const guests = await GuestBook.load(sqlite, 0);
+  const directory = await Directory.load({ store, changes: new Changes(), guests });
+  isLoaded = true;
+  const early = directory.reload();
+  const late = directory.reload();
+  reads[1]!.resolve(after);
+  await late;
+  equal(directory.isUserLocked("alice", [], 0), true);
+  reads[0]!.resolve(before);
+  await early;
+  equal(directory.isUserLocked("alice", [], 0), true);
 });
