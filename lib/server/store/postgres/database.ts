@@ -68,8 +68,9 @@ export class Database implements Statements {
   static async open(config: PostgresConfig, { isSole }: OpenOptions): Promise<Database> {
     const options = await connectionOptions(config, nameOfThis());
     await using made = new AsyncDisposableStack();
-    await migrate(options, config);
-    const presence = await Presence.open(options, config, isSole);
+    // A database that another server serves from is left as it is
+    const prepare = () => migrate(options, config);
+    const presence = await Presence.open(options, config, { isSole, prepare });
     made.defer(() => presence.close());
     const pool = new pg.Pool({ ...options, max: MAX_CONNECTIONS, idleTimeoutMillis: IDLE_MS });
     // A connection that is lost while nobody uses it is of no account: the presence knows of the server

@@ -60,16 +60,18 @@ export class Presence {
    * Connects, once.
    *
    * @param isSole Whether no other server may serve from the database meanwhile.
+   * @param prepare Makes the database what it has to be; called once nobody else serves from it.
    * @throws {OsError} `store-in-use`, and what `explain` finds.
    */
   static async open(
     options: pg.ClientConfig,
     config: PostgresConfig,
-    isSole: boolean,
+    { isSole, prepare }: { readonly isSole: boolean; prepare(): Promise<void> },
   ): Promise<Presence> {
     const presence = new Presence(options, config, isSole);
     const client = await presence.#connect(TAKEOVER_MS);
     try {
+      await prepare();
       await presence.#poll(client);
     } catch (thrown) {
       await client.end();
@@ -219,16 +221,15 @@ export class Presence {
 class LiveClient {
   readonly #client: pg.Client;
   readonly #name: string;
-  readonly #lost = Promise.withResolvers<never>();
+  #lostBy: Error | null = null;
   #wake: (() => void) | null = null;
   #isWoken = false;
 
   constructor(options: pg.ClientConfig) {
     this.#client = new pg.Client(options);
     this.#name = options.application_name ?? "";
-    this.#lost.promise.catch(() => {});
-    this.#client.on("error", (error) => this.#lost.reject(error));
-    this.#client.on("end", () => this.#lost.reject(new Error("Connection terminated")));
+    this.#client.on("error", (error) => this.#lose(error));
+    this.#client.on("end", () => this.#lose(new Error("Connection terminated")));
     this.#client.on("notification", ({ payload }) => {
       if (payload === this.#name) return;
       this.#isWoken = true;
@@ -252,13 +253,20 @@ class LiveClient {
     signal.addEventListener("abort", onAbort, { once: true });
     this.#wake = onAbort;
     try {
-      if (!this.#isWoken) await Promise.race([pause(ms, stop.signal), this.#lost.promise]);
+      // No race with a promise of the connection: each would be kept as long as the connection
+      if (!this.#isWoken && this.#lostBy === null) await pause(ms, stop.signal);
+      if (this.#lostBy !== null) throw this.#lostBy;
       this.#isWoken = false;
     } finally {
       this.#wake = null;
       signal.removeEventListener("abort", onAbort);
       stop.abort();
     }
+  }
+
+  #lose(error: Error): void {
+    this.#lostBy ??= error;
+    this.#wake?.();
   }
 
   /** Closes. Never rejects, and does not wait for a server that is silent. */
