@@ -119,8 +119,10 @@ export class PostgresServer implements AsyncDisposable {
     this.#process?.kill("SIGHUP");
   }
 
-  /** Kills it, and every process that serves for it. */
+  /** Kills it, and every process that serves for it, and waits until they are gone. */
   async kill(): Promise<void> {
+    // Nothing may be born meanwhile
+    this.#process?.kill("SIGSTOP");
     const children = await this.#children();
     this.#process?.kill("SIGKILL");
     for (const pid of children) {
@@ -132,11 +134,33 @@ export class PostgresServer implements AsyncDisposable {
     }
     await this.#process?.status;
     this.#process = null;
+    // One that is still dying holds the shared memory, and a new server would refuse to start
+    const untilMs = performance.now() + READY_MS;
+    while ((await Promise.all(children.map(isAlive))).includes(true)) {
+      if (performance.now() > untilMs) throw new Error("PostgreSQL does not end");
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
   }
 
   /** Starts it again after `kill`, or for the first time, and waits until it answers. */
   async resume(): Promise<void> {
-    this.#process = new Deno.Command(`${this.#programs}/postgres`, {
+    const untilMs = performance.now() + READY_MS;
+    let isRunning = false;
+    for (;;) {
+      // It ends by itself where the one before has left something that is not gone yet
+      if (!isRunning) {
+        isRunning = true;
+        this.#process = this.#spawn();
+        this.#process.status.then(() => isRunning = false);
+      }
+      if (await this.#isReady()) return;
+      if (performance.now() > untilMs) throw new Error("PostgreSQL does not answer");
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  #spawn(): Deno.ChildProcess {
+    return new Deno.Command(`${this.#programs}/postgres`, {
       args: ["-D", `${this.folder}/data`],
       ...this.#as,
       cwd: this.folder,
@@ -144,16 +168,15 @@ export class PostgresServer implements AsyncDisposable {
       stdout: "null",
       stderr: "null",
     }).spawn();
-    const untilMs = performance.now() + READY_MS;
-    while (!await this.#isReady()) {
-      if (performance.now() > untilMs) throw new Error("PostgreSQL does not answer");
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     // At once, for connections that a test left open do not matter any more
-    this.#process?.kill("SIGINT");
+    try {
+      this.#process?.kill("SIGINT");
+    } catch {
+      // It has ended by itself.
+    }
     await this.#process?.status;
     await Deno.remove(this.folder, { recursive: true });
   }
@@ -192,6 +215,16 @@ export class PostgresServer implements AsyncDisposable {
       stdout: "piped",
       stderr: "piped",
     });
+  }
+}
+
+/** Whether a process runs; one that has ended may still be listed. */
+async function isAlive(pid: number): Promise<boolean> {
+  try {
+    const stat = await Deno.readTextFile(`/proc/${pid}/stat`);
+    return !/^[ZX]/.test(stat.slice(stat.lastIndexOf(")") + 2));
+  } catch {
+    return false;
   }
 }
 

