@@ -15,7 +15,7 @@ export type ProviderFaultKind =
   | "pending";
 
 /** By the error codes of RFC 6749, RFC 8628 and OpenID Connect. */
-const BY_ERROR: Readonly<Record<string, ProviderFaultKind>> = {
+const BY_ERROR: ReadonlyMap<string, ProviderFaultKind> = new Map(Object.entries({
   access_denied: "denied",
   login_required: "denied",
   consent_required: "denied",
@@ -27,7 +27,7 @@ const BY_ERROR: Readonly<Record<string, ProviderFaultKind>> = {
   slow_down: "pending",
   temporarily_unavailable: "silent",
   server_error: "silent",
-};
+}));
 
 export class ProviderFault extends Error {
   readonly kind: ProviderFaultKind;
@@ -53,7 +53,7 @@ export class ProviderFault extends Error {
     const options = { cause: thrown };
     if (typeof error === "string") {
       const name = /^[a-z_]{1,64}$/.test(error) ? error : "an error of its own";
-      return new ProviderFault(BY_ERROR[error] ?? "misconfigured", `It says ${name}`, options);
+      return new ProviderFault(BY_ERROR.get(error) ?? "misconfigured", `It says ${name}`, options);
     }
     if (code === "OAUTH_WWW_AUTHENTICATE_CHALLENGE") {
       return new ProviderFault("misconfigured", "It says invalid_client", options);
