@@ -59,8 +59,9 @@ export class LoopbackDesk {
     return this.#came.promise;
   }
 
+  /** @throws {TypeError} for what is no URL */
   send(errand: Errand): void {
-    this.#errand = errand;
+    this.#errand = { ...errand, authorizationUrl: new URL(errand.authorizationUrl).href };
   }
 
   answer({ method, target, host, cookies }: LoopbackRequest): Answer {
@@ -195,9 +196,9 @@ export function parseRequest(head: string): LoopbackRequest | null {
   const [first = "", ...lines] = head.split("\r\n");
   const match = /^([A-Z]{1,16}) (\/[\x21-\x7e]*) HTTP\/1\.[01]$/.exec(first);
   if (match === null) return null;
-  const fields = lines.map((line) => /^([A-Za-z-]{1,64}):[ \t]*(.*?)[ \t]*$/.exec(line));
+  const fields = lines.map((line) => /^([A-Za-z-]{1,64}):(.*)$/.exec(line));
   const valuesOf = (name: string) =>
-    fields.flatMap((field) => field?.[1]?.toLowerCase() === name ? [field[2]!] : []);
+    fields.flatMap((field) => field?.[1]?.toLowerCase() === name ? [field[2]!.trim()] : []);
   const hosts = valuesOf("host");
   return {
     method: match[1]!,

@@ -1,4 +1,4 @@
-import { deepEqual, equal, match, rejects } from "node:assert/strict";
+import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { pause } from "../../../wait.ts";
 import { Loopback, LoopbackDesk, parseRequest } from "./loopback.ts";
 
@@ -79,6 +79,23 @@ Deno.test("parseRequest() reads a head or nothing", () => {
   for (const bad of ["", "GET /", "GET http://a/ HTTP/1.1", "GET / HTTP/2", "get / HTTP/1.1"]) {
     equal(parseRequest(bad), null);
   }
+});
+
+Deno.test("parseRequest() is not held up by a long hostile head", () => {
+  const from = performance.now();
+  for (const blank of [" ", "\t", " \t"]) {
+    const blanks = blank.repeat(16_000 / blank.length);
+    const head = `GET / HTTP/1.1\r\nhost:${blanks}\n${blanks}x\r\ncookie:${blanks}a=1${blanks}`;
+    deepEqual(parseRequest(head)?.cookies, ["a=1"]);
+  }
+  ok(performance.now() - from < 30_000);
+});
+
+Deno.test("LoopbackDesk sends the browser to an address, and writes nothing else into its answer", () => {
+  const desk = new LoopbackDesk(PORT);
+  desk.send({ ...ERRAND, authorizationUrl: "https://id.test/a\r\nset-cookie: x=1" });
+  const { headers } = desk.answer(get(`/${desk.token}`));
+  equal(headers[0], "location: https://id.test/aset-cookie:%20x=1");
 });
 
 Deno.test("Loopback answers a browser in spite of whoever else holds its connections", async () => {
