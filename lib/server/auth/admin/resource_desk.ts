@@ -221,9 +221,8 @@ export class ResourceDesk {
       for (const { resource } of changed) if (resource.kind === "lock") this.#tellLock(resource);
       for (const { resource, outcome } of changed) {
         if (resource.kind !== "user" || outcome !== "created") continue;
-        // Whoever had the name by an identity provider has it no more
-        const { name } = resource.metadata;
-        if (directory.guests.of(name) !== null) await this.#options.endUser(name);
+        // Whoever had the name by an identity provider, at whichever server, has it no more
+        await this.#options.endUser(resource.metadata.name);
       }
       onReview();
     }

@@ -88,3 +88,21 @@ Deno.test("a root that was met for what is not written is trusted no more", asyn
     deepEqual(done, ["leave a.example", "reload"]);
   });
 });
+
+Deno.test("a user who is created takes the name from a guest whom another server let in", async () => {
+  const { it, done } = desk({
+    store: {
+      resources: { list: () => Promise.resolve([ROLE]), putAll: () => Promise.resolve([1]) },
+      agents: { list: () => Promise.resolve([]) },
+      sessions: { listLive: () => Promise.resolve([]) },
+    } as unknown as ResourceDeskOptions["store"],
+    endUser: (name) => Promise.resolve(void done.push(`end ${name}`)),
+  });
+  await it.put({
+    kind: "user",
+    version: "v1",
+    metadata: { name: "ann" },
+    spec: { roles: ["guest"] },
+  }, { replace: false });
+  deepEqual(done, ["reload", "end ann"]);
+});
