@@ -31,10 +31,17 @@ const BY_ERROR: ReadonlyMap<string, ProviderFaultKind> = new Map(Object.entries(
 
 export class ProviderFault extends Error {
   readonly kind: ProviderFaultKind;
+  /** Whether only a browser says that the provider says so. */
+  readonly isHearsay: boolean;
 
-  constructor(kind: ProviderFaultKind, words: string, options?: ErrorOptions) {
+  constructor(
+    kind: ProviderFaultKind,
+    words: string,
+    { isHearsay = false, ...options }: ErrorOptions & { readonly isHearsay?: boolean } = {},
+  ) {
     super(words, options);
     this.kind = kind;
+    this.isHearsay = isHearsay;
   }
 
   /** Reads what openid-client throws. */
@@ -50,7 +57,7 @@ export class ProviderFault extends Error {
       readonly code?: unknown;
       readonly status?: unknown;
     };
-    const options = { cause: thrown };
+    const options = { cause: thrown, isHearsay: code === "OAUTH_AUTHORIZATION_RESPONSE_ERROR" };
     if (typeof error === "string") {
       const name = /^[a-z_]{1,64}$/.test(error) ? error : "an error of its own";
       return new ProviderFault(BY_ERROR.get(error) ?? "misconfigured", `It says ${name}`, options);

@@ -177,7 +177,8 @@ Deno.test("Provider takes only what the browser of this very login came back wit
     ],
   ];
   for (const [what, query, kind] of rows) {
-    await t.step(what, () => rejects(provider.takeCode(query, SECRETS), { kind }));
+    const isHearsay = new URLSearchParams(query).has("error");
+    await t.step(what, () => rejects(provider.takeCode(query, SECRETS), { kind, isHearsay }));
   }
 });
 

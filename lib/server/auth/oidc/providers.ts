@@ -1,7 +1,7 @@
 import type { OidcResource } from "../../../config/mod.ts";
 import { refusal } from "../api/refusals.ts";
 import { Provider } from "./provider.ts";
-import type { ProviderFault } from "./provider_fault.ts";
+import { ProviderFault } from "./provider_fault.ts";
 
 /** How long what a provider says of itself holds. */
 const KEPT_MS = 10 * 60_000;
@@ -12,8 +12,12 @@ const MAX_ASKING = 32;
 
 interface Held {
   readonly spec: string;
-  readonly untilMs: number;
   readonly provider: Promise<Provider>;
+  /** It is not given up for what the provider says of us before then. */
+  readonly keptMs: number;
+  untilMs: number;
+  users: number;
+  isOver: boolean;
 }
 
 /** The providers of the cluster, each asked how it is asked when somebody first wants it. */
@@ -38,41 +42,54 @@ export class Providers implements Disposable {
     act: (provider: Provider) => Promise<T>,
   ): Promise<T> {
     if (this.#asking >= MAX_ASKING) throw refusal("busy", { message: "Too many logins at a time" });
+    const held = this.#hold(name, spec);
+    held.users++;
     this.#asking++;
     try {
-      const held = this.#hold(name, spec);
-      return await act(await held.provider).catch((fault: ProviderFault) => {
+      return await act(await held.provider).catch((thrown) => {
+        const { kind, isHearsay } = ProviderFault.of(thrown);
         // The secret, or what the provider says of itself, may be another one by now
-        if (fault.kind === "misconfigured") this.#drop(name, held);
-        throw fault;
+        if (kind === "misconfigured" && !isHearsay) {
+          held.untilMs = Math.min(held.untilMs, Math.max(held.keptMs, this.#nowMs()));
+        }
+        throw thrown;
       });
     } finally {
       this.#asking--;
+      held.users--;
+      if (held.isOver && held.users === 0) close(held);
     }
   }
 
   [Symbol.dispose](): void {
-    for (const [name, held] of this.#held) this.#drop(name, held);
+    for (const held of this.#held.values()) close(held);
+    this.#held.clear();
   }
 
   #hold(name: string, spec: OidcResource["spec"]): Held {
     const text = JSON.stringify(spec);
+    const nowMs = this.#nowMs();
     const before = this.#held.get(name);
-    if (before?.spec === text && this.#nowMs() < before.untilMs) return before;
-    if (before !== undefined) this.#drop(name, before);
-    const provider = this.#discover(spec);
-    const held = { spec: text, untilMs: this.#nowMs() + KEPT_MS, provider };
+    const isSame = before?.spec === text;
+    if (isSame && nowMs < before.untilMs) return before;
+    if (before !== undefined) {
+      before.isOver = true;
+      if (before.users === 0) close(before);
+    }
+    const held: Held = {
+      spec: text,
+      provider: this.#discover(spec),
+      keptMs: isSame ? nowMs + FAILED_MS : nowMs,
+      untilMs: nowMs + KEPT_MS,
+      users: 0,
+      isOver: false,
+    };
     this.#held.set(name, held);
-    provider.catch(() => {
-      if (this.#held.get(name) !== held) return;
-      this.#held.set(name, { ...held, untilMs: this.#nowMs() + FAILED_MS });
-    });
+    held.provider.catch(() => held.untilMs = this.#nowMs() + FAILED_MS);
     return held;
   }
+}
 
-  #drop(name: string, held: Held): void {
-    if (this.#held.get(name) === held) this.#held.delete(name);
-    // Whoever still asks with it is given the time to
-    held.provider.then((provider) => provider[Symbol.dispose](), () => {});
-  }
+function close({ provider }: Held): void {
+  provider.then((provider) => provider[Symbol.dispose](), () => {});
 }
