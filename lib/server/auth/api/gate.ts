@@ -104,7 +104,7 @@ export class Gate {
   ): Promise<readonly string[] | null> {
     const { users, guests, connectors } = this.#directory;
     const own = users.get(user);
-    const guest = await guests.ofSession(sessionId, user, nowMs, own !== undefined);
+    const guest = await guests.ofSession(sessionId, user, nowMs);
     // A guest is not the cluster's own user of the same name, who may have been added since
     if (own !== undefined) return guest === null ? own : null;
     return guest !== null && connectors.has(guest.connector) ? guest.roles : null;

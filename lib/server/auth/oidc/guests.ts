@@ -11,6 +11,8 @@ export class GuestBook {
   readonly #store: Store;
   readonly #bySession = new Map<string, StoredGuest>();
   readonly #byUser = new Map<string, StoredGuest>();
+  /** Logins that are no guests', and never will be. */
+  readonly #noGuests = new Set<string>();
 
   private constructor(store: Store) {
     this.#store = store;
@@ -35,19 +37,20 @@ export class GuestBook {
   /**
    * Whose a live login is.
    *
-   * @param isHeldOnly Only what is held ready is looked at.
    * @returns `null` if it is no guest's.
    */
-  async ofSession(
-    sessionId: string,
-    user: string,
-    nowMs: number,
-    isHeldOnly: boolean,
-  ): Promise<StoredGuest | null> {
+  async ofSession(sessionId: string, user: string, nowMs: number): Promise<StoredGuest | null> {
     const held = this.#bySession.get(sessionId);
     if (held !== undefined) return this.#byUser.get(user) ?? held;
-    if (isHeldOnly) return null;
-    if (await this.#store.guests.get(sessionId) === null) return null;
+    if (this.#noGuests.has(sessionId)) return null;
+    if (await this.#store.guests.get(sessionId) === null) {
+      this.#noGuests.add(sessionId);
+      for (const oldest of this.#noGuests) {
+        if (this.#noGuests.size <= MAX_HELD) break;
+        this.#noGuests.delete(oldest);
+      }
+      return null;
+    }
     // It began at another server, or so many came since that it was forgotten
     for (const guest of await this.#store.guests.liveOf(user, nowMs)) this.#hold(guest);
     return this.#bySession.has(sessionId) ? this.of(user) : null;
@@ -56,6 +59,7 @@ export class GuestBook {
   /** Notes who begins a login. */
   async add(guest: StoredGuest): Promise<void> {
     await this.#store.guests.add(guest);
+    this.#noGuests.delete(guest.sessionId);
     this.#hold(guest);
   }
 

@@ -29,12 +29,31 @@ Deno.test("GuestBook knows what a guest's newest login said, here, at another se
     await begin(store, here, "2", 2, "ops");
     deepEqual(here.of("ann")?.roles, ["ops"]);
     equal(there.of("ann"), null);
-    equal(await there.ofSession("1", "ann", 10, true), null);
-    deepEqual((await there.ofSession("1", "ann", 10, false))?.roles, ["ops"]);
+    deepEqual((await there.ofSession("1", "ann", 10))?.roles, ["ops"]);
     deepEqual(there.of("ann")?.roles, ["ops"]);
     deepEqual(there.names(), ["ann"]);
     const later = await GuestBook.load(store, 10);
     deepEqual(later.of("ann")?.roles, ["ops"]);
-    equal(await later.ofSession("3", "ann", 10, false), null);
+    equal(await later.ofSession("3", "ann", 10), null);
     equal((await GuestBook.load(store, 2000)).of("ann"), null);
+  }));
+
+Deno.test("GuestBook asks the store once whether a login is a guest's, whoever has the name here", () =>
+  withStore(async (store) => {
+    const here = await GuestBook.load(store, 0);
+    let asked = 0;
+    const counting = {
+      ...store,
+      guests: {
+        listLive: () => Promise.resolve([]),
+        liveOf: (user: string, nowMs: number) => store.guests.liveOf(user, nowMs),
+        get: (id: string) => (asked++, store.guests.get(id)),
+      },
+    } as unknown as Store;
+    const there = await GuestBook.load(counting, 0);
+    for (let n = 0; n < 3; n++) equal(await there.ofSession("own", "ann", 10), null);
+    equal(asked, 1);
+    await begin(store, here, "1", 1, "dev");
+    for (let n = 0; n < 3; n++) equal((await there.ofSession("1", "ann", 10))?.connector, "corp");
+    equal(asked, 2);
   }));
