@@ -4,6 +4,7 @@ import { map, optional, withDefault } from "@optique/core/modifiers";
 import { argument, command, flag, option } from "@optique/core/primitives";
 import { string } from "@optique/core/valueparser";
 import { UsageError } from "../../error.ts";
+import type { Connection } from "../../os/mod.ts";
 import { asOwner } from "../as_owner.ts";
 import { type Action, type Context, tell } from "../context.ts";
 import { EXIT } from "../exit.ts";
@@ -129,6 +130,7 @@ async function runLogin(context: Context, options: LoginOptions): Promise<number
       totp: (optional) => askCode(context, lines, optional),
       visit: (visit) => showLogin(context, visit, hasBrowser),
       isRemote: !hasBrowser,
+      loopbackGuard: () => guardLoopback(context),
     },
   });
   tell(
@@ -145,6 +147,25 @@ async function runLogin(context: Context, options: LoginOptions): Promise<number
     await (await import("../supervise/zone_questions.ts")).askAboutZones(context);
   }
   return EXIT.done;
+}
+
+function uidOf(machine: Awaited<ReturnType<Context["machine"]>> | null, connection: Connection) {
+  try {
+    return machine?.sockets.ownerOf(connection)?.uid ?? null;
+  } catch {
+    return null; // what the browser must bring is asked for all the same
+  }
+}
+
+/** Keeps other users' programs from answering for the browser, as far as the machine says whose they are. */
+async function guardLoopback(context: Context): Promise<(connection: Connection) => boolean> {
+  const { decideLocal } = await import("../../identity/mod.ts");
+  const machine = await context.machine().catch(() => null);
+  const policy = { ownerUid: context.owner.uid, sharedWith: new Set<number>(), containers: true };
+  return (connection) => {
+    const uid = uidOf(machine, connection);
+    return decideLocal(policy, uid) === "allowed";
+  };
 }
 
 /** @throws UsageError when what was piped is no code; at a terminal it is asked for again. */

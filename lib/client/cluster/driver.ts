@@ -8,6 +8,7 @@
 import type { HostPort, ProxyVariables } from "../../config/mod.ts";
 import type { ProxyFacts } from "../../health/mod.ts";
 import type { Endpoint, IpAddress } from "../../ip/mod.ts";
+import type { Connection } from "../../os/mod.ts";
 import type { AppRef, ClusterView } from "../../plan/mod.ts";
 import type { Profile } from "./profile.ts";
 
@@ -84,6 +85,8 @@ interface LoginAsk {
   readonly visit?: (visit: LoginVisit) => Promise<void>;
   /** Whether the browser is on another machine. */
   readonly isRemote?: boolean;
+  /** Finds out which programs of this machine may answer for the browser; any if not given. */
+  readonly loopbackGuard?: () => Promise<(connection: Connection) => boolean>;
 }
 
 /** Where a person goes to log in: with a browser of this machine, or with any browser and a code. */

@@ -1,12 +1,15 @@
 /**
  * Waits on the loopback for a browser to come back from an identity provider (RFC 8252 section 7.3). Every user of the
  * machine can connect there, and the address that the browser is started with can be read in the list of processes. So
- * the browser gets a cookie when it begins, only whoever has that comes in at the end, and a second beginner ends it all.
+ * other users' programs are hung up on, where it can be told whose they are; the browser gets a cookie when it begins,
+ * only whoever has that comes in at the end, and a second beginner ends it all.
  *
  * @module
  */
 import { randomHex } from "../../../io/mod.ts";
+import { type Endpoint, parseIp } from "../../../ip/mod.ts";
 import { AuthError } from "../../../error.ts";
+import type { Connection } from "../../../os/mod.ts";
 import { REFUSALS } from "../../../refusal/mod.ts";
 import { pause } from "../../../wait.ts";
 import { OIDC_CALLBACK_PATH } from "../../../wire/mod.ts";
@@ -113,11 +116,14 @@ export class LoopbackDesk {
 export class Loopback implements AsyncDisposable {
   readonly port: number;
   readonly #desk: LoopbackDesk;
+  readonly #mayConnect: (connection: Connection) => boolean;
   readonly #listener: Deno.TcpListener;
   readonly #open = new Set<Deno.TcpConn>();
   readonly #serving: Promise<void>;
 
-  constructor() {
+  /** @param mayConnect Whether a program of this machine may; nothing is read of one that may not */
+  constructor(mayConnect: (connection: Connection) => boolean = () => true) {
+    this.#mayConnect = mayConnect;
     this.#listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     this.port = this.#listener.addr.port;
     this.#desk = new LoopbackDesk(this.port);
@@ -144,6 +150,11 @@ export class Loopback implements AsyncDisposable {
   async #serve(): Promise<void> {
     const answering = new Set<Promise<void>>();
     for await (const conn of this.#listener) {
+      const [source, destination] = [endpointOf(conn.remoteAddr), endpointOf(conn.localAddr)];
+      if (!this.#mayConnect({ source, destination })) {
+        conn.close();
+        continue;
+      }
       for (const oldest of this.#open) {
         if (this.#open.size < MAX_OPEN) break;
         this.#end(oldest);
@@ -189,6 +200,10 @@ export class Loopback implements AsyncDisposable {
   #end(conn: Deno.TcpConn): void {
     if (this.#open.delete(conn)) conn.close();
   }
+}
+
+function endpointOf({ hostname, port }: Deno.NetAddr): Endpoint {
+  return { address: parseIp(hostname), port };
 }
 
 /** Reads a request's head. @returns `null` if it is none, or too long. */

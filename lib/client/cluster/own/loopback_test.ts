@@ -117,3 +117,19 @@ Deno.test("Loopback answers a browser in spite of whoever else holds its connect
   await pause(0, new AbortController().signal);
   for (const conn of idle) conn.close();
 });
+
+Deno.test("Loopback hangs up on other users' programs before it reads anything", async () => {
+  const seen: number[] = [];
+  await using loopback = new Loopback(({ source }) => seen.push(source.port) > 1);
+  loopback.send(ERRAND);
+  const stranger = await Deno.connect({ port: loopback.port });
+  await stranger.write(
+    new TextEncoder().encode(`GET ${new URL(loopback.url).pathname} HTTP/1.1\r\n`),
+  );
+  equal(await stranger.read(new Uint8Array(1)).catch(() => null), null);
+  equal(seen[0], (stranger.localAddr as Deno.NetAddr).port);
+  stranger.close();
+  const first = await fetch(loopback.url, { redirect: "manual" });
+  await first.body?.cancel();
+  equal(first.status, 302);
+});

@@ -63,6 +63,7 @@ export function chooseOffer(
         : `It has ${offers.map(({ name }) => name).join(", ")}`,
     });
   }
+  if (earlier !== null && earlier.connector === undefined) return null;
   const isAgain = earlier?.connector !== undefined && (!isUserNamed || earlier.user === user);
   const before = isAgain ? byName(earlier.connector) : undefined;
   if (before !== undefined) return before;
@@ -94,7 +95,7 @@ async function logInByBrowser(
   signal: AbortSignal,
 ): Promise<LoginFinishResponse> {
   const { Loopback } = await import("./loopback.ts");
-  await using loopback = new Loopback();
+  await using loopback = new Loopback(await login.request.ask.loopbackGuard?.());
   const begun = await begin(login, { port: loopback.port });
   if (!("authorization_url" in begun)) throw mismatch();
   const came = loopback.send({ authorizationUrl: begun.authorization_url, state: begun.state });

@@ -48,7 +48,7 @@ Deno.test("chooseOffer() goes by what is said, then by the login before, then by
       null,
     ],
     ["as before, which is gone", { ...me, earlier: profile("old") }, offers, "corp"],
-    ["before with a password", { ...me, earlier: profile() }, offers, "corp"],
+    ["before with a password", { ...me, earlier: profile() }, offers, null],
   ];
   for (const [what, request, oidc, name] of rows) {
     await t.step(what, () => equal(chooseOffer(found(oidc), request)?.name ?? null, name));
