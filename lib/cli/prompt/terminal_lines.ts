@@ -22,11 +22,12 @@ export class TerminalLines {
     const terminal = openSync("/dev/tty", constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       const buffer = new Uint8Array(MAX_LINE_BYTES);
+      const decoder = new TextDecoder();
       for (;;) {
         signal.throwIfAborted();
         const count = readThere(terminal, buffer);
         if (count === 0) return "";
-        const text = new TextDecoder().decode(buffer.subarray(0, count ?? 0));
+        const text = decoder.decode(buffer.subarray(0, count ?? 0), { stream: true });
         const line = this.#isHidden ? this.#edit(text) : text.split("\n", 1)[0] ?? "";
         if (count === null) await pause(LOOK_MS, signal);
         else if (line !== null) return line;
