@@ -223,14 +223,13 @@ export class Agents implements AgentDirectory {
     const served = new Map<string, Served>();
     const before = this.#refusals;
     const refusals = new Map<symbol, Refused>();
-    // While an agent's next channel takes over from the last, what it says there is what counts
-    const newest = new Map(
-      [...this.#hellos.values()].map((hello) => [hello.agent.agentId, hello]),
-    );
-    for (const { agent, apps, instance } of newest.values()) {
+    const hellos = [...this.#hellos.values()];
+    const newest = new Map(hellos.map((hello) => [hello.agent.agentId, hello]));
+    for (const hello of hellos) {
+      const { agent, instance } = hello;
       const handle = { agentId: agent.agentId, name: agent.name, instance };
       const certified = new Set(agent.apps);
-      const refused = apps.flatMap((offered) => {
+      const refused = this.#standing(hello, newest.get(agent.agentId)).flatMap((offered) => {
         const refusal = this.#refusalOf(agent, certified, offered);
         if (refusal !== null) return [{ app: offered.name, ...refusal }];
         return this.#add(served, offered, agent, handle)
@@ -251,6 +250,13 @@ export class Agents implements AgentDirectory {
       if (JSON.stringify(known) === JSON.stringify(refused)) continue;
       this.#hellos.get(instance)?.onRefused?.(refused);
     }
+  }
+
+  /** What an agent says on one of its channels, but for what it says otherwise on a newer one. */
+  #standing({ apps, instance }: Hello, newest: Hello | undefined): readonly AgentApp[] {
+    if (newest === undefined || newest.instance === instance) return apps;
+    const specs = new Map(newest.apps.map((app) => [app.name, this.#offerOf(app).spec]));
+    return apps.filter((app) => specs.get(app.name) === this.#offerOf(app).spec);
   }
 
   /** @returns What is refused of it: all of it, or some of its addresses. */

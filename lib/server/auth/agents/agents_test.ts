@@ -69,10 +69,10 @@ Deno.test("Agents goes by what an agent says on its newest channel", () => {
   });
   deepEqual(refused, []);
   deepEqual(agents.find("web")?.app.description, "another");
-  deepEqual(agents.agentsFor(appId("c.example", "db")).map(({ instance }) => instance), [
-    next,
-    other,
-  ]);
+  const channelsOf = (name: string) =>
+    agents.agentsFor(appId("c.example", name)).map(({ instance }) => instance);
+  deepEqual(channelsOf("db"), [old, other, next]); // nothing is different there
+  deepEqual(channelsOf("web"), [next]);
   agents.disconnected(old);
   deepEqual(agents.find("web")?.app.description, "another");
   deepEqual(idsFor(agents, "db"), ["b", "a"]);
