@@ -118,13 +118,14 @@ export class ResourceDesk {
     if (kind === "role") this.#refuseUsedRole(name);
     if (await store.resources.get(kind, name) === null) throw notFound(kind, name);
     await audit.write({ event: "resource.removed", kind, name });
-    await store.resources.remove(kind, name);
-    if (kind === "trusted_cluster") await this.#options.leaveRoot(name);
-    if (kind === "remote_cluster") await store.trusts.remove(name);
     if (kind === "user") {
+      // The user goes last: what fails on the way can be repeated
       await store.credentials.remove(name);
       await this.#options.endUser(name);
     }
+    await store.resources.remove(kind, name);
+    if (kind === "trusted_cluster") await this.#options.leaveRoot(name);
+    if (kind === "remote_cluster") await store.trusts.remove(name);
     if (kind === "oidc") {
       const guests = await store.guests.listLive(this.#options.nowMs());
       const users = new Set(

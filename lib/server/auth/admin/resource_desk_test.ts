@@ -106,3 +106,30 @@ Deno.test("a user who is created takes the name from a guest whom another server
   }, { replace: false });
   deepEqual(done, ["reload", "end ann"]);
 });
+
+Deno.test("ResourceDesk.remove(): a user goes last, so that what failed can be repeated", async () => {
+  const done: string[] = [];
+  let failures = 1;
+  const body = JSON.stringify({ kind: "user", version: "v1", metadata: { name: "a" }, spec: {} });
+  const user = { kind: "user", name: "a", revision: 1, body };
+  let isThere = true;
+  const { it } = desk({
+    store: {
+      resources: {
+        get: () => Promise.resolve(isThere ? user : null),
+        remove: () => {
+          isThere = false;
+          return Promise.resolve(void done.push("user"));
+        },
+      },
+      credentials: { remove: () => Promise.resolve(void done.push("credentials")) },
+    },
+    endUser: () => {
+      if (failures-- > 0) return Promise.reject(new Error("away"));
+      return Promise.resolve(void done.push("sessions"));
+    },
+  } as unknown as Partial<ResourceDeskOptions>);
+  await rejects(it.remove("user", "a"), /away/);
+  await it.remove("user", "a");
+  deepEqual(done, ["credentials", "credentials", "sessions", "user"]);
+});
