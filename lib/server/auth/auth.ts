@@ -445,7 +445,7 @@ export class Auth implements AuthService {
     this.#seeAgents(this.agents.connectedIds());
     const pruning = async () => {
       await store.prune(options.nowMs());
-      holders.load(await store.agents.list());
+      await holders.reload(() => store.agents.list());
     };
     pruning().catch((error) => {
       log.error("Cannot prune the store", { error: String(error) });

@@ -324,3 +324,24 @@ Deno.test("an app that vanishes is told once, and one that is back or given up n
   others.expire();
   equal(told.revision(), revision, "it was given up");
 });
+
+Deno.test("AppHolders.reload() keeps who came while it was read", async () => {
+  const holders = new AppHolders();
+  const scope = scopeOf({ apps: ["db"] });
+  const agent = {
+    id: "x",
+    name: "x",
+    apps: ["db"],
+    scope,
+    joinedMs: 1,
+    renewedMs: 1,
+    seenMs: null,
+  };
+  let reads = 0;
+  await holders.reload(() => {
+    if (reads++ > 0) return Promise.resolve([agent]);
+    holders.put(agent);
+    return Promise.resolve([]);
+  });
+  equal(holders.isTaken("db", "y", scopeOf({ labels: { a: "b" } })), true);
+});

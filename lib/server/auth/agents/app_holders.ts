@@ -18,6 +18,18 @@ export class AppHolders {
   readonly #holders = new Map<string, Holder>();
   readonly #byApp = new Map<string, Set<string>>();
 
+  /** Counts what was done. */
+  #done = 0;
+
+  /** Begins anew with what is read; reads again if a holder came or went meanwhile, or another reading. */
+  async reload(read: () => Promise<readonly StoredAgent[]>): Promise<void> {
+    for (;;) {
+      const done = this.#done;
+      const agents = await read();
+      if (done === this.#done) return this.load(agents);
+    }
+  }
+
   /** Begins anew with these. */
   load(agents: readonly StoredAgent[]): void {
     this.#holders.clear();
@@ -26,12 +38,14 @@ export class AppHolders {
   }
 
   put({ id, apps, scope }: Pick<StoredAgent, "id" | "apps" | "scope">): void {
+    this.#done++;
     this.remove(id);
     this.#holders.set(id, { apps: new Set(apps), ...claimOf(scope) });
     for (const app of apps) this.#byApp.set(app, (this.#byApp.get(app) ?? new Set()).add(id));
   }
 
   remove(id: string): void {
+    this.#done++;
     for (const app of this.#holders.get(id)?.apps ?? []) {
       const ids = this.#byApp.get(app);
       ids?.delete(id);
