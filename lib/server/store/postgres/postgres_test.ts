@@ -407,6 +407,7 @@ Deno.test(needing(POSTGRES, "a store outlives its PostgreSQL server", async () =
   const config = await server.database();
   await using store = await openPostgresStore(config, SOLE);
   await store.resources.put(app, 0);
+  using watched = watching(store);
   await server.kill();
   await Promise.all([
     rejects(store.settings.get("a"), { code: "store-unreachable" }),
@@ -425,6 +426,10 @@ Deno.test(needing(POSTGRES, "a store outlives its PostgreSQL server", async () =
     const reading = store.resources.list(null).catch((error: OsError) => error.code);
     await server.resume();
     read = await reading;
+  }
+  // Whoever could not read meanwhile is told to, of everything
+  for (const topic of ["resources", "sessions", "agents", "trusts"] as const) {
+    await watched.until(topic);
   }
   // The lock is held again
   await retried(() => store.settings.get("a"));

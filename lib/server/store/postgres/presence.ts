@@ -115,8 +115,11 @@ export class Presence {
     let retryMs = RETRY_MIN_MS;
     while (!signal.aborted) {
       try {
+        const isAgain = client === null;
         client ??= await this.#connect(0);
         this.#use();
+        // Whoever could not read while it was away has to
+        if (isAgain) this.#tell(new Set(TOPICS));
         retryMs = RETRY_MIN_MS;
         await this.#serve(client);
       } catch (thrown) {
@@ -213,7 +216,11 @@ export class Presence {
       if (this.#seen.has(topic) && this.#seen.get(topic) !== n) changed.add(topic);
       this.#seen.set(topic, n);
     }
-    if (changed.size > 0) { for (const tell of this.#watchers) tell(changed); }
+    if (changed.size > 0) this.#tell(changed);
+  }
+
+  #tell(topics: ReadonlySet<StoreTopic>): void {
+    for (const tell of this.#watchers) tell(topics);
   }
 }
 
